@@ -1,0 +1,30 @@
+"""Theoretical and effective receptive fields of PyTorch networks, measured and predicted."""
+
+from erf import inits, theory
+from erf.erf_size import contribution_area_ratio, erf_size
+from erf.errors import InvalidInput
+from erf.gaussian_fit import GaussianFit, fit_gaussian
+from erf.influence import effective_receptive_field, influence
+from erf.influence_map import InfluenceMap
+from erf.power_law import PowerLaw, fit_power_law
+from erf.receptive_field import ReceptiveField, theoretical_receptive_field
+from erf.theory import ConvLayer, Residual
+
+__all__ = [
+    "ConvLayer",
+    "GaussianFit",
+    "InfluenceMap",
+    "InvalidInput",
+    "PowerLaw",
+    "ReceptiveField",
+    "Residual",
+    "contribution_area_ratio",
+    "effective_receptive_field",
+    "erf_size",
+    "fit_gaussian",
+    "fit_power_law",
+    "influence",
+    "inits",
+    "theoretical_receptive_field",
+    "theory",
+]

@@ -1,0 +1,43 @@
+"""Where to compute, and with which arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from erf.errors import InvalidInput
+
+
+def available_devices() -> list[str]:
+    """Return the names of this machine's devices, accelerators first."""
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    return gpus + ["mps"] * torch.backends.mps.is_available() + ["cpu"]
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device called "auto", "cpu", "cuda", "cuda:N" or "mps"; auto takes a GPU where there is one.
+
+    Raises:
+        InvalidInput: The name is unknown, or this machine has no such device.
+    """
+    present = available_devices()
+    full_name = {"auto": present[0], "cuda": "cuda:0"}.get(name, name)
+    if full_name not in present:
+        raise InvalidInput(f"device={name!r} is unknown or absent; allowed on this machine: auto, {', '.join(present)}")
+    return torch.device(full_name)
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Keep float32 products at full precision inside the block: TF32 would round influences to 10 bits."""
+    backends: Any = torch.backends  # whose settings are not typed
+    matmul, cudnn = backends.cuda.matmul, backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

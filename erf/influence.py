@@ -1,0 +1,244 @@
+"""The influence of every input pixel on a unit, and effective receptive fields measured from it (section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from erf.aggregation import Aggregation, check_aggregation, output_direction
+from erf.device import full_float32
+from erf.errors import InvalidInput
+from erf.influence_map import InfluenceMap, map_of_samples
+from erf.receptive_field import ReceptiveField, Unit, check_unit, theoretical_receptive_field
+from erf.statistic import Statistic, choice
+
+
+class Mode(StrEnum):
+    """Whether the network is put into eval mode while measuring, or left in the modes that it is in."""
+
+    eval = "eval"
+    as_is = "as_is"
+
+
+def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor | None = None) -> Tensor:
+    r"""Return the signed influence of every input pixel on one output unit (section 2 of the paper).
+
+    .. math:: g_{n,c,i,j} = \partial \sum_k d_k y_{n,k,u} / \partial x_{n,c,i,j}
+
+    Args:
+        network: Maps ``images [N, C, H, W]`` to features ``[N, K, H', W']``.
+        images: Where the gradient is taken. Not modified.
+        unit: Row and column ``u`` of the output unit.
+        direction: Weights ``d`` of the output channels, ``[K]``, or ``[N, K]`` for one set an image; None is all ones.
+
+    Returns:
+        ``[N, C, H, W]``, signed.
+
+    Raises:
+        InvalidInput: The unit is outside the output's grid.
+    """
+    leaf = images.detach().clone().requires_grad_()
+    with _frozen(network), torch.enable_grad():
+        # A network may change its input in place, which a leaf would forbid.
+        features = network(leaf.clone())
+        return _gradient(features, leaf, unit, direction)
+
+
+def effective_receptive_field(
+    network: nn.Module,
+    images: Tensor | Iterable[Tensor],
+    layer: str | list[str] | None = None,
+    unit: Unit | list[Unit] | None = None,
+    statistic: str = "mean_abs",
+    aggregation: Aggregation = "random_sign",
+    seed: int = 0,
+    first_sample: int = 0,
+    mode: str = "eval",
+    normalize: bool = False,
+    batch_size: int = 8,
+) -> Any:
+    r"""Measure the influence map of units of a network over images.
+
+    With statistic mean_abs and random signs s of the output channels,
+
+    .. math:: values_{i,j} = \operatorname{mean}_{n,c} \left|\sum_k s_{n,k}\,
+              \partial y_{n,k,u} / \partial x_{n,c,i,j}\right|
+
+    Memory does not grow with the number of images, and the result depends neither on ``batch_size`` nor on how the
+    images are split into calls (``first_sample`` places one; ``merge`` joins them) beyond rounding.
+
+    Args:
+        network: Maps images ``[N, C, H, W]`` to features ``[N, K, H', W']``; left as it was found.
+        images: ``[N, C, H, W]``, or an iterable of such batches.
+        layer: A module's name, a list of names, or None for the network's output.
+        unit: A (row, column) of the layer's grid, a list of them, or None for (H'//2, W'//2).
+        statistic: "mean_abs", "rms", "mean_square" or "signed_mean", over images and input channels.
+        aggregation: Of output channels: "random_sign", "sum" or a channel's index.
+        seed: Of the random signs.
+        first_sample: Index of the first image, from which its signs are drawn.
+        mode: "eval" measures in eval mode; "as_is" leaves train-mode layers, whose batch statistics join all pixels.
+        normalize: Divide each image's moments by their sum before averaging.
+        batch_size: Images in one forward pass.
+
+    Returns:
+        An InfluenceMap; a dict of them by name for a list of layers; lists of them for a list of units.
+
+    Raises:
+        InvalidInput: An argument does not fit the network, or a gradient is not finite.
+    """
+    kind = choice(Statistic, statistic, "statistic")
+    names = layer if isinstance(layer, list) else [layer]
+    units = unit if isinstance(unit, list) else [unit]
+    probes: list[_Probe] = []
+    maps: list[InfluenceMap] = []
+    with _measuring(network, choice(Mode, mode, "mode")):
+        for first, batch in _batches(images, batch_size, first_sample):
+            probes = probes or _probes(network, tuple(batch.shape[2:]), names, units)
+            choose = partial(_directions, aggregation, kind, seed, range(first, first + len(batch)))
+            new = [
+                _map_of(g, probe.field, kind, aggregation, normalize)
+                for probe, g in _influences(network, batch, probes, choose)
+            ]
+            maps = [old.merge(one) for old, one in zip(maps, new, strict=True)] if maps else new
+    if not maps:
+        raise InvalidInput("there is no image to measure on")
+    by_layer = {name: maps[i * len(units) : (i + 1) * len(units)] for i, name in enumerate(names)}
+    results = {name: found if isinstance(unit, list) else found[0] for name, found in by_layer.items()}
+    return results if isinstance(layer, list) else results[layer]
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """One unit of one layer (None: the network's output), and its field."""
+
+    layer: str | None
+    field: ReceptiveField
+
+
+def _probes(
+    network: nn.Module, input_size: tuple[int, ...], names: Sequence[str | None], units: Sequence[Unit | None]
+) -> list[_Probe]:
+    return [
+        _Probe(name, theoretical_receptive_field(network, input_size, name, unit)) for name in names for unit in units
+    ]
+
+
+def _batches(images: Tensor | Iterable[Tensor], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
+    for given in [images] if isinstance(images, Tensor) else images:
+        _check_images(given)
+        for batch in given.split(batch_size):
+            yield first, batch
+            first += len(batch)
+
+
+def _check_images(images: Tensor) -> None:
+    if images.ndim < 3:
+        raise InvalidInput(f"images must have shape [N, C, H, W], not {list(images.shape)}")
+    if not images.isfinite().all():
+        raise InvalidInput("the images have values that are not finite")
+
+
+def _influences(
+    network: nn.Module, batch: Tensor, probes: Sequence[_Probe], choose: Callable[[int], Tensor]
+) -> Iterator[tuple[_Probe, Tensor]]:
+    """Yield each probe and its influence, all from one forward pass."""
+    leaf = batch.detach().to(_home(network, batch)).requires_grad_()
+    with torch.enable_grad():
+        features = _features(network, leaf.clone(), {probe.layer for probe in probes})
+    for probe in probes:
+        outputs = features[probe.layer]
+        yield probe, _gradient(outputs, leaf, probe.field.unit, choose(outputs.shape[1]))
+
+
+def _features(network: nn.Module, images: Tensor, names: Iterable[str | None]) -> dict[str | None, Tensor]:
+    """Return the outputs of the named layers, as they were before any later in-place operation."""
+    features: dict[str | None, Tensor] = {}
+
+    def keep(name: str | None, module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        features[name] = output
+        return output.clone()  # what goes on is a copy, which may be changed in place
+
+    with ExitStack() as hooks:
+        for name in names:
+            module = network if name is None else network.get_submodule(name)
+            hooks.enter_context(_removed(module.register_forward_hook(partial(keep, name))))
+        network(images)
+    return features
+
+
+@contextmanager
+def _removed(handle: RemovableHandle) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _gradient(features: Tensor, leaf: Tensor, unit: Unit, direction: Tensor | None) -> Tensor:
+    check_unit(unit, tuple(features.shape[2:]))
+    at_unit = features[(..., *unit)]
+    weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
+    (g,) = torch.autograd.grad(weighted.sum(), leaf, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(leaf) if g is None else g
+
+
+def _directions(aggregation: Aggregation, kind: Statistic, seed: int, samples: range, channels: int) -> Tensor:
+    check_aggregation(aggregation, channels, kind)
+    return torch.stack([output_direction(aggregation, channels, seed, sample) for sample in samples])
+
+
+def _map_of(
+    g: Tensor, field: ReceptiveField, kind: Statistic, aggregation: Aggregation, normalize: bool
+) -> InfluenceMap:
+    if not g.isfinite().all():
+        image = int((~g.isfinite()).flatten(1).any(1).nonzero()[0])
+        raise InvalidInput(
+            f"the gradient of image {image} of its batch is not finite: an activation or the gradient overflowed "
+            f"{str(g.dtype).removeprefix('torch.')}; measure in float64 or rescale the weights"
+        )
+    moments = kind.moment(g.double()).mean(1).cpu().numpy()
+    return map_of_samples(moments, kind, field.box, aggregation, normalize)
+
+
+def _home(network: nn.Module, batch: Tensor) -> Tensor:
+    """Return a tensor whose device and dtype images must have for this network."""
+    return next(network.parameters(), batch)
+
+
+@contextmanager
+def _measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
+    """Put the network into the mode to measure in; restore all that measuring may change."""
+    modes = {module: module.training for module in network.modules()}
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    if mode is Mode.eval:
+        network.eval()
+    try:
+        with _frozen(network), full_float32(), torch.random.fork_rng():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+        with torch.no_grad():
+            for name, buffer in network.named_buffers():
+                buffer.copy_(buffers[name])
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Keep autograd from recording what only the parameters' gradients would need."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)

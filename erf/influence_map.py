@@ -1,0 +1,132 @@
+"""Influence maps: the influence of every input pixel on one unit, over runs and images (section 2 of the paper)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from erf.aggregation import Aggregation
+from erf.errors import InvalidInput
+from erf.receptive_field import Box
+from erf.statistic import Statistic
+
+
+@dataclass(frozen=True, eq=False)
+class InfluenceMap:
+    """The influence of every input pixel on one unit, by a named statistic over samples.
+
+    Attributes:
+        values: ``[H, W]`` float64 (one dimension per spatial axis); >= 0 except for ``signed_mean``.
+        statistic: How the samples became one value per pixel.
+        centre: The centre of the unit's TRF in the map's coordinates, in pixels; pixel centres are integers.
+        trf_box: Per axis, the half-open range of the unit's TRF in the map's coordinates, not clipped.
+        samples: Images (or runs) in the map; ``math.inf`` for exact theory.
+        skipped: Images (or runs) whose influence was 0 everywhere; left out.
+        origin: Input coordinate of ``values[0, 0]``.
+        aggregation: How output channels were combined: "random_sign", "sum" or a channel's index.
+        normalized: Whether each run's moments were divided by their sum before averaging.
+        diagnostics: What the reader must know about this map, one sentence each.
+    """
+
+    values: np.ndarray
+    statistic: Statistic
+    centre: tuple[float, ...]
+    trf_box: Box
+    samples: float
+    skipped: int = 0
+    origin: tuple[int, ...] = ()
+    aggregation: Aggregation = "random_sign"
+    normalized: bool = False
+    diagnostics: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.origin:
+            object.__setattr__(self, "origin", (0,) * self.values.ndim)
+
+    @property
+    def trf_size(self) -> tuple[int, ...]:
+        """Per axis, the side of the unit's TRF in pixels."""
+        return tuple(stop - start for start, stop in self.trf_box)
+
+    @property
+    def clipped(self) -> tuple[bool, ...]:
+        """Per axis, whether the TRF leaves the map."""
+        return tuple(
+            start < 0 or stop > side for (start, stop), side in zip(self.trf_box, self.values.shape, strict=True)
+        )
+
+    def on_trf(self) -> tuple[slice, ...]:
+        """Return the slices of ``values`` that lie in the TRF's box."""
+        return tuple(
+            slice(max(start, 0), min(stop, side))
+            for (start, stop), side in zip(self.trf_box, self.values.shape, strict=True)
+        )
+
+    def merge(self, other: InfluenceMap) -> InfluenceMap:
+        """Return the map of both sets of samples, as if they had been measured at once.
+
+        Raises:
+            InvalidInput: The maps differ in statistic, geometry, aggregation or normalisation.
+        """
+        for field in ("statistic", "centre", "trf_box", "origin", "aggregation", "normalized"):
+            mine, theirs = getattr(self, field), getattr(other, field)
+            if mine != theirs:
+                raise InvalidInput(f"maps of different {field} cannot be merged: {mine} and {theirs}")
+        if self.values.shape != other.values.shape:
+            raise InvalidInput(f"maps of shapes {self.values.shape} and {other.values.shape} cannot be merged")
+        return replace(
+            self,
+            values=self._merged_values(other),
+            samples=self.samples + other.samples,
+            skipped=self.skipped + other.skipped,
+            diagnostics=tuple(dict.fromkeys(self.diagnostics + other.diagnostics)),
+        )
+
+    def _merged_values(self, other: InfluenceMap) -> np.ndarray:
+        samples = self.samples + other.samples
+        if samples == 0:
+            return self.values
+        mine = self.statistic.to_mean_moment(self.values) * (self.samples / samples)
+        theirs = other.statistic.to_mean_moment(other.values) * (other.samples / samples)
+        return self.statistic.from_mean_moment(mine + theirs)
+
+
+def map_of_samples(
+    moments: np.ndarray, statistic: Statistic, trf_box: Box, aggregation: Aggregation, normalize: bool = False
+) -> InfluenceMap:
+    """Return the influence map of samples' moment maps ``[N, H, W]``; all-zero ones are left out and counted.
+
+    Args:
+        moments: Of each image or run, |g|, g^2 or g (``Statistic.moment``), averaged over input channels.
+        statistic: Which of them.
+        trf_box: Of the unit, in the maps' coordinates.
+        aggregation: How the output channels were combined.
+        normalize: Divide each sample's moments by their sum first: the few samples of largest gain then do not
+            dominate, but the map is biased away from exact theory.
+    """
+    kept = moments[moments.any(axis=tuple(range(1, moments.ndim)))]
+    if normalize:
+        kept = kept / kept.sum(axis=tuple(range(1, moments.ndim)), keepdims=True)
+    mean = kept.mean(0) if len(kept) else np.zeros(moments.shape[1:])
+    return InfluenceMap(
+        values=statistic.from_mean_moment(mean),
+        statistic=statistic,
+        centre=tuple((low + high - 1) / 2 for low, high in trf_box),
+        trf_box=trf_box,
+        samples=len(kept),
+        skipped=len(moments) - len(kept),
+        aggregation=aggregation,
+        normalized=normalize,
+    )
+
+
+def require_non_negative(imap: InfluenceMap) -> None:
+    """Raise InvalidInput unless ``imap`` can be read as a distribution: no negative value, not all zero."""
+    if (imap.values < 0).any():
+        raise InvalidInput(
+            f"the {imap.statistic} map has negative values, so it has no size or fit; measure it with "
+            "statistic mean_abs, rms or mean_square"
+        )
+    if not imap.values.any():
+        raise InvalidInput(f"the map is 0 everywhere ({imap.samples} samples, {imap.skipped} skipped)")

@@ -1,0 +1,1 @@
+"""The networks under study, one family a file."""

@@ -1,0 +1,61 @@
+"""Drawing one influence map with its Gaussian contour and the TRF's box (needs matplotlib)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse, Rectangle
+
+from erf.erf_size import TWO_SIGMA_MASS
+from erf.gaussian_fit import GaussianFit
+from erf.influence_map import InfluenceMap
+
+
+def draw_map(imap: InfluenceMap, fit: GaussianFit | None = None) -> Figure:
+    """Return a figure of a two-dimensional map; see :func:`draw_map_on`."""
+    figure = Figure(figsize=(4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    image = draw_map_on(axes, imap, fit)
+    figure.colorbar(image, ax=axes, label=f"{imap.statistic} of the influence / peak")
+    return figure
+
+
+def draw_map_on(axes: Axes, imap: InfluenceMap, fit: GaussianFit | None = None):
+    """Draw a two-dimensional map on ``axes``: its peak is 1 on the colour scale.
+
+    The dashed rectangle is the TRF's box; with a fit, the line is where the Gaussian falls to the paper's threshold,
+    (1 - 0.9545) of its peak.
+
+    Returns:
+        The image, for a colour bar.
+    """
+    rows, columns = imap.values.shape
+    signed = bool((imap.values < 0).any())
+    shown = imap.values / (np.abs(imap.values).max() or 1.0)
+    image = axes.imshow(
+        shown, cmap="RdBu_r" if signed else "magma", vmin=-1.0 if signed else 0.0, vmax=1.0, interpolation="nearest"
+    )
+    (top, bottom), (left, right) = imap.trf_box
+    axes.add_patch(
+        Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ls="--", ec="white", lw=0.8)
+    )
+    if fit is not None:
+        axes.add_patch(_contour(fit))
+    axes.set_xlim(-0.5, columns - 0.5)
+    axes.set_ylim(rows - 0.5, -0.5)
+    axes.set_xlabel("column (pixels)")
+    axes.set_ylabel("row (pixels)")
+    return image
+
+
+def _contour(fit: GaussianFit) -> Ellipse:
+    variances, directions = np.linalg.eigh(fit.covariance)
+    radius = math.sqrt(-2 * math.log(1 - TWO_SIGMA_MASS))
+    height, width = 2 * radius * np.sqrt(variances)
+    # The last eigenvector is the width's; a row index grows downwards, as angles on an image do.
+    angle = math.degrees(math.atan2(directions[0, 1], directions[1, 1]))
+    row, column = fit.centre
+    return Ellipse((column, row), width, height, angle=angle, fill=False, ec="#56B4E9", lw=1.2)

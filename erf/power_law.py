@@ -1,0 +1,65 @@
+"""Power laws, as in Figure 2 of the paper: the exponent of a straight line between logarithms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from erf.errors import InvalidInput
+
+# The ends of a 95 % interval.
+TAILS = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """A fit y = amplitude * x^exponent, with the 95 % interval of the exponent."""
+
+    exponent: float
+    interval: tuple[float, float]
+    amplitude: float
+
+
+def fit_power_law(x: ArrayLike, y: ArrayLike, replicates: ArrayLike | None = None) -> PowerLaw:
+    r"""Fit a straight line to log y against log x by least squares.
+
+    Args:
+        x: ``[P]``, positive, at least three different values.
+        y: ``[P]``, positive.
+        replicates: ``[B, P]``, bootstrap replicates of ``y``, each from runs drawn anew with replacement; the interval
+            is then the range of the middle 95 % of their exponents and so holds the spread between runs. None: the
+            t interval of the scatter of the points about the line.
+
+    Raises:
+        InvalidInput: Too few points, shapes that differ, or values that have no logarithm.
+    """
+    log_x, log_y = _logarithm(x, "x"), _logarithm(y, "y")
+    if log_x.ndim != 1 or log_x.shape != log_y.shape:
+        raise InvalidInput(f"x and y must be vectors of one length, not of shapes {log_x.shape} and {log_y.shape}")
+    if len(set(log_x)) < 3:
+        raise InvalidInput(f"a power law needs at least three different x, not {len(set(log_x))}")
+    line: Any = stats.linregress(log_x, log_y)
+    if replicates is None:
+        half = stats.t.ppf(TAILS[1], log_x.size - 2) * line.stderr
+        low, high = line.slope - half, line.slope + half
+    else:
+        low, high = np.quantile(_exponents(log_x, _logarithm(replicates, "replicates")), TAILS)
+    return PowerLaw(float(line.slope), (float(low), float(high)), float(np.exp(line.intercept)))
+
+
+def _exponents(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
+    if log_y.ndim != 2 or log_y.shape[1] != log_x.size:
+        raise InvalidInput(f"replicates must have shape [B, {log_x.size}], not {list(log_y.shape)}")
+    centred = log_x - log_x.mean()
+    return log_y @ centred / (centred @ centred)
+
+
+def _logarithm(values: ArrayLike, name: str) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float64)
+    if not (np.isfinite(array).all() and (array > 0).all()):
+        raise InvalidInput(f"{name} must be positive and finite to have a logarithm")
+    return np.log(array)
