@@ -1,0 +1,1 @@
+"""Figures: one module for each experiment, drawn from its record alone."""

@@ -1,0 +1,98 @@
+"""What an experiment is: a module with a Config, a Result, run and summary, and a figure drawn from the result."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from rich.console import RenderableType
+
+from erf.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CONF = Path(__file__).parents[1] / "conf"
+
+
+def option(default: Any, help: str) -> Any:
+    """Return a dataclass field with a default (a list is copied for each instance) and its line of help."""
+    metadata = {"help": help}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class ExperimentConfig:
+    """The settings of every experiment; each one's ``Config`` gives ``name`` a default and adds its own.
+
+    Raises:
+        InvalidInput: A value is not allowed.
+    """
+
+    name: str = option("", "the experiment's name, fixed; it names the folder of results")
+    seed: int = option(0, "all random numbers derive from it; >= 0")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one")
+    fresh: bool = option(False, "measure again, into a numbered folder, where there is a complete record")
+
+    def __post_init__(self) -> None:
+        names = {known.name: known.default for known in fields(self)}
+        if self.name != names["name"]:
+            raise InvalidInput(f"name={self.name!r} cannot be chosen; allowed: {names['name']!r}")
+        if self.seed < 0:
+            raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
+
+
+class ExperimentResult(Protocol):
+    """What a run returns: a frozen dataclass of plain numbers, tuples and such dataclasses, and large arrays."""
+
+    @property
+    def config(self) -> Any:
+        """The config it was measured with; the dataclass's first field."""
+        ...
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The large arrays by name, kept beside the numbers."""
+        ...
+
+    def metrics(self) -> dict[str, float]:
+        """Return the few numbers that runs are compared by, for TensorBoard's HParams and a sweep's table."""
+        ...
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The parts of ``experiments/<name>.py`` and ``experiments/figures/<name>.py``."""
+
+    name: str
+    help: str
+    Config: type[ExperimentConfig]
+    Result: type[Any]
+    run: Callable[..., Any]
+    summary: Callable[[Any], RenderableType]
+    draw: Callable[[Any], Figure]
+
+
+def experiment_names() -> list[str]:
+    """Return the names of all experiments: those that have a file ``conf/experiment/<name>.yaml``."""
+    return sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+
+def load(name: str) -> Experiment:
+    """Return the experiment called ``name``.
+
+    Raises:
+        InvalidInput: There is none of this name.
+    """
+    if name not in experiment_names():
+        raise InvalidInput(f"experiment={name!r} is unknown; allowed: {', '.join(experiment_names())}")
+    module = importlib.import_module(f"experiments.{name}")
+    figure = importlib.import_module(f"experiments.figures.{name}")
+    help = (module.__doc__ or "").partition("\n")[0]
+    return Experiment(name, help, module.Config, module.Result, module.run, module.summary, figure.draw)

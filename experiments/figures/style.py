@@ -1,0 +1,39 @@
+"""One style for all figures: colours that colour-blind readers can tell apart, one colour map for maps."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe & Ito (2008).
+KIND_COLOURS = {
+    "uniform": "#0072B2",
+    "random": "#D55E00",
+    "relu": "#009E73",
+    "leaky_relu": "#CC79A7",
+    "tanh": "#E69F00",
+    "sigmoid": "#56B4E9",
+}
+KIND_LABELS = {
+    "uniform": "uniform weights",
+    "random": "random weights",
+    "relu": "random + ReLU",
+    "leaky_relu": "random + leaky ReLU",
+    "tanh": "random + tanh",
+    "sigmoid": "random + sigmoid",
+}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of this size in inches."""
+    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+
+def log_log(axes: Axes, x: list[int], xlabel: str) -> None:
+    """Give both axes logarithmic scales, and the x axis plain numbers at ``x`` and its name."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(x, [str(value) for value in x])
+    axes.minorticks_off()
+    axes.set_xlabel(xlabel)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,68 @@
+"""95 % intervals: of means over groups of runs, and by resampling runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import stats
+
+from erf import InfluenceMap
+from erf.power_law import TAILS
+
+Interval = tuple[float, float]
+
+# Resampled maps held in memory at once.
+CHUNK = 50
+
+
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """Return the t interval of the mean of independent ``values``; None for fewer than two."""
+    if len(values) < 2:
+        return None
+    half = stats.t.ppf(TAILS[1], len(values) - 1) * stats.sem(values)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def difference_interval(a: Sequence[float], b: Sequence[float]) -> Interval | None:
+    """Return Welch's interval of mean(a) - mean(b), independent samples; None for fewer than two in either."""
+    if min(len(a), len(b)) < 2:
+        return None
+    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(TAILS[1] - TAILS[0])
+    return float(low), float(high)
+
+
+def bootstrap_maps(
+    moments: np.ndarray, imap: InfluenceMap, quantity: Callable[[InfluenceMap], float], replicates: int, seed: int
+) -> np.ndarray:
+    """Return ``quantity`` of maps of runs drawn anew with replacement, ``[replicates]``.
+
+    Args:
+        moments: The runs' moment maps ``[R, S, S]``; all-zero ones are not drawn, as they are not in ``imap``.
+        imap: The map of all runs.
+        quantity: What is computed of each resampled map.
+        replicates: How many.
+        seed: Of the draws.
+    """
+    kept = moments[moments.any(axis=(1, 2))].reshape(-1, imap.values.size)
+    draws = np.random.default_rng(seed).multinomial(len(kept), [1 / len(kept)] * len(kept), size=replicates)
+    found = []
+    for first in range(0, replicates, CHUNK):
+        for mean in draws[first : first + CHUNK] @ kept / len(kept):
+            values = imap.statistic.from_mean_moment(mean.reshape(imap.values.shape))
+            found.append(quantity(replace(imap, values=values)))
+    return np.array(found)
+
+
+def middle(replicates: np.ndarray) -> Interval | None:
+    """Return the range of the middle 95 % of bootstrap replicates; None where there are none."""
+    if not replicates.size:
+        return None
+    low, high = np.quantile(replicates, TAILS)
+    return float(low), float(high)
+
+
+def interval_text(interval: Interval | None, digits: int) -> str:
+    """Return "low to high" for a table, or "-" where there is no interval."""
+    return "-" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"

@@ -1,0 +1,157 @@
+"""The stacks of Figures 1 and 2 of the paper, and the settings that their experiments share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from erf import InfluenceMap, InvalidInput, theory
+from erf.device import resolve_device
+from erf.influence_map import map_of_samples
+from erf.inits import Init
+from erf.networks.conv_stack import Activation, ConvStack
+from erf.noise import Noise
+from erf.seeds import derive
+from erf.stack_influence import stack_moments
+from erf.statistic import Statistic
+from experiments.experiment import ExperimentConfig, option
+
+
+class Kind(StrEnum):
+    """A kind of stack: uniform weights (all equal), random weights, or random weights and a nonlinearity."""
+
+    uniform = "uniform"
+    random = "random"
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+    tanh = "tanh"
+    sigmoid = "sigmoid"
+
+    @property
+    def activation(self) -> Activation:
+        """What follows every convolution."""
+        linear = self in (Kind.uniform, Kind.random)
+        return Activation.none if linear else Activation(self.value)
+
+
+@dataclass
+class StackConfig(ExperimentConfig):
+    """What the experiments on stacks share; the paper names none of it but the kernel size and the number of runs."""
+
+    runs: int = option(20, "draws of weights and inputs for each point")
+    statistic: Statistic = option(Statistic.mean_abs, "over runs and input channels")
+    aggregation: int | str = option(
+        0, "of output channels: one channel's index (the paper's one unit), sum, random_sign"
+    )
+    init: Init = option(Init.he_normal, "of the random kinds")
+    channels: int = option(16, "of every layer; uniform stacks have one, as more would only repeat it")
+    input_channels: int = option(1, "of the image")
+    kernel_size: int = option(3, "of every convolution; even ones are allowed")
+    noise: Noise = option(Noise.normal, "distribution of the input pixels; matters for nonlinear kinds")
+    final_activation: bool = option(True, "also after the last convolution: then a unit may be 0 and its map too")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, runs=self.runs)
+        require_at_least(1, channels=self.channels, input_channels=self.input_channels, kernel_size=self.kernel_size)
+        if self.statistic is Statistic.signed_mean:
+            raise InvalidInput("statistic=signed_mean of random weights is noise; allowed: mean_abs, rms, mean_square")
+        if self.init is Init.equal:
+            raise InvalidInput("init=equal is not random; for equal weights give the kind uniform")
+        if isinstance(self.aggregation, int) and not 0 <= self.aggregation < self.channels:
+            raise InvalidInput(f"aggregation={self.aggregation}: the channels are 0 to {self.channels - 1}")
+        if isinstance(self.aggregation, str) and self.aggregation not in ("sum", "random_sign"):
+            raise InvalidInput(f"aggregation={self.aggregation!r} is unknown; allowed: a channel, sum, random_sign")
+        resolve_device(self.device)
+
+
+def require_at_least(least: float, **values: float) -> None:
+    """Raise InvalidInput for the first value, named by its key, that is smaller."""
+    for key, value in values.items():
+        if not value >= least:
+            raise InvalidInput(f"{key}={value} is too small; allowed: {least} or more")
+
+
+def require_choices(key: str, values: list) -> None:
+    """Raise InvalidInput unless the list has an entry and none twice."""
+    if not values or len(set(values)) < len(values):
+        raise InvalidInput(f"{key}=[{','.join(map(str, values))}]: allowed is a list of different values, at least one")
+
+
+def require_increasing(key: str, values: list[int]) -> None:
+    """Raise InvalidInput unless the list has an entry, begins at 1 or more and increases."""
+    if not values or values[0] < 1 or any(a >= b for a, b in pairwise(values)):
+        raise InvalidInput(f"{key}={values}: allowed are increasing whole numbers from 1, at least one")
+
+
+def require_runs(imap: InfluenceMap, kind: Kind, depth: int, least: int) -> None:
+    """Raise InvalidInput unless so many runs of a point had any influence at all."""
+    if imap.samples < least:
+        raise InvalidInput(
+            f"{kind} at depth {depth}: {imap.samples} of {imap.samples + imap.skipped} runs are not 0 everywhere, "
+            f"{least} are needed; raise runs, or give aggregation=random_sign"
+        )
+
+
+def stack_of(config: StackConfig, kind: Kind, depth: int) -> ConvStack:
+    """Return the stack of this kind and depth; a uniform one has one channel, of which more would be copies."""
+    uniform = kind is Kind.uniform
+    return ConvStack(
+        depth=depth,
+        channels=1 if uniform else config.channels,
+        input_channels=1 if uniform else config.input_channels,
+        kernel_size=config.kernel_size,
+        init=Init.equal if uniform else config.init,
+        activation=kind.activation,
+        final_activation=config.final_activation,
+    )
+
+
+def measure_runs(
+    config: StackConfig, kind: Kind, depth: int, runs: int, dtype: torch.dtype = torch.float32
+) -> np.ndarray:
+    """Return the moment maps ``[R, S, S]`` of runs of this kind; one for a uniform stack, whose runs are all equal.
+
+    The draws of different depths are independent; different kinds of one depth share weights and inputs.
+    """
+    uniform = kind is Kind.uniform
+    return stack_moments(
+        stack_of(config, kind, depth),
+        runs=1 if uniform else runs,
+        statistic=config.statistic,
+        seed=derive(config.seed, depth),
+        aggregation=0 if uniform else config.aggregation,
+        noise=config.noise,
+        device=resolve_device(config.device),
+        dtype=dtype,
+    )
+
+
+def map_of(config: StackConfig, moments: np.ndarray) -> InfluenceMap:
+    """Return the influence map of runs' moment maps."""
+    return map_of_samples(moments, config.statistic, ((0, moments.shape[1]),) * 2, config.aggregation)
+
+
+def predicted_map(config: StackConfig, kind: Kind, depth: int) -> InfluenceMap:
+    """Return the exact map (mean_abs of random kinds: that of wide layers) up to a factor, by sections 2.1 and 2.2."""
+    layers = stack_of(config, kind, depth).theory()
+    if kind is Kind.uniform:
+        exact = theory.influence_map(layers, Statistic.signed_mean)
+        return replace(exact, values=config.statistic.moment(exact.values), statistic=config.statistic)
+    statistic = Statistic.mean_square if config.statistic is Statistic.mean_square else Statistic.rms
+    return theory.influence_map(layers, statistic)
+
+
+def predicted_sigma(config: StackConfig, kind: Kind, depth: int) -> float:
+    """Return the standard deviation of the Gaussian that the map tends to with depth, in pixels."""
+    variance = theory.variance(stack_of(config, kind, depth).theory())[0]
+    squared = config.statistic is Statistic.mean_square
+    # A Gaussian of variance v has a square of variance v / 2 and a root of variance 2 v.
+    if kind is Kind.uniform:
+        return math.sqrt(variance / 2 if squared else variance)
+    return math.sqrt(variance if squared else 2 * variance)

@@ -1,0 +1,109 @@
+"""Gather the records of a sweep's jobs into one table and one figure: ``python scripts/gather_sweep.py FOLDER``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from matplotlib.figure import Figure
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
+
+from erf.errors import InvalidInput
+from experiments.experiment import load
+from experiments.record import atomic_write, read_record, recorded_experiment, write_figure
+
+PANELS_A_ROW = 3  # of the figure; more would not be read on a screen
+
+
+@dataclass(frozen=True)
+class Job:
+    """One complete job: its folder's name, its settings and the numbers that jobs are compared by."""
+
+    folder: str
+    settings: dict[str, Any]
+    metrics: dict[str, float]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write sweep.csv, sweep.png and sweep.svg into the folder named in ``arguments``; return the exit code."""
+    try:
+        if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+            raise InvalidInput("one argument is needed, a sweep's folder: results/sweeps/NAME/FOLDER")
+        gather(Path(arguments[0]))
+    except (InvalidInput, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def gather(sweep: Path) -> None:
+    """Write the table and the figure of all complete jobs in ``sweep``; name the others on stderr."""
+    jobs = _read_jobs(sweep)
+    if not jobs:
+        raise InvalidInput(f"{sweep}: there is no complete job in it")
+    varying = _varying(jobs)
+    atomic_write(sweep / "sweep.csv", _table(jobs, varying).encode())
+    write_figure(sweep / "sweep", _draw(jobs, varying))
+    print(f"{len(jobs)} jobs\ntable         {sweep / 'sweep.csv'}\nfigure        {sweep / 'sweep'}.png")
+
+
+def _read_jobs(sweep: Path) -> list[Job]:
+    jobs = []
+    for folder in sorted(path for path in sweep.iterdir() if path.is_dir()):
+        try:
+            result = read_record(folder, load(recorded_experiment(folder)).Result)
+        except InvalidInput as error:
+            print(f"left out: {error}", file=sys.stderr)
+        else:
+            jobs.append(Job(folder.name, msgspec.to_builtins(result.config), result.metrics()))
+    return jobs
+
+
+def _varying(jobs: Sequence[Job]) -> list[str]:
+    """Return the settings in which the jobs differ."""
+    keys = dict.fromkeys(key for job in jobs for key in job.settings)
+    return [key for key in keys if len({str(job.settings.get(key)) for job in jobs}) > 1]
+
+
+def _metric_names(jobs: Sequence[Job]) -> list[str]:
+    return list(dict.fromkeys(name for job in jobs for name in job.metrics))
+
+
+def _table(jobs: Sequence[Job], varying: Sequence[str]) -> str:
+    """Return the table as CSV; a number that a job does not have stays empty."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, ["folder", *varying, *_metric_names(jobs)], lineterminator="\n")
+    table.writeheader()
+    for job in jobs:
+        settings = {key: job.settings.get(key) for key in varying}
+        table.writerow({"folder": job.folder} | settings | job.metrics)
+    return text.getvalue()
+
+
+def _draw(jobs: Sequence[Job], varying: Sequence[str]) -> Figure:
+    """Draw one panel for each metric: a dot for each job, labelled by what varies."""
+    names = _metric_names(jobs)
+    labels = [", ".join(f"{key}={job.settings.get(key)}" for key in varying) or job.folder for job in jobs]
+    rows = -(-len(names) // PANELS_A_ROW)
+    figure = Figure(figsize=(4 + 3 * PANELS_A_ROW, rows * (1 + 0.25 * len(jobs))), layout="constrained")
+    panels = figure.subplots(rows, PANELS_A_ROW, sharey=True, squeeze=False).flat
+    for panel, name in zip_longest(panels, names):
+        known = {label: job.metrics[name] for job, label in zip(jobs, labels, strict=True) if name in job.metrics}
+        panel.plot(list(known.values()), list(known), "o")
+        panel.set_xlabel(name)
+        panel.grid(axis="y", alpha=0.3)
+        panel.margins(y=0.5 / len(jobs))
+        panel.set_visible(name is not None)
+    return figure
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
