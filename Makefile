@@ -1,0 +1,21 @@
+# From a fresh clone, with nothing but Python >= 3.11:  make run,  make test.
+PYTHON ?= python3
+INSTALLED := .venv/installed
+
+.PHONY: run test
+
+run: $(INSTALLED)
+	.venv/bin/python run.py experiment=erf_growth
+
+test: $(INSTALLED)
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/pyright
+	.venv/bin/python -m pytest
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo 'error: $(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=python3.12' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
