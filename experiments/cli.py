@@ -62,8 +62,7 @@ def _dispatch(arguments: list[str]) -> int:
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     _check_options(given)
     experiments = _chosen_experiments(overrides)
-    for name in experiment_names():
-        ConfigStore.instance().store(group="schema", name=name, node=load(name).Config)
+    _register_schemas()
     if not arguments or given & HELP:
         _show_help(experiments)
     elif given & SWEEP:
@@ -71,6 +70,21 @@ def _dispatch(arguments: list[str]) -> int:
     else:
         _run_hydra(arguments)
     return 0
+
+
+def folder_of(overrides: Sequence[str]) -> Path:
+    """Return the folder in which ``main(overrides)`` keeps its record."""
+    _register_schemas()
+    with hydra.initialize_config_dir(str(CONF), version_base=HYDRA["version_base"]):
+        composed = hydra.compose(HYDRA["config_name"], list(overrides), return_hydra_config=True)
+    parent = Path(composed.hydra.run.dir)
+    del composed["hydra"]
+    return run_folder(parent, overrides, _typed(composed))
+
+
+def _register_schemas() -> None:
+    for name in experiment_names():
+        ConfigStore.instance().store(group="schema", name=name, node=load(name).Config)
 
 
 def _check_options(given: set[str]) -> None:

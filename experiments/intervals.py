@@ -17,7 +17,7 @@ Interval = tuple[float, float]
 CHUNK = 50
 
 
-def mean_interval(values: Sequence[float]) -> Interval | None:
+def mean_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
     """Return the t interval of the mean of independent ``values``; None for fewer than two."""
     if len(values) < 2:
         return None

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from experiments.figures.style import KIND_COLOURS, KIND_LABELS, new_figure
+from experiments.figures.style import KIND_COLOURS, KIND_LABELS, map_colour_bar, new_figure, show_map
 from experiments.gaussian_shape import Result
 from experiments.stacks import Kind
 
@@ -21,7 +21,7 @@ def draw(result: Result) -> Figure:
     config = result.config
     rows, columns = len(config.kinds), len(config.depths)
     figure = new_figure(2.6 * columns, 3.9 * rows + 3.2)
-    *parts, fall = figure.subfigures(rows + 1, 1, height_ratios=[3.9] * rows + [3.0])
+    *parts, fall = figure.subfigures(rows + 1, 1, height_ratios=[3.9] * rows + [3.0], squeeze=False)[:, 0]
     for part, kind in zip(parts, config.kinds, strict=True):
         _draw_kind(part, result, kind)
     _draw_fall(fall.subplots(), result)
@@ -35,22 +35,21 @@ def _draw_kind(part: SubFigure, result: Result, kind: Kind) -> None:
     part.suptitle(KIND_LABELS[kind], fontsize=11)
     axes = part.subplots(2, len(result.config.depths), squeeze=False, height_ratios=[2.4, 1])
     for column, depth in enumerate(result.config.depths):
-        image = _draw_map(axes[0, column], result, kind, depth)
+        _draw_map(axes[0, column], result, kind, depth)
         _draw_row(axes[1, column], result, kind, depth)
     axes[0, 0].set_ylabel("row (pixels)")
     axes[1, 0].set_ylabel("influence / peak", fontsize=8)
-    part.colorbar(image, ax=list(axes[0]), label="influence / peak", fraction=0.02)
+    map_colour_bar(part, list(axes[0]))
 
 
-def _draw_map(axes: Axes, result: Result, kind: Kind, depth: int):
+def _draw_map(axes: Axes, result: Result, kind: Kind, depth: int) -> None:
     panel = result.panel(kind, depth)
     axes.set_title(
         f"depth {depth}, n = {panel.runs}\nr² = {panel.r_squared:.3f}\n"
         f"σ = {np.mean(panel.sigma):.2f}, theory {panel.predicted_sigma:.2f}",
         fontsize=8,
     )
-    axes.tick_params(labelsize=7)
-    return axes.imshow(result.arrays[f"map/{kind}/{depth}"], cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+    show_map(axes, result.arrays[f"map/{kind}/{depth}"])
 
 
 def _draw_row(axes: Axes, result: Result, kind: Kind, depth: int) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.figures.style import KIND_COLOURS, KIND_LABELS, new_figure
+from experiments.figures.style import KIND_COLOURS, KIND_LABELS, map_colour_bar, new_figure, show_map
 from experiments.nonlinearities import Result
 
 CAPTION = (
@@ -19,15 +19,14 @@ def draw(result: Result) -> Figure:
     """Draw a map for each kind, above the fits of all groups of runs."""
     config = result.config
     figure = new_figure(2.4 * len(config.kinds), 6)
-    maps, fits = figure.subfigures(2, 1, height_ratios=[1, 1])
+    maps, fits = figure.subfigures(2, 1, squeeze=False)[:, 0]
     axes = maps.subplots(1, len(config.kinds), squeeze=False)[0]
     for one, kind in zip(axes, config.kinds, strict=True):
-        image = one.imshow(result.arrays[f"map/{kind}"], cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+        show_map(one, result.arrays[f"map/{kind}"])
         one.set_title(f"{KIND_LABELS[kind]}\nr² = {result.of_kind(kind).r_squared[0]:.3f}", fontsize=9)
         one.set_xlabel("column (pixels)", fontsize=8)
-        one.tick_params(labelsize=7)
     axes[0].set_ylabel("row (pixels)", fontsize=8)
-    maps.colorbar(image, ax=list(axes), label="influence / peak", fraction=0.02)
+    map_colour_bar(maps, list(axes))
     _draw_fits(fits.subplots(), result)
     caption = CAPTION.format(
         depth=config.depth, statistic=config.statistic, seed=config.seed, runs=config.runs, groups=config.groups
@@ -55,7 +54,7 @@ def _draw_fits(axes: Axes, result: Result) -> None:
                 capsize=4,
                 color=KIND_COLOURS[fits.kind],
             )
-            ticks.append((at, f"{runs} runs"))
+            ticks.append((at, f"{runs} runs\n{KIND_LABELS[fits.kind]}" if runs == config.runs else f"{runs} runs"))
     places, labels = zip(*ticks, strict=True)
     axes.set_xticks(places, labels, fontsize=8)
     axes.set_ylabel("r² of the Gaussian fit")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure, SubFigure
 
 # Okabe & Ito (2008).
 KIND_COLOURS = {
@@ -27,6 +32,17 @@ KIND_LABELS = {
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of this size in inches."""
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+
+def show_map(axes: Axes, values: np.ndarray) -> None:
+    """Draw a map whose peak is 1."""
+    axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+    axes.tick_params(labelsize=7)
+
+
+def map_colour_bar(part: SubFigure, axes: Sequence[Axes]) -> None:
+    """Add the colour scale that all maps of one figure share."""
+    part.colorbar(ScalarMappable(Normalize(0, 1), "magma"), ax=axes, label="influence / peak", fraction=0.02)
 
 
 def log_log(axes: Axes, x: list[int], xlabel: str) -> None:
