@@ -34,10 +34,17 @@ def resolve_device(name: str) -> torch.device:
 def full_float32() -> Iterator[None]:
     """Keep float32 products at full precision inside the block: TF32 would round influences to 10 bits."""
     backends: Any = torch.backends  # whose settings are not typed
-    matmul, cudnn = backends.cuda.matmul, backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    settings, name, full = [backends.cuda.matmul, backends.cudnn], "allow_tf32", False
+    try:
+        before = [getattr(setting, name) for setting in settings]
+    except RuntimeError:  # torch refuses these where the newer settings (since 2.9) say something else
+        settings = [backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn]
+        name, full = "fp32_precision", "ieee"
+        before = [getattr(setting, name) for setting in settings]
+    for setting in settings:
+        setattr(setting, name, full)
     try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        for setting, value in zip(settings, before, strict=True):
+            setattr(setting, name, value)

@@ -16,7 +16,7 @@ TWO_SIGMA_MASS = 0.9545
 
 
 # Samples along each axis of a pixel, where a contour is drawn between pixels.
-SUBPIXELS = 8
+SUBPIXELS = 4
 
 
 class Reference(StrEnum):

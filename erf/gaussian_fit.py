@@ -60,7 +60,8 @@ def fit_gaussian(imap: InfluenceMap) -> GaussianFit:
     """Fit a Gaussian by least squares to the part of the map that lies in both the TRF's box and the image.
 
     Raises:
-        InvalidInput: The map has negative values, is 0 everywhere there, or has fewer pixels than parameters.
+        InvalidInput: The map has negative values, is 0 everywhere there, has fewer pixels than parameters, or is so
+            flat or so narrow that no Gaussian is nearest.
     """
     values, points = _fitted_pixels(imap)
     moments = _moments(values, points)
@@ -68,6 +69,10 @@ def fit_gaussian(imap: InfluenceMap) -> GaussianFit:
     if values.size <= 1 + axes + axes * (axes + 1) // 2:
         raise InvalidInput(f"a Gaussian cannot be fitted to {values.size} pixels")
     peak = values.max()
+    if np.ptp(values) < 1e-12 * peak:
+        raise InvalidInput("a Gaussian cannot be fitted to a map that has the same value on the unit's whole TRF")
+    if np.linalg.matrix_rank(moments.covariance) < axes:
+        raise InvalidInput("a Gaussian cannot be fitted to a map that is 0 outside a line or plane across the axes")
     jacobian: Any = _jacobian  # scipy-stubs know the names of finite differences only
     start = _pack(1.0, moments.centre, _precision_factor(moments.covariance))
     solution = least_squares(_residual, start, jac=jacobian, args=(values / peak, points), x_scale="jac")

@@ -46,7 +46,7 @@ def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor 
         InvalidInput: The unit is outside the output's grid.
     """
     leaf = images.detach().clone().requires_grad_()
-    with _frozen(network), torch.enable_grad():
+    with _measuring(network, Mode.as_is):
         # A network may change its input in place, which a leaf would forbid.
         features = network(leaf.clone())
         return _gradient(features, leaf, unit, direction)
@@ -132,9 +132,11 @@ def _probes(
 
 
 def _batches(images: Tensor | Iterable[Tensor], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
+    if batch_size < 1:
+        raise InvalidInput(f"batch_size={batch_size}: allowed are whole numbers from 1")
     for given in [images] if isinstance(images, Tensor) else images:
         _check_images(given)
-        for batch in given.split(batch_size):
+        for batch in given.split(batch_size) if len(given) else ():
             yield first, batch
             first += len(batch)
 
@@ -151,8 +153,7 @@ def _influences(
 ) -> Iterator[tuple[_Probe, Tensor]]:
     """Yield each probe and its influence, all from one forward pass."""
     leaf = batch.detach().to(_home(network, batch)).requires_grad_()
-    with torch.enable_grad():
-        features = _features(network, leaf.clone(), {probe.layer for probe in probes})
+    features = _features(network, leaf.clone(), {probe.layer for probe in probes})
     for probe in probes:
         outputs = features[probe.layer]
         yield probe, _gradient(outputs, leaf, probe.field.unit, choose(outputs.shape[1]))
@@ -163,6 +164,8 @@ def _features(network: nn.Module, images: Tensor, names: Iterable[str | None]) -
     features: dict[str | None, Tensor] = {}
 
     def keep(name: str | None, module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        if name in features:
+            raise InvalidInput(f"layer {name!r} is called more than once; its name does not say which output is meant")
         features[name] = output
         return output.clone()  # what goes on is a copy, which may be changed in place
 
@@ -221,7 +224,7 @@ def _measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
     if mode is Mode.eval:
         network.eval()
     try:
-        with _frozen(network), full_float32(), torch.random.fork_rng():
+        with _frozen(network), full_float32(), torch.random.fork_rng(), torch.enable_grad():
             yield
     finally:
         for module, training in modes.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,8 +68,10 @@ class InfluenceMap:
         """Return the map of both sets of samples, as if they had been measured at once.
 
         Raises:
-            InvalidInput: The maps differ in statistic, geometry, aggregation or normalisation.
+            InvalidInput: The maps differ in statistic, geometry, aggregation or normalisation, or one is exact.
         """
+        if math.inf in (self.samples, other.samples):
+            raise InvalidInput("an exact map cannot be merged: it has no samples to count")
         for field in ("statistic", "centre", "trf_box", "origin", "aggregation", "normalized"):
             mine, theirs = getattr(self, field), getattr(other, field)
             if mine != theirs:
@@ -107,7 +110,10 @@ def map_of_samples(
     """
     kept = moments[moments.any(axis=tuple(range(1, moments.ndim)))]
     if normalize:
-        kept = kept / kept.sum(axis=tuple(range(1, moments.ndim)), keepdims=True)
+        sums = kept.sum(axis=tuple(range(1, moments.ndim)), keepdims=True)
+        if not sums.all():
+            raise InvalidInput("a signed influence whose sum is 0 cannot be normalized")
+        kept = kept / sums
     mean = kept.mean(0) if len(kept) else np.zeros(moments.shape[1:])
     return InfluenceMap(
         values=statistic.from_mean_moment(mean),

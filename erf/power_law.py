@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,17 +42,23 @@ def fit_power_law(x: ArrayLike, y: ArrayLike, replicates: ArrayLike | None = Non
         raise InvalidInput(f"x and y must be vectors of one length, not of shapes {log_x.shape} and {log_y.shape}")
     if len(set(log_x)) < 3:
         raise InvalidInput(f"a power law needs at least three different x, not {len(set(log_x))}")
-    line: Any = stats.linregress(log_x, log_y)
+    (exponent,) = _exponents(log_x, log_y[None])
+    intercept = log_y.mean() - exponent * log_x.mean()
     if replicates is None:
-        half = stats.t.ppf(TAILS[1], log_x.size - 2) * line.stderr
-        low, high = line.slope - half, line.slope + half
+        half = stats.t.ppf(TAILS[1], log_x.size - 2) * _standard_error(log_x, log_y - intercept - exponent * log_x)
+        low, high = exponent - half, exponent + half
     else:
         low, high = np.quantile(_exponents(log_x, _logarithm(replicates, "replicates")), TAILS)
-    return PowerLaw(float(line.slope), (float(low), float(high)), float(np.exp(line.intercept)))
+    return PowerLaw(float(exponent), (float(low), float(high)), float(np.exp(intercept)))
+
+
+def _standard_error(log_x: np.ndarray, residual: np.ndarray) -> float:
+    centred = log_x - log_x.mean()
+    return math.sqrt(residual @ residual / (residual.size - 2) / (centred @ centred))
 
 
 def _exponents(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
-    if log_y.ndim != 2 or log_y.shape[1] != log_x.size:
+    if log_y.ndim != 2 or log_y.shape[1] != log_x.size or not len(log_y):
         raise InvalidInput(f"replicates must have shape [B, {log_x.size}], not {list(log_y.shape)}")
     centred = log_x - log_x.mean()
     return log_y @ centred / (centred @ centred)

@@ -177,10 +177,11 @@ def _leaves_up_to(network: nn.Module, layer: str | None) -> list[tuple[str, nn.M
 
 
 def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    if not isinstance(module, nn.Sequential):
+    if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
         yield name or "network", module
         return
-    for child_name, child in module.named_children():
+    for child_name, child in module._modules.items():  # named_children leaves out a module's second use
+        assert child is not None
         yield from _leaves(f"{name}.{child_name}" if name else child_name, child)
 
 
@@ -202,6 +203,8 @@ def _window(name: str, module: nn.Module, axes: int) -> Window:
         settings = (module.kernel_size, module.stride, getattr(module, "dilation", 1), module.padding)
         if isinstance(module.padding, str):
             raise InvalidInput(f"layer {name!r}: padding={module.padding!r} is not supported; give numbers")
+        if getattr(module, "padding_mode", "zeros") != "zeros":
+            raise InvalidInput(f"layer {name!r}: padding_mode={module.padding_mode!r} is not supported; use zeros")
         return Window(*(_per_axis(value, axes, name) for value in settings))
     raise InvalidInput(f"layer {name!r}: no rule for the receptive field of {type(module).__name__}")
 
@@ -218,9 +221,10 @@ def _output_size(name: str, module: nn.Module, window: Window, grid: tuple[int, 
     sides = []
     for side, k, s, d, p in zip(grid, window.kernel_size, window.stride, window.dilation, window.padding, strict=True):
         room = side + 2 * p - (k - 1) * d - 1
-        if room < 0:
+        least = 1 - s if ceil else 0
+        if room < least:
             raise InvalidInput(
-                f"layer {name!r} needs an input of at least {side - room} units along an axis, not {side}"
+                f"layer {name!r} needs an input of at least {side + least - room} units along an axis, not {side}"
             )
         steps = -(-room // s) if ceil else room // s
         # torch drops a last window that would start in the padding below the image.

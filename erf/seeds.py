@@ -6,7 +6,7 @@ import torch
 
 def derive(seed: int, *indices: int) -> int:
     """Return a seed for the stream named by ``indices``, independent of the streams of other indices."""
-    return int(np.random.SeedSequence([seed, *indices]).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(seed, spawn_key=indices).generate_state(1, np.uint64)[0] >> 1)
 
 
 def generator(seed: int, *indices: int) -> torch.Generator:

@@ -23,7 +23,7 @@ from erf.seeds import generator
 from erf.statistic import Statistic
 
 # The streams of a run's generator; 2 is the signs of its output channels (erf.aggregation).
-_WEIGHTS, _INPUTS = 0, 1
+WEIGHTS, INPUTS = 0, 1
 
 # Runs share a call while one layer's activations of all of them stay near the size of a processor's cache.
 BATCH_BYTES = 8 * 2**20
@@ -62,8 +62,8 @@ def stack_influence(
     side = stack.trf_size
     size = max(1, BATCH_BYTES // (stack.channels * side**2 * dtype.itemsize))
     with full_float32(), torch.no_grad():
-        for first in range(runs.start, runs.stop, size):
-            batch = range(first, min(first + size, runs.stop))
+        for first in range(0, len(runs), size):
+            batch = runs[first : first + size]
             weights = [w.to(device, dtype) for w in _draw_weights(stack, batch, seed)]
             slopes = _slopes(stack, weights, batch, seed, noise)
             directions = [output_direction(aggregation, stack.channels, seed, run) for run in batch]
@@ -93,7 +93,7 @@ def stack_moments(
 
 
 def _draw_weights(stack: ConvStack, batch: range, seed: int) -> list[Tensor]:
-    drawn = [stack.draw_weights(generator(seed, run, _WEIGHTS)) for run in batch]
+    drawn = [stack.draw_weights(generator(seed, run, WEIGHTS)) for run in batch]
     return [torch.stack(layer) for layer in zip(*drawn, strict=True)]
 
 
@@ -102,7 +102,7 @@ def _slopes(stack: ConvStack, weights: list[Tensor], batch: range, seed: int, no
     if stack.activation is Activation.none:
         return [None] * stack.depth
     shape = (stack.input_channels, stack.trf_size, stack.trf_size)
-    x = torch.stack([noise.draw(shape, generator(seed, run, _INPUTS)) for run in batch]).to(weights[0])
+    x = torch.stack([noise.draw(shape, generator(seed, run, INPUTS)) for run in batch]).to(weights[0])
     slopes = []
     for weight, activation in zip(weights, stack.layer_activations(), strict=True):
         z = _group_convolve(x, weight)
@@ -118,7 +118,7 @@ def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]
         case Activation.relu:
             return z.relu(), z > 0
         case Activation.leaky_relu:
-            return F.leaky_relu(z), torch.where(z > 0, 1.0, 0.01).to(z)
+            return F.leaky_relu(z), torch.where(z > 0, torch.ones_like(z), 0.01)
         case Activation.tanh:
             y = z.tanh()
             return y, 1 - y**2

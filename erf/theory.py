@@ -78,6 +78,8 @@ class Residual:
     def __post_init__(self):
         if not self.branch or any(s != 1 for layer in self.branch for s in layer.stride):
             raise InvalidInput("a Residual needs a branch of at least one layer, all of stride 1")
+        if not math.isfinite(self.gain):
+            raise InvalidInput(f"gain={self.gain}: allowed are finite numbers")
         sizes = _box_size(_taps(self.branch, signed=False))
         if any(size % 2 == 0 for size in sizes):
             raise InvalidInput(f"a Residual's branch needs an odd TRF to add up with the skip, not {sizes}")
@@ -147,6 +149,7 @@ def variance(layers: Sequence[Block], statistic: str = "mean_square") -> tuple[f
     kind = choice(Statistic, statistic, "statistic")
     if kind not in (Statistic.mean_square, Statistic.signed_mean):
         raise InvalidInput(f"the variance of a {kind} map has no closed form; allowed: mean_square, signed_mean")
+    _check_stack(layers)
     total = np.zeros(len(layers[0].stride))
     for block, jump in zip(layers, _jumps(layers), strict=True):
         total += np.square(jump) * _mean_and_variance(block, kind is Statistic.signed_mean)[1]
@@ -187,11 +190,15 @@ class _Taps:
 
 
 def _taps(layers: Sequence[Block], signed: bool) -> list[_Taps]:
+    _check_stack(layers)
+    return [_block_taps(block, jump, signed) for block, jump in zip(layers, _jumps(layers), strict=True)]
+
+
+def _check_stack(layers: Sequence[Block]) -> None:
     if not layers:
         raise InvalidInput("a stack needs at least one layer")
     if len({len(layer.stride) for layer in layers}) > 1:
         raise InvalidInput("all layers of a stack must have the same number of spatial axes")
-    return [_block_taps(block, jump, signed) for block, jump in zip(layers, _jumps(layers), strict=True)]
 
 
 def _block_taps(block: Block, jump: tuple[int, ...], signed: bool) -> _Taps:
@@ -204,6 +211,8 @@ def _block_taps(block: Block, jump: tuple[int, ...], signed: bool) -> _Taps:
 
 
 def _branch_share(block: Residual, signed: bool) -> float:
+    if signed and block.gain < 0:
+        raise InvalidInput(f"gain={block.gain}: a signed_mean map is that of positive kernels, so of gains from 0")
     weight = block.gain if signed else block.gain**2
     return weight / (1 + weight)
 

@@ -76,10 +76,9 @@ def folder_of(overrides: Sequence[str]) -> Path:
     """Return the folder in which ``main(overrides)`` keeps its record."""
     _register_schemas()
     with hydra.initialize_config_dir(str(CONF), version_base=HYDRA["version_base"]):
-        composed = hydra.compose(HYDRA["config_name"], list(overrides), return_hydra_config=True)
-    parent = Path(composed.hydra.run.dir)
-    del composed["hydra"]
-    return run_folder(parent, overrides, _typed(composed))
+        composed = hydra.compose(HYDRA["config_name"], list(overrides))
+        settings = hydra.compose(HYDRA["config_name"], list(overrides), return_hydra_config=True)
+    return run_folder(Path(settings.hydra.run.dir), overrides, _typed(composed))
 
 
 def _register_schemas() -> None:

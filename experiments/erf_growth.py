@@ -40,7 +40,7 @@ PAPER_SIZE_SLOPE, PAPER_RATIO_SLOPE = 0.56, -0.43
 PAPER_DEPTHS, DEEP = (5, 40), 40
 
 # Where the prediction is drawn: doubling from one to another gives its slope over a factor of 2.
-THEORY_DEPTHS = (5, 7, 10, 14, 20, 28, 40, 56, 80, 112, 160, 224)
+THEORY_DEPTHS = (5, 7, 10, 14, 20, 28, 40, 56, 80, 112, 160)
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Config(StackConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_choices("kinds", self.kinds)
-        require_increasing("depths", self.depths)
+        require_increasing("depths", self.depths, least=2)  # one layer's map may be flat, without a Gaussian
         require_at_least(0, bootstrap=self.bootstrap)
         if self.runs == 1 and self.bootstrap:
             raise InvalidInput("runs=1 has no interval over runs; allowed: runs=2 or more, or bootstrap=0")
@@ -109,8 +109,8 @@ class Slope:
 class Result:
     """All points, their slopes (none over ranges with fewer than three depths), and predictions between the points.
 
-    Arrays: ``theory_depths [T]``; for each kind ``<kind>/predicted_sizes [T]`` at those depths,
-    between pixels (``contour_size``), and ``<kind>/resampled_sizes [B, P]``.
+    Arrays: ``theory_depths [T]``; at those depths ``predicted_sizes/uniform [T]`` and ``predicted_sizes/random [T]``,
+    between pixels (``contour_size``), the latter for all random kinds; for each kind ``<kind>/resampled_sizes [B, P]``.
     """
 
     config: Config
@@ -145,8 +145,8 @@ def run(config: Config, logbook: Logbook) -> Result:
         found = logbook.once(f"{kind}-{depth}", partial(_measure, config, kind, depth))
         points.append(_report(config, kind, depth, found, logbook))
         resampled[kind].append(found["resampled_sizes"])
+    arrays |= _predicted_sizes(config)
     for kind in config.kinds:
-        arrays[f"{kind}/predicted_sizes"] = _predicted_sizes(config, kind)
         arrays[f"{kind}/resampled_sizes"] = np.stack(resampled[kind], axis=1)
     return Result(config, tuple(points), tuple(_slopes(config, points, arrays)), arrays)
 
@@ -185,8 +185,12 @@ def _slope(chosen: list[Point], resampled: np.ndarray, y: str, x: str, depths: t
     return Slope(chosen[0].kind, y, x, depths, law.exponent, law.interval, predicted)
 
 
-def _predicted_sizes(config: Config, kind: Kind) -> np.ndarray:
-    return np.array([contour_size(predicted_map(config, kind, depth)) for depth in THEORY_DEPTHS])
+def _predicted_sizes(config: Config) -> dict[str, np.ndarray]:
+    """Return the predictions at THEORY_DEPTHS of uniform stacks and of random ones, the same for any nonlinearity."""
+    return {
+        f"predicted_sizes/{kind}": np.array([contour_size(predicted_map(config, kind, n)) for n in THEORY_DEPTHS])
+        for kind in (Kind.uniform, Kind.random)
+    }
 
 
 def _report(config: Config, kind: Kind, depth: int, found: dict[str, np.ndarray], logbook: Logbook) -> Point:

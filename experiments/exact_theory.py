@@ -55,8 +55,8 @@ class Config(StackConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_increasing("kernel_sizes", self.kernel_sizes)
-        require_increasing("depths", self.depths)
+        require_increasing("kernel_sizes", self.kernel_sizes, least=2)
+        require_increasing("depths", self.depths, least=1)
         require_at_least(1, depth=self.depth, bootstrap=self.bootstrap)
         require_at_least(2, runs=self.runs)
         if self.statistic is not Statistic.mean_square:

@@ -50,9 +50,9 @@ class Config(StackConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_choices("kinds", self.kinds)
-        require_increasing("depths", self.depths)
-        require_increasing("group_runs", self.group_runs)
-        require_at_least(1, group_depth=self.group_depth)
+        require_increasing("depths", self.depths, least=2)
+        require_increasing("group_runs", self.group_runs, least=1)
+        require_at_least(2, group_depth=self.group_depth)
         if self.group_total < self.group_runs[-1]:
             raise InvalidInput(f"group_total={self.group_total} is too small; allowed: {self.group_runs[-1]} or more")
 

@@ -98,12 +98,13 @@ def run(config: Config, logbook: Logbook) -> Result:
     exact = predicted_map(config, config.kinds[0], config.depth)
     arrays = {"theory": exact.values / exact.values.max()}
     fits = []
-    for step, kind in enumerate(logbook.progress(config.kinds, "measuring nonlinearities")):
+    for kind in logbook.progress(config.kinds, "measuring nonlinearities"):
         found = logbook.once(str(kind), partial(_measure, config, kind))
         imap = replace(exact, values=found["values"], samples=config.runs, aggregation=config.aggregation)
         fits.append(_fits(config, kind, found))
         logbook.map(f"map/{kind}", imap, fit_gaussian(imap), config.runs)
-        logbook.scalars({"r_squared": float(np.mean(found["r_squared"])), "skipped_runs": int(found["skipped"])}, step)
+        numbers = {"r_squared": float(np.mean(found["r_squared"])), "skipped_runs": int(found["skipped"])}
+        logbook.scalars({f"{name}/{kind}": value for name, value in numbers.items()}, config.runs)
         arrays[f"map/{kind}"] = imap.values / imap.values.max()
     return Result(config, tuple(fits), arrays)
 

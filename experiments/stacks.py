@@ -58,7 +58,8 @@ class StackConfig(ExperimentConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_at_least(1, runs=self.runs)
-        require_at_least(1, channels=self.channels, input_channels=self.input_channels, kernel_size=self.kernel_size)
+        require_at_least(1, channels=self.channels, input_channels=self.input_channels)
+        require_at_least(2, kernel_size=self.kernel_size)
         if self.statistic is Statistic.signed_mean:
             raise InvalidInput("statistic=signed_mean of random weights is noise; allowed: mean_abs, rms, mean_square")
         if self.init is Init.equal:
@@ -83,10 +84,10 @@ def require_choices(key: str, values: list) -> None:
         raise InvalidInput(f"{key}=[{','.join(map(str, values))}]: allowed is a list of different values, at least one")
 
 
-def require_increasing(key: str, values: list[int]) -> None:
-    """Raise InvalidInput unless the list has an entry, begins at 1 or more and increases."""
-    if not values or values[0] < 1 or any(a >= b for a, b in pairwise(values)):
-        raise InvalidInput(f"{key}={values}: allowed are increasing whole numbers from 1, at least one")
+def require_increasing(key: str, values: list[int], least: int) -> None:
+    """Raise InvalidInput unless the list has an entry, begins at ``least`` or more and increases."""
+    if not values or values[0] < least or any(a >= b for a, b in pairwise(values)):
+        raise InvalidInput(f"{key}={values}: allowed are increasing whole numbers from {least}, at least one")
 
 
 def require_runs(imap: InfluenceMap, kind: Kind, depth: int, least: int) -> None:
@@ -142,7 +143,8 @@ def predicted_map(config: StackConfig, kind: Kind, depth: int) -> InfluenceMap:
     layers = stack_of(config, kind, depth).theory()
     if kind is Kind.uniform:
         exact = theory.influence_map(layers, Statistic.signed_mean)
-        return replace(exact, values=config.statistic.moment(exact.values), statistic=config.statistic)
+        values = config.statistic.from_mean_moment(config.statistic.moment(exact.values))
+        return replace(exact, values=values, statistic=config.statistic)
     statistic = Statistic.mean_square if config.statistic is Statistic.mean_square else Statistic.rms
     return theory.influence_map(layers, statistic)
 

@@ -86,13 +86,11 @@ def _draw_against_root(axes: Axes, result: Result) -> None:
 def _draw_local_slope(axes: Axes, result: Result) -> None:
     depths = result.arrays["theory_depths"]
     trf = 1 + depths * (result.config.kernel_size - 1)
-    random = [kind for kind in result.config.kinds if kind is not Kind.uniform]
-    labels = {Kind.uniform: KIND_LABELS["uniform"]} | dict.fromkeys(random[:1], "random weights, any nonlinearity")
-    for kind in (kind for kind in labels if kind in result.config.kinds):
-        sizes = result.arrays[f"{kind}/predicted_sizes"]
+    for kind, label in (("uniform", KIND_LABELS["uniform"]), ("random", "random weights, any nonlinearity")):
+        sizes = result.arrays[f"predicted_sizes/{kind}"]
         # THEORY_DEPTHS grow by the root of 2, so every second one doubles the depth.
         slope = np.log(sizes[2:] / sizes[:-2]) / np.log(trf[2:] / trf[:-2])
-        axes.plot(depths[:-2], slope, "o-", ms=4, color=KIND_COLOURS[kind], label=labels[kind])
+        axes.plot(depths[:-2], slope, "o-", ms=4, color=KIND_COLOURS[kind], label=label)
     axes.axhline(0.5, color="black", lw=1, ls="--", label="limit 0.5")
     axes.axhline(PAPER_SIZE_SLOPE, color="grey", lw=1, ls=":", label=f"the paper's fit {PAPER_SIZE_SLOPE}")
     axes.set_xscale("log")

@@ -1,0 +1,184 @@
+"""Compare the GPU with the CPU and record it in results/reference/gpu_check: ``python scripts/gpu_check.py``.
+
+Both devices measure the same stacks, which must agree to rounding, and the experiment ``erf_growth``, of which the
+durations and the peak memory are recorded. Without a GPU nothing is checked or written.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
+
+from erf import InvalidInput
+from erf.device import resolve_device
+from erf.networks.conv_stack import Activation, ConvStack
+from erf.stack_influence import stack_moments
+from experiments import erf_growth
+from experiments.logbook import Logbook
+from experiments.record import ROOT, Environment, atomic_write
+from scripts.benchmark import (
+    LINEAR_TOLERANCE,
+    RELU_TOLERANCE,
+    in_fresh_process,
+    max_relative_difference,
+    relative_l2,
+    resident_peak,
+    to_json,
+)
+
+RECORD = ROOT / "results" / "reference" / "gpu_check" / "result.json"
+GPU = "cuda"
+SEED, DEPTHS = 0, (20, 40)  # of the stacks
+
+# Nothing flips in float64; an ERF size may change by a pixel where a value is within rounding of the threshold.
+FLOAT64_TOLERANCE, SIZE_TOLERANCE = 1e-10, 5e-3
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One quantity on both devices: how it differs, measured how, and what is allowed."""
+
+    name: str
+    measure: str
+    difference: float
+    allowed: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is a number that is allowed."""
+        return self.difference <= self.allowed
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.difference:.1e} {self.measure} (allowed: {self.allowed:.0e})"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The experiment ``erf_growth`` on one device.
+
+    Attributes:
+        device: Name of the device.
+        threads: CPU threads of torch.
+        seconds: Duration.
+        process_peak_mib: Peak resident memory of the process, Python and torch included; None where unknown.
+        gpu_peak_mib: Peak of the GPU memory that tensors took; None on a CPU.
+        sizes: The ERF size of every point.
+    """
+
+    device: str
+    threads: int
+    seconds: float
+    process_peak_mib: float | None
+    gpu_peak_mib: float | None
+    sizes: list[float]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was compared, the experiment on CPU and GPU, and where; ``config`` also gives the number of all runs."""
+
+    config: erf_growth.Config
+    environment: Environment
+    comparisons: list[Comparison]
+    erf_growth: list[Growth]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check the GPU, if there is one, and write the record if all comparisons pass; return the exit code."""
+    try:
+        if arguments:
+            raise InvalidInput(f"argument {arguments[0]!r} is unknown; none is needed")
+        if not torch.cuda.is_available():
+            print("no GPU here: nothing checked")
+            return 0
+        return conclude(check(GPU, erf_growth.Config(), DEPTHS), RECORD)
+    except (InvalidInput, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+
+
+def check(device: str, config: erf_growth.Config, depths: Sequence[int]) -> Report:
+    """Compare ``device`` with the CPU: maps of stacks of these depths, and the experiment."""
+    start, environment = time.monotonic(), Environment.now(device)
+    comparisons = list(compare_stacks(device, depths, config.runs))
+    on_cpu, on_device = (in_fresh_process(measure_growth, replace(config, device=name)) for name in ("cpu", device))
+    comparisons.append(compare_sizes(on_cpu, on_device))
+    return Report(config, replace(environment, seconds=time.monotonic() - start), comparisons, [on_cpu, on_device])
+
+
+def compare_stacks(device: str, depths: Sequence[int], runs: int) -> Iterator[Comparison]:
+    """Yield how far the maps of linear and ReLU stacks on ``device`` are from those on the CPU, in both precisions."""
+    for activation in (Activation.none, Activation.relu):
+        for depth in depths:
+            for dtype in (torch.float64, torch.float32):
+                yield _compare_stack(ConvStack(depth, activation=activation), runs, dtype, device)
+
+
+def _compare_stack(stack: ConvStack, runs: int, dtype: torch.dtype, device: str) -> Comparison:
+    on_cpu, on_device = (
+        stack_moments(stack, runs, seed=SEED, device=resolve_device(name), dtype=dtype) for name in ("cpu", device)
+    )
+    linear = stack.activation is Activation.none
+    kind = "linear" if linear else str(stack.activation)
+    name = f"{kind} stack, depth {stack.depth}, {str(dtype).removeprefix('torch.')}"
+    if linear or dtype is torch.float64:
+        allowed = FLOAT64_TOLERANCE if dtype is torch.float64 else LINEAR_TOLERANCE
+        return Comparison(name, "of the peak", max_relative_difference(on_device, on_cpu), allowed)
+    return Comparison(name, "relative L2", relative_l2(on_device, on_cpu), RELU_TOLERANCE)
+
+
+def measure_growth(config: erf_growth.Config) -> Growth:
+    """Run ``erf_growth`` in a temporary folder and return what it took."""
+    device = resolve_device(config.device)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        result = erf_growth.run(config, Logbook(Path(folder)))
+    seconds = time.perf_counter() - start
+    environment = Environment.now(config.device)
+    return Growth(
+        device=environment.device,
+        threads=environment.threads,
+        seconds=seconds,
+        process_peak_mib=resident_peak(),
+        gpu_peak_mib=torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else None,
+        sizes=[point.size for point in result.points],
+    )
+
+
+def compare_sizes(on_cpu: Growth, on_device: Growth) -> Comparison:
+    """Return by how much the ERF sizes of two measurements differ."""
+    differences = np.abs(np.array(on_device.sizes) / np.array(on_cpu.sizes) - 1)
+    return Comparison("erf_growth, ERF sizes", "relative", float(differences.max()), SIZE_TOLERANCE)
+
+
+def conclude(report: Report, path: Path) -> int:
+    """Print the report; write it if all comparisons passed, else name those that failed; return the exit code."""
+    for comparison in report.comparisons:
+        print(comparison)
+    for growth in report.erf_growth:
+        print(f"erf_growth on {growth.device}: {growth.seconds:.1f} s")
+    failed = [comparison for comparison in report.comparisons if not comparison.passed]
+    for comparison in failed:
+        print(f"error: CPU and GPU differ: {comparison}", file=sys.stderr)
+    if failed:
+        return 1
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, to_json(report))
+    print(f"record        {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,391 @@
+import copy
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.autograd.functional import jacobian
+
+from erf import InvalidInput, effective_receptive_field, influence
+from erf.aggregation import output_direction
+from erf.statistic import Statistic
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+def small_network():
+    return nn.Sequential(
+        nn.Conv2d(2, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 3, 3, stride=2, padding=1), nn.Softplus()
+    ).double()
+
+
+def some_images(*shape, dtype=torch.float64):
+    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(1))
+
+
+def jacobians(network, images, unit):
+    """Return d y[n, k, unit] / d x[n] for each image and output channel: [N, K, C, H, W]."""
+    return torch.stack([jacobian(lambda x: network(x[None])[0][(slice(None), *unit)], image) for image in images])
+
+
+def difference(a, b):
+    return np.abs(np.asarray(a) - np.asarray(b)).max() / np.abs(np.asarray(b)).max()
+
+
+@pytest.mark.parametrize("unit", [(0, 0), (2, 1), (3, 3)])
+def test_influence_is_the_jacobian(unit):
+    network, images = small_network(), some_images(3, 2, 7, 8)
+    rows = jacobians(network, images, unit)
+    assert difference(influence(network, images, unit), rows.sum(1)) < 1e-12
+    shared = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    expected = torch.einsum("k,nkchw->nchw", shared, rows)
+    assert difference(influence(network, images, unit, shared), expected) < 1e-12
+    own = some_images(3, 3)
+    expected = torch.einsum("nk,nkchw->nchw", own, rows)
+    assert difference(influence(network, images, unit, own), expected) < 1e-12
+
+
+@pytest.mark.parametrize("unit", [(4, 0), (0, 4), (-1, 0), (0,), (0, 0, 0)])
+def test_influence_of_a_unit_outside(unit):
+    with pytest.raises(InvalidInput, match="outside the layer's grid of 4 x 4 units"):
+        influence(small_network(), some_images(1, 2, 7, 8), unit)
+
+
+def test_a_constant_output_has_no_influence():
+    class Constant(nn.Module):
+        def forward(self, x):
+            return torch.ones(len(x), 2, 3, 3) + 0 * x[:, :1, :1, :1].round()
+
+    assert not influence(Constant(), some_images(2, 1, 5, 5), (1, 1)).any()
+
+
+STATISTICS = {
+    "mean_abs": lambda g: np.abs(g).mean((0, 1)),
+    "rms": lambda g: np.sqrt((g**2).mean((0, 1))),
+    "mean_square": lambda g: (g**2).mean((0, 1)),
+    "signed_mean": lambda g: g.mean((0, 1)),
+}
+
+
+@pytest.mark.parametrize("aggregation", ["random_sign", "sum", 0, 2])
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_statistics_and_aggregations_by_hand(statistic, aggregation):
+    if (statistic, aggregation) == ("signed_mean", "random_sign"):
+        return
+    network, images = small_network(), some_images(5, 2, 8, 8)
+    rows = jacobians(network, images, (2, 2)).numpy()
+    if aggregation == "random_sign":
+        weights = np.stack([output_direction("random_sign", 3, 4, sample).numpy() for sample in range(7, 12)])
+    else:
+        weights = np.ones((5, 3)) if aggregation == "sum" else np.tile(np.eye(3)[aggregation], (5, 1))
+    expected = STATISTICS[statistic](np.einsum("nk,nkchw->nchw", weights, rows))
+    imap = effective_receptive_field(
+        network, images, statistic=statistic, aggregation=aggregation, seed=4, first_sample=7, batch_size=2
+    )
+    assert difference(imap.values, expected) < 1e-12
+    assert imap.values.dtype == np.float64
+    assert (imap.statistic, imap.aggregation) == (Statistic(statistic), aggregation)
+    assert (imap.samples, imap.skipped, imap.origin) == (5, 0, (0, 0))
+
+
+def test_the_unit_in_the_middle_is_measured():
+    network, images = small_network(), some_images(2, 2, 9, 8)
+    imap = effective_receptive_field(network, images)
+    named = effective_receptive_field(network, images, unit=(2, 2))
+    np.testing.assert_array_equal(imap.values, named.values)
+    assert imap.centre == (4, 4)
+    assert imap.trf_box == ((2, 7), (2, 7))
+
+
+def test_normalize_divides_each_image_by_its_sum():
+    network, images = small_network(), some_images(4, 2, 8, 8)
+    g = jacobians(network, images, (2, 2)).sum(1).numpy()
+    moments = np.abs(g).mean(1)
+    expected = (moments / moments.sum((1, 2), keepdims=True)).mean(0)
+    imap = effective_receptive_field(network, images, aggregation="sum", normalize=True, batch_size=3)
+    assert difference(imap.values, expected) < 1e-12
+    assert imap.normalized
+    assert imap.values.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_normalize_is_refused_where_positive_and_negative_cancel():
+    network = nn.Conv2d(1, 1, (1, 2), bias=False).double()
+    network.weight.data = torch.tensor([[[[1.0, -1.0]]]], dtype=torch.float64)
+    with pytest.raises(InvalidInput, match="normal"):
+        effective_receptive_field(
+            network, some_images(1, 1, 1, 4), statistic="signed_mean", aggregation="sum", normalize=True
+        )
+
+
+def test_a_neighbouring_units_map_is_this_one_moved_by_jump():
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, (2, 3)), nn.Conv2d(4, 4, 3, padding=1), nn.AvgPool2d((2, 1))).double()
+    images = some_images(2, 1, 40, 40)
+    here, below, beside = effective_receptive_field(network, images, unit=[(4, 5), (5, 5), (4, 6)])
+    assert here.values.any()
+    np.testing.assert_allclose(below.values[4:], here.values[:-4], rtol=0, atol=1e-15)
+    np.testing.assert_allclose(beside.values[:, 3:], here.values[:, :-3], rtol=0, atol=1e-15)
+    assert below.centre == (here.centre[0] + 4, here.centre[1])
+    assert beside.trf_box[1] == (here.trf_box[1][0] + 3, here.trf_box[1][1] + 3)
+
+
+def test_what_is_outside_the_trf_is_zero_and_its_edges_are_not():
+    network = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Conv2d(4, 4, 3, dilation=2, padding=2)).double()
+    imap = effective_receptive_field(network, some_images(2, 1, 40, 40))
+    window = imap.on_trf()
+    inside = imap.values[window]
+    assert np.count_nonzero(imap.values) == np.count_nonzero(inside)
+    for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]):
+        assert edge.any()
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_one_and_three_axes(axes):
+    convolution = {1: nn.Conv1d, 3: nn.Conv3d}[axes]
+    network = nn.Sequential(convolution(2, 3, 3), nn.Tanh(), convolution(3, 2, 2, stride=2)).double()
+    images = some_images(3, 2, *[8] * axes)
+    unit = (1,) * axes
+    expected = np.abs(jacobians(network, images, unit).sum(1).numpy()).mean((0, 1))
+    imap = effective_receptive_field(network, images, unit=unit, aggregation="sum")
+    assert difference(imap.values, expected) < 1e-12
+    assert imap.trf_box == ((2, 6),) * axes
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("normalize", [False, True])
+def test_neither_batches_nor_shards_change_the_result(statistic, normalize):
+    aggregation = "sum" if statistic == "signed_mean" else "random_sign"
+    network, images = small_network(), some_images(7, 2, 8, 8)
+    measure = partial(
+        effective_receptive_field, network, statistic=statistic, aggregation=aggregation, normalize=normalize, seed=2
+    )
+    whole = measure(images, batch_size=7)
+    others = [measure(images, batch_size=size) for size in (1, 3)]
+    others.append(measure(iter([images[:2], images[2:3], images[3:]])))
+    others.append(measure(images[:3]).merge(measure(images[3:], first_sample=3)))
+    others.append(measure(images[5:], first_sample=5).merge(measure(images[:5])))
+    for other in others:
+        assert difference(other.values, whole.values) < 1e-12
+        assert other.samples == whole.samples == 7
+
+
+def test_random_signs_depend_on_the_image_s_index():
+    network, images = small_network(), some_images(1, 2, 8, 8).expand(6, -1, -1, -1)
+    whole = effective_receptive_field(network, images).values
+    assert difference(effective_receptive_field(network, images, first_sample=40).values, whole) > 1e-3
+    assert difference(effective_receptive_field(network, images, seed=1).values, whole) > 1e-3
+
+
+def test_random_signs_do_not_cancel():
+    """Two channels that are each other's negative: their sum has no gradient, with random signs half of the images."""
+    network = nn.Conv2d(1, 2, 3, bias=False).double()
+    network.weight.data[1] = -network.weight.data[0]
+    images = some_images(200, 1, 3, 3)
+    assert effective_receptive_field(network, images, aggregation="sum").skipped == 200
+    imap = effective_receptive_field(network, images, statistic="mean_square")
+    assert 70 < imap.skipped < 130
+    np.testing.assert_allclose(imap.values, 4 * network.weight.data[0, 0].numpy() ** 2, rtol=1e-12)
+
+
+def state_of(network, images):
+    return {
+        "parameters": {name: p.detach().clone() for name, p in network.named_parameters()},
+        "requires_grad": {name: p.requires_grad for name, p in network.named_parameters()},
+        "grad": {name: None if p.grad is None else p.grad.clone() for name, p in network.named_parameters()},
+        "buffers": {name: b.clone() for name, b in network.named_buffers()},
+        "modes": [m.training for m in network.modules()],
+        "hooks": [
+            (len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in network.modules()
+        ],
+        "random": torch.get_rng_state(),
+        "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002
+        "images": images.detach().clone(),
+        "flags": (images.requires_grad, images.grad, images._version),
+        "autograd": (torch.is_grad_enabled(), torch.backends.cudnn.allow_tf32),
+    }
+
+
+def assert_same(a, b):
+    torch.testing.assert_close(a, b, rtol=0, atol=0) if isinstance(a, torch.Tensor) else _assert_same_tree(a, b)
+
+
+def _assert_same_tree(a, b):
+    if isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    else:
+        assert a == b
+
+
+@pytest.fixture
+def worn_network():
+    """A network in the middle of training: mixed modes, a frozen parameter, gradients, dropout, batch statistics."""
+    network = nn.Sequential(
+        nn.ReLU(inplace=True), nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.3), nn.Conv2d(4, 3, 3)
+    )
+    network(torch.randn(2, 2, 9, 9)).sum().backward()
+    network[1].weight.requires_grad_(False)
+    network[4].bias.grad = None
+    network[3].eval()
+    network[3].train()
+    network[0].eval()
+    return network
+
+
+@pytest.mark.parametrize("measure", ["eval", "as_is", "influence"])
+def test_measuring_leaves_no_trace(worn_network, measure):
+    images = torch.randn(4, 2, 9, 9, requires_grad=True)
+    before = state_of(worn_network, images)
+    if measure == "influence":
+        influence(worn_network, images, (1, 1))
+    else:
+        layer = ["2", "4"]
+        effective_receptive_field(worn_network, images, layer=layer, mode=measure, batch_size=2)
+    assert_same(state_of(worn_network, images), before)
+
+
+def test_a_failed_measurement_leaves_no_trace(worn_network):
+    images = torch.randn(4, 2, 9, 9)
+    before = state_of(worn_network, images)
+    bad = [images, torch.full((1, 2, 9, 9), torch.nan)]
+    with pytest.raises(InvalidInput, match="the images have values that are not finite"):
+        effective_receptive_field(worn_network, bad, mode="as_is")
+    with pytest.raises(InvalidInput, match="outside"):
+        effective_receptive_field(worn_network, images, unit=(99, 0))
+    assert_same(state_of(worn_network, images), before)
+
+
+def test_the_state_check_can_fail(worn_network):
+    images = torch.randn(4, 2, 9, 9)
+    before = state_of(worn_network, images)
+    worn_network(images)
+    after = state_of(worn_network, images)
+    for key in ("buffers", "random"):
+        with pytest.raises(AssertionError):
+            assert_same(after[key], before[key])
+
+
+def test_measuring_works_without_grad_mode():
+    network, images = small_network(), some_images(2, 2, 8, 8)
+    expected = effective_receptive_field(network, images).values
+    with torch.no_grad():
+        np.testing.assert_array_equal(effective_receptive_field(network, images).values, expected)
+        assert influence(network, images, (1, 1)).any()
+
+
+def test_eval_mode_is_used_and_as_is_keeps_the_modes():
+    network = nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3)).double().train()
+    images = some_images(2, 1, 9, 9)
+    inside = effective_receptive_field(network, images).values
+    assert np.count_nonzero(inside) == 9
+    frozen = copy.deepcopy(network).eval()
+    np.testing.assert_array_equal(effective_receptive_field(frozen, images, mode="as_is").values, inside)
+    assert np.count_nonzero(effective_receptive_field(network, images, mode="as_is").values) == 81
+
+
+def test_a_later_in_place_operation_does_not_change_a_layer():
+    convolutions = [nn.Conv2d(1, 3, 3), nn.Conv2d(3, 2, 3)]
+    network = nn.Sequential(convolutions[0], nn.ReLU(inplace=True), convolutions[1]).double()
+    images = some_images(3, 1, 8, 8)
+    alone = effective_receptive_field(nn.Sequential(convolutions[0]), images)
+    first, last = effective_receptive_field(network, images, layer=["0", "2"]).values()
+    np.testing.assert_array_equal(first.values, alone.values)
+    plain = nn.Sequential(convolutions[0], nn.ReLU(), convolutions[1])
+    np.testing.assert_array_equal(last.values, effective_receptive_field(plain, images).values)
+
+
+def test_lists_of_layers_and_units_take_one_forward_pass():
+    network, images = small_network(), some_images(4, 2, 8, 8)
+    calls = []
+    handle = network.register_forward_hook(lambda *_: calls.append(1))
+    units = [(1, 1), (2, 3)]
+    found = effective_receptive_field(network, images, layer=["2", "0"], unit=units, batch_size=2)
+    assert len(calls) == 2
+    handle.remove()
+    assert list(found) == ["2", "0"]
+    for name, maps in found.items():
+        for unit, imap in zip(units, maps, strict=True):
+            alone = effective_receptive_field(network[: int(name) + 1], images, unit=unit)
+            assert difference(imap.values, alone.values) < 1e-12
+            assert imap.trf_box == alone.trf_box
+    assert list(effective_receptive_field(network, images, layer=["0"])) == ["0"]
+    assert len(effective_receptive_field(network, images, unit=[(0, 0)])) == 1
+
+
+def test_a_layer_that_is_called_twice_is_refused():
+    """Which of the two its name means is not said."""
+    convolution = nn.Conv2d(2, 2, 3).double()
+    network = nn.Sequential(convolution, nn.Tanh(), convolution)
+    images = some_images(2, 2, 9, 9)
+    expected = np.abs(jacobians(network, images, (2, 2)).sum(1).numpy()).mean((0, 1))
+    assert difference(effective_receptive_field(network, images, aggregation="sum").values, expected) < 1e-12
+    with pytest.raises(InvalidInput, match=r"'0' .*more than once"):
+        effective_receptive_field(network, images, layer="0")
+
+
+def test_images_without_influence_are_left_out_and_counted():
+    network = nn.Sequential(nn.ReLU(), nn.Conv2d(1, 2, 3)).double()
+    images = some_images(5, 1, 5, 5).abs()
+    images[1] = images[4] = -1
+    imap = effective_receptive_field(network, images, batch_size=2)
+    assert (imap.samples, imap.skipped) == (3, 2)
+    kept = [effective_receptive_field(network, images[i : i + 1], first_sample=i).values for i in (0, 2, 3)]
+    np.testing.assert_allclose(imap.values, np.mean(kept, 0), rtol=1e-12)
+    nothing = effective_receptive_field(network, images[[1, 4]])
+    assert (nothing.samples, nothing.skipped) == (0, 2)
+    assert not nothing.values.any()
+
+
+def test_gradients_that_are_not_finite_name_the_image():
+    class Root(nn.ReLU):
+        def forward(self, x):
+            return x.sqrt()
+
+    network = nn.Sequential(Root(), nn.Conv2d(1, 2, 3))
+    images = torch.rand(4, 1, 5, 5) + 1
+    images[2, 0, 2, 2] = 0
+    with pytest.raises(InvalidInput, match=r"the gradient of image 2 of its batch is not finite.*float32"):
+        effective_receptive_field(network, images)
+
+
+def test_images_take_the_network_s_precision():
+    network, images = small_network(), some_images(2, 2, 8, 8)
+    rounded = effective_receptive_field(network, images.float()).values
+    np.testing.assert_array_equal(rounded, effective_receptive_field(network, images.float().double()).values)
+
+
+def test_float32_is_close_to_float64():
+    network = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 8, 3))
+    images = torch.randn(3, 1, 9, 9)
+    single = effective_receptive_field(network, images).values
+    assert difference(single, effective_receptive_field(network.double(), images).values) < 1e-5
+
+
+BAD_ARGUMENTS = [
+    ({"statistic": "median"}, "statistic='median' is unknown; allowed: mean_abs"),
+    ({"aggregation": "mean"}, "aggregation='mean' is unknown; allowed: random_sign"),
+    ({"aggregation": 3}, "aggregation=3: the output has channels 0 to 2"),
+    ({"aggregation": -1}, "channels 0 to 2"),
+    ({"statistic": "signed_mean"}, "signed_mean of randomly signed channels is 0 on average"),
+    ({"mode": "train"}, "mode='train' is unknown; allowed: eval, as_is"),
+    ({"layer": "4"}, "layer='4' is not in the network; nearest names: 0, 1, 2, 3"),
+    ({"layer": ["0", "conv"]}, "layer='conv' is not in the network"),
+    ({"unit": (4, 0)}, r"unit=\(4, 0\) is outside the layer's grid of 4 x 4 units"),
+    ({"unit": [(0, 0), (0,)]}, "outside the layer's grid"),
+    ({"batch_size": 0}, "batch_size=0"),
+    ({"images": torch.zeros(2, 8)}, r"must have shape \[N, C, H, W\], not \[2, 8\]"),
+    ({"images": torch.full((2, 2, 8, 8), torch.inf)}, "not finite"),
+    ({"images": []}, "no image"),
+    ({"images": torch.zeros(0, 2, 8, 8)}, "no image"),
+    ({"images": [torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 12, 12)]}, "shape"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_ARGUMENTS)
+def test_bad_input(arguments, message):
+    with pytest.raises(InvalidInput, match=message):
+        effective_receptive_field(small_network(), **{"images": some_images(2, 2, 8, 8), **arguments})

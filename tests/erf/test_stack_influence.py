@@ -1,0 +1,181 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from erf import InvalidInput, theory
+from erf.inits import Init, weight_variance
+from erf.networks.conv_stack import Activation, ConvStack
+from erf.noise import Noise
+from erf.stack_influence import stack_influence, stack_moments
+from erf.statistic import Statistic
+from tests.oracles.naive_stack import naive_influence
+
+MODULE = sys.modules["erf.stack_influence"]
+
+
+def fast_influence(stack, runs=range(4), **settings):
+    return torch.cat(list(stack_influence(stack, runs, dtype=torch.float64, **settings)))
+
+
+def difference(a, b):
+    return float((a - b).abs().max() / b.abs().max())
+
+
+@pytest.mark.parametrize("final_activation", [True, False])
+@pytest.mark.parametrize("activation", Activation)
+def test_it_is_the_plain_loop(activation, final_activation):
+    stack = ConvStack(4, 5, 2, activation=activation, final_activation=final_activation)
+    tolerance = 1e-12 if activation is Activation.none else 1e-10
+    expected = naive_influence(stack, range(4), seed=3)
+    assert difference(fast_influence(stack, seed=3), expected) < tolerance
+    assert difference(naive_influence(stack, range(4), seed=3, margin=3), expected) < 1e-12
+
+
+@pytest.mark.parametrize("noise", Noise)
+@pytest.mark.parametrize("aggregation", ["random_sign", "sum", 2])
+@pytest.mark.parametrize("kernel_size", [1, 2, 5])
+def test_it_is_the_plain_loop_for_every_setting(kernel_size, aggregation, noise):
+    stack = ConvStack(3, 4, kernel_size=kernel_size, activation=Activation.tanh)
+    settings = {"seed": 5, "aggregation": aggregation, "noise": noise}
+    assert difference(fast_influence(stack, **settings), naive_influence(stack, range(4), **settings)) < 1e-10
+
+
+@pytest.mark.parametrize("init", Init)
+def test_it_is_the_plain_loop_for_every_init(init):
+    stack = ConvStack(3, 4, init=init, activation=Activation.leaky_relu)
+    assert difference(fast_influence(stack), naive_influence(stack, range(4))) < 1e-10
+
+
+def test_the_output_shape_and_type():
+    stack = ConvStack(3, 4, input_channels=2)
+    (g,) = stack_influence(stack, range(5))
+    assert g.shape == (5, 2, 7, 7)
+    assert g.dtype == torch.float32
+    moments = stack_moments(stack, 5)
+    assert moments.shape == (5, 7, 7)
+    assert moments.dtype == np.float64
+
+
+@pytest.mark.parametrize("activation", [Activation.none, Activation.relu])
+def test_the_batch_size_does_not_matter(activation, monkeypatch):
+    stack = ConvStack(5, 4, activation=activation)
+    whole = fast_influence(stack, range(7))
+    for batch in (1, 3):
+        monkeypatch.setattr(MODULE, "BATCH_BYTES", batch * stack.channels * stack.trf_size**2 * 8)
+        sizes = [len(g) for g in stack_influence(stack, range(7), dtype=torch.float64)]
+        assert sizes == ([1] * 7 if batch == 1 else [3, 3, 1])
+        assert difference(fast_influence(stack, range(7)), whole) < 1e-12
+
+
+@pytest.mark.parametrize("runs", [range(3, 6), range(5, 6), range(1, 7, 2)])
+def test_a_run_is_the_same_in_whatever_range(runs):
+    stack = ConvStack(3, 4, activation=Activation.relu)
+    whole = fast_influence(stack, range(7), seed=1)
+    assert difference(fast_influence(stack, runs, seed=1), whole[list(runs)]) < 1e-12
+
+
+def test_runs_and_seeds_differ():
+    maps = [*fast_influence(ConvStack(3, 4), range(4), seed=0), *fast_influence(ConvStack(3, 4), range(4), seed=1)]
+    for i, one in enumerate(maps):
+        for other in maps[:i]:
+            assert difference(one, other) > 0.01
+
+
+def test_float32_and_float64_draw_the_same_networks():
+    stack = ConvStack(10, 8, init=Init.glorot_normal)
+    single = torch.cat(list(stack_influence(stack, range(3)))).double()
+    assert 0 < difference(single, fast_influence(stack, range(3))) < 1e-5
+
+
+def test_global_random_numbers_are_left_alone():
+    before = torch.get_rng_state()
+    list(stack_influence(ConvStack(2, 4, activation=Activation.relu, init=Init.orthogonal), range(3)))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("init", [init for init in Init if init is not Init.equal])
+def test_the_gain_of_every_init_is_its_weights_variance(init):
+    """One layer: E[g^2] at each pixel is channels times the variance of a weight."""
+    moments = stack_moments(ConvStack(1, 8, 4, init=init), 500, Statistic.mean_square)
+    expected = 8 * weight_variance(init, 4, 8, 9)
+    error = moments.std(0, ddof=1) / np.sqrt(500)
+    assert np.abs((moments.mean(0) - expected) / error).max() < 5
+
+
+def test_equal_weights_give_the_exact_map():
+    stack = ConvStack(6, 4, init=Init.equal)
+    exact = theory.influence_map(stack.theory(), "signed_mean").values
+    measured = stack_moments(stack, 2, Statistic.signed_mean, aggregation="sum", dtype=torch.float64)
+    for run in measured:
+        np.testing.assert_allclose(run / run.sum(), exact, rtol=0, atol=1e-7 * exact.max())
+
+
+def test_statistics_of_a_run_are_those_of_its_influence():
+    stack = ConvStack(3, 4, input_channels=3)
+    g = naive_influence(stack, range(3), aggregation="sum").numpy()
+    for statistic, moment in [
+        (Statistic.mean_abs, np.abs(g)),
+        (Statistic.rms, g**2),
+        (Statistic.mean_square, g**2),
+        (Statistic.signed_mean, g),
+    ]:
+        found = stack_moments(stack, 3, statistic, aggregation="sum", dtype=torch.float64)
+        np.testing.assert_allclose(found, moment.mean(1), rtol=0, atol=1e-12 * np.abs(moment).max())
+
+
+def test_a_final_relu_closes_one_channel_in_half_of_the_runs():
+    moments = stack_moments(ConvStack(2, 4, activation=Activation.relu), 400, aggregation=0)
+    skipped = (~moments.any(axis=(1, 2))).sum()
+    assert abs(skipped - 200) < 4 * np.sqrt(400 / 4)
+    open_ones = ConvStack(2, 4, activation=Activation.relu, final_activation=False)
+    assert stack_moments(open_ones, 400, aggregation=0).any(axis=(1, 2)).all()
+
+
+def test_an_overflow_names_the_run(monkeypatch):
+    monkeypatch.setattr(MODULE, "BATCH_BYTES", 1)
+    stack = ConvStack(4, 4)
+    draw, drawn = ConvStack.draw_weights, []
+
+    def explode(self, generator):
+        drawn.append(generator)
+        return [w * (1e12 if len(drawn) == 4 else 1) for w in draw(self, generator)]
+
+    monkeypatch.setattr(ConvStack, "draw_weights", explode)
+    with pytest.raises(InvalidInput, match=r"run 5: .* 4 layers with init he_normal overflowed float32"):
+        list(stack_influence(stack, range(2, 9)))
+
+
+def test_float64_holds_what_float32_does_not():
+    stack = ConvStack(80, 2, kernel_size=1, input_channels=1, init=Init.he_normal)
+    scaled = [1e1] * 80
+
+    class Loud(ConvStack):
+        def draw_weights(self, generator):
+            return [w * s for w, s in zip(super().draw_weights(generator), scaled, strict=True)]
+
+    loud = Loud(stack.depth, stack.channels, kernel_size=1)
+    with pytest.raises(InvalidInput, match="overflowed float32"):
+        stack_moments(loud, 2)
+    assert np.isfinite(stack_moments(loud, 2, dtype=torch.float64)).all()
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "statistic", "message"),
+    [
+        (4, Statistic.rms, "channels 0 to 3"),
+        (-1, Statistic.rms, "channels 0 to 3"),
+        ("mean", Statistic.rms, "aggregation='mean' is unknown"),
+        ("random_sign", Statistic.signed_mean, "signed_mean of randomly signed channels"),
+    ],
+)
+def test_bad_aggregation(aggregation, statistic, message):
+    with pytest.raises(InvalidInput, match=message):
+        stack_moments(ConvStack(2, 4), 2, statistic, aggregation=aggregation)
+
+
+@pytest.mark.parametrize("name", ["depth", "channels", "input_channels", "kernel_size"])
+def test_bad_stack(name):
+    with pytest.raises(InvalidInput, match=f"{name}=0: allowed are whole numbers from 1"):
+        ConvStack(**{"depth": 2, name: 0})

@@ -1,0 +1,126 @@
+import resource
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+
+GROWTH = "experiment=erf_growth"
+SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3,4]", "runs=3", "channels=4"]
+
+
+@pytest.fixture(autouse=True)
+def main_ends_with_the_test(monkeypatch):
+    """It changes the process's arguments and environment."""
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A folder in which there is a record."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder := tmp_path_factory.mktemp("measured"))
+        patch.setattr(sys, "argv", ["run.py"])
+        assert main(SMALL) == 0
+    return folder
+
+
+def files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "multirun.yaml"}
+
+
+def the_one_line(capsys, arguments: list[str]) -> str:
+    capsys.readouterr()
+    code = main(arguments)
+    printed = capsys.readouterr()
+    assert code == 1
+    assert "Traceback" not in printed.out + printed.err
+    (line,) = printed.err.splitlines()
+    return line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["experiment=erf_grwoth"], ["experiment='erf_grwoth'", "allowed", "erf_growth"]),
+        (["runs=3"], ["experiment=NAME", "erf_growth"]),
+        (["erf_growth"], ["experiment=NAME", "erf_growth"]),
+        (["--multi-run", GROWTH], ["--multi-run", "allowed", "--multirun"]),
+        ([GROWTH, "rusn=3"], ["'rusn'", "allowed", "runs"]),
+        ([GROWTH, "+rusn=3"], ["'rusn'", "allowed", "runs"]),
+        ([GROWTH, "init.scale=3"], ["init"]),
+        ([GROWTH, "hydra.rnu.dir=x"], ["hydra.rnu", "allowed", "run"]),
+        ([GROWTH, "runs=many"], ["runs", "'many'", "Integer"]),
+        ([GROWTH, "runs=2.5"], ["runs", "2.5", "Integer"]),
+        ([GROWTH, "runs=null"], ["runs", "not Optional"]),
+        ([GROWTH, "depths=[5,ten]"], ["depths[1]", "'ten'", "Integer"]),
+        ([GROWTH, "depths=["], ["["]),
+        ([GROWTH, "depths=5"], ["depths", "int is not"]),
+        ([GROWTH, "init=he"], ["init", "'he'", "he_normal", "glorot_uniform"]),
+        ([GROWTH, "kinds=[uniform,sigmiod]"], ["kinds[1]", "'sigmiod'", "uniform"]),
+        ([GROWTH, "init=he_normal,glorot_uniform"], ["init=he_normal,glorot_uniform", "--multirun"]),
+        ([GROWTH, "name=other"], ["name='other'", "erf_growth"]),
+        ([GROWTH, "seed=-1"], ["seed=-1", "allowed"]),
+        ([GROWTH, "depths=[0,5]"], ["depths", "0"]),
+        ([GROWTH, "depths=[]"], ["depths"]),
+        ([GROWTH, "depths=[5,5]"], ["depths", "5, 5", "increasing"]),
+        ([GROWTH, "depths=[10,5]"], ["depths", "10, 5", "increasing"]),
+        ([GROWTH, "runs=-20"], ["runs", "-20"]),
+        ([GROWTH, "runs=0"], ["runs", "0"]),
+        ([GROWTH, "runs=1"], ["runs", "1", "interval"]),
+        ([GROWTH, "channels=0"], ["channels", "0"]),
+        ([GROWTH, "kernel_size=0"], ["kernel_size", "0"]),
+        ([GROWTH, "kinds=[]"], ["kinds"]),
+        ([GROWTH, "device=gpu"], ["device", "'gpu'", "cpu"]),
+        ([GROWTH, "device=cuda:99"], ["device", "'cuda:99'", "cpu"]),
+        (["-m", GROWTH, "runs=3,many"], ["runs", "'many'", "Integer"]),
+        (["-m", GROWTH, "rusn=3,4"], ["'rusn'", "allowed", "runs"]),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_run_is_one_line_and_touches_no_record(arguments, parts, measured, monkeypatch, capsys):
+    monkeypatch.chdir(measured)
+    before = files(measured)
+    line = the_one_line(capsys, arguments)
+    assert line.startswith("error: ")
+    for part in parts:
+        assert part in line
+    assert files(measured) == before
+
+
+def test_an_even_kernel_is_legal(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*SMALL, "kernel_size=2"]) == 0
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("file").touch()
+    assert "file/runs: Not a directory" in the_one_line(capsys, [*SMALL, "hydra.run.dir=file/runs"])
+
+
+def test_a_damaged_record_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(SMALL) == 0
+    (path,) = Path().rglob("result.json")
+    path.write_text(path.read_text()[:-20])
+    assert f"{path} is damaged" in the_one_line(capsys, SMALL)
+
+
+@pytest.mark.parametrize("limit", [1_000, 10_000, 20_000], ids="{} bytes".format)
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monkeypatch, capsys):
+    """Files may not grow beyond a limit: writing fails there, as on a full disk, first at one file, then another."""
+    monkeypatch.chdir(tmp_path)
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        line = the_one_line(capsys, SMALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert line.startswith("error: results/runs/erf_growth/channels=4")
+    assert line.endswith(": File too large")
+    assert not list(tmp_path.rglob("result.json"))
+    assert not list(tmp_path.rglob("*.part"))
+    assert main(SMALL) == 0

@@ -1,0 +1,177 @@
+"""Every experiment end to end at toy size, from the list that the folder conf/experiment/ makes."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from erf import InvalidInput
+from experiments.cli import main
+from experiments.experiment import CONF, experiment_names, load
+from experiments.record import Environment, read_environment, read_record, write_record
+from experiments.stacks import Kind, map_of, require_runs
+from tests.experiments.list_logbook import ListLogbook
+
+TOY = {
+    "erf_growth": {"depths": [2, 3, 4], "runs": 8, "channels": 4, "bootstrap": 20},
+    "gaussian_shape": {
+        "depths": [2, 3],
+        "runs": 12,
+        "channels": 4,
+        "group_depth": 3,
+        "group_runs": [2, 4, 8],
+        "group_total": 40,
+    },
+    "nonlinearities": {"depth": 3, "runs": 6, "fewer_runs": 3, "groups": 2, "channels": 4},
+    "exact_theory": {"kernel_sizes": [2, 3], "depths": [2, 5], "depth": 3, "runs": 50, "bootstrap": 20},
+}
+DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
+
+
+def test_every_experiment_is_tried_here():
+    assert set(TOY) == set(experiment_names())
+
+
+@pytest.fixture(params=sorted(TOY))
+def experiment(request):
+    return load(request.param)
+
+
+def toy_run(experiment, logbook=None, **settings):
+    return experiment.run(experiment.Config(**TOY[experiment.name] | settings), logbook or ListLogbook())
+
+
+def test_its_record_is_read_back_and_draws_the_same_figure(experiment, tmp_path):
+    result = toy_run(experiment)
+    environment = Environment.now("cpu")
+    write_record(tmp_path, result, environment)
+    again = read_record(tmp_path, experiment.Result)
+    assert again.config == result.config
+    assert again.metrics() == result.metrics() != {}
+    assert set(again.arrays) == set(result.arrays)
+    for name, values in result.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], values)
+    assert read_environment(tmp_path) == environment
+    assert drawn(experiment.draw(again)) == drawn(experiment.draw(result))
+
+
+def drawn(figure):
+    """Return what a reader sees, apart from where the layout puts it."""
+    panels = [panel for panel in figure.axes if panel.has_data()]
+    assert panels
+    return [
+        (
+            panel.get_title(),
+            panel.get_xlabel(),
+            panel.get_ylabel(),
+            [line.get_xydata().tolist() for line in panel.lines],
+            [image.get_array().tolist() for image in panel.images],
+        )
+        for panel in panels
+    ]
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(experiment):
+    first, second, other = toy_run(experiment), toy_run(experiment), toy_run(experiment, seed=1)
+    assert first.metrics() == second.metrics()
+    assert first.metrics() != other.metrics()
+
+
+def test_a_run_that_goes_on_equals_an_uninterrupted_one(experiment):
+    whole = ListLogbook()
+    expected = toy_run(experiment, whole)
+    first = dict(list(whole.kept.items())[:1])
+    resumed = toy_run(experiment, ListLogbook(first))
+    assert resumed.metrics() == expected.metrics()
+    for name, values in expected.arrays.items():
+        np.testing.assert_array_equal(resumed.arrays[name], values)
+
+
+def test_its_yaml_composes_to_its_config(experiment):
+    main([])  # registers the schemas
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = compose("config", [f"experiment={experiment.name}"])
+    config = OmegaConf.to_object(composed)
+    assert type(config) is experiment.Config
+    assert config.name == experiment.name
+
+
+def test_every_field_has_a_line_of_help(experiment):
+    for field in fields(experiment.Config):
+        assert field.metadata.get("help"), field.name
+
+
+def test_every_tag_is_defined_in_the_docs(experiment):
+    logbook = ListLogbook()
+    toy_run(experiment, logbook)
+    used = {tag for tag, *_ in logbook.logged_scalars} | {tag for tag, *_ in logbook.logged_maps}
+    documented = set(re.findall(r"^\| `([^`]+)`", DOCS.read_text(), flags=re.M))
+    kinds = "|".join(Kind)
+    assert {re.sub(rf"/({kinds})$", "/KIND", tag) for tag in used} <= documented
+    assert used
+
+
+def test_its_summary_prints(experiment, capsys):
+    Console(width=200).print(experiment.summary(toy_run(experiment)))
+    assert capsys.readouterr().out.count("\n") > 3
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "named"),
+    [
+        ("erf_growth", {"depths": [5, 5]}, "depths"),
+        ("erf_growth", {"depths": [0, 5]}, "depths"),
+        ("erf_growth", {"kinds": []}, "kinds"),
+        ("erf_growth", {"runs": 0}, "runs"),
+        ("erf_growth", {"runs": 1}, "bootstrap=0"),
+        ("erf_growth", {"kernel_size": 0}, "kernel_size"),
+        ("erf_growth", {"device": "cuda:99"}, "device"),
+        ("erf_growth", {"aggregation": 16}, "aggregation"),
+        ("erf_growth", {"aggregation": "mean"}, "aggregation"),
+        ("gaussian_shape", {"group_total": 10}, "group_total"),
+        ("gaussian_shape", {"group_runs": [20, 10]}, "group_runs"),
+        ("nonlinearities", {"fewer_runs": 100}, "fewer_runs"),
+        ("nonlinearities", {"groups": 1}, "groups"),
+        ("nonlinearities", {"kinds": [Kind.uniform]}, "uniform"),
+        ("exact_theory", {"runs": 1}, "runs"),
+        ("exact_theory", {"bootstrap": 0}, "bootstrap"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(name, settings, named):
+    with pytest.raises(InvalidInput, match=named):
+        load(name).Config(**settings)
+
+
+def test_erf_growth_has_no_slope_below_three_depths_and_no_interval_without_bootstrap():
+    experiment = load("erf_growth")
+    result = toy_run(experiment, depths=[2, 3])
+    assert result.slopes == ()
+    assert all(point.size_interval for point in result.of_kind(Kind.random))
+    result = toy_run(experiment, bootstrap=0)
+    assert [point.size_interval for point in result.points] == [None] * len(result.points)
+
+
+def test_erf_growth_measures_what_theory_predicts_for_uniform_stacks():
+    result = toy_run(load("erf_growth"), kinds=[Kind.uniform], depths=[5, 10, 20], kernel_size=3)
+    for point in result.points:
+        assert point.size == point.predicted_size
+        assert (point.runs, point.skipped, point.size_interval) == (1, 0, None)
+    assert [point.trf_size for point in result.points] == [11, 21, 41]
+
+
+def test_even_kernels_are_measured():
+    result = toy_run(load("erf_growth"), kinds=[Kind.uniform], depths=[3, 8, 15], kernel_size=2)
+    assert [point.trf_size for point in result.points] == [4, 9, 16]
+    assert [point.size for point in result.points] == [point.predicted_size for point in result.points]
+
+
+def test_a_point_without_enough_runs_says_so():
+    config = load("erf_growth").Config()
+    zero = map_of(config, np.zeros((3, 5, 5)))
+    with pytest.raises(InvalidInput, match="relu at depth 2: 0 of 3 runs are not 0 everywhere, 2 are needed"):
+        require_runs(zero, Kind.relu, 2, least=2)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from erf.influence_map import map_of_samples
+from erf.statistic import Statistic
+from experiments.intervals import bootstrap_maps, difference_interval, interval_text, mean_interval, middle
+
+
+def test_t_intervals_cover_the_mean_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(3.0, 2.0, (2000, 5))
+    hits = [low <= 3.0 <= high for low, high in map(mean_interval, draws)]
+    assert 0.93 < np.mean(hits) < 0.97
+    assert mean_interval([1.0]) is None
+
+
+def test_difference_intervals_cover_the_difference_as_often_as_they_say():
+    rng = np.random.default_rng(1)
+    pairs = zip(rng.normal(1.0, 1.0, (2000, 6)), rng.normal(0.0, 3.0, (2000, 9)), strict=True)
+    hits = [low <= 1.0 <= high for low, high in (difference_interval(a, b) for a, b in pairs)]
+    assert 0.93 < np.mean(hits) < 0.97
+    assert difference_interval([1.0, 2.0], [1.0]) is None
+
+
+def test_bootstrap_has_the_spread_of_a_mean_and_leaves_zero_runs_out():
+    rng = np.random.default_rng(2)
+    moments = rng.exponential(1.0, (40, 3, 3))
+    moments[::4] = 0
+    imap = map_of_samples(moments, Statistic.mean_abs, ((0, 3), (0, 3)), 0)
+    sums = bootstrap_maps(moments, imap, lambda m: float(m.values[0, 0]), replicates=4000, seed=3)
+    kept = moments[moments.any(axis=(1, 2)), 0, 0]
+    assert len(kept) == imap.samples == 30
+    assert sums.mean() == pytest.approx(kept.mean(), rel=0.02)
+    assert sums.std() == pytest.approx(kept.std() / np.sqrt(30), rel=0.05)
+    assert np.array_equal(sums, bootstrap_maps(moments, imap, lambda m: float(m.values[0, 0]), 4000, seed=3))
+
+
+def test_bootstrap_of_rms_takes_the_root_after_the_mean():
+    moments = np.full((5, 2, 2), 4.0)
+    imap = map_of_samples(moments, Statistic.rms, ((0, 2), (0, 2)), 0)
+    assert np.array_equal(bootstrap_maps(moments, imap, lambda m: float(m.values.max()), 10, seed=0), [2.0] * 10)
+
+
+def test_middle_and_its_text():
+    assert middle(np.empty(0)) is None
+    assert middle(np.arange(1001.0)) == pytest.approx((25.0, 975.0))
+    assert interval_text((0.123, 4.5), 2) == "0.12 to 4.50"
+    assert interval_text(None, 2) == "-"

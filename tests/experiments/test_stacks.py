@@ -1,0 +1,43 @@
+import math
+
+import numpy as np
+import pytest
+
+from erf import erf_size
+from erf.gaussian_fit import map_moments
+from erf.statistic import Statistic
+from experiments.stacks import Kind, StackConfig, map_of, measure_runs, predicted_map, predicted_sigma, stack_of
+
+
+@pytest.mark.parametrize("statistic", [Statistic.mean_abs, Statistic.rms, Statistic.mean_square])
+def test_a_uniform_stack_is_predicted_exactly(statistic):
+    config = StackConfig(statistic=statistic)
+    measured = map_of(config, measure_runs(config, Kind.uniform, 6, 20))
+    predicted = predicted_map(config, Kind.uniform, 6)
+    assert measured.samples == 1
+    np.testing.assert_allclose(
+        measured.values / measured.values.sum(), predicted.values / predicted.values.sum(), rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("kind", [Kind.uniform, Kind.random, Kind.relu])
+@pytest.mark.parametrize("statistic", [Statistic.mean_abs, Statistic.rms, Statistic.mean_square])
+def test_predicted_sigma_is_that_of_a_deep_predicted_map(kind, statistic):
+    config = StackConfig(statistic=statistic)
+    sigma = map_moments(predicted_map(config, kind, 200)).sigma[0]
+    assert predicted_sigma(config, kind, 200) == pytest.approx(sigma, rel=5e-3)
+
+
+def test_a_random_stack_is_predicted_within_its_noise():
+    config = StackConfig(statistic=Statistic.mean_square, runs=600)
+    measured = map_of(config, measure_runs(config, Kind.random, 8, config.runs))
+    assert erf_size(measured) == pytest.approx(erf_size(predicted_map(config, Kind.random, 8)), rel=0.08)
+    assert map_moments(measured).sigma[0] == pytest.approx(math.sqrt(8 * 2 / 3), rel=0.03)
+
+
+def test_kinds_share_weights_and_depths_do_not():
+    config = StackConfig(runs=4)
+    assert stack_of(config, Kind.uniform, 3).channels == 1
+    small, large = (measure_runs(config, Kind.random, depth, 4) for depth in (3, 4))
+    assert np.corrcoef(small[:, 3, 3], large[:, 4, 4])[0, 1] != 1
+    assert not np.allclose(small[:, 3, 3], large[:, 4, 4])

@@ -1,0 +1,110 @@
+import csv
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+from scripts import gather_sweep
+
+SWEEP = ["-m", "experiment=erf_growth", "kinds=[uniform]", "depths=[2,3,4]", "runs=2", "channels=2", "seed=0,1"]
+SWEEPS = Path("results", "sweeps", "erf_growth")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Run in an empty folder; main changes the process's arguments and environment, which end with the test."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+
+def jobs(sweep: Path) -> list[Path]:
+    return sorted(path for path in sweep.iterdir() if path.is_dir())
+
+
+def table(sweep: Path) -> list[dict[str, str]]:
+    with (sweep / "sweep.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_same_command_completes_an_interrupted_sweep(capsys):
+    assert main(SWEEP) == 0
+    (sweep,) = SWEEPS.iterdir()
+    assert f"gather_sweep.py {sweep}" in capsys.readouterr().out
+    done, lost = jobs(sweep)
+    times = {path: path.stat().st_mtime_ns for path in done.rglob("*")}
+    record = (lost / "result.json").read_bytes()
+    (lost / "result.json").unlink()
+
+    assert main([SWEEP[0], *reversed(SWEEP[1:])]) == 0
+    assert list(SWEEPS.iterdir()) == [sweep]
+    assert jobs(sweep) == [done, lost]
+    assert {path: path.stat().st_mtime_ns for path in done.rglob("*")} == times
+    assert (lost / "result.json").read_bytes() == record
+
+
+def test_a_failing_job_loses_no_other(capsys):
+    assert main([*SWEEP, "kernel_size=0,3"]) == 1
+    printed = capsys.readouterr()
+    failed = [line for line in printed.err.splitlines() if line.startswith("error: ")]
+    assert len(failed) == 2
+    assert all("kernel_size=0" in line and "seed=" in line for line in failed)
+    assert "Traceback" not in printed.err
+    (sweep,) = SWEEPS.iterdir()
+    assert [(job / "result.json").exists() for job in jobs(sweep)] == [True, True]
+    assert f"gather_sweep.py {sweep}" in printed.out
+
+
+def test_a_bug_in_a_job_keeps_its_traceback_and_loses_no_other(capsys, monkeypatch):
+    from experiments import erf_growth
+
+    run = erf_growth.run
+    monkeypatch.setattr(erf_growth, "run", lambda config, logbook: run(config, logbook) if config.seed else 1 / 0)
+    assert main(SWEEP) == 1
+    error = capsys.readouterr().err
+    assert error.count("ZeroDivisionError: division by zero") == 1
+    assert error.count("error: ") == 1
+    (sweep,) = SWEEPS.iterdir()
+    assert [(job / "result.json").exists() for job in jobs(sweep)] == [False, True]
+
+
+def test_jobs_are_gathered_into_one_table_and_one_figure(capsys):
+    assert main([*SWEEP, "kernel_size=2,3"]) == 0
+    (sweep,) = SWEEPS.iterdir()
+    assert gather_sweep.main([str(sweep)]) == 0
+    rows = table(sweep)
+    assert {(row["seed"], row["kernel_size"]) for row in rows} == {("0", "2"), ("0", "3"), ("1", "2"), ("1", "3")}
+    assert list(rows[0])[:3] == ["folder", "seed", "kernel_size"]
+    assert all(float(value) for row in rows for value in list(row.values())[3:] if value)
+    assert len(rows[0]) > 3
+    assert (sweep / "sweep.png").exists()
+    assert (sweep / "sweep.svg").exists()
+
+    first, second, *_ = jobs(sweep)
+    (first / "result.json").unlink()
+    (second / "arrays.npz").write_bytes(b"PK")
+    capsys.readouterr()
+    assert gather_sweep.main([str(sweep)]) == 0
+    assert len(table(sweep)) == 2
+    left_out = capsys.readouterr().err.splitlines()
+    assert [name in line for name, line in zip((first.name, second.name), left_out, strict=True)] == [True, True]
+
+
+def test_jobs_of_a_single_depth_have_no_slope_and_are_gathered():
+    assert main(["-m", "experiment=erf_growth", "kinds=[uniform]", "runs=2", "channels=2", "depths=[2],[3]"]) == 0
+    (sweep,) = SWEEPS.iterdir()
+    assert gather_sweep.main([str(sweep)]) == 0
+    assert [row["depths"] for row in table(sweep)] == ["[2]", "[3]"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["nowhere"], ["a", "b"]])
+def test_gathering_nothing_is_one_line(arguments, capsys):
+    assert gather_sweep.main(arguments) == 1
+    assert capsys.readouterr().err.startswith("error: one argument is needed")
+
+
+def test_a_sweep_without_a_complete_job_is_one_line(tmp_path, capsys):
+    assert gather_sweep.main([str(tmp_path)]) == 1
+    assert "no complete job" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
