@@ -2,47 +2,296 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from itertools import pairwise
+import difflib
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import overload
 
+import numpy as np
 from torch import nn
 
 from erf.errors import InvalidInput
+from erf.reachability.grid import Grid, grid_of
+from erf.reachability.tracer import Step, Trace, trace
 
 Box = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Window:
-    """The part of a layer's input that one of its units reads, one entry per spatial axis, as in torch."""
-
-    kernel_size: tuple[int, ...]
-    stride: tuple[int, ...]
-    dilation: tuple[int, ...]
-    padding: tuple[int, ...]
+Unit = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    r"""The theoretical receptive field (TRF) of the units of one layer.
+    r"""The theoretical receptive field (TRF) of one unit.
 
     A layer with kernel size k, stride s, dilation d and padding p on top of it gives
 
     .. math:: size' = size + (k - 1)\, d\, jump, \quad jump' = s\, jump, \quad
               start' = start + \left(\frac{(k - 1)\, d}{2} - p\right) jump
 
+    The definitions are those of Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
+    Distill 2019. Which weights are zero is not looked at.
+
     Attributes:
-        size: Per axis, side in input pixels of the hull of all pixels that can reach a unit on an unbounded image.
-        jump: Per axis, input pixels between the centres of neighbouring units.
-        start: Per axis, input coordinate of the centre of unit 0.
-        box: Per axis, the half-open range of input pixels of one unit, not clipped by the image; empty until placed.
-        clipped: Per axis, whether the box leaves the image.
-        path: The layers from the input up to here with their own fields, for :meth:`table`.
+        size: Per axis, side in input pixels of the hull, holes included, of all pixels that can reach the unit on an
+            unbounded image; ``math.inf`` where one operator spans the whole axis.
+        jump: Per axis, input pixels between the centres of neighbouring units; None where they are not evenly spaced.
+        start: Per axis, input coordinate of the centre of unit 0; None where ``jump`` is.
+        box: Per axis, the half-open range of pixels, not clipped by the image; the image itself where size is inf.
+        clipped: Per axis, whether the box leaves the image, or is cut off because nothing is known beyond the border.
+        spanned_by: Per axis, the first module that spans it whole; None where the size is finite.
     """
 
     size: tuple[float, ...]
-    jump: tuple[float, ...]
-    start: tuple[float, ...]
-    box: Box = ()
-    clipped: tuple[bool, ...] = ()
-    path: tuple[tuple[str, ReceptiveField], ...] = ()
+    jump: tuple[float | None, ...]
+    start: tuple[float | None, ...]
+    box: Box
+    clipped: tuple[bool, ...]
+    spanned_by: tuple[str | None, ...]
+    _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def centre(self) -> tuple[float, ...]:
+        """The centre of the box, per axis; pixel centres are integers."""
+        return tuple((low + high - 1) / 2 for low, high in self.box)
+
+    def table(self) -> str:
+        """Return the recursion layer by layer, in the order of the calls, up to this layer's own line.
+
+        A layer's size is that of its middle unit; layers without rows and columns have none.
+        """
+        lines = [("layer", "type", "size", "jump", "start"), *(_line(step) for step in self._path)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
+@overload
+def theoretical_receptive_field(
+    network: nn.Module, input_size: Sequence[int], layer: str | None = None, unit: Unit | None = None,
+    *, channels: int | None = None, mode: str = "eval",
+) -> ReceptiveField: ...  # fmt: skip
+@overload
+def theoretical_receptive_field(
+    network: nn.Module, input_size: Sequence[int], layer: str | None = None, *, unit: list[Unit],
+    channels: int | None = None, mode: str = "eval",
+) -> list[ReceptiveField]: ...  # fmt: skip
+@overload
+def theoretical_receptive_field(
+    network: nn.Module, input_size: Sequence[int], layer: list[str], unit: Unit | None = None,
+    *, channels: int | None = None, mode: str = "eval",
+) -> dict[str, ReceptiveField]: ...  # fmt: skip
+@overload
+def theoretical_receptive_field(
+    network: nn.Module, input_size: Sequence[int], layer: list[str], unit: list[Unit],
+    *, channels: int | None = None, mode: str = "eval",
+) -> dict[str, list[ReceptiveField]]: ...  # fmt: skip
+def theoretical_receptive_field(
+    network: nn.Module,
+    input_size: Sequence[int],
+    layer: str | list[str] | None = None,
+    unit: Unit | list[Unit] | None = None,
+    *,
+    channels: int | None = None,
+    mode: str = "eval",
+) -> (
+    ReceptiveField | list[ReceptiveField] | dict[str, ReceptiveField] | dict[str, list[ReceptiveField]]
+):
+    """Return the theoretical receptive field of any network's units, by one forward pass without data.
+
+    Every tensor of the pass carries, for each of its positions, the box of input pixels that can reach it; each
+    operator joins boxes as it joins values. Padding continues the pattern of the boxes, so it does not clip them.
+
+    Args:
+        network: Maps ``[N, channels, *input_size]`` to anything. Not modified.
+        input_size: Extent of each of the 1, 2 or 3 spatial axes, in pixels.
+        layer: A module's name; a list of names (the result is a dict by name); None is the network's own output.
+        unit: Position in the layer's output, per axis; a list of them (the result is a list); None is the middle,
+            ``(H' // 2, W' // 2)``.
+        channels: Of the input; None infers them from the network's first layer.
+        mode: "eval" looks at the network in eval mode, "as_is" in the modes that it is in.
+
+    Raises:
+        InvalidInput: If a layer is unknown, does not run once, or has several outputs or no rows and columns; if the
+            unit lies outside; if an operator has no rule, or the network decides by values.
+    """
+    size = _checked_size(input_size)
+    names = [name for name in (layer if isinstance(layer, list) else [layer])]
+    for name in names:
+        _check_name(network, name)
+    with _in_mode(network, mode):
+        passed = _traced(network, size, _input_channels(network) if channels is None else channels)
+    fields = {name or "": _fields(network, passed, size, name or "", unit) for name in names}
+    return fields if isinstance(layer, list) else fields[layer or ""]  # type: ignore[return-value]
+
+
+def _fields(
+    network: nn.Module, passed: Trace, size: Unit, name: str, unit: Unit | list[Unit] | None
+) -> ReceptiveField | list[ReceptiveField]:
+    step = _step_of(network, passed, name)
+    path = tuple(s for s in passed.steps[: passed.steps.index(step) + 1] if s.leaf or s is step)
+    try:
+        grid = grid_of(_only_output(step))
+    except InvalidInput as error:
+        raise InvalidInput(f"{_called(name)} has no units to look at: {error}") from None
+    spanning = [owner or type(network).__name__ for owner in passed.operators]
+    units = unit if isinstance(unit, list) else [unit]
+    found = [_field(grid, size, _checked_unit(grid, u, name, len(size)), spanning, path) for u in units]
+    return found if isinstance(unit, list) else found[0]
+
+
+def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[Step, ...]) -> ReceptiveField:
+    extents = [_extent(grid, axis, unit) for axis in range(len(size))]
+    names = [spanning[int(e.operator)] if e.operator is not None else None for e in extents]
+    box = tuple((0, n) if e.operator is not None else (e.first, e.end) for e, n in zip(extents, size, strict=True))
+    leaves = [low < 0 or high > n for (low, high), n in zip(box, size, strict=True)]
+    cut = [e.operator is None and not exact for e, exact in zip(extents, grid.exact, strict=True)]
+    return ReceptiveField(
+        size=tuple(e.size for e in extents),
+        jump=tuple(e.jump for e in extents),
+        start=tuple(e.start for e in extents),
+        box=box,
+        clipped=tuple(a or b for a, b in zip(leaves, cut, strict=True)),
+        spanned_by=tuple(names),
+        _path=path,
+    )
+
+
+@dataclass(frozen=True)
+class _Extent:
+    """A unit along one axis; ``operator`` is the number of the one that spanned the axis."""
+
+    first: int
+    end: int
+    operator: int | None
+    jump: float | None
+    start: float | None
+
+    @property
+    def size(self) -> float:
+        return self.end - self.first if self.operator is None else math.inf
+
+
+def _extent(grid: Grid, axis: int, unit: Unit) -> _Extent:
+    first, last, operator = grid.box(axis, unit)
+    jump, start = _spacing(grid, axis, unit)
+    if np.isfinite(operator):
+        return _Extent(0, 0, int(operator), jump, start)
+    if not np.isfinite(first):
+        raise InvalidInput(f"no input pixel reaches unit {unit}")
+    return _Extent(int(first), int(1 - last), None, jump, start)
+
+
+def _spacing(grid: Grid, axis: int, unit: Unit) -> tuple[float | None, float | None]:
+    """Return the distance of the units along one axis, and the centre of the first; None if they are uneven."""
+    line = grid.line(axis, unit)
+    if not np.isfinite(line[:2]).all():
+        return None, None
+    centres = (line[0] - line[1]) / 2
+    if grid.jumps[axis]:
+        return grid.jumps[axis], float(centres[0])
+    steps = np.unique(np.diff(centres))
+    return (_whole(steps[0]), float(centres[0])) if len(steps) == 1 and steps[0] else (None, None)
+
+
+def _whole(value: float) -> float:
+    return int(value) if value == int(value) else float(value)
+
+
+def _line(step: Step) -> tuple[str, ...]:
+    """One line of the table."""
+    try:
+        grid = grid_of(_only_output(step))
+        extents = [_extent(grid, axis, _middle(grid)) for axis in range(len(grid.boxes))]
+    except InvalidInput:
+        return step.name, step.kind, "-", "-", "-"
+    columns = [e.size for e in extents], [e.jump for e in extents], [e.start for e in extents]
+    return step.name, step.kind, *(_per_axis(column) for column in columns)
+
+
+def _per_axis(values: Sequence[float | None]) -> str:
+    """Write what is equal on all axes once."""
+    texts = ["-" if value is None else f"{value:g}" for value in values]
+    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
+
+
+def _middle(grid: Grid) -> Unit:
+    return tuple(n // 2 for n in grid.shape or (1,) * len(grid.boxes))
+
+
+def _checked_unit(grid: Grid, unit: Unit | None, name: str, axes: int) -> Unit:
+    if unit is None:
+        return _middle(grid)
+    if grid.shape is None:
+        raise InvalidInput(f"{_called(name)} has no spatial axes, so no unit {unit}: leave the unit out")
+    if len(unit) != axes or any(not 0 <= u < n for u, n in zip(unit, grid.shape, strict=False)):
+        raise InvalidInput(f"unit {unit} is not in the grid of {_called(name)}, which is {grid.shape}")
+    return tuple(unit)
+
+
+def _step_of(network: nn.Module, passed: Trace, name: str) -> Step:
+    """Return the one call of the named module."""
+    module = network.get_submodule(name)
+    canonical = next(other for other, candidate in network.named_modules() if candidate is module)
+    calls = [step for step in passed.steps if step.name == canonical]
+    if len(calls) != 1:
+        raise InvalidInput(f"{_called(name)} runs {len(calls)} times in one pass: name one that runs once")
+    return calls[0]
+
+
+def _only_output(step: Step) -> tuple:
+    if len(step.outputs) != 1:
+        raise InvalidInput(f"{_called(step.name)} has {len(step.outputs)} outputs: name a layer that has one")
+    return step.outputs[0]
+
+
+def _called(name: str) -> str:
+    return f"layer {name!r}" if name else "the network's output (no layer is named)"
+
+
+def _check_name(network: nn.Module, name: str | None) -> None:
+    names = [known for known, _ in network.named_modules(remove_duplicate=False)]
+    if name is not None and name not in names:
+        near = difflib.get_close_matches(name, names, n=5, cutoff=0.3)
+        raise InvalidInput(f"no layer {name!r} in {type(network).__name__}; the nearest names are {near}")
+
+
+def _checked_size(input_size: Sequence[int]) -> Unit:
+    if not 1 <= len(input_size) <= 3 or any(size < 1 for size in input_size):
+        raise InvalidInput(f"input_size is the extent of 1, 2 or 3 spatial axes in pixels, not {input_size}")
+    return tuple(int(size) for size in input_size)
+
+
+def _input_channels(network: nn.Module) -> int:
+    """Read the number of input channels off the first layer with parameters."""
+    for module in network.modules():
+        if next(module.children(), None) is None and next(module.parameters(), None) is not None:
+            channels = getattr(module, "in_channels", None)
+            if isinstance(channels, int) and channels > 0:
+                return channels
+            break
+    raise InvalidInput("the number of input channels cannot be read off the first layer: pass channels=...")
+
+
+def _traced(network: nn.Module, size: Unit, channels: int) -> Trace:
+    try:
+        return trace(network, size, channels)
+    except InvalidInput:
+        raise
+    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
+        shape = ", ".join(map(str, ("N", channels, *size)))
+        raise InvalidInput(f"the network does not run on an input [{shape}]: {error}") from error
+
+
+@contextmanager
+def _in_mode(network: nn.Module, mode: str) -> Iterator[None]:
+    """Run in eval mode, or as it is, and restore every module's own mode."""
+    if mode not in ("eval", "as_is"):
+        raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
+    training = {module: module.training for module in network.modules()}
+    if mode == "eval":
+        network.eval()
+    try:
+        yield
+    finally:
+        for module, was_training in training.items():
+            module.training = was_training
