@@ -93,9 +93,7 @@ def theoretical_receptive_field(
     *,
     channels: int | None = None,
     mode: str = "eval",
-) -> (
-    ReceptiveField | list[ReceptiveField] | dict[str, ReceptiveField] | dict[str, list[ReceptiveField]]
-):
+) -> ReceptiveField | list[ReceptiveField] | dict[str, ReceptiveField] | dict[str, list[ReceptiveField]]:
     """Return the theoretical receptive field of any network's units, by one forward pass without data.
 
     Every tensor of the pass carries, for each of its positions, the box of input pixels that can reach it; each
@@ -115,7 +113,7 @@ def theoretical_receptive_field(
             unit lies outside; if an operator has no rule, or the network decides by values.
     """
     size = _checked_size(input_size)
-    names = [name for name in (layer if isinstance(layer, list) else [layer])]
+    names = layer if isinstance(layer, list) else [layer]
     for name in names:
         _check_name(network, name)
     with _in_mode(network, mode):
@@ -173,7 +171,8 @@ class _Extent:
 
 def _extent(grid: Grid, axis: int, unit: Unit) -> _Extent:
     first, last, operator = grid.box(axis, unit)
-    jump, start = _spacing(grid, axis, unit)
+    jump, start = grid.spacing(axis, unit) or (None, None)
+    jump = None if jump is None else _whole(jump)
     if np.isfinite(operator):
         return _Extent(0, 0, int(operator), jump, start)
     if not np.isfinite(first):
@@ -181,20 +180,8 @@ def _extent(grid: Grid, axis: int, unit: Unit) -> _Extent:
     return _Extent(int(first), int(1 - last), None, jump, start)
 
 
-def _spacing(grid: Grid, axis: int, unit: Unit) -> tuple[float | None, float | None]:
-    """Return the distance of the units along one axis, and the centre of the first; None if they are uneven."""
-    line = grid.line(axis, unit)
-    if not np.isfinite(line[:2]).all():
-        return None, None
-    centres = (line[0] - line[1]) / 2
-    if grid.jumps[axis]:
-        return grid.jumps[axis], float(centres[0])
-    steps = np.unique(np.diff(centres))
-    return (_whole(steps[0]), float(centres[0])) if len(steps) == 1 and steps[0] else (None, None)
-
-
 def _whole(value: float) -> float:
-    return int(value) if value == int(value) else float(value)
+    return int(value) if value == int(value) else value
 
 
 def _line(step: Step) -> tuple[str, ...]:
@@ -284,14 +271,15 @@ def _traced(network: nn.Module, size: Unit, channels: int) -> Trace:
 
 @contextmanager
 def _in_mode(network: nn.Module, mode: str) -> Iterator[None]:
-    """Run in eval mode, or as it is, and restore every module's own mode."""
+    """Run in eval mode, or as it is, and put every module's attributes back: modes, and whatever a forward notes."""
     if mode not in ("eval", "as_is"):
         raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
-    training = {module: module.training for module in network.modules()}
-    if mode == "eval":
-        network.eval()
+    attributes = {module: dict(module.__dict__) for module in network.modules()}
     try:
+        if mode == "eval":
+            network.eval()
         yield
     finally:
-        for module, was_training in training.items():
-            module.training = was_training
+        for module, before in attributes.items():
+            module.__dict__.clear()
+            module.__dict__.update(before)

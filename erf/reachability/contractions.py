@@ -72,7 +72,7 @@ def _fixed_batch_norm(call: Call, x: Reach, *_args: Any) -> Reach:
 
 
 @rule("mean", "sum", "amax", "amin", "prod", "logsumexp", "nansum", "count_nonzero", "any", "all")
-@rule("var", "std", "max", "min", "median", "argmax", "argmin", "aminmax")
+@rule("var", "std", "max", "min", "median", "argmax", "argmin", "aminmax", "var_mean", "std_mean")
 def _reduce(call: Call, x: Reach, dim: Any = None, *args: Any, keepdim: bool | None = None, **_kwargs: Any) -> Reach:
     """The two-tensor ``max`` and ``min`` are pointwise; a reduction over no dimension is over all."""
     if isinstance(dim, Reach):

@@ -47,9 +47,9 @@ class Digit:
         return Digit(size, outputs * repeats, self.shift * inputs * repeats // self.period, self.whole)
 
     def split(self, outer: int) -> tuple[Digit, Digit]:
-        """Return ``outer`` blocks, and the positions within one: a window, not the whole axis."""
+        """Return ``outer`` blocks, and the positions within one: a window, not the whole axis, as far as is known."""
         inner = self.size // outer
-        return self.step(1, inner, outer), replace(self, size=inner, whole=False)
+        return self.step(1, inner, outer), replace(self, size=inner, whole=self.whole and self.period == 0)
 
     def followed_by(self, inner: Digit) -> Digit:
         """Return the one digit that counts through ``inner`` first, then through this one."""
@@ -134,10 +134,16 @@ def _collect(pending: list[Digit], values: Floats, place: int, size: int) -> tup
 
 
 def _split(digits: list[Digit], values: Floats, k: int, place: int, outer: int) -> tuple[list[Digit], Floats]:
-    parts = digits[k].split(outer)
+    parts = list(digits[k].split(outer))
     width = values.shape[place + k]
     widths = [part.size for part in parts] if width > 1 else [1, 1]
-    return _replaced(digits, values, k, place, 1, list(parts), widths)
+    digits, values = _replaced(digits, values, k, place, 1, parts, widths)
+    if digits[k].period == 0:  # what does not vary shows in the values alone
+        for part in (k, k + 1):
+            first = values.take([0], place + part)
+            if np.array_equal(values, np.broadcast_to(first, values.shape)):
+                digits[part], values = Digit(digits[part].size), first
+    return digits, values
 
 
 def _merge(digits: list[Digit], values: Floats, k: int, place: int) -> tuple[list[Digit], Floats]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from erf.errors import InvalidInput
-from erf.reachability.digit import Floats
+from erf.reachability.digit import Digit, Floats
 from erf.reachability.reach import NOTHING, Reach
 
 
@@ -19,13 +19,13 @@ class Grid:
     Attributes:
         shape: Units per axis; None if the layer has no spatial axes.
         boxes: Per input axis ``[3, *shape]``, as in :class:`Reach`, the channels joined; 1 wide where constant.
-        jumps: Per input axis, pixels from one unit to the next where all are evenly spaced, also beyond the border.
+        digits: Per input axis, how the boxes go on from unit to unit; None where there is nothing to count.
         exact: Per input axis, as in :class:`Reach`.
     """
 
     shape: tuple[int, ...] | None
     boxes: tuple[Floats, ...]
-    jumps: tuple[int | None, ...]
+    digits: tuple[Digit | None, ...]
     exact: tuple[bool, ...]
 
     def line(self, axis: int, unit: Sequence[int]) -> Floats:
@@ -33,6 +33,18 @@ class Grid:
         box = self.boxes[axis]
         index = [slice(None) if k == axis else min(u, box.shape[1 + k] - 1) for k, u in enumerate(unit)]
         return box[(slice(None), *index)]
+
+    def spacing(self, axis: int, unit: Sequence[int]) -> tuple[float, float] | None:
+        """Return the distance of the units' centres along an axis and the centre of unit 0; None if it is uneven."""
+        line, digit = self.line(axis, unit), self.digits[axis]
+        if not np.isfinite(line[:2]).all():
+            return None
+        centres = (line[0] - line[1]) / 2
+        steps = set(np.diff(centres).tolist())
+        if digit and digit.period:
+            steps.add(digit.shift / digit.period)
+        known = digit is None or digit.period < 2 or len(centres) >= digit.period
+        return (steps.pop(), float(centres[0])) if known and len(steps) == 1 and steps != {0.0} else None
 
     def box(self, axis: int, unit: Sequence[int]) -> Floats:
         """Return the three numbers of a unit."""
@@ -50,11 +62,14 @@ def grid_of(reaches: Sequence[Reach]) -> Grid:
     along = [[dim for dim in range(reach.ndim) if reach.whole(dim)] for reach in reaches]
     if not any(along):
         return _pooled(reaches)
+    if reaches[0].ndim == len(axes) + 2 and all(2 + axis in along[axis] for axis in axes):
+        return _map(reaches, [2 + axis for axis in axes])
     dims = [found[0] if found else None for found in along]
     if any(len(found) > 1 for found in along):
         raise InvalidInput("its units are cut into windows: not the rows and columns of one map")
-    if len(axes) > 1 and len(set(dims)) == 1 or _has_prefix(reaches, dims):
-        return _tokens(reaches, dims[0])
+    (first, *others) = dims
+    if first is not None and all(dim == first for dim in others) and (others or _has_prefix(reaches[0], first)):
+        return _tokens(reaches, first)
     return _map(reaches, dims)
 
 
@@ -70,14 +85,14 @@ def _map(reaches: Sequence[Reach], dims: Sequence[int | None]) -> Grid:
     kept = [dim for dim in dims if dim is not None]
     if len(set(kept)) < len(kept):
         raise InvalidInput("its units are not the rows and columns of one map")
-    boxes, jumps = [], []
+    boxes, digits = [], []
     for axis, reach in enumerate(reaches):
         for dim in kept:
             reach = reach.single(dim)
         boxes.append(_joined(reach, dims))
-        digit = None if dims[axis] is None else reach.dims[dims[axis]][0]
-        jumps.append(digit.shift if digit and digit.period == 1 else None)
-    return Grid(shape, tuple(boxes), tuple(jumps), tuple(reach.exact for reach in reaches))
+        along = dims[axis]
+        digits.append(None if along is None else reach.dims[along][0])
+    return Grid(shape, tuple(boxes), tuple(digits), tuple(reach.exact for reach in reaches))
 
 
 def _joined(reach: Reach, dims: Sequence[int | None]) -> Floats:
@@ -90,11 +105,9 @@ def _joined(reach: Reach, dims: Sequence[int | None]) -> Floats:
     return values.reshape(3, *(1 if dim is None else next(widths) for dim in dims))
 
 
-def _has_prefix(reaches: Sequence[Reach], dims: Sequence[int | None]) -> bool:
+def _has_prefix(reach: Reach, dim: int) -> bool:
     """Whether some positions along the one axis are tokens without a place."""
-    if len(reaches) > 1 or dims[0] is None:
-        return False
-    return bool(np.isinf(_joined(reaches[0].single(dims[0]), dims)[0]).any())
+    return bool(np.isinf(_joined(reach.single(dim), [dim])[0]).any())
 
 
 def _tokens(reaches: Sequence[Reach], dim: int) -> Grid:

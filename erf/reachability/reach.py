@@ -139,9 +139,7 @@ class Reach:
         """Change the size of a dimension along which the boxes are constant."""
         return self.with_digits({dim: (Digit(size, whole=self.whole(dim)),)})
 
-    def read(
-        self, dim: int, table: Integers, step: tuple[int, int] = (1, 1), bounded: Integers | None = None
-    ) -> Reach:
+    def read(self, dim: int, table: Integers, step: tuple[int, int] = (1, 1), bounded: Integers | None = None) -> Reach:
         """Let position ``i`` of the dimension join the positions ``table[i, :]`` of the old one.
 
         Args:
@@ -199,6 +197,8 @@ def nothing(shape: Sequence[int], data: Tensor | None = None) -> Reach:
 
 def from_dense(values: Floats, exact: bool, whole: bool) -> Reach:
     """Return the boxes ``[3, *shape]`` as they are, with nothing known beyond the border."""
+    if 0 in values.shape:
+        return nothing(values.shape[1:])
     dims: list[Digits] = []
     for place in range(1, values.ndim):
         size, first = values.shape[place], values.take([0], place)

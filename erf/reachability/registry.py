@@ -1,21 +1,22 @@
 """How each operator passes boxes on: a rule per operator, with the operator's own signature.
 
 A rule stands for one input axis. It gets the call, then the operator's arguments with a :class:`Reach` in place of
-each tensor, and returns a :class:`Reach` in place of each output; None for an output that is never read.
+each tensor, and returns a :class:`Reach` in place of each output; one may stand for all outputs of its shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch._ops import OpOverload
 
 from erf.reachability.reach import Reach, union
 
-Rule = Callable[..., Reach | Sequence[Reach | None]]
+Rule = Callable[..., Reach | Sequence[Reach]]
+_Rule = TypeVar("_Rule", bound=Rule)
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class Call:
 _RULES: dict[str, Rule] = {}
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
+def rule(*names: str) -> Callable[[_Rule], _Rule]:
     """Register a rule for all overloads, in place or not, of the named aten operators."""
 
-    def register(function: Rule) -> Rule:
+    def register(function: _Rule) -> _Rule:
         _RULES.update(dict.fromkeys(names, function))
         return function
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -71,17 +73,20 @@ def trace(network: nn.Module, input_size: Sequence[int], channels: int, bounded:
     # Two images, so that a batch is not mistaken for an axis of size 1, and train-mode norms have something to join.
     image = torch.empty(2, channels, *input_size, dtype=dtype, device="meta")
     mode = _ReachMode(network, len(input_size))
-    mode.reaches[image] = tuple(_pixels(input_size, axis, bounded) for axis in range(len(input_size)))
+    mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
     state = {name: _weightless(tensor) for name, tensor in (parameters | buffers).items()}
-    with _without_fast_paths(), torch.random.fork_rng(devices=[]), torch.no_grad(), mode.following_modules(), mode:
+    contexts = [_without_fast_paths(), torch.random.fork_rng(devices=[]), torch.no_grad(), mode.following_modules()]
+    with ExitStack() as stack:
+        for context in contexts + ([] if bounded else [_UnboundedPadding()]) + [mode]:
+            stack.enter_context(context)
         torch.func.functional_call(network, state, (image,), tie_weights=False)
     return mode.trace
 
 
-def _pixels(input_size: Sequence[int], axis: int, bounded: bool) -> Reach:
+def _pixels(image: Tensor, axis: int, bounded: bool) -> Reach:
     """Each input position is reached by itself."""
-    size, dim = input_size[axis], 2 + axis
-    dims = [Digit(2), Digit(1), *map(Digit, input_size)]
+    size, dim = image.shape[2 + axis], 2 + axis
+    dims = [Digit(n) for n in image.shape]
     dims[dim] = Digit(size, 0, 0) if bounded else Digit(size, 1, 1, whole=True)
     positions = np.arange(size, dtype=np.float64)
     shape = [size if k == dim else 1 for k in range(len(dims))]
@@ -91,7 +96,7 @@ def _pixels(input_size: Sequence[int], axis: int, bounded: bool) -> Reach:
 
 def _weightless(tensor: Tensor) -> Tensor:
     """Return a stand-in: without data, except for integers, which may be positions."""
-    if isinstance(tensor, nn.parameter.UninitializedTensorMixin):
+    if is_lazy(tensor):
         raise InvalidInput("the network has lazy modules: run it once before its receptive field is asked for")
     if tensor.is_meta or tensor.is_floating_point() or tensor.is_complex():
         return torch.empty_like(tensor, device="meta")
@@ -107,6 +112,16 @@ def _without_fast_paths() -> Iterator[None]:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+class _UnboundedPadding(TorchFunctionMode):
+    """Lets circular padding continue the image like any other; torch makes it of writes to slices, which hides it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is nn.functional.pad and "circular" in (*args[2:3], kwargs.get("mode")):
+            args, kwargs = args[:2], {"pad": kwargs["pad"]} if "pad" in kwargs else {}
+        return func(*args, **kwargs)
 
 
 class _ReachMode(TorchDispatchMode):
@@ -192,7 +207,10 @@ class _ReachMode(TorchDispatchMode):
         """Note an output. Where it is an operand written in place, the views of the same storage change with it."""
         unchanged = all(new is old for new, old in zip(reaches, known.get(id(tensor), ()), strict=False))
         key = _storage(tensor)
-        if id(tensor) not in known or key not in self._owners:
+        if id(tensor) not in known:
+            if not all(reach.is_nothing for reach in reaches):
+                self.reaches[tensor] = reaches
+        elif key not in self._owners:
             self.reaches[tensor] = reaches
         elif not unchanged:
             owner = self._owners[key]
@@ -238,5 +256,5 @@ def _replaced(value: Any, known: dict[int, Reaches], axis: int) -> Any:
 def _per_output(result: Any, outputs: list[Tensor]) -> list[Reach]:
     """A rule with one result stands for all outputs of that shape; the others hold statistics that nobody reads."""
     if isinstance(result, Reach):
-        return [result if tuple(t.shape) == result.shape else nothing(tuple(t.shape)) for t in outputs]
+        return [result, *(result if t.shape == outputs[0].shape else nothing(t.shape) for t in outputs[1:])]
     return list(result)

@@ -5,8 +5,9 @@ Each is a table: which input positions does an output position read, on an unbou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from erf.reachability.reach import NOWHERE, Integers, Reach
 from erf.reachability.registry import Call, rule
 
 Ints = Sequence[int]
+Table = tuple[Integers, Integers | None]  # on an unbounded axis; where nothing is known beyond the border
 
 
 @rule("convolution", "_convolution")
@@ -44,9 +46,9 @@ def _mix_channels(call: Call, x: Reach, groups: int) -> Reach:
     return grouped.reshape((x.shape[0], channels, *x.shape[2:]))
 
 
-def _at(values: int | Ints, k: int) -> int:
+def _at(values: Ints, k: int) -> int:
     """The k-th entry of a parameter of which one entry may stand for all axes."""
-    return values if isinstance(values, int) else values[k] if len(values) > 1 else values[0]
+    return values[k] if len(values) > 1 else values[0]
 
 
 def _slid(x: Reach, dim: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> Reach:
@@ -67,7 +69,7 @@ def _transposed(x: Reach, dim: int, size: int, kernel: int, stride: int, padding
 
 @rule("max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "max_pool3d")
 def _max_pool(
-    call: Call, x: Reach, kernel: Ints, stride: Ints = (), padding: Ints = 0, dilation: Ints = 1, *_ceil: bool
+    call: Call, x: Reach, kernel: Ints, stride: Ints = (), padding: Ints = (0,), dilation: Ints = (1,), *_ceil: bool
 ) -> Reach:  # fmt: skip
     first = x.ndim - len(kernel)
     for k in range(len(kernel)):
@@ -77,7 +79,7 @@ def _max_pool(
 
 
 @rule("avg_pool2d", "avg_pool3d", "avg_pool1d")
-def _avg_pool(call: Call, x: Reach, kernel: Ints, stride: Ints = (), padding: Ints = 0, *_flags: Any) -> Reach:
+def _avg_pool(call: Call, x: Reach, kernel: Ints, stride: Ints = (), padding: Ints = (0,), *_flags: Any) -> Reach:
     return _max_pool(call, x, kernel, stride, padding)
 
 
@@ -102,48 +104,49 @@ def _adapted(x: Reach, dim: int, size: int) -> Reach:
 
 @rule("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d")
 def _nearest(call: Call, x: Reach, size: Ints, *scales: float | None) -> Reach:
-    return _resampled(x, size, scales, lambda scale, i, n: _nearest_table(scale, i))
+    return _resampled(x, size, scales, partial(_nearest_table, offset=0.0))
 
 
 @rule("_upsample_nearest_exact1d", "_upsample_nearest_exact2d", "_upsample_nearest_exact3d")
 def _nearest_exact(call: Call, x: Reach, size: Ints, *scales: float | None) -> Reach:
-    return _resampled(x, size, scales, lambda scale, i, n: _nearest_table(scale, i + 0.5))
+    return _resampled(x, size, scales, partial(_nearest_table, offset=0.5))
 
 
-def _nearest_table(scale: float, centre: Any) -> tuple[Integers, None]:
+def _nearest_table(scale: float, i: Integers, _old: int, offset: float) -> Table:
     """Torch computes these in single precision."""
-    return np.floor(np.float32(scale) * centre.astype(np.float32)).astype(np.int64)[:, None], None
+    centre = (i + offset).astype(np.float32)
+    return np.floor(np.float32(scale) * centre).astype(np.int64)[:, None], None
 
 
 @rule("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d")
-def _linear(call: Call, x: Reach, size: Ints, align_corners: bool, *scales: float | None) -> Reach:
-    return _resampled(x, size, scales, lambda *a: _kernel_table(*a, align_corners, taps=(0, 1)), align_corners)
+def _linear(call: Call, x: Reach, size: Ints, aligned: bool, *scales: float | None) -> Reach:
+    return _resampled(x, size, scales, partial(_kernel_table, aligned=aligned, taps=(0, 1)), aligned)
 
 
 @rule("upsample_bicubic2d")
-def _cubic(call: Call, x: Reach, size: Ints, align_corners: bool, *scales: float | None) -> Reach:
-    return _resampled(x, size, scales, lambda *a: _kernel_table(*a, align_corners, (-1, 0, 1, 2)), align_corners)
+def _cubic(call: Call, x: Reach, size: Ints, aligned: bool, *scales: float | None) -> Reach:
+    return _resampled(x, size, scales, partial(_kernel_table, aligned=aligned, taps=(-1, 0, 1, 2)), aligned)
 
 
-def _kernel_table(scale: float, i: Any, old: int, align_corners: bool, taps: Ints) -> tuple[Integers, Integers]:
+def _kernel_table(scale: float, i: Integers, old: int, aligned: bool, taps: Ints) -> Table:
     """The taps around the source position; where there is a border they are moved into the image."""
-    source = scale * i if align_corners else scale * (i + 0.5) - 0.5
+    source = scale * i if aligned else scale * (i + 0.5) - 0.5
     inside = source if len(taps) > 2 else np.maximum(source, 0)
     tables = [np.floor(centre).astype(np.int64)[:, None] + np.array(taps) for centre in (source, inside)]
     return tables[0], np.clip(tables[1], 0, old - 1)
 
 
 @rule("_upsample_bilinear2d_aa")
-def _linear_aa(call: Call, x: Reach, size: Ints, align_corners: bool, *scales: float | None) -> Reach:
-    return _resampled(x, size, scales, lambda *a: _antialias_table(*a, width=2), align_corners)
+def _linear_aa(call: Call, x: Reach, size: Ints, aligned: bool, *scales: float | None) -> Reach:
+    return _resampled(x, size, scales, partial(_antialias_table, width=2), aligned)
 
 
 @rule("_upsample_bicubic2d_aa")
-def _cubic_aa(call: Call, x: Reach, size: Ints, align_corners: bool, *scales: float | None) -> Reach:
-    return _resampled(x, size, scales, lambda *a: _antialias_table(*a, width=4), align_corners)
+def _cubic_aa(call: Call, x: Reach, size: Ints, aligned: bool, *scales: float | None) -> Reach:
+    return _resampled(x, size, scales, partial(_antialias_table, width=4), aligned)
 
 
-def _antialias_table(scale: float, i: Any, old: int, width: int) -> tuple[Integers, None]:
+def _antialias_table(scale: float, i: Integers, _old: int, width: int) -> Table:
     """A kernel that is widened to cover what one output stands for."""
     half = width / 2 * max(scale, 1.0)
     start = np.floor(scale * (i + 0.5) - half + 0.5).astype(np.int64)[:, None]
@@ -152,7 +155,9 @@ def _antialias_table(scale: float, i: Any, old: int, width: int) -> tuple[Intege
     return np.where(table < end, table, NOWHERE), None
 
 
-def _resampled(x: Reach, size: Ints, scales: Sequence[float | None], tables: Any, align_corners: bool = False) -> Reach:
+def _resampled(
+    x: Reach, size: Ints, scales: Sequence[float | None], table_of: Callable[..., Table], aligned: bool = False
+) -> Reach:  # fmt: skip
     first = x.ndim - len(size)
     scales = [*scales, *(None,) * (len(size) - len(scales))]
     for dim, (new, factor) in enumerate(zip(size, scales, strict=True), first):
@@ -160,14 +165,14 @@ def _resampled(x: Reach, size: Ints, scales: Sequence[float | None], tables: Any
         if x.constant(dim):
             x = x.resized(dim, new)
         elif new != old or factor not in (None, 1.0):
-            ratio = _inputs_per_output(old, new, factor, align_corners)
-            table, bounded = tables(float(ratio), np.arange(new), old)
+            ratio = _inputs_per_output(old, new, factor, aligned)
+            table, bounded = table_of(float(ratio), np.arange(new), old)
             x = x.read(dim, table, (ratio.denominator, ratio.numerator), bounded)
     return x
 
 
-def _inputs_per_output(old: int, new: int, factor: float | None, align_corners: bool) -> Fraction:
-    if align_corners:
+def _inputs_per_output(old: int, new: int, factor: float | None, aligned: bool) -> Fraction:
+    if aligned:
         return Fraction(old - 1, new - 1) if new > 1 else Fraction(0)
     return Fraction(old, new) if not factor else 1 / Fraction(factor).limit_denominator(10**6)
 
@@ -187,7 +192,7 @@ def _replication_pad(call: Call, x: Reach, padding: Ints) -> Reach:
     return _padded(x, padding, lambda p, n: np.clip(p, 0, n - 1))
 
 
-def _padded(x: Reach, padding: Ints, bounded: Any) -> Reach:
+def _padded(x: Reach, padding: Ints, bounded: Callable[[Integers, int], Integers]) -> Reach:
     """Padding goes on beyond the border; ``padding`` lists (before, after) from the last dimension."""
     for k in range(len(padding) // 2):
         dim, before, after = x.ndim - 1 - k, padding[2 * k], padding[2 * k + 1]
@@ -209,7 +214,7 @@ def _unfold(call: Call, x: Reach, dim: int, kernel: int, stride: int) -> Reach:
 
 @rule("im2col")
 def _im2col(call: Call, x: Reach, kernel: Ints, dilation: Ints, padding: Ints, stride: Ints) -> Reach:
-    n, channels, *sizes = x.shape
+    sizes = x.shape[2:]
     for k, dim in enumerate((2, 4)):
         size = (sizes[k] + 2 * padding[k] - dilation[k] * (kernel[k] - 1) - 1) // stride[k] + 1
         x = _windowed(x, dim, size, kernel[k], stride[k], padding[k], dilation[k])
