@@ -47,9 +47,9 @@ class Digit:
         return Digit(size, outputs * repeats, self.shift * inputs * repeats // self.period, self.whole)
 
     def split(self, outer: int) -> tuple[Digit, Digit]:
-        """Return ``outer`` blocks, and the positions within one: a window, not the whole axis, as far as is known."""
+        """Return ``outer`` blocks, and the positions within one: a window, not the whole axis."""
         inner = self.size // outer
-        return self.step(1, inner, outer), replace(self, size=inner, whole=self.whole and self.period == 0)
+        return self.step(1, inner, outer), replace(self, size=inner, whole=False)
 
     def followed_by(self, inner: Digit) -> Digit:
         """Return the one digit that counts through ``inner`` first, then through this one."""
@@ -138,11 +138,18 @@ def _split(digits: list[Digit], values: Floats, k: int, place: int, outer: int) 
     width = values.shape[place + k]
     widths = [part.size for part in parts] if width > 1 else [1, 1]
     digits, values = _replaced(digits, values, k, place, 1, parts, widths)
-    if digits[k].period == 0:  # what does not vary shows in the values alone
-        for part in (k, k + 1):
-            first = values.take([0], place + part)
-            if np.array_equal(values, np.broadcast_to(first, values.shape)):
-                digits[part], values = Digit(digits[part].size), first
+    return _settled(digits, values, k, place) if digits[k].period == 0 else (digits, values)
+
+
+def _settled(digits: list[Digit], values: Floats, k: int, place: int) -> tuple[list[Digit], Floats]:
+    """Where the law is unknown, see from the values which of the two parts at k varies; it may be the inner one."""
+    whole = digits[k].whole
+    for part in (k, k + 1):
+        first = values.take([0], place + part)
+        if np.array_equal(values, np.broadcast_to(first, values.shape)):
+            digits[part], values = Digit(digits[part].size), first
+    if digits[k].constant and not digits[k + 1].constant:
+        digits[k + 1] = replace(digits[k + 1], whole=whole)
     return digits, values
 
 
