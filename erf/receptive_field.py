@@ -30,7 +30,7 @@ class ReceptiveField:
               start' = start + \left(\frac{(k - 1)\, d}{2} - p\right) jump
 
     The definitions are those of Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
-    Distill 2019. Which weights are zero is not looked at.
+    Distill 2019. Which weights are zero, or what an attention mask hides, is not looked at.
 
     Attributes:
         size: Per axis, side in input pixels of the hull, holes included, of all pixels that can reach the unit on an
@@ -210,7 +210,11 @@ def _checked_unit(grid: Grid, unit: Unit | None, name: str, axes: int) -> Unit:
         return _middle(grid)
     if grid.shape is None:
         raise InvalidInput(f"{_called(name)} has no spatial axes, so no unit {unit}: leave the unit out")
-    if len(unit) != axes or any(not 0 <= u < n for u, n in zip(unit, grid.shape, strict=False)):
+    if (
+        not isinstance(unit, Sequence)
+        or len(unit) != axes
+        or any(not 0 <= u < n for u, n in zip(unit, grid.shape, strict=False))
+    ):
         raise InvalidInput(f"unit {unit} is not in the grid of {_called(name)}, which is {grid.shape}")
     return tuple(unit)
 
@@ -275,6 +279,7 @@ def _in_mode(network: nn.Module, mode: str) -> Iterator[None]:
     if mode not in ("eval", "as_is"):
         raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
     attributes = {module: dict(module.__dict__) for module in network.modules()}
+    training = {module: module.training for module in attributes}
     try:
         if mode == "eval":
             network.eval()
@@ -283,3 +288,4 @@ def _in_mode(network: nn.Module, mode: str) -> Iterator[None]:
         for module, before in attributes.items():
             module.__dict__.clear()
             module.__dict__.update(before)
+            module.training = training[module]  # scripted modules keep it elsewhere

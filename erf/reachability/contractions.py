@@ -16,10 +16,10 @@ def _product(call: Call, a: Reach, b: Reach, **_kwargs: Any) -> Reach:
     return union([rows, columns], call.shape)
 
 
-@rule("mv", "dot")
+@rule("mv")
 def _vector_product(call: Call, a: Reach, b: Reach) -> Reach:
-    rows = a.contract([a.ndim - 1], call.operator).remove([a.ndim - 1])
-    return union([rows, b.contract([0], call.operator).remove([0])], call.shape)
+    rows = a.contract([1], call.operator).remove([1])
+    return union([rows, b.contract([0], call.operator)], call.shape)
 
 
 @rule("addmm", "baddbmm")
@@ -27,15 +27,7 @@ def _added_product(call: Call, bias: Reach, a: Reach, b: Reach, **_kwargs: Any) 
     return union([bias, _product(call, a, b)], call.shape)
 
 
-@rule("linear")
-def _linear(call: Call, x: Reach, weight: Reach, bias: Reach | None = None) -> Reach:
-    last = x.ndim - 1
-    joined = x.contract([last], call.operator).resized(last, call.shape[-1])
-    dynamic = [part.contract(range(part.ndim), call.operator) for part in (weight, bias) if part is not None]
-    return union([joined, *(part.reshape(()) for part in dynamic)], call.shape)
-
-
-@rule("_softmax", "_log_softmax", "_safe_softmax", "softmax", "log_softmax")
+@rule("_softmax", "_log_softmax", "_safe_softmax")
 def _softmax(call: Call, x: Reach, dim: int, *_args: Any, **_kwargs: Any) -> Reach:
     return x.mix([dim % x.ndim], call.operator)
 
@@ -47,7 +39,7 @@ def _glu(call: Call, x: Reach, dim: int = -1) -> Reach:
     return halves.contract([dim], call.operator).remove([dim])
 
 
-@rule("native_layer_norm", "layer_norm", "_fused_rms_norm", "rms_norm")
+@rule("native_layer_norm", "_fused_rms_norm")
 def _layer_norm(call: Call, x: Reach, shape: Sequence[int], *_args: Any) -> Reach:
     return x.mix(range(x.ndim - len(shape), x.ndim), call.operator)
 
@@ -59,7 +51,7 @@ def _group_norm(call: Call, x: Reach, _w: Any, _b: Any, _n: int, _c: int, _hw: i
     return grouped.mix(range(2, grouped.ndim), call.operator).reshape(x.shape)
 
 
-@rule("native_batch_norm", "_native_batch_norm_legit", "batch_norm")
+@rule("native_batch_norm", "_native_batch_norm_legit")
 def _batch_norm(
     call: Call, x: Reach, _w: Any, _b: Any, _mean: Any, _var: Any, training: bool, *_args: Any, **_kwargs: Any
 ) -> Reach:

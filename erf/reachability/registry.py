@@ -34,14 +34,14 @@ class Call:
     place: str
 
 
-_RULES: dict[str, Rule] = {}
+RULES: dict[str, Rule] = {}
 
 
 def rule(*names: str) -> Callable[[_Rule], _Rule]:
     """Register a rule for all overloads, in place or not, of the named aten operators."""
 
     def register(function: _Rule) -> _Rule:
-        _RULES.update(dict.fromkeys(names, function))
+        RULES.update(dict.fromkeys(names, function))
         return function
 
     return register
@@ -50,11 +50,11 @@ def rule(*names: str) -> Callable[[_Rule], _Rule]:
 def find_rule(operator: OpOverload) -> Rule | None:
     """Return the rule of an operator, or None. Those that torch itself tags as pointwise share one."""
     name = operator.overloadpacket.__name__
-    found = _RULES.get(name) or _RULES.get(name.removesuffix("_"))
+    found = RULES.get(name) or RULES.get(name.removesuffix("_"))
     return found or (pointwise if torch.Tag.pointwise in operator.tags else None)
 
 
-@rule("hardswish", "log_sigmoid_forward", "native_dropout", "rrelu_with_noise", "_prelu_kernel", "_to_copy", "addcmul")
+@rule("hardswish", "log_sigmoid_forward", "rrelu_with_noise", "_prelu_kernel", "_to_copy", "bernoulli")
 def pointwise(call: Call, *args: Any, **kwargs: Any) -> Reach:
     """Each position depends on the same position of every (broadcast) input."""
     tensors = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Reach)]

@@ -161,6 +161,11 @@ class _ReachMode(TorchDispatchMode):
         kwargs = kwargs or {}
         tensors = tensors_in((args, kwargs))
         self._refuse(func, tensors)
+        if find_rule(func) is None:
+            with self:  # what torch itself defines by other operators, which it does not show in inference mode
+                output = func.decompose(*args, **kwargs)
+            if output is not NotImplemented:
+                return output
         output = _run(func, args, kwargs, tensors)
         if func.is_view:
             self._owners.setdefault(_storage(args[0]), args[0])
@@ -213,9 +218,10 @@ class _ReachMode(TorchDispatchMode):
         elif key not in self._owners:
             self.reaches[tensor] = reaches
         elif not unchanged:
-            owner = self._owners[key]
-            storage = self._written.setdefault(key, WrittenStorage(owner, self._reaches_of(owner)))
-            storage.write(tensor, reaches)
+            if key not in self._written:
+                owner = self._owners[key]
+                self._written[key] = WrittenStorage(owner, self._reaches_of(owner))
+            self._written[key].write(tensor, reaches)
 
 
 def _storage(tensor: Tensor) -> int:

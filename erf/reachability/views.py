@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from erf.errors import InvalidInput
 from erf.reachability.digit import Digit
-from erf.reachability.reach import Integers, Reach, concatenate, from_dense, nothing
+from erf.reachability.reach import Integers, Reach, concatenate, from_dense, nothing, union
 from erf.reachability.registry import Call, rule
 
 
@@ -21,7 +20,7 @@ def moved(x: Reach, dim: int, positions: Integers, step: int = 1, bounded: Integ
     return x.read(dim, positions[:, None], (1, step), None if bounded is None else bounded[:, None])
 
 
-@rule("clone", "detach", "alias", "contiguous", "lift_fresh", "view_as", "positive", "to", "_conj", "resolve_conj")
+@rule("clone", "detach", "alias", "lift_fresh")
 def _same(call: Call, x: Reach, *_args: Any, **_kwargs: Any) -> Reach:
     return x
 
@@ -32,18 +31,18 @@ def _restride(call: Call, x: Reach, *_layout: Any) -> Reach:
     return x
 
 
-@rule("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "new_empty", "new_zeros")
-@rule("new_ones", "new_full", "new_empty_strided", "bernoulli", "zero", "fill", "normal", "uniform", "randint_like")
+@rule("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like")
+@rule("new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided")
 def _shape_only(call: Call, *_args: Any, **_kwargs: Any) -> Reach:
     return nothing(call.shape)
 
 
-@rule("copy")
-def _copy(call: Call, _old: Reach, source: Reach, *_args: Any) -> Reach:
-    return source.expand(call.shape)
+@rule("copy", "fill", "zero", "bernoulli_", "normal_", "uniform_", "exponential_", "random_")
+def _overwritten(call: Call, _old: Reach, *sources: Any, **_kwargs: Any) -> Reach:
+    return union([source for source in sources if isinstance(source, Reach)], call.shape)
 
 
-@rule("view", "_unsafe_view", "reshape", "_reshape_alias", "view_copy")
+@rule("view", "_unsafe_view", "_reshape_alias")
 def _reshape(call: Call, x: Reach, *_shape: Any) -> Reach:
     return x.reshape(call.shape)
 
@@ -67,7 +66,7 @@ def _permute(call: Call, x: Reach, dims: Sequence[int]) -> Reach:
     return x.permute(dims)
 
 
-@rule("transpose", "t", "numpy_T", "mT")
+@rule("transpose", "t")
 def _transpose(call: Call, x: Reach, first: int = -2, second: int = -1) -> Reach:
     order = list(range(x.ndim))
     if x.ndim > 1:
@@ -99,7 +98,7 @@ def _select(call: Call, x: Reach, dim: int, index: int) -> Reach:
     return _sliced(x, dim, index % x.shape[dim], 1).remove([dim])
 
 
-@rule("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")
+@rule("split", "split_with_sizes")
 def _split(call: Call, x: Reach, sizes: int | Sequence[int], dim: int = 0) -> list[Reach]:
     dim %= x.ndim
     total = x.shape[dim]
@@ -114,7 +113,7 @@ def _unbind(call: Call, x: Reach, dim: int = 0) -> list[Reach]:
     return [_select(call, x, dim, k) for k in range(x.shape[dim])]
 
 
-@rule("cat", "concat")
+@rule("cat")
 def _cat(call: Call, tensors: Sequence[Reach], dim: int = 0) -> Reach:
     dim %= len(call.shape)
     return concatenate([tensor for tensor in tensors if tensor.shape != (0,)], dim)
@@ -153,13 +152,6 @@ def _repeat(call: Call, x: Reach, repeats: Sequence[int]) -> Reach:
     return x
 
 
-@rule("diagonal")
-def _diagonal(call: Call, x: Reach, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Reach:
-    dense = torch.from_numpy(x.dense().copy())
-    start = torch.diagonal(dense, offset, dim1 % x.ndim + 1, dim2 % x.ndim + 1)
-    return from_dense(start.numpy(), x.exact, x.whole(dim1 % x.ndim) or x.whole(dim2 % x.ndim))
-
-
 @rule("index_select")
 def _index_select(call: Call, x: Reach, dim: int, index: Reach) -> Reach:
     return _indexed(x, dim % x.ndim, _positions(call, index).reshape(-1))
@@ -177,7 +169,7 @@ def _index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
     return from_dense(dense, x.exact, any(map(x.whole, range(x.ndim))))
 
 
-@rule("gather", "take_along_dim")
+@rule("gather")
 def _gather(call: Call, x: Reach, dim: int, index: Reach, **_kwargs: Any) -> Reach:
     positions = _positions(call, index)
     grid = x.dense()[(slice(None), *(slice(n) for n in _fitting(positions.shape, dim % x.ndim, x.shape)))]

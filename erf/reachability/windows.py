@@ -20,10 +20,10 @@ Ints = Sequence[int]
 Table = tuple[Integers, Integers | None]  # on an unbounded axis; where nothing is known beyond the border
 
 
-@rule("convolution", "_convolution")
+@rule("convolution")
 def _convolution(
     call: Call, x: Reach, weight: Reach, bias: Reach | None, stride: Ints, padding: Ints, dilation: Ints,
-    transposed: bool, output_padding: Ints, groups: int, *_flags: bool,
+    transposed: bool, output_padding: Ints, groups: int,
 ) -> Reach:  # fmt: skip
     if not weight.is_nothing:
         raise InvalidInput(f"{call.place} has weights that depend on the input: no rule")
@@ -67,7 +67,7 @@ def _transposed(x: Reach, dim: int, size: int, kernel: int, stride: int, padding
     return x.read(dim, np.where(remainder == 0, position, NOWHERE), (stride, 1))
 
 
-@rule("max_pool2d_with_indices", "max_pool3d_with_indices", "max_pool2d", "max_pool3d")
+@rule("max_pool2d_with_indices", "max_pool3d_with_indices")
 def _max_pool(
     call: Call, x: Reach, kernel: Ints, stride: Ints = (), padding: Ints = (0,), dilation: Ints = (1,), *_ceil: bool
 ) -> Reach:  # fmt: skip
@@ -78,7 +78,7 @@ def _max_pool(
     return x
 
 
-@rule("avg_pool2d", "avg_pool3d", "avg_pool1d")
+@rule("avg_pool2d", "avg_pool3d")
 def _avg_pool(call: Call, x: Reach, kernel: Ints, stride: Ints = (), padding: Ints = (0,), *_flags: Any) -> Reach:
     return _max_pool(call, x, kernel, stride, padding)
 

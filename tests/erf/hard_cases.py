@@ -194,6 +194,8 @@ PLANE: dict[str, Network] = {
     "tokens and back": _with(_tokens_and_back, partial(nn.Linear, 2, 2), _SAME),
     "channels last norm": _with(_channels_last, partial(nn.LayerNorm, 2), _SAME),
     "attention": _with(_attention, partial(nn.LayerNorm, 2), partial(nn.MultiheadAttention, 2, 1, batch_first=True)),
+    "statistics of channels": _with(lambda x, a: F.normalize(a(x)) / x.std(1)[:, None], _SAME),
+    "one direction of channels": _with(lambda x, a: (a(x).permute(0, 2, 3, 1) @ x.new_ones(2))[:, None], _SAME),
     "attention in columns": _with(_row_attention),
     "squeeze and excitation": _with(_excite, _SAME),
     "group norm": _chain(_SAME, partial(nn.GroupNorm, 2, 2)),

@@ -6,6 +6,7 @@ import copy
 import math
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import numpy as np
 import pytest
@@ -338,10 +339,10 @@ LARGE = {  # name: (extent, layer), larger than the field
     "mobilenet_v3_small": (65, "features.0"),
     "mnasnet0_5": (352, "layers.10"),
     "efficientnet_v2_s": (224, "features.3"),
-    "regnet_x_400mf": (224, "trunk_output.block3"),
+    "regnet_x_400mf": (288, "trunk_output.block3"),
     "convnext_tiny": (320, "features.3"),
-    "fcn_resnet50": (576, None),
-    "deeplabv3_resnet50": (352, "backbone.layer3"),
+    "fcn_resnet50": (128, "backbone.layer2"),
+    "deeplabv3_resnet50": (320, "backbone.layer3"),
 }
 
 
@@ -423,8 +424,16 @@ def test_an_unclipped_part_of_a_flipped_sum_says_that_it_is_clipped() -> None:
     assert theoretical_receptive_field(network, (9,), channels=1).clipped == (True,)
 
 
+@pytest.mark.parametrize("context", [torch.inference_mode, lambda: torch.device("meta"), torch.enable_grad])
+def test_the_caller_s_modes_do_not_matter(context: Callable[[], AbstractContextManager]) -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(3), nn.Linear(3, 2))
+    expected = theoretical_receptive_field(network, (9, 9))
+    with context():
+        assert theoretical_receptive_field(network, (9, 9)) == expected
+
+
 def test_every_rule_names_an_operator() -> None:
-    missing = [name for name in registry._RULES if not hasattr(torch.ops.aten, name)]
+    missing = [name for name in registry.RULES if not hasattr(torch.ops.aten, name)]
     assert missing == []
 
 
@@ -434,17 +443,17 @@ def _decides(x: Tensor) -> Tensor:
 
 CONV = nn.Conv2d(3, 3, 3)
 BAD = {
-    "unknown layer": (dict(layer="layer5"), r"no layer 'layer5' in ResNet; the nearest names are \[.*'layer4'"),
-    "unit outside": (dict(layer="layer4", unit=(2, 0)), r"unit \(2, 0\) is not in the grid.*\(2, 2\)"),
-    "negative unit": (dict(layer="layer4", unit=(-1, 0)), r"is not in the grid"),
-    "unit of another number of axes": (dict(layer="layer4", unit=(1,)), r"unit \(1,\) is not in the grid"),
-    "no spatial axes": (dict(layer="fc", unit=(0, 0)), r"layer 'fc' has no spatial axes"),
-    "wrong number of axes": (dict(input_size=(64,)), r"does not run on an input \[N, 3, 64\]"),
-    "too many axes": (dict(input_size=(1, 2, 3, 4)), r"input_size is the extent of 1, 2 or 3"),
-    "empty axis": (dict(input_size=(0, 64)), r"input_size is the extent"),
-    "runs more than once": (dict(layer="layer1.0.relu"), r"'layer1.0.relu' runs 2 times"),
-    "unknown mode": (dict(mode="train"), r"mode is 'eval' or 'as_is', not 'train'"),
-    "wrong channels": (dict(channels=4), r"does not run on an input \[N, 4, 64, 64\]"),
+    "unknown layer": ({"layer": "layer5"}, r"no layer 'layer5' in ResNet; the nearest names are \[.*'layer4'"),
+    "unit outside": ({"layer": "layer4", "unit": (2, 0)}, r"unit \(2, 0\) is not in the grid.*\(2, 2\)"),
+    "negative unit": ({"layer": "layer4", "unit": (-1, 0)}, r"is not in the grid"),
+    "unit of another number of axes": ({"layer": "layer4", "unit": (1,)}, r"unit \(1,\) is not in the grid"),
+    "no spatial axes": ({"layer": "fc", "unit": (0, 0)}, r"layer 'fc' has no spatial axes"),
+    "wrong number of axes": ({"input_size": (64,)}, r"does not run on an input \[N, 3, 64\]"),
+    "too many axes": ({"input_size": (1, 2, 3, 4)}, r"input_size is the extent of 1, 2 or 3"),
+    "empty axis": ({"input_size": (0, 64)}, r"input_size is the extent"),
+    "runs more than once": ({"layer": "layer1.0.relu"}, r"'layer1.0.relu' runs 2 times"),
+    "unknown mode": ({"mode": "train"}, r"mode is 'eval' or 'as_is', not 'train'"),
+    "wrong channels": ({"channels": 4}, r"does not run on an input \[N, 4, 64, 64\]"),
 }
 
 
