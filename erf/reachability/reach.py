@@ -149,11 +149,8 @@ class Reach:
             bounded: Stands for ``table`` where the boxes beyond the border are unknown.
         """
         taken = self.take(dim, table, step, bounded)
-        return replace(taken.remove_joined(dim + 1), dims=taken.dims[: dim + 1] + taken.dims[dim + 2 :])
-
-    def remove_joined(self, dim: int) -> Reach:
-        """Join all positions along a dimension, and drop it."""
-        return replace(self, values=self.values.min(axis=self.place(dim)))
+        values = taken.values.min(axis=taken.place(dim + 1))
+        return Reach(taken.dims[: dim + 1] + taken.dims[dim + 2 :], values, taken.exact)
 
     def take(
         self, dim: int, table: Integers, step: tuple[int, int] = (1, 1), bounded: Integers | None = None, tap: int = 0

@@ -401,11 +401,10 @@ def test_batch_statistics_span_the_image_in_train_mode_only() -> None:
     assert field.spanned_by == ("1", "1")
 
 
-def test_units_of_an_upsampled_map_are_uneven_and_units_of_a_unet_alternate() -> None:
+def test_units_of_an_upsampled_map_are_not_evenly_spaced() -> None:
     network = nn.Sequential(nn.Conv1d(1, 1, 3, stride=2, padding=1), nn.Upsample(scale_factor=2), nn.Conv1d(1, 1, 3))
     fields = theoretical_receptive_field(network, (32,), unit=[(10,), (11,)])
-    assert [field.size for field in fields] == [(5,), (5,)]
-    assert [field.box for field in fields] == [((9, 14),), ((9, 14),)] or fields[0].box != fields[1].box
+    assert [field.box for field in fields] == [((9, 14),), ((9, 14),)]
     assert fields[0].jump == fields[0].start == (None,)
 
 
