@@ -17,7 +17,7 @@ from erf.aggregation import Aggregation, check_aggregation, output_direction
 from erf.device import full_float32
 from erf.errors import InvalidInput
 from erf.influence_map import InfluenceMap, map_of_samples
-from erf.receptive_field import ReceptiveField, Unit, check_unit, theoretical_receptive_field
+from erf.receptive_field import ReceptiveField, Unit, theoretical_receptive_field
 from erf.statistic import Statistic, choice
 
 
@@ -101,7 +101,7 @@ def effective_receptive_field(
     maps: list[InfluenceMap] = []
     with _measuring(network, choice(Mode, mode, "mode")):
         for first, batch in _batches(images, batch_size, first_sample):
-            probes = probes or _probes(network, tuple(batch.shape[2:]), names, units)
+            probes = probes or _probes(network, batch, layer, unit, mode)
             choose = partial(_directions, aggregation, kind, seed, range(first, first + len(batch)))
             new = [
                 _map_of(g, probe.field, kind, aggregation, normalize)
@@ -124,10 +124,15 @@ class _Probe:
 
 
 def _probes(
-    network: nn.Module, input_size: tuple[int, ...], names: Sequence[str | None], units: Sequence[Unit | None]
+    network: nn.Module, batch: Tensor, layer: str | list[str] | None, unit: Unit | list[Unit] | None, mode: str
 ) -> list[_Probe]:
+    channels, *size = batch.shape[1:]
+    found: Any = theoretical_receptive_field(network, size, layer, unit, channels=channels, mode=mode)  # pyright: ignore
+    by_layer = found if isinstance(layer, list) else {layer: found}
     return [
-        _Probe(name, theoretical_receptive_field(network, input_size, name, unit)) for name in names for unit in units
+        _Probe(name, field)
+        for name, fields in by_layer.items()
+        for field in (fields if isinstance(unit, list) else [fields])
     ]
 
 
@@ -156,7 +161,18 @@ def _influences(
     features = _features(network, leaf.clone(), {probe.layer for probe in probes})
     for probe in probes:
         outputs = features[probe.layer]
+        _check_layout(outputs, probe)
         yield probe, _gradient(outputs, leaf, probe.field.unit, choose(outputs.shape[1]))
+
+
+def _check_layout(outputs: Tensor, probe: _Probe) -> None:
+    name = "the network's output" if probe.layer is None else f"layer {probe.layer!r}"
+    if probe.field.grid is None:
+        raise InvalidInput(f"{name} has no spatial axes, so its units have a TRF but no map; name an earlier layer")
+    if tuple(outputs.shape[2:]) != probe.field.grid:
+        raise InvalidInput(
+            f"{name} has shape {list(outputs.shape)}: maps need [N, channels, *{probe.field.grid}], channels first"
+        )
 
 
 def _features(network: nn.Module, images: Tensor, names: Iterable[str | None]) -> dict[str | None, Tensor]:
@@ -186,7 +202,9 @@ def _removed(handle: RemovableHandle) -> Iterator[None]:
 
 
 def _gradient(features: Tensor, leaf: Tensor, unit: Unit, direction: Tensor | None) -> Tensor:
-    check_unit(unit, tuple(features.shape[2:]))
+    grid = tuple(features.shape[2:])
+    if len(unit) != len(grid) or any(not 0 <= index < side for index, side in zip(unit, grid, strict=True)):
+        raise InvalidInput(f"unit={unit} is outside the layer's grid of {' x '.join(map(str, grid))} units")
     at_unit = features[(..., *unit)]
     weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
     (g,) = torch.autograd.grad(weighted.sum(), leaf, retain_graph=True, allow_unused=True)

@@ -1,237 +1,297 @@
-"""Theoretical receptive fields: which input pixels can reach a unit (the recursion R1 that the paper builds on)."""
+"""Theoretical receptive fields: which input pixels can reach a unit (recursion R1 of the paper's source)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from typing import Any, overload
+import difflib
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import overload
 
+import numpy as np
 from torch import nn
 
 from erf.errors import InvalidInput
+from erf.reachability.grid import Grid, grid_of
+from erf.reachability.tracer import Step, Trace, trace
 
-Unit = tuple[int, ...]
 Box = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Window:
-    """What one unit of a layer reads of the layer's input; one entry per spatial axis, as in torch."""
-
-    kernel_size: tuple[int, ...]
-    stride: tuple[int, ...]
-    dilation: tuple[int, ...]
-    padding: tuple[int, ...]
+Unit = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class ReceptiveField:
-    r"""The theoretical receptive field (TRF) of a layer's units, and of one of them.
+    r"""The theoretical receptive field (TRF) of one unit.
 
-    A window of kernel size k, stride s, dilation d and padding p on top of a field gives
+    A layer with kernel size k, stride s, dilation d and padding p on top of it gives
 
     .. math:: size' = size + (k - 1)\, d\, jump, \quad jump' = s\, jump, \quad
               start' = start + \left(\frac{(k - 1)\, d}{2} - p\right) jump
 
+    The definitions are those of Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
+    Distill 2019. Which weights are zero, or what an attention mask hides, is not looked at.
+
     Attributes:
-        size: Per axis, side in pixels of the hull of all pixels that can reach a unit on an unbounded image.
-        jump: Per axis, pixels between the centres of neighbouring units.
-        start: Per axis, input coordinate of the centre of unit 0.
-        unit: The unit that box and clipped are of, by its index along each axis.
-        box: Per axis, the half-open range of pixels that can reach the unit, not clipped by the image.
-        clipped: Per axis, whether the box leaves the image.
-        below: The layer that it is of, by name, on the field of its input; None for the image's own pixels.
+        size: Per axis, side in input pixels of the hull, holes included, of all pixels that can reach the unit on an
+            unbounded image; ``math.inf`` where one operator spans the whole axis.
+        jump: Per axis, input pixels between the centres of neighbouring units; None where they are not evenly spaced.
+        start: Per axis, input coordinate of the centre of unit 0; None where ``jump`` is.
+        box: Per axis, the half-open range of pixels, not clipped by the image; the image itself where size is inf.
+        clipped: Per axis, whether the box leaves the image, or is cut off because nothing is known beyond the border.
+        spanned_by: Per axis, the first module that spans it whole; None where the size is finite.
+        unit: The unit, by its index along each axis.
+        grid: The layer's units along each axis; None where the layer has no spatial axes.
     """
 
     size: tuple[float, ...]
-    jump: tuple[float, ...]
-    start: tuple[float, ...]
-    unit: Unit = ()
-    box: Box = ()
-    clipped: tuple[bool, ...] = ()
-    below: tuple[str, ReceptiveField] | None = None
+    jump: tuple[float | None, ...]
+    start: tuple[float | None, ...]
+    box: Box
+    clipped: tuple[bool, ...]
+    spanned_by: tuple[str | None, ...]
+    unit: Unit
+    grid: Unit | None
+    _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def centre(self) -> tuple[float, ...]:
-        """Per axis, the centre of the unit's box; pixel centres are integers."""
+        """The centre of the box, per axis; pixel centres are integers."""
         return tuple((low + high - 1) / 2 for low, high in self.box)
 
-    def through(self, window: Window) -> ReceptiveField:
-        """Return the field of units that read ``window`` of the units of this one."""
-        reach = [(k - 1) * d for k, d in zip(window.kernel_size, window.dilation, strict=True)]
-        return ReceptiveField(
-            size=tuple(size + r * j for size, r, j in zip(self.size, reach, self.jump, strict=True)),
-            jump=tuple(j * s for j, s in zip(self.jump, window.stride, strict=True)),
-            start=tuple(
-                start + (r / 2 - p) * j
-                for start, r, p, j in zip(self.start, reach, window.padding, self.jump, strict=True)
-            ),
-        )
-
-    def of_unit(self, unit: Unit, input_size: tuple[int, ...]) -> ReceptiveField:
-        """Return this field with the box of ``unit`` in an image of ``input_size``."""
-        centres = [start + index * jump for start, index, jump in zip(self.start, unit, self.jump, strict=True)]
-        box = tuple(
-            (round(c - (size - 1) / 2), round(c + (size + 1) / 2)) for c, size in zip(centres, self.size, strict=True)
-        )
-        clipped = tuple(low < 0 or high > side for (low, high), side in zip(box, input_size, strict=True))
-        return replace(self, unit=unit, box=box, clipped=clipped)
-
     def table(self) -> str:
-        """Return the recursion as text: name, size, jump and start of each layer, the first layer first."""
-        rows: list[tuple[str, ...]] = [("layer", "size", "jump", "start")]
-        field = self
-        while field.below is not None:
-            name, below = field.below
-            rows.insert(1, (name, *(_short(getattr(field, key)) for key in ("size", "jump", "start"))))
-            field = below
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        """Return the recursion layer by layer, in the order of the calls, up to this layer's own line.
+
+        A layer's size is that of its middle unit; layers without rows and columns have none.
+        """
+        lines = [("layer", "type", "size", "jump", "start"), *(_line(step) for step in self._path)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: tuple[int, ...], layer: str | None = None, unit: Unit | None = None
-) -> ReceptiveField: ...
+    network: nn.Module, input_size: Sequence[int], layer: str | None = None, unit: Unit | None = None,
+    *, channels: int | None = None, mode: str = "eval",
+) -> ReceptiveField: ...  # fmt: skip
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: tuple[int, ...], layer: str | None = None, *, unit: list[Unit]
-) -> list[ReceptiveField]: ...
+    network: nn.Module, input_size: Sequence[int], layer: str | None = None, *, unit: list[Unit],
+    channels: int | None = None, mode: str = "eval",
+) -> list[ReceptiveField]: ...  # fmt: skip
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: tuple[int, ...], layer: list[str], unit: Unit | None = None
-) -> dict[str, ReceptiveField]: ...
+    network: nn.Module, input_size: Sequence[int], layer: list[str], unit: Unit | None = None,
+    *, channels: int | None = None, mode: str = "eval",
+) -> dict[str, ReceptiveField]: ...  # fmt: skip
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: tuple[int, ...], layer: list[str], unit: list[Unit]
-) -> dict[str, list[ReceptiveField]]: ...
+    network: nn.Module, input_size: Sequence[int], layer: list[str], unit: list[Unit],
+    *, channels: int | None = None, mode: str = "eval",
+) -> dict[str, list[ReceptiveField]]: ...  # fmt: skip
 def theoretical_receptive_field(
     network: nn.Module,
-    input_size: tuple[int, ...],
+    input_size: Sequence[int],
     layer: str | list[str] | None = None,
     unit: Unit | list[Unit] | None = None,
-) -> Any:
-    """Return the theoretical receptive field of units of a network.
+    *,
+    channels: int | None = None,
+    mode: str = "eval",
+) -> ReceptiveField | list[ReceptiveField] | dict[str, ReceptiveField] | dict[str, list[ReceptiveField]]:
+    """Return the theoretical receptive field of any network's units, by one forward pass without data.
+
+    Every tensor of the pass carries, for each of its positions, the box of input pixels that can reach it; each
+    operator joins boxes as it joins values. Padding continues the pattern of the boxes, so it does not clip them.
 
     Args:
-        network: A Sequential (or one layer) of convolutions, max or average poolings and pointwise layers: activations,
-            dropout and batch norm, which is pointwise in eval mode. Nested Sequentials are allowed.
-        input_size: The image's (height, width), in pixels; one entry per spatial axis.
-        layer: The name of a module, a list of names, or None for the network's output.
-        unit: A (row, column) of the layer's grid, a list of them, or None for (H'//2, W'//2).
-
-    Returns:
-        A ReceptiveField; a dict of them by name for a list of layers; lists of them for a list of units.
+        network: Maps ``[N, channels, *input_size]`` to anything. Not modified.
+        input_size: Extent of each of the 1, 2 or 3 spatial axes, in pixels.
+        layer: A module's name; a list of names (the result is a dict by name); None is the network's own output.
+        unit: Position in the layer's output, per axis; a list of them (the result is a list); None is the middle,
+            ``(H' // 2, W' // 2)``.
+        channels: Of the input; None infers them from the network's first layer.
+        mode: "eval" looks at the network in eval mode, "as_is" in the modes that it is in.
 
     Raises:
-        InvalidInput: The layer is unknown, a layer has no rule or does not fit the image, or the unit is outside.
+        InvalidInput: If a layer is unknown, does not run once, or has several outputs or no rows and columns; if the
+            unit lies outside; if an operator has no rule, or the network decides by values.
     """
-    if isinstance(layer, list):
-        return {name: _of_layer(network, input_size, name, unit) for name in layer}
-    return _of_layer(network, input_size, layer, unit)
+    size = _checked_size(input_size)
+    names = layer if isinstance(layer, list) else [layer]
+    for name in names:
+        _check_name(network, name)
+    with _in_mode(network, mode):
+        passed = _traced(network, size, _input_channels(network) if channels is None else channels)
+    fields = {name or "": _fields(network, passed, size, name or "", unit) for name in names}
+    return fields if isinstance(layer, list) else fields[layer or ""]  # type: ignore[return-value]
 
 
-def _of_layer(
-    network: nn.Module, input_size: tuple[int, ...], layer: str | None, unit: Unit | list[Unit] | None
-) -> Any:
-    field, grid = _field_and_grid(network, tuple(input_size), layer)
-    if isinstance(unit, list):
-        return [_placed(field, grid, one, input_size) for one in unit]
-    return _placed(field, grid, unit or tuple(side // 2 for side in grid), input_size)
+def _fields(
+    network: nn.Module, passed: Trace, size: Unit, name: str, unit: Unit | list[Unit] | None
+) -> ReceptiveField | list[ReceptiveField]:
+    step = _step_of(network, passed, name)
+    path = tuple(s for s in passed.steps[: passed.steps.index(step) + 1] if s.leaf or s is step)
+    try:
+        grid = grid_of(_only_output(step))
+    except InvalidInput as error:
+        raise InvalidInput(f"{_called(name)} has no units to look at: {error}") from None
+    spanning = [owner or type(network).__name__ for owner in passed.operators]
+    units = unit if isinstance(unit, list) else [unit]
+    found = [_field(grid, size, _checked_unit(grid, u, name, len(size)), spanning, path) for u in units]
+    return found if isinstance(unit, list) else found[0]
 
 
-def check_unit(unit: Unit, grid: tuple[int, ...]) -> None:
-    """Raise InvalidInput unless ``unit`` lies in a layer's grid of units."""
-    if len(unit) != len(grid) or any(not 0 <= index < side for index, side in zip(unit, grid, strict=True)):
-        raise InvalidInput(f"unit={unit} is outside the layer's grid of {' x '.join(map(str, grid))} units")
+def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[Step, ...]) -> ReceptiveField:
+    extents = [_extent(grid, axis, unit) for axis in range(len(size))]
+    names = [spanning[int(e.operator)] if e.operator is not None else None for e in extents]
+    box = tuple((0, n) if e.operator is not None else (e.first, e.end) for e, n in zip(extents, size, strict=True))
+    leaves = [low < 0 or high > n for (low, high), n in zip(box, size, strict=True)]
+    cut = [e.operator is None and not exact for e, exact in zip(extents, grid.exact, strict=True)]
+    return ReceptiveField(
+        size=tuple(e.size for e in extents),
+        jump=tuple(e.jump for e in extents),
+        start=tuple(e.start for e in extents),
+        box=box,
+        clipped=tuple(a or b for a, b in zip(leaves, cut, strict=True)),
+        spanned_by=tuple(names),
+        unit=unit,
+        grid=grid.shape,
+        _path=path,
+    )
 
 
-def _placed(field: ReceptiveField, grid: tuple[int, ...], unit: Unit, input_size: tuple[int, ...]) -> ReceptiveField:
-    check_unit(unit, grid)
-    return field.of_unit(unit, input_size)
+@dataclass(frozen=True)
+class _Extent:
+    """A unit along one axis; ``operator`` is the number of the one that spanned the axis."""
+
+    first: int
+    end: int
+    operator: int | None
+    jump: float | None
+    start: float | None
+
+    @property
+    def size(self) -> float:
+        return self.end - self.first if self.operator is None else math.inf
 
 
-def _field_and_grid(
-    network: nn.Module, input_size: tuple[int, ...], layer: str | None
-) -> tuple[ReceptiveField, tuple[int, ...]]:
-    axes = len(input_size)
-    field, grid = ReceptiveField((1,) * axes, (1,) * axes, (0,) * axes), input_size
-    for name, module in _leaves_up_to(network, layer):
-        window = _window(name, module, axes)
-        grid = _output_size(name, module, window, grid)
-        field = replace(field.through(window), below=(name, field))
-    return field, grid
+def _extent(grid: Grid, axis: int, unit: Unit) -> _Extent:
+    first, last, operator = grid.box(axis, unit)
+    jump, start = grid.spacing(axis, unit) or (None, None)
+    jump = None if jump is None else _whole(jump)
+    if np.isfinite(operator):
+        return _Extent(0, 0, int(operator), jump, start)
+    if not np.isfinite(first):
+        raise InvalidInput(f"no input pixel reaches unit {unit}")
+    return _Extent(int(first), int(1 - last), None, jump, start)
 
 
-def _leaves_up_to(network: nn.Module, layer: str | None) -> list[tuple[str, nn.Module]]:
-    leaves = list(_leaves("", network))
-    if layer is None:
-        return leaves
-    inside = [i for i, (name, _) in enumerate(leaves) if name == layer or name.startswith(f"{layer}.")]
-    if not inside:
-        names = [name for name, _ in network.named_modules() if name]
-        near = get_close_matches(layer, names) or names
-        raise InvalidInput(f"layer={layer!r} is not in the network; nearest names: {', '.join(near[:5])}")
-    return leaves[: inside[-1] + 1]
+def _whole(value: float) -> float:
+    return int(value) if value == int(value) else value
 
 
-def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    if not isinstance(module, nn.Sequential) or type(module).forward is not nn.Sequential.forward:
-        yield name or "network", module
-        return
-    for child_name, child in module._modules.items():  # named_children leaves out a module's second use
-        assert child is not None
-        yield from _leaves(f"{name}.{child_name}" if name else child_name, child)
+def _line(step: Step) -> tuple[str, ...]:
+    """One line of the table."""
+    try:
+        grid = grid_of(_only_output(step))
+        extents = [_extent(grid, axis, _middle(grid)) for axis in range(len(grid.boxes))]
+    except InvalidInput:
+        return step.name, step.kind, "-", "-", "-"
+    columns = [e.size for e in extents], [e.jump for e in extents], [e.start for e in extents]
+    return step.name, step.kind, *(_per_axis(column) for column in columns)
 
 
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
-_AVERAGE_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-_POINTWISE = (
-    *(nn.Identity, nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish),
-    *(nn.Hardtanh, nn.Hardswish, nn.Hardsigmoid, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.Softsign),
-    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout),
-    *(nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d),
-)
-
-
-def _window(name: str, module: nn.Module, axes: int) -> Window:
-    if isinstance(module, _POINTWISE):
-        return Window((1,) * axes, (1,) * axes, (1,) * axes, (0,) * axes)
-    if isinstance(module, (*_CONVOLUTIONS, *_MAX_POOLS, *_AVERAGE_POOLS)):
-        settings = (module.kernel_size, module.stride, getattr(module, "dilation", 1), module.padding)
-        if isinstance(module.padding, str):
-            raise InvalidInput(f"layer {name!r}: padding={module.padding!r} is not supported; give numbers")
-        if getattr(module, "padding_mode", "zeros") != "zeros":
-            raise InvalidInput(f"layer {name!r}: padding_mode={module.padding_mode!r} is not supported; use zeros")
-        return Window(*(_per_axis(value, axes, name) for value in settings))
-    raise InvalidInput(f"layer {name!r}: no rule for the receptive field of {type(module).__name__}")
-
-
-def _per_axis(value: Any, axes: int, name: str) -> tuple[int, ...]:
-    values = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(values) != axes:
-        raise InvalidInput(f"layer {name!r} has {len(values)} spatial axes, the image {axes}")
-    return values
-
-
-def _output_size(name: str, module: nn.Module, window: Window, grid: tuple[int, ...]) -> tuple[int, ...]:
-    ceil = getattr(module, "ceil_mode", False)
-    sides = []
-    for side, k, s, d, p in zip(grid, window.kernel_size, window.stride, window.dilation, window.padding, strict=True):
-        room = side + 2 * p - (k - 1) * d - 1
-        least = 1 - s if ceil else 0
-        if room < least:
-            raise InvalidInput(
-                f"layer {name!r} needs an input of at least {side + least - room} units along an axis, not {side}"
-            )
-        steps = -(-room // s) if ceil else room // s
-        # torch drops a last window that would start in the padding below the image.
-        sides.append(steps + (not (ceil and steps * s >= side + p)))
-    return tuple(sides)
-
-
-def _short(values: tuple[float, ...]) -> str:
-    texts = [f"{value:g}" for value in values]
+def _per_axis(values: Sequence[float | None]) -> str:
+    """Write what is equal on all axes once."""
+    texts = ["-" if value is None else f"{value:g}" for value in values]
     return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
+
+
+def _middle(grid: Grid) -> Unit:
+    return tuple(n // 2 for n in grid.shape or (1,) * len(grid.boxes))
+
+
+def _checked_unit(grid: Grid, unit: Unit | None, name: str, axes: int) -> Unit:
+    if unit is None:
+        return _middle(grid)
+    if grid.shape is None:
+        raise InvalidInput(f"{_called(name)} has no spatial axes, so no unit {unit}: leave the unit out")
+    if (
+        not isinstance(unit, Sequence)
+        or len(unit) != axes
+        or any(not 0 <= u < n for u, n in zip(unit, grid.shape, strict=False))
+    ):
+        raise InvalidInput(f"unit {unit} is outside the grid of {_called(name)}, which is {grid.shape}")
+    return tuple(unit)
+
+
+def _step_of(network: nn.Module, passed: Trace, name: str) -> Step:
+    """Return the one call of the named module."""
+    module = network.get_submodule(name)
+    canonical = next(other for other, candidate in network.named_modules() if candidate is module)
+    calls = [step for step in passed.steps if step.name == canonical]
+    if len(calls) != 1:
+        raise InvalidInput(f"{_called(name)} runs {len(calls)} times in one pass: name one that runs once")
+    return calls[0]
+
+
+def _only_output(step: Step) -> tuple:
+    if len(step.outputs) != 1:
+        raise InvalidInput(f"{_called(step.name)} has {len(step.outputs)} outputs: name a layer that has one")
+    return step.outputs[0]
+
+
+def _called(name: str) -> str:
+    return f"layer {name!r}" if name else "the network's output (no layer is named)"
+
+
+def _check_name(network: nn.Module, name: str | None) -> None:
+    names = [known for known, _ in network.named_modules(remove_duplicate=False)]
+    if name is not None and name not in names:
+        near = difflib.get_close_matches(name, names, n=5, cutoff=0.3)
+        raise InvalidInput(f"layer {name!r} is not in {type(network).__name__}; nearest names: {', '.join(near or names[1:6])}")
+
+
+def _checked_size(input_size: Sequence[int]) -> Unit:
+    if not 1 <= len(input_size) <= 3 or any(size < 1 for size in input_size):
+        raise InvalidInput(f"input_size is the extent of 1, 2 or 3 spatial axes in pixels, not {input_size}")
+    return tuple(int(size) for size in input_size)
+
+
+def _input_channels(network: nn.Module) -> int:
+    """Read the number of input channels off the first layer with parameters."""
+    for module in network.modules():
+        if next(module.children(), None) is None and next(module.parameters(), None) is not None:
+            channels = getattr(module, "in_channels", None)
+            if isinstance(channels, int) and channels > 0:
+                return channels
+            break
+    raise InvalidInput("the number of input channels cannot be read off the first layer: pass channels=...")
+
+
+def _traced(network: nn.Module, size: Unit, channels: int) -> Trace:
+    try:
+        return trace(network, size, channels)
+    except InvalidInput:
+        raise
+    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
+        shape = ", ".join(map(str, ("N", channels, *size)))
+        raise InvalidInput(f"the network does not run on an input [{shape}]: {error}") from error
+
+
+@contextmanager
+def _in_mode(network: nn.Module, mode: str) -> Iterator[None]:
+    """Run in eval mode, or as it is, and put every module's attributes back: modes, and whatever a forward notes."""
+    if mode not in ("eval", "as_is"):
+        raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
+    attributes = {module: dict(module.__dict__) for module in network.modules()}
+    training = {module: module.training for module in attributes}
+    try:
+        if mode == "eval":
+            network.eval()
+        yield
+    finally:
+        for module, before in attributes.items():
+            module.__dict__.clear()
+            module.__dict__.update(before)
+            module.training = training[module]  # scripted modules keep it elsewhere

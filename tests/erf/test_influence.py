@@ -301,7 +301,7 @@ def test_a_later_in_place_operation_does_not_change_a_layer():
 def test_lists_of_layers_and_units_take_one_forward_pass():
     network, images = small_network(), some_images(4, 2, 8, 8)
     calls = []
-    handle = network.register_forward_hook(lambda *_: calls.append(1))
+    handle = network.register_forward_hook(lambda *call: calls.append(1) if not call[-1].is_meta else None)
     units = [(1, 1), (2, 3)]
     found = effective_receptive_field(network, images, layer=["2", "0"], unit=units, batch_size=2)
     assert len(calls) == 2
@@ -323,7 +323,7 @@ def test_a_layer_that_is_called_twice_is_refused():
     images = some_images(2, 2, 9, 9)
     expected = np.abs(jacobians(network, images, (2, 2)).sum(1).numpy()).mean((0, 1))
     assert difference(effective_receptive_field(network, images, aggregation="sum").values, expected) < 1e-12
-    with pytest.raises(InvalidInput, match=r"'0' .*more than once"):
+    with pytest.raises(InvalidInput, match="layer '0' runs 2 times"):
         effective_receptive_field(network, images, layer="0")
 
 
@@ -372,10 +372,10 @@ BAD_ARGUMENTS = [
     ({"aggregation": -1}, "channels 0 to 2"),
     ({"statistic": "signed_mean"}, "signed_mean of randomly signed channels is 0 on average"),
     ({"mode": "train"}, "mode='train' is unknown; allowed: eval, as_is"),
-    ({"layer": "4"}, "layer='4' is not in the network; nearest names: 0, 1, 2, 3"),
-    ({"layer": ["0", "conv"]}, "layer='conv' is not in the network"),
-    ({"unit": (4, 0)}, r"unit=\(4, 0\) is outside the layer's grid of 4 x 4 units"),
-    ({"unit": [(0, 0), (0,)]}, "outside the layer's grid"),
+    ({"layer": "4"}, "layer '4' is not in Sequential; nearest names: 0, 1, 2, 3"),
+    ({"layer": ["0", "conv"]}, "layer 'conv' is not in Sequential"),
+    ({"unit": (4, 0)}, r"unit \(4, 0\) is outside the grid of the network's output .* \(4, 4\)"),
+    ({"unit": [(0, 0), (0,)]}, "outside the grid"),
     ({"batch_size": 0}, "batch_size=0"),
     ({"images": torch.zeros(2, 8)}, r"must have shape \[N, C, H, W\], not \[2, 8\]"),
     ({"images": torch.full((2, 2, 8, 8), torch.inf)}, "not finite"),

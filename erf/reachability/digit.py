@@ -1,0 +1,174 @@
+"""Directions within a tensor dimension, and how they are split and put together (see :mod:`erf.reachability.reach`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import gcd, lcm
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """One direction within a tensor dimension.
+
+    Attributes:
+        size: Number of positions.
+        period: Positions after which the boxes repeat, moved by ``shift``; 0 if they do not.
+        shift: Pixels.
+        whole: Whether it runs from one end of the input axis to the other, so that contracting it spans the axis.
+    """
+
+    size: int
+    period: int = 1
+    shift: int = 0
+    whole: bool = False
+
+    @property
+    def constant(self) -> bool:
+        """Whether the boxes are the same everywhere along it."""
+        return self.period == 1 and self.shift == 0
+
+    @property
+    def law(self) -> tuple[int, int]:
+        """How the boxes go on."""
+        return self.period, self.shift
+
+    def step(self, outputs: int, inputs: int, size: int) -> Digit:
+        """Return the digit of ``size`` positions of which ``outputs`` advance by ``inputs`` of this one."""
+        if self.period == 0 or self.constant:
+            return replace(self, size=size)
+        repeats = self.period // gcd(self.period, inputs)
+        return Digit(size, outputs * repeats, self.shift * inputs * repeats // self.period, self.whole)
+
+    def split(self, outer: int) -> tuple[Digit, Digit]:
+        """Return ``outer`` blocks, and the positions within one: a window, not the whole axis."""
+        inner = self.size // outer
+        return self.step(1, inner, outer), replace(self, size=inner, whole=False)
+
+    def followed_by(self, inner: Digit) -> Digit:
+        """Return the one digit that counts through ``inner`` first, then through this one."""
+        size, whole = self.size * inner.size, self.whole or inner.whole
+        if self.constant and (self.size == 1 or inner.constant):
+            return replace(inner, size=size, whole=whole)
+        laps = Fraction(inner.size, inner.period or inner.size + 1)
+        if self.period == 1 and laps.denominator == 1 and inner.shift * laps == self.shift:
+            return Digit(size, inner.period, inner.shift, whole)
+        return Digit(size, self.period * inner.size, self.shift, whole)
+
+
+def join(digits: Sequence[Digit], silent: Sequence[bool]) -> Digit:
+    """Return the digit along which the union of boxes goes on; silent ones hold no pixels."""
+    size, whole = digits[0].size, any(digit.whole for digit in digits)
+    spoken = [d for d, quiet in zip(digits, silent, strict=True) if not (quiet and d.constant)] or digits
+    rates = {Fraction(d.shift, d.period) if d.period else None for d in spoken}
+    if len(rates) > 1 or None in rates:
+        return Digit(size, 0, 0, whole)
+    period = lcm(*(d.period for d in spoken))
+    return Digit(size, period, spoken[0].shift * period // spoken[0].period, whole)
+
+
+def regroup(digits: Sequence[Digit], values: Floats, shape: Sequence[int]) -> tuple[list[list[Digit]], Floats]:
+    """Distribute the digits over new dimensions, as a reshape does.
+
+    Args:
+        digits: All digits, outermost first.
+        values: ``[3, *digits]``, 1 wide where constant.
+        shape: The new dimensions; the same number of positions.
+
+    Returns:
+        The digits of each new dimension, and their values.
+    """
+    pending, values = _without_units(digits, values)
+    groups: list[list[Digit]] = []
+    place = 1
+    for k, size in enumerate(shape):
+        if size == 1:
+            count = max(0, _ones([d.size for d in pending]) - _ones(shape[k + 1 :]))
+        else:
+            pending, values, count = _collect(pending, values, place, size)
+        groups.append(pending[:count])
+        pending = pending[count:]
+        place += count
+    if groups:
+        groups[-1] += pending  # 1 wide, or the sizes would not match
+    return _with_units(groups, values)
+
+
+def _without_units(digits: Sequence[Digit], values: Floats) -> tuple[list[Digit], Floats]:
+    """Drop what is constant and 1 wide: it stands for nothing."""
+    idle = [k for k, digit in enumerate(digits) if digit.size == 1 and digit.constant]
+    return [d for k, d in enumerate(digits) if k not in idle], np.squeeze(values, tuple(1 + k for k in idle))
+
+
+def _with_units(groups: list[list[Digit]], values: Floats) -> tuple[list[list[Digit]], Floats]:
+    """Give each dimension without digits one that is 1 wide."""
+    widths = iter(values.shape[1:])
+    shape = [next(widths) if group else 1 for group in groups for _ in (group or [None])]
+    return [group or [Digit(1)] for group in groups], values.reshape(3, *shape)
+
+
+def _ones(sizes: Sequence[int]) -> int:
+    """How many of the first sizes are 1."""
+    return next((k for k, size in enumerate(sizes) if size != 1), len(sizes))
+
+
+def _collect(pending: list[Digit], values: Floats, place: int, size: int) -> tuple[list[Digit], Floats, int]:
+    """Split and merge until the first digits have ``size`` positions together; return how many those are."""
+    count, missing = 0, size
+    while missing > 1:
+        digit = pending[count]
+        if missing % digit.size == 0:
+            missing //= digit.size
+            count += 1
+        elif digit.size % missing == 0:
+            pending, values = _split(pending, values, count, place, missing)
+        else:
+            pending, values = _merge(pending, values, count, place)
+    return pending, values, count
+
+
+def _split(digits: list[Digit], values: Floats, k: int, place: int, outer: int) -> tuple[list[Digit], Floats]:
+    parts = list(digits[k].split(outer))
+    width = values.shape[place + k]
+    widths = [part.size for part in parts] if width > 1 else [1, 1]
+    digits, values = _replaced(digits, values, k, place, 1, parts, widths)
+    return _settled(digits, values, k, place) if digits[k].period == 0 else (digits, values)
+
+
+def _settled(digits: list[Digit], values: Floats, k: int, place: int) -> tuple[list[Digit], Floats]:
+    """Where the law is unknown, see from the values which of the two parts at k varies; it may be the inner one."""
+    whole = digits[k].whole
+    for part in (k, k + 1):
+        first = values.take([0], place + part)
+        if np.array_equal(values, np.broadcast_to(first, values.shape)):
+            digits[part], values = Digit(digits[part].size), first
+    if digits[k].constant and not digits[k + 1].constant:
+        digits[k + 1] = replace(digits[k + 1], whole=whole)
+    return digits, values
+
+
+def _merge(digits: list[Digit], values: Floats, k: int, place: int) -> tuple[list[Digit], Floats]:
+    outer, inner = digits[k], digits[k + 1]
+    merged = outer.followed_by(inner)
+    widths = values.shape[place + k : place + k + 2]
+    if max(widths) > 1:
+        full = list(values.shape)
+        full[place + k : place + k + 2] = [outer.size, inner.size]
+        values = np.broadcast_to(values, full)
+    width = merged.size if max(widths) > 1 else 1
+    return _replaced(digits, values, k, place, 2, [merged], [width])
+
+
+def _replaced(
+    digits: list[Digit], values: Floats, k: int, place: int, count: int, new: list[Digit], widths: list[int]
+) -> tuple[list[Digit], Floats]:
+    """Put new digits in the place of ``count`` old ones."""
+    at = place + k
+    shape = (*values.shape[:at], *widths, *values.shape[at + count :])
+    return [*digits[:k], *new, *digits[k + count :]], values.reshape(shape)

@@ -1,0 +1,286 @@
+r"""For each position of one tensor: which pixels, along one axis of the input, can reach it.
+
+A box is three numbers that all join by the minimum: the first pixel, minus the last pixel, and the number of the first
+operator that spanned the whole axis on the way. Each is :data:`NOTHING` where there is none. The boxes of a tensor are
+an array over its positions that is 1 wide along every direction in which they do not vary, so that it stays small.
+
+Each dimension of the tensor is a sequence of *digits*, the outermost first, because networks flatten rows and columns
+into tokens, cut maps into windows and put both together again: position ``r * W + c`` has the digits ``r`` and ``c``.
+Moving ``period`` positions along a digit moves the boxes by ``shift`` pixels. So they are known beyond the border too:
+padding does not clip a receptive field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from math import prod
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from erf.reachability.digit import Digit, Floats, join, regroup
+
+NOTHING = np.inf  # in all three numbers: no pixel, no spanning operator; neutral under the minimum
+NOWHERE = -(2**40)  # in a table of positions: reads nothing
+_DIRECTION = np.array([1.0, -1.0, 0.0])  # how the three numbers move when a box moves by one pixel
+
+Integers = NDArray[np.int64]
+Digits = tuple[Digit, ...]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The boxes of one tensor along one input axis.
+
+    Attributes:
+        dims: The digits of each dimension.
+        values: ``[3, *digits]``; 1 wide where the boxes do not vary.
+        exact: False once padding was read where the boxes beyond the border are unknown; then they are clipped.
+        data: The tensor itself where its values are known, as those of indices are.
+    """
+
+    dims: tuple[Digits, ...]
+    values: Floats
+    exact: bool = True
+    data: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The tensor's shape."""
+        return tuple(prod(digit.size for digit in digits) for digits in self.dims)
+
+    @property
+    def ndim(self) -> int:
+        """The tensor's number of dimensions."""
+        return len(self.dims)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no pixel reaches any position."""
+        return self.values.size == 3 and bool(np.isinf(self.values).all())
+
+    def whole(self, dim: int) -> bool:
+        """Whether the dimension runs along the input axis."""
+        return any(digit.whole for digit in self.dims[dim])
+
+    def constant(self, dim: int) -> bool:
+        """Whether the boxes are the same everywhere along the dimension."""
+        return all(digit.constant for digit in self.dims[dim])
+
+    def place(self, dim: int) -> int:
+        """Return the first axis of ``values`` that belongs to the dimension."""
+        return 1 + sum(len(digits) for digits in self.dims[:dim])
+
+    def dense(self) -> Floats:
+        """Return ``[3, *shape]`` with every position written out."""
+        sizes = [digit.size for digits in self.dims for digit in digits]
+        return np.broadcast_to(self.values, (3, *sizes)).reshape(3, *self.shape)
+
+    def with_digits(self, new: dict[int, Digits], values: Floats | None = None) -> Reach:
+        """Replace the digits of some dimensions, and what fits them 1 wide if no values are given."""
+        dims = tuple(new.get(dim, digits) for dim, digits in enumerate(self.dims))
+        if values is None:
+            widths = [(1,) * len(new[dim]) if dim in new else self.widths(dim) for dim in range(self.ndim)]
+            values = self.values.reshape(3, *sum(widths, ()))
+        return replace(self, dims=dims, values=values)
+
+    def widths(self, dim: int) -> tuple[int, ...]:
+        """Return the extent of ``values`` along the dimension's digits."""
+        place = self.place(dim)
+        return self.values.shape[place : place + len(self.dims[dim])]
+
+    def permute(self, dims: Sequence[int]) -> Reach:
+        """Reorder the dimensions."""
+        order = [dim % self.ndim for dim in dims]
+        places = [self.place(dim) + k for dim in order for k in range(len(self.dims[dim]))]
+        return replace(self, dims=tuple(self.dims[dim] for dim in order), values=self.values.transpose(0, *places))
+
+    def reshape(self, shape: Sequence[int]) -> Reach:
+        """View the same positions, in the same order, as another shape."""
+        if 0 in shape:
+            return nothing(shape)
+        groups, values = regroup([digit for digits in self.dims for digit in digits], self.values, shape)
+        return replace(self, dims=tuple(map(tuple, groups)), values=values)
+
+    def single(self, dim: int) -> Reach:
+        """Write the dimension with one digit."""
+        digits = self.dims[dim]
+        if len(digits) == 1:
+            return self
+        merged = reduce(Digit.followed_by, digits)
+        if self.constant(dim) or max(self.widths(dim)) == 1:
+            return self.with_digits({dim: (merged,)})
+        place, count = self.place(dim), len(digits)
+        full = list(self.values.shape)
+        full[place : place + count] = [digit.size for digit in digits]
+        values = np.broadcast_to(self.values, full)
+        return self.with_digits({dim: (merged,)}, values.reshape(*full[:place], merged.size, *full[place + count :]))
+
+    def expand(self, shape: Sequence[int]) -> Reach:
+        """Repeat dimensions of size 1, and add new ones in front."""
+        if tuple(shape) == self.shape:
+            return self
+        extra = len(shape) - self.ndim
+        values = self.values.reshape(3, *(1,) * extra, *self.values.shape[1:])
+        padded = replace(self, dims=((Digit(1),),) * extra + self.dims, values=values)
+        grown = {dim: (Digit(n),) for dim, n in enumerate(shape) if n != padded.shape[dim]}
+        return padded.with_digits(grown)
+
+    def remove(self, dims: Sequence[int]) -> Reach:
+        """Drop dimensions of size 1."""
+        kept = [dim for dim in range(self.ndim) if dim not in dims]
+        widths = sum((self.widths(dim) for dim in kept), ())
+        return replace(self, dims=tuple(self.dims[dim] for dim in kept), values=self.values.reshape(3, *widths))
+
+    def resized(self, dim: int, size: int) -> Reach:
+        """Change the size of a dimension along which the boxes are constant."""
+        return self.with_digits({dim: (Digit(size, whole=self.whole(dim)),)})
+
+    def read(self, dim: int, table: Integers, step: tuple[int, int] = (1, 1), bounded: Integers | None = None) -> Reach:
+        """Let position ``i`` of the dimension join the positions ``table[i, :]`` of the old one.
+
+        Args:
+            dim: The dimension.
+            table: ``[size, taps]``; may point beyond the border, or to :data:`NOWHERE`.
+            step: ``(outputs, inputs)``: in the table, this many rows further means this much more.
+            bounded: Stands for ``table`` where the boxes beyond the border are unknown.
+        """
+        taken = self.take(dim, table, step, bounded)
+        values = taken.values.min(axis=taken.place(dim + 1))
+        return Reach(taken.dims[: dim + 1] + taken.dims[dim + 2 :], values, taken.exact)
+
+    def take(
+        self, dim: int, table: Integers, step: tuple[int, int] = (1, 1), bounded: Integers | None = None, tap: int = 0
+    ) -> Reach:
+        """Like :meth:`read`, with the taps, ``tap`` positions apart, not joined but in a dimension after ``dim``."""
+        source = self.single(dim)
+        place, digit = source.place(dim), source.dims[dim][0]
+        values, exact = _boxes_at(source.values, place, digit, table, bounded)
+        digits = (digit.step(*step, len(table)),), (replace(digit.step(1, tap, table.shape[1]), whole=False),)
+        dims = source.dims[:dim] + digits + source.dims[dim + 1 :]
+        return Reach(dims, values, self.exact and exact)
+
+    def contract(self, dims: Sequence[int], operator: int) -> Reach:
+        """Join all positions along the dimensions, which become 1 wide.
+
+        Where that spans the input axis, the operator's number says so, and no single pixel is left.
+        """
+        places = tuple(self.place(dim) + k for dim in dims for k in range(len(self.dims[dim])))
+        values = self.values.min(axis=places, keepdims=True) if places else self.values
+        if any(self.whole(dim) for dim in dims):
+            reached = np.isfinite(values).any(axis=0)
+            spanned = np.where(reached, np.minimum(values[2], operator), NOTHING)
+            values = np.stack([np.full_like(spanned, NOTHING)] * 2 + [spanned])
+        contracted = replace(self, values=values)
+        return contracted.with_digits({dim: (Digit(1),) for dim in dims})
+
+    def mix(self, dims: Sequence[int], operator: int) -> Reach:
+        """Let every position along the dimensions depend on all of them, as a norm does.
+
+        Its own pixels stay visible where that spans the axis: they tell the units apart.
+        """
+        spanning = [dim for dim in dims if self.whole(dim)]
+        local = self.contract([dim for dim in dims if not self.whole(dim)], operator).expand(self.shape)
+        return union([local, local.contract(spanning, operator)], self.shape) if spanning else local
+
+
+def nothing(shape: Sequence[int], data: Tensor | None = None) -> Reach:
+    """Return the boxes of a tensor that no pixel reaches."""
+    return Reach(tuple((Digit(size),) for size in shape), np.full((3, *(1,) * len(shape)), NOTHING), data=data)
+
+
+def from_dense(values: Floats, exact: bool, whole: bool) -> Reach:
+    """Return the boxes ``[3, *shape]`` as they are, with nothing known beyond the border."""
+    if 0 in values.shape:
+        return nothing(values.shape[1:])
+    dims: list[Digits] = []
+    for place in range(1, values.ndim):
+        size, first = values.shape[place], values.take([0], place)
+        constant = bool(np.array_equal(values, np.broadcast_to(first, values.shape)))
+        values = first if constant else values
+        dims.append((Digit(size) if constant else Digit(size, 0, 0, whole),))
+    return Reach(tuple(dims), values, exact)
+
+
+def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
+    """Return, for each position of the broadcast shape, the hull of the boxes."""
+    heard = [reach.expand(shape) for reach in reaches if not reach.is_nothing]
+    if len(heard) < 2:
+        return heard[0] if heard else nothing(shape)
+    heard = _aligned(heard, range(len(shape)))
+    values = reduce(np.minimum, [reach.values for reach in heard])
+    return Reach(_joined_dims(heard), values, all(reach.exact for reach in heard))
+
+
+def concatenate(reaches: Sequence[Reach], dim: int) -> Reach:
+    """Put tensors one after the other along a dimension."""
+    others = [other for other in range(reaches[0].ndim) if other != dim]
+    parts = [reach.single(dim) for reach in _aligned(reaches, others)]
+    sizes = [part.shape[dim] for part in parts]
+    dims = list(_joined_dims(parts, skip=dim))
+    alike = all(part.constant(dim) and np.array_equal(part.values, parts[0].values) for part in parts)
+    exact = all(part.exact for part in parts)
+    if alike:
+        dims[dim] = (Digit(sum(sizes)),)
+        return Reach(tuple(dims), parts[0].values, exact)
+    place = parts[0].place(dim)
+    shape = list(np.broadcast_shapes(*(_without(part.values.shape, place) for part in parts)))
+    full = [np.broadcast_to(p.values, [*shape[:place], n, *shape[place:]]) for p, n in zip(parts, sizes, strict=True)]
+    dims[dim] = (Digit(sum(sizes), 0, 0, any(part.whole(dim) for part in parts)),)
+    return Reach(tuple(dims), np.concatenate(full, axis=place), exact)
+
+
+def _without(shape: tuple[int, ...], place: int) -> tuple[int, ...]:
+    return shape[:place] + shape[place + 1 :]
+
+
+def _boxes_at(
+    values: Floats, place: int, digit: Digit, table: Integers, bounded: Integers | None
+) -> tuple[Floats, bool]:
+    """Return the boxes at the table's positions along one axis of ``values``, and whether all of them are known."""
+    if 0 < digit.period <= digit.size:
+        laps, rest = np.divmod(table, digit.period)
+        offsets, missing, exact = laps * digit.shift, table == NOWHERE, True
+    else:
+        rest = table if bounded is None else bounded
+        missing = (rest < 0) | (rest >= digit.size)
+        offsets, exact = np.zeros_like(rest), not np.any(missing & (rest != NOWHERE))
+    column = (*table.shape, *(1,) * (values.ndim - place - 1))
+    boxes = np.take(values, np.clip(rest, 0, values.shape[place] - 1), axis=place)
+    boxes = boxes + offsets.reshape(column) * _DIRECTION.reshape(3, *(1,) * (boxes.ndim - 1))
+    return np.where(missing.reshape(column), NOTHING, boxes) if missing.any() else boxes, exact
+
+
+def _aligned(reaches: Sequence[Reach], dims: Sequence[int]) -> list[Reach]:
+    """Write each of the dimensions with the same digits in all tensors."""
+    reaches = list(reaches)
+    for dim in dims:
+        if len({_sizes(reach, dim) for reach in reaches}) == 1:
+            continue
+        varied = {_sizes(reach, dim) for reach in reaches if not reach.constant(dim)}
+        sizes = varied.pop() if len(varied) == 1 else (reaches[0].shape[dim],)
+        digits = tuple(Digit(size) for size in sizes)
+        for k, reach in enumerate(reaches):
+            if _sizes(reach, dim) != sizes:
+                reaches[k] = reach.with_digits({dim: digits}) if reach.constant(dim) else reach.single(dim)
+    return reaches
+
+
+def _sizes(reach: Reach, dim: int) -> tuple[int, ...]:
+    return tuple(digit.size for digit in reach.dims[dim])
+
+
+def _joined_dims(reaches: Sequence[Reach], skip: int | None = None) -> tuple[Digits, ...]:
+    """Return the digits of a union."""
+    silent: list[bool] | None = None
+    dims: list[Digits] = []
+    for dim, groups in enumerate(zip(*(reach.dims for reach in reaches), strict=True)):
+        if dim == skip or all(group == groups[0] for group in groups):
+            dims.append(groups[0])
+            continue
+        silent = silent or [bool(np.isinf(reach.values[0]).all()) for reach in reaches]
+        dims.append(tuple(join(digits, silent) for digits in zip(*groups, strict=True)))
+    return tuple(dims)

@@ -1,0 +1,275 @@
+"""One forward pass without data, in which every tensor knows which input pixels can reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from erf.errors import InvalidInput
+from erf.reachability.digit import Digit
+from erf.reachability.reach import Reach, nothing
+from erf.reachability.registry import Call, find_rule
+from erf.reachability.storage import WrittenStorage
+
+Reaches = tuple[Reach, ...]  # one per input axis
+_DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one call of a module returned.
+
+    Attributes:
+        name: The module's name in the network; empty for the network itself.
+        kind: Its class.
+        outputs: The boxes of each tensor in its output, per input axis.
+        leaf: Whether it has no modules within.
+    """
+
+    name: str
+    kind: str
+    outputs: tuple[Reaches, ...]
+    leaf: bool
+
+
+@dataclass
+class Trace:
+    """One forward pass.
+
+    Attributes:
+        steps: The modules' calls in the order in which they returned.
+        operators: Per operator, the name of the module in which it was called.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    operators: list[str] = field(default_factory=list)
+
+
+def trace(network: nn.Module, input_size: Sequence[int], channels: int, bounded: bool = False) -> Trace:
+    """Run the network once on the meta device and return what can reach the output of each module.
+
+    Args:
+        network: Not modified.
+        input_size: Extent of each spatial axis of the input.
+        channels: Of the input.
+        bounded: Take the borders as they are, and let padding read nothing, instead of an unbounded image.
+    """
+    dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.get_default_dtype())
+    # Two images, so that a batch is not mistaken for an axis of size 1, and train-mode norms have something to join.
+    image = torch.empty(2, channels, *input_size, dtype=dtype, device="meta")
+    mode = _ReachMode(network, len(input_size))
+    mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
+    state = {name: _weightless(tensor) for name, tensor in _owned_tensors(network)}
+    contexts = [_without_fast_paths(), torch.random.fork_rng(devices=[]), torch.no_grad(), mode.following_modules()]
+    with ExitStack() as stack:
+        for context in contexts + ([] if bounded else [_UnboundedPadding()]) + [mode]:
+            stack.enter_context(context)
+        torch.func.functional_call(network, state, (image,), tie_weights=False)
+    return mode.trace
+
+
+def _owned_tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield each parameter and buffer once for each module that has it.
+
+    A module that stands in the network under two names must be named once: torch would put its stand-in back as if it
+    were the original.
+    """
+    for name, module in network.named_modules():
+        yield from module.named_parameters(name, recurse=False, remove_duplicate=False)
+        yield from module.named_buffers(name, recurse=False, remove_duplicate=False)
+
+
+def _pixels(image: Tensor, axis: int, bounded: bool) -> Reach:
+    """Each input position is reached by itself."""
+    size, dim = image.shape[2 + axis], 2 + axis
+    dims = [Digit(n) for n in image.shape]
+    dims[dim] = Digit(size, 0, 0) if bounded else Digit(size, 1, 1, whole=True)
+    positions = np.arange(size, dtype=np.float64)
+    shape = [size if k == dim else 1 for k in range(len(dims))]
+    values = np.stack([positions, -positions, np.full(size, np.inf)]).reshape(3, *shape)
+    return Reach(tuple((digit,) for digit in dims), values)
+
+
+def _weightless(tensor: Tensor) -> Tensor:
+    """Return a stand-in: without data, except for integers, which may be positions."""
+    if is_lazy(tensor):
+        raise InvalidInput("the network has lazy modules: run it once before its receptive field is asked for")
+    if tensor.is_meta or tensor.is_floating_point() or tensor.is_complex():
+        return torch.empty_like(tensor, device="meta")
+    return tensor.detach().cpu().clone()
+
+
+@contextmanager
+def _without_fast_paths() -> Iterator[None]:
+    """Keep attention in the operators that it is made of: the fused one has no meta kernel."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+class _UnboundedPadding(TorchFunctionMode):
+    """Lets circular padding continue the image like any other; torch makes it of writes to slices, which hides it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is nn.functional.pad and "circular" in (*args[2:3], kwargs.get("mode")):
+            args, kwargs = args[:2], {"pad": kwargs["pad"]} if "pad" in kwargs else {}
+        return func(*args, **kwargs)
+
+
+class _ReachMode(TorchDispatchMode):
+    """Passes the boxes on through every operator, and notes those of every module's output."""
+
+    def __init__(self, network: nn.Module, axes: int) -> None:
+        super().__init__()
+        self.trace = Trace()
+        self.reaches = WeakTensorKeyDictionary()
+        self._axes = axes
+        self._names = {module: name for name, module in network.named_modules()}
+        self._running: list[str] = [""]
+        self._owners: dict[int, Tensor] = {}  # per storage that has views: the tensor that was there first
+        self._written: dict[int, WrittenStorage] = {}
+
+    @contextmanager
+    def following_modules(self) -> Iterator[None]:
+        """Know at any time which module runs. The hooks are torch's global ones: the network's own stay as they are."""
+        handles = register_module_forward_pre_hook(self._enter), register_module_forward_hook(self._leave)
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, module: nn.Module, _args: object) -> None:
+        self._running.append(self._names.get(module, self._running[-1]))
+
+    def _leave(self, module: nn.Module, _args: object, output: object) -> None:
+        self._running.pop()
+        if module in self._names:
+            outputs = tuple(self._reaches_of(tensor) for tensor in tensors_in(output))
+            leaf = next(module.children(), None) is None
+            self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf))
+
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        tensors = tensors_in((args, kwargs))
+        self._refuse(func, tensors)
+        if find_rule(func) is None:
+            with self:  # what torch itself defines by other operators, which it does not show in inference mode
+                output = func.decompose(*args, **kwargs)
+            if output is not NotImplemented:
+                return output
+        output = _run(func, args, kwargs, tensors)
+        if func.is_view:
+            self._owners.setdefault(_storage(args[0]), args[0])
+        if any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors):
+            self._pass_on(func, args, kwargs, tensors_in(output))
+        return output
+
+    def _refuse(self, func: OpOverload, tensors: list[Tensor]) -> None:
+        """Refuse what cannot be done without data."""
+        if all(not tensor.is_meta for tensor in tensors):
+            return
+        if func.overloadpacket.__name__ in _DATA_DEPENDENT:
+            raise InvalidInput(f"{self._where()} decides by the values of a tensor ({func}), which are not known here")
+        if func._schema.is_mutable and not tensors[0].is_meta:
+            raise InvalidInput(f"{self._where()} writes ({func}) to a tensor that is not on its input's device")
+
+    def _where(self) -> str:
+        return f"module {self._running[-1]!r}" if self._running[-1] else "the network's own forward"
+
+    def _reaches_of(self, tensor: Tensor) -> Reaches:
+        if _storage(tensor) in self._written:
+            return self._written[_storage(tensor)].read(tensor)
+        found = self.reaches.get(tensor)
+        return found or (nothing(tensor.shape, None if tensor.is_meta else tensor),) * self._axes
+
+    def _pass_on(self, func: OpOverload, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
+        rule = find_rule(func)
+        if rule is None:
+            raise InvalidInput(f"no rule for the operator {func}, which {self._where()} calls")
+        call = Call(tuple(outputs[0].shape), len(self.trace.operators), f"{func} in {self._where()}")
+        self.trace.operators.append(self._running[-1])
+        known = {id(tensor): self._reaches_of(tensor) for tensor in tensors_in((args, kwargs))}
+        results = []
+        for axis in range(self._axes):
+            arguments = _replaced(args, known, axis)
+            options = {name: _replaced(value, known, axis) for name, value in kwargs.items()}
+            results.append(_per_output(rule(call, *arguments, **options), outputs))
+        for tensor, *reaches in zip(outputs, *results, strict=True):
+            if any(reach.shape != tuple(tensor.shape) for reach in reaches):
+                raise InvalidInput(f"the rule for {call.place} does not cover this use of it")
+            self._write(tensor, tuple(reaches), known)
+
+    def _write(self, tensor: Tensor, reaches: Reaches, known: dict[int, Reaches]) -> None:
+        """Note an output. Where it is an operand written in place, the views of the same storage change with it."""
+        unchanged = all(new is old for new, old in zip(reaches, known.get(id(tensor), ()), strict=False))
+        key = _storage(tensor)
+        if id(tensor) not in known:
+            if not all(reach.is_nothing for reach in reaches):
+                self.reaches[tensor] = reaches
+        elif key not in self._owners:
+            self.reaches[tensor] = reaches
+        elif not unchanged:
+            if key not in self._written:
+                owner = self._owners[key]
+                self._written[key] = WrittenStorage(owner, self._reaches_of(owner))
+            self._written[key].write(tensor, reaches)
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _run(func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
+    """Run on the meta device, or with data where all operands have them; new integers always have data."""
+    kinds = {tensor.is_meta for tensor in tensors}
+    if len(kinds) == 2:
+        args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), (args, kwargs))
+    output = func(*args, **kwargs)
+    if not kinds and isinstance(output, Tensor) and output.is_meta and not output.is_floating_point():
+        return func(*args, **(kwargs | {"device": "cpu"}))
+    return output
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """Return the tensors in nested sequences and dicts."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [tensor for part in value for tensor in tensors_in(part)]
+    if isinstance(value, dict):
+        return [tensor for part in value.values() for tensor in tensors_in(part)]
+    return []
+
+
+def _replaced(value: Any, known: dict[int, Reaches], axis: int) -> Any:
+    """Put the boxes along one axis in the place of each tensor."""
+    if isinstance(value, Tensor):
+        return known[id(value)][axis]
+    if isinstance(value, (list, tuple)):
+        return [_replaced(part, known, axis) for part in value]
+    return value
+
+
+def _per_output(result: Any, outputs: list[Tensor]) -> list[Reach]:
+    """A rule with one result stands for all outputs of that shape; the others hold statistics that nobody reads."""
+    if isinstance(result, Reach):
+        return [result, *(result if t.shape == outputs[0].shape else nothing(t.shape) for t in outputs[1:])]
+    return list(result)

@@ -1,0 +1,225 @@
+"""Rules of the operators that move positions about: the boxes move with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from erf.errors import InvalidInput
+from erf.reachability.digit import Digit
+from erf.reachability.reach import Integers, Reach, concatenate, from_dense, nothing, union
+from erf.reachability.registry import Call, rule
+
+
+def moved(x: Reach, dim: int, positions: Integers, step: int = 1, bounded: Integers | None = None) -> Reach:
+    """Put position ``positions[i]`` at ``i``, where one further is ``step`` further."""
+    if x.constant(dim):
+        return x.resized(dim, len(positions))
+    return x.read(dim, positions[:, None], (1, step), None if bounded is None else bounded[:, None])
+
+
+@rule("clone", "detach", "alias", "lift_fresh")
+def _same(call: Call, x: Reach, *_args: Any, **_kwargs: Any) -> Reach:
+    return x
+
+
+@rule("as_strided_")
+def _restride(call: Call, x: Reach, *_layout: Any) -> Reach:
+    """Torch calls it to set the memory format of what it returns."""
+    return x
+
+
+@rule("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like")
+@rule("new_empty", "new_zeros", "new_ones", "new_full", "new_empty_strided")
+def _shape_only(call: Call, *_args: Any, **_kwargs: Any) -> Reach:
+    return nothing(call.shape)
+
+
+@rule("copy", "fill", "zero", "bernoulli_", "normal_", "uniform_", "exponential_", "random_")
+def _overwritten(call: Call, _old: Reach, *sources: Any, **_kwargs: Any) -> Reach:
+    return union([source for source in sources if isinstance(source, Reach)], call.shape)
+
+
+@rule("view", "_unsafe_view", "_reshape_alias")
+def _reshape(call: Call, x: Reach, *_shape: Any) -> Reach:
+    return x.reshape(call.shape)
+
+
+@rule("unsqueeze")
+def _unsqueeze(call: Call, x: Reach, dim: int) -> Reach:
+    dim %= x.ndim + 1
+    place = x.place(dim)
+    values = x.values.reshape(*x.values.shape[:place], 1, *x.values.shape[place:])
+    return Reach((*x.dims[:dim], (Digit(1),), *x.dims[dim:]), values, x.exact)
+
+
+@rule("squeeze")
+def _squeeze(call: Call, x: Reach, dim: int | Sequence[int] | None = None) -> Reach:
+    dims = range(x.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    return x.remove([d % x.ndim for d in dims if x.shape[d] == 1])
+
+
+@rule("permute")
+def _permute(call: Call, x: Reach, dims: Sequence[int]) -> Reach:
+    return x.permute(dims)
+
+
+@rule("transpose", "t")
+def _transpose(call: Call, x: Reach, first: int = -2, second: int = -1) -> Reach:
+    order = list(range(x.ndim))
+    if x.ndim > 1:
+        order[first], order[second] = order[second], order[first]
+    return x.permute(order)
+
+
+@rule("expand")
+def _expand(call: Call, x: Reach, *_args: Any, **_kwargs: Any) -> Reach:
+    return x.expand(call.shape)
+
+
+@rule("slice")
+def _slice(call: Call, x: Reach, dim: int = 0, start: int | None = None, end: Any = None, step: int = 1) -> Reach:
+    dim %= x.ndim
+    first = 0 if start is None else max(start + x.shape[dim], 0) if start < 0 else start
+    return _sliced(x, dim, first, call.shape[dim], step)
+
+
+def _sliced(x: Reach, dim: int, start: int, size: int, step: int = 1) -> Reach:
+    if size == x.shape[dim] and step == 1:
+        return x
+    return moved(x, dim, start + step * np.arange(size), step)
+
+
+@rule("select")
+def _select(call: Call, x: Reach, dim: int, index: int) -> Reach:
+    dim %= x.ndim
+    return _sliced(x, dim, index % x.shape[dim], 1).remove([dim])
+
+
+@rule("split", "split_with_sizes")
+def _split(call: Call, x: Reach, sizes: int | Sequence[int], dim: int = 0) -> list[Reach]:
+    dim %= x.ndim
+    total = x.shape[dim]
+    if isinstance(sizes, int):
+        sizes = [min(sizes, total - start) for start in range(0, total, sizes)]
+    starts = np.cumsum([0, *sizes])[:-1]
+    return [_sliced(x, dim, int(start), size) for start, size in zip(starts, sizes, strict=True)]
+
+
+@rule("unbind")
+def _unbind(call: Call, x: Reach, dim: int = 0) -> list[Reach]:
+    return [_select(call, x, dim, k) for k in range(x.shape[dim])]
+
+
+@rule("cat")
+def _cat(call: Call, tensors: Sequence[Reach], dim: int = 0) -> Reach:
+    dim %= len(call.shape)
+    return concatenate([tensor for tensor in tensors if tensor.shape != (0,)], dim)
+
+
+@rule("stack")
+def _stack(call: Call, tensors: Sequence[Reach], dim: int = 0) -> Reach:
+    dim %= len(call.shape)
+    return concatenate([_unsqueeze(call, tensor, dim) for tensor in tensors], dim)
+
+
+@rule("flip")
+def _flip(call: Call, x: Reach, dims: Sequence[int]) -> Reach:
+    for dim in (dim % x.ndim for dim in dims):
+        x = moved(x, dim, np.arange(x.shape[dim])[::-1], -1)
+    return x
+
+
+@rule("roll")
+def _roll(call: Call, x: Reach, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Reach:
+    """On an unbounded image a roll only moves: what comes round at the other end lies beyond the border."""
+    shifts, dims = _listed(shifts), _listed(dims)
+    if not dims:
+        return _roll(call, x.reshape((-1,) if not x.ndim else (int(np.prod(x.shape)),)), shifts, 0).reshape(call.shape)
+    for shift, dim in zip(shifts, (dim % x.ndim for dim in dims), strict=True):
+        positions = np.arange(x.shape[dim]) - shift
+        x = moved(x, dim, positions, 1, positions % x.shape[dim])
+    return x
+
+
+@rule("repeat")
+def _repeat(call: Call, x: Reach, repeats: Sequence[int]) -> Reach:
+    x = x.expand((*(1,) * (len(repeats) - x.ndim), *x.shape))
+    for dim, count in enumerate(repeats):
+        x = concatenate([x] * count, dim) if count > 1 else x
+    return x
+
+
+@rule("index_select")
+def _index_select(call: Call, x: Reach, dim: int, index: Reach) -> Reach:
+    return _indexed(x, dim % x.ndim, _positions(call, index).reshape(-1))
+
+
+@rule("index")
+def _index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
+    parts = [slice(None) if index is None else _positions(call, index) for index in indices]
+    given = [(dim, part) for dim, part in enumerate(parts) if not isinstance(part, slice)]
+    dim, part = given[0]
+    if len(given) == 1 and part.ndim == 1 and part.dtype != np.bool_:
+        return _indexed(x, dim, part % x.shape[dim])
+    # The three numbers are the last dimension here: in front, numpy would move the indexed ones before them.
+    dense = np.moveaxis(np.moveaxis(x.dense(), 0, -1)[tuple(parts)], -1, 0)
+    return from_dense(dense, x.exact, any(map(x.whole, range(x.ndim))))
+
+
+@rule("gather")
+def _gather(call: Call, x: Reach, dim: int, index: Reach, **_kwargs: Any) -> Reach:
+    positions = _positions(call, index)
+    grid = x.dense()[(slice(None), *(slice(n) for n in _fitting(positions.shape, dim % x.ndim, x.shape)))]
+    grid = np.take_along_axis(grid, np.broadcast_to(positions, (3, *positions.shape)), axis=dim % x.ndim + 1)
+    return from_dense(grid, x.exact, any(map(x.whole, range(x.ndim))))
+
+
+def _fitting(shape: Sequence[int], dim: int, full: Sequence[int]) -> list[int]:
+    """The index may be smaller than the tensor along the other dimensions."""
+    return [full[k] if k == dim else n for k, n in enumerate(shape)]
+
+
+def _positions(call: Call, index: Reach) -> Integers:
+    if index.data is None:
+        raise InvalidInput(f"the positions that {call.place} reads are not known without data")
+    return index.data.numpy()
+
+
+def _indexed(x: Reach, dim: int, positions: Integers) -> Reach:
+    """Evenly spaced positions are a slice; of others nothing is known beyond the border."""
+    steps = np.unique(np.diff(positions))
+    return moved(x, dim, positions, int(steps[0])) if len(steps) == 1 else _permuted(x, dim, positions)
+
+
+def _permuted(x: Reach, dim: int, positions: Integers) -> Reach:
+    taken = moved(x, dim, positions)
+    if x.constant(dim):
+        return taken
+    return taken.with_digits({dim: (Digit(len(positions), 0, 0, x.whole(dim)),)}, taken.values)
+
+
+@rule("pixel_shuffle")
+def _pixel_shuffle(call: Call, x: Reach, factor: int) -> Reach:
+    n, channels, rows, columns = x.shape
+    x = x.reshape((n, channels // factor**2, factor, factor, rows, columns))
+    return x.permute((0, 1, 4, 2, 5, 3)).reshape(call.shape)
+
+
+@rule("pixel_unshuffle")
+def _pixel_unshuffle(call: Call, x: Reach, factor: int) -> Reach:
+    n, channels, rows, columns = x.shape
+    x = x.reshape((n, channels, rows // factor, factor, columns // factor, factor))
+    return x.permute((0, 1, 3, 5, 2, 4)).reshape(call.shape)
+
+
+@rule("channel_shuffle")
+def _channel_shuffle(call: Call, x: Reach, groups: int) -> Reach:
+    x = x.reshape((x.shape[0], groups, x.shape[1] // groups, *x.shape[2:]))
+    return x.permute((0, 2, 1, *range(3, x.ndim))).reshape(call.shape)
+
+
+def _listed(value: int | Sequence[int]) -> list[int]:
+    return [value] if isinstance(value, int) else list(value)
