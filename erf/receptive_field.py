@@ -249,7 +249,9 @@ def _check_name(network: nn.Module, name: str | None) -> None:
     names = [known for known, _ in network.named_modules(remove_duplicate=False)]
     if name is not None and name not in names:
         near = difflib.get_close_matches(name, names, n=5, cutoff=0.3)
-        raise InvalidInput(f"layer {name!r} is not in {type(network).__name__}; nearest names: {', '.join(near or names[1:6])}")
+        raise InvalidInput(
+            f"layer {name!r} is not in {type(network).__name__}; nearest names: {', '.join(near or names[1:6])}"
+        )
 
 
 def _checked_size(input_size: Sequence[int]) -> Unit:
