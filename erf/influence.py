@@ -123,11 +123,9 @@ class _Probe:
     field: ReceptiveField
 
 
-def _probes(
-    network: nn.Module, batch: Tensor, layer: str | list[str] | None, unit: Unit | list[Unit] | None, mode: str
-) -> list[_Probe]:
+def _probes(network: nn.Module, batch: Tensor, layer: Any, unit: Any, mode: str) -> list[_Probe]:
     channels, *size = batch.shape[1:]
-    found: Any = theoretical_receptive_field(network, size, layer, unit, channels=channels, mode=mode)  # pyright: ignore
+    found = theoretical_receptive_field(network, size, layer, unit, channels=channels, mode=mode)
     by_layer = found if isinstance(layer, list) else {layer: found}
     return [
         _Probe(name, field)

@@ -389,3 +389,39 @@ BAD_ARGUMENTS = [
 def test_bad_input(arguments, message):
     with pytest.raises(InvalidInput, match=message):
         effective_receptive_field(small_network(), **{"images": some_images(2, 2, 8, 8), **arguments})
+
+
+class ChannelsLast(nn.Module):
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1)
+
+
+def test_a_layer_with_its_channels_last_is_refused():
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), ChannelsLast())
+    with pytest.raises(
+        InvalidInput, match=r"the network's output has shape \[1, 6, 7, 4\]: maps need .*channels first"
+    ):
+        effective_receptive_field(network, torch.rand(1, 2, 8, 9))
+
+
+def test_a_layer_without_spatial_axes_has_no_map():
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    with pytest.raises(InvalidInput, match="layer '3' has no spatial axes"):
+        effective_receptive_field(network, torch.rand(1, 2, 8, 8), layer="3")
+
+
+def test_the_map_of_a_residual_block_lies_in_its_theoretical_field():
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.branch = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.ReLU(), nn.Conv2d(3, 3, 3, padding=1))
+
+        def forward(self, x):
+            return x + self.branch(x)
+
+    network = nn.Sequential(nn.Conv2d(1, 3, 3, stride=2, padding=1), Block(), nn.MaxPool2d(2)).double()
+    imap = effective_receptive_field(network, some_images(6, 1, 40, 40), layer="2")
+    inside = imap.values[imap.on_trf()]
+    assert imap.trf_size == (13, 13)
+    assert inside.sum() == imap.values.sum() > 0
+    assert imap.centre == tuple((low + high - 1) / 2 for low, high in imap.trf_box)
