@@ -15,16 +15,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from itertools import accumulate
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
 
 from erf.errors import InvalidInput
 from erf.influence_map import InfluenceMap
+from erf.nfold_convolution import Taps, box_size, convolve
 from erf.statistic import Statistic, choice
 
 
@@ -80,17 +78,13 @@ class Residual:
             raise InvalidInput("a Residual needs a branch of at least one layer, all of stride 1")
         if not math.isfinite(self.gain):
             raise InvalidInput(f"gain={self.gain}: allowed are finite numbers")
-        sizes = _box_size(_taps(self.branch, signed=False))
+        sizes = box_size(_taps(self.branch, signed=False))
         if any(size % 2 == 0 for size in sizes):
             raise InvalidInput(f"a Residual's branch needs an odd TRF to add up with the skip, not {sizes}")
         object.__setattr__(self, "stride", (1,) * len(sizes))
 
 
 Block = ConvLayer | Residual
-
-# What is cut off below this share of the peak, in each of 1000 layers, adds less than 1e-9 of any value above 1e-12 of
-# the final peak, though the peak itself falls like 1 / depth per pair of axes.
-NEGLIGIBLE = 1e-30
 
 
 def influence_map(layers: Sequence[Block], statistic: str = "mean_square") -> InfluenceMap:
@@ -112,7 +106,7 @@ def influence_map(layers: Sequence[Block], statistic: str = "mean_square") -> In
     kind = choice(Statistic, statistic, "statistic")
     if kind is Statistic.mean_abs:
         raise InvalidInput("mean_abs has no exact map at finite width; mean_abs_limit gives that of wide layers")
-    values = _convolve(_taps(layers, kind is Statistic.signed_mean))
+    values = convolve(_taps(layers, kind is Statistic.signed_mean))
     return InfluenceMap(
         values=kind.from_mean_moment(values),
         statistic=kind,
@@ -168,28 +162,7 @@ def gaussian_sigma(layers: Sequence[Block], statistic: str) -> tuple[float, ...]
     return tuple(math.sqrt(v) for v in variance(layers, kind))
 
 
-@dataclass(frozen=True, eq=False)
-class _Taps:
-    """One layer's taps seen from the input: the share of each (sum 1) and their distance in input pixels."""
-
-    shares: np.ndarray
-    spacing: tuple[int, ...]
-
-    @property
-    def size(self) -> tuple[int, ...]:
-        return tuple((k - 1) * d + 1 for k, d in zip(self.shares.shape, self.spacing, strict=True))
-
-    def factors(self) -> list[np.ndarray] | None:
-        """Per axis, the marginal with the spacing's zeros, if their outer product is the whole; else None."""
-        axes = range(self.shares.ndim)
-        marginals = [self.shares.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes]
-        # A relative error of 1e-13 a layer keeps a product of 1000 layers within the promised 1e-9.
-        if not np.allclose(reduce(np.multiply.outer, marginals), self.shares, rtol=1e-13, atol=0):
-            return None
-        return [_spread(m, d) for m, d in zip(marginals, self.spacing, strict=True)]
-
-
-def _taps(layers: Sequence[Block], signed: bool) -> list[_Taps]:
+def _taps(layers: Sequence[Block], signed: bool) -> list[Taps]:
     _check_stack(layers)
     return [_block_taps(block, jump, signed) for block, jump in zip(layers, _jumps(layers), strict=True)]
 
@@ -201,13 +174,13 @@ def _check_stack(layers: Sequence[Block]) -> None:
         raise InvalidInput("all layers of a stack must have the same number of spatial axes")
 
 
-def _block_taps(block: Block, jump: tuple[int, ...], signed: bool) -> _Taps:
+def _block_taps(block: Block, jump: tuple[int, ...], signed: bool) -> Taps:
     if isinstance(block, ConvLayer):
-        return _Taps(block.profile, tuple(j * d for j, d in zip(jump, block.dilation, strict=True)))
+        return Taps(block.profile, tuple(j * d for j, d in zip(jump, block.dilation, strict=True)))
     share = _branch_share(block, signed)
-    shares = share * _convolve(_taps(block.branch, signed))
+    shares = share * convolve(_taps(block.branch, signed))
     shares[tuple(side // 2 for side in shares.shape)] += 1 - share
-    return _Taps(shares, jump)
+    return Taps(shares, jump)
 
 
 def _branch_share(block: Residual, signed: bool) -> float:
@@ -238,64 +211,6 @@ def _tap_moments(layer: ConvLayer) -> tuple[np.ndarray, np.ndarray]:
     axes = tuple(range(1, grid.ndim))
     mean = (layer.profile * grid).sum(axes)
     return mean, (layer.profile * grid**2).sum(axes) - mean**2
-
-
-def _box_size(taps: Sequence[_Taps]) -> tuple[int, ...]:
-    return tuple(1 + sum(sides) - len(sides) for sides in zip(*(t.size for t in taps), strict=True))
-
-
-def _spread(line: np.ndarray, spacing: int) -> np.ndarray:
-    spread = np.zeros((len(line) - 1) * spacing + 1)
-    spread[::spacing] = line
-    return spread
-
-
-def _convolve(taps: Sequence[_Taps]) -> np.ndarray:
-    """Return the convolution of all layers' taps; layers that factor over the axes cost one dimension only."""
-    factors = [t.factors() for t in taps]
-    axes = range(taps[0].shares.ndim)
-    lines = [reduce(np.convolve, (f[axis] for f in factors if f), np.ones(1)) for axis in axes]
-    dense = [t for t, f in zip(taps, factors, strict=True) if not f]
-    if not dense:
-        return reduce(np.multiply.outer, lines)
-    values = torch.from_numpy(_convolve_dense(dense))
-    for axis, line in enumerate(lines):
-        along = np.expand_dims(line, [a for a in axes if a != axis])
-        values = _convolve_once(values, _Taps(along, (1,) * len(axes)))
-    return values.numpy()
-
-
-def _convolve_dense(taps: Sequence[_Taps]) -> np.ndarray:
-    axes = taps[0].shares.ndim
-    values, corner = torch.ones((1,) * axes, dtype=torch.float64), np.zeros(axes, dtype=int)
-    for t in taps:
-        values, trimmed = _trim(_convolve_once(values, t))
-        corner += trimmed
-    whole = np.zeros(_box_size(taps))
-    whole[tuple(slice(c, c + side) for c, side in zip(corner, values.shape, strict=True))] = values.numpy()
-    return whole
-
-
-def _convolve_once(values: Tensor, taps: _Taps) -> Tensor:
-    out = torch.zeros([side + size - 1 for side, size in zip(values.shape, taps.size, strict=True)], dtype=values.dtype)
-    for tap in zip(*taps.shares.nonzero(), strict=True):
-        start = [int(i) * d for i, d in zip(tap, taps.spacing, strict=True)]
-        window = tuple(slice(a, a + side) for a, side in zip(start, values.shape, strict=True))
-        out[window].add_(values, alpha=float(taps.shares[tap]))
-    return out
-
-
-def _trim(values: Tensor) -> tuple[Tensor, np.ndarray]:
-    """Cut the margins in which nothing exceeds NEGLIGIBLE of the peak; return the rest and its corner."""
-    corner = []
-    for axis in range(values.ndim):
-        others = [a for a in range(values.ndim) if a != axis]
-        line = values.amax(others) if others else values
-        kept = (line > NEGLIGIBLE * line.max()).nonzero()
-        low, high = int(kept[0]), int(kept[-1])
-        values = values.narrow(axis, low, high + 1 - low)
-        corner.append(low)
-    return values, np.array(corner)
 
 
 def _per_axis(value: int | tuple[int, ...], axes: int, name: str) -> tuple[int, ...]:

@@ -1,7 +1,9 @@
 """The claim table: each claim of the paper, what the reference records say of it, and the verdict by a fixed rule.
 
-The rules were fixed before anything was measured. A claim has parts; it is reproduced when all hold, reproduced with a
-qualification when some do, which the row names, and not reproduced when none does.
+The rules were fixed before anything was measured, but for two tolerances that they left open: F1's "1 - r_squared falls
+like 1 / runs" got its +-0.1 after a first run had given an exponent of -0.95, and T1's measured maps their 1e-5. A
+claim has parts; it is reproduced when all hold, reproduced with a qualification when some do, which the row names, and
+not reproduced when none does.
 """
 
 from __future__ import annotations
@@ -9,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from experiments import erf_growth, exact_theory, gaussian_shape, nonlinearities
 from experiments.intervals import Interval, difference_interval, interval_text
-from experiments.reference import REFERENCE, command, reference
+from experiments.reference import REFERENCE, R, command, reference
 from experiments.stacks import Kind
 
 
@@ -60,21 +63,6 @@ class Row:
         return f"| {self.id} | {self.paper} | {measured} | {self.verdict} | {commands} | {figures} |"
 
 
-def rows(folder: Path = REFERENCE) -> list[Row]:
-    """Return all rows from the records in ``folder``.
-
-    Raises:
-        InvalidInput: A record is missing or damaged.
-    """
-    return [claim(folder) for claim in (_f1, _f1b, _f2, _t1, _t2, _t4, _r1)]
-
-
-def table(folder: Path = REFERENCE) -> str:
-    """Return the claim table in Markdown."""
-    header = "| id | the paper says | we measure (95 % interval; n) | verdict | command | figure |"
-    return "\n".join([header, "|---" * 6 + "|", *(row.markdown() for row in rows(folder))])
-
-
 def _figure(run: str) -> str:
     return f"results/reference/{run}/{run.removesuffix('_deep')}.png"
 
@@ -87,22 +75,13 @@ def _inside(interval: Interval, low: float, high: float) -> bool:
     return low <= interval[0] and interval[1] <= high
 
 
-def _f1(folder: Path) -> Row:
-    result = reference("gaussian_shape", gaussian_shape.Result, folder)
-    return Row(
-        "F1",
-        "ERFs of uniform and random 3x3 stacks are Gaussian, with ReLU less so (20 runs)",
-        tuple(_f1_parts(result)),
-        ("gaussian_shape",),
-    )
-
-
 def _f1_parts(result: gaussian_shape.Result) -> Iterator[Part]:
     depth = result.config.group_depth
     uniform = result.panel(Kind.uniform, depth).r_squared
     yield Part(f"depth {depth}: uniform r² = {uniform:.5f}", uniform > 0.9998)
     fall = next(fall for fall in result.falls if fall.kind is Kind.random)
-    text = f"random: 1 - r² falls like runs^{fall.exponent:.2f} ({interval_text(fall.interval, 2)})"
+    text = f"random: 1 - r² falls like runs^{fall.exponent:.2f} ({interval_text(fall.interval, 2)}), less theory's own"
+    text += f" like runs^{fall.noise_exponent:.2f} ({interval_text(fall.noise_interval, 2)})"
     yield Part(text, _meets(fall.interval, -1.1, -0.9))
     many = [g for g in result.of_kind(Kind.random) if g.runs >= 200]
     text = ", ".join(f"{g.r_squared:.4f} of {g.runs} runs (n = {g.groups} groups)" for g in many)
@@ -111,16 +90,6 @@ def _f1_parts(result: gaussian_shape.Result) -> Iterator[Part]:
     relu = {g.runs: g.r_squared for g in result.of_kind(Kind.relu)}
     text = ", ".join(f"{relu[runs]:.4f} against {random[runs]:.4f} of {runs} runs" for runs in relu)
     yield Part(f"ReLU below random: {text}", all(relu[runs] < random[runs] for runs in relu))
-
-
-def _f1b(folder: Path) -> Row:
-    result = reference("nonlinearities", nonlinearities.Result, folder)
-    return Row(
-        "F1b",
-        "20 layers with ReLU, tanh or sigmoid: the mean of 100 runs is more Gaussian",
-        tuple(_f1b_parts(result)),
-        ("nonlinearities",),
-    )
 
 
 def _f1b_parts(result: nonlinearities.Result) -> Iterator[Part]:
@@ -167,19 +136,11 @@ def _f2_deep_parts(result: erf_growth.Result) -> Iterator[Part]:
         yield Part(f"{text} ({interval_text(slope.interval, 3)}; {n})", holds)
 
 
-def _theory_row(id: str, paper: str, parts: Callable[[exact_theory.Result], Iterator[Part]]) -> Callable[[Path], Row]:
-    def row(folder: Path) -> Row:
-        result = reference("exact_theory", exact_theory.Result, folder)
-        return Row(id, paper, tuple(parts(result)), ("exact_theory",))
-
-    return row
-
-
 def _t1_parts(result: exact_theory.Result) -> Iterator[Part]:
     exact = max(u.exact_difference for u in result.uniform)
     measured = max(u.measured_difference for u in result.uniform)
     yield Part(f"exact map within {exact:.0e} of the peak (n = {len(result.uniform)} stacks)", exact < 1e-9)
-    # Weights are drawn in float32, so 1/9 is rounded to 24 bits; ten roundings a layer are far below 1e-5.
+    # Weights are drawn in float32: each 1 / k^2 is off by up to 2^-24 of itself, 40 layers of it by up to 2.4e-6.
     yield Part(f"measured map within {measured:.0e}, by rounding of the weights to float32", measured < 1e-5)
 
 
@@ -201,7 +162,46 @@ def _r1_parts(result: exact_theory.Result) -> Iterator[Part]:
     yield Part(f"the worked example gives {', '.join(map(str, sizes))}", sizes == exact_theory.EXAMPLE_TRF_SIZES)
 
 
-_t1 = _theory_row("T1", "uniform kernels give extended binomial coefficients", _t1_parts)
-_t2 = _theory_row("T2", "random weights: Var[g] is the n-fold convolution of the weight variances", _t2_parts)
-_t4 = _theory_row("T4", "ReLU scales the variance by a constant and leaves its shape", _t4_parts)
-_r1 = _theory_row("R1", "the recursion of theoretical receptive fields: 3, 5, 7, 9, 10", _r1_parts)
+def _claim(id: str, paper: str, run: str, kind: type[R], parts: Callable[[R], Iterator[Part]]) -> Callable[[Path], Row]:
+    """Return the row, given the folder of records, of a claim that one reference run decides."""
+    return lambda folder: Row(id, paper, tuple(parts(reference(run, kind, folder))), (run,))
+
+
+_theory_claim = partial(_claim, run="exact_theory", kind=exact_theory.Result)
+
+CLAIMS: tuple[Callable[[Path], Row], ...] = (
+    _claim(
+        "F1",
+        "ERFs of uniform and random 3x3 stacks are Gaussian, with ReLU less so (20 runs)",
+        "gaussian_shape",
+        gaussian_shape.Result,
+        _f1_parts,
+    ),
+    _claim(
+        "F1b",
+        "20 layers with ReLU, tanh or sigmoid: the mean of 100 runs is more Gaussian",
+        "nonlinearities",
+        nonlinearities.Result,
+        _f1b_parts,
+    ),
+    _f2,
+    _theory_claim("T1", "uniform kernels give extended binomial coefficients", parts=_t1_parts),
+    _theory_claim("T2", "random weights: Var[g] is the n-fold convolution of the weight variances", parts=_t2_parts),
+    _theory_claim("T4", "ReLU scales the variance by a constant and leaves its shape", parts=_t4_parts),
+    _theory_claim("R1", "the recursion of theoretical receptive fields: 3, 5, 7, 9, 10", parts=_r1_parts),
+)
+
+
+def rows(folder: Path = REFERENCE) -> list[Row]:
+    """Return all rows from the records in ``folder``.
+
+    Raises:
+        InvalidInput: A record is missing or damaged.
+    """
+    return [claim(folder) for claim in CLAIMS]
+
+
+def table(folder: Path = REFERENCE) -> str:
+    """Return the claim table in Markdown."""
+    header = "| id | the paper says | we measure (95 % interval; n) | verdict | command | figure |"
+    return "\n".join([header, "|---" * 6 + "|", *(row.markdown() for row in rows(folder))])

@@ -210,7 +210,7 @@ def _keep_composition(folder: Path, composed: DictConfig) -> None:
 
 def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, environment: Environment) -> None:
     start = time.monotonic()
-    logbook = Logbook(folder)
+    logbook = Logbook(folder, environment.commit or "unknown")
     if kept := logbook.kept():
         print(f"going on: {kept} points are kept from before (to start anew, remove {folder / 'partial'})")
     result = experiment.run(config, logbook)

@@ -7,7 +7,7 @@ the gradient is the n-fold convolution of the weight variances. T4: ReLU scales 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from rich.console import Group
 from rich.table import Table
 from torch import nn
 
-from erf import ConvLayer, InfluenceMap, InvalidInput, theoretical_receptive_field, theory
+from erf import ConvLayer, InfluenceMap, InvalidInput, fit_gaussian, theoretical_receptive_field, theory
 from erf.gaussian_fit import map_moments
 from erf.inits import weight_variance
 from erf.seeds import derive
@@ -30,6 +30,7 @@ from experiments.stacks import (
     StackConfig,
     map_of,
     measure_runs,
+    predicted_sigma,
     require_at_least,
     require_increasing,
     require_runs,
@@ -57,7 +58,8 @@ class Config(StackConfig):
         super().__post_init__()
         require_increasing("kernel_sizes", self.kernel_sizes, least=2)
         require_increasing("depths", self.depths, least=1)
-        require_at_least(1, depth=self.depth, bootstrap=self.bootstrap)
+        require_at_least(2, depth=self.depth)  # one layer's map is flat, without a Gaussian
+        require_at_least(1, bootstrap=self.bootstrap)
         require_at_least(2, runs=self.runs)
         if self.statistic is not Statistic.mean_square:
             raise InvalidInput(f"statistic={self.statistic} has no exact theory to compare with; allowed: mean_square")
@@ -122,9 +124,9 @@ def run(config: Config, logbook: Logbook) -> Result:
         found = logbook.once(str(kind), partial(_measure, config, kind, exact))
         random.append(_random(config, kind, found, exact))
         arrays[str(kind)] = found["values"] / found["values"].sum()
-        logbook.map(
-            f"map/{kind}", InfluenceMap(found["values"], config.statistic, exact.centre, exact.trf_box, 1), None, 0
-        )
+        counts = {"samples": random[-1].runs, "skipped": random[-1].skipped, "aggregation": config.aggregation}
+        imap = replace(exact, values=found["values"], **counts)
+        logbook.map(f"map/{kind}", imap, fit_gaussian(imap), 0)
         logbook.scalars({f"sigma/{kind}": random[-1].sigma, f"deviation/{kind}": random[-1].largest_deviation}, 0)
     return Result(config, tuple(uniform), tuple(random), _example_trf_sizes(), arrays)
 
@@ -186,7 +188,7 @@ def _random(config: Config, kind: Kind, found: dict[str, np.ndarray], exact: Inf
         largest_deviation=float(np.abs(deviation).max()),
         sigma=float(found["sigma"]),
         sigma_interval=interval,
-        predicted_sigma=math.sqrt(theory.variance([ConvLayer(config.kernel_size)] * config.depth)[0]),
+        predicted_sigma=predicted_sigma(config, kind, config.depth),
     )
 
 

@@ -38,11 +38,13 @@ class Logbook:
 
     Args:
         folder: The run's folder.
+        version: Of the code: points that another version kept are measured again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, version: str = "unknown") -> None:
         self.folder = folder
         self._partial = folder / "partial"
+        self._points = self._partial / version
         self._events = _EventFile(folder / "tensorboard")
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -88,7 +90,7 @@ class Logbook:
         Raises:
             InvalidInput: The file kept for it is damaged.
         """
-        path = self._partial / f"{name}.npz"
+        path = self._points / f"{name}.npz"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(path, encode_arrays(measure()))
@@ -96,7 +98,7 @@ class Logbook:
 
     def kept(self) -> int:
         """Return how many points an interrupted run left on disk."""
-        return len(list(self._partial.rglob("*.npz")))
+        return len(list(self._points.rglob("*.npz")))
 
     def discard_partial(self) -> None:
         """Remove the points kept on disk; the record holds them now."""

@@ -49,7 +49,8 @@ class Config(StackConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_choices("kinds", self.kinds)
-        require_at_least(1, depth=self.depth, fewer_runs=self.fewer_runs)
+        require_at_least(2, depth=self.depth)
+        require_at_least(1, fewer_runs=self.fewer_runs)
         require_at_least(2, groups=self.groups)
         if Kind.uniform in self.kinds:
             raise InvalidInput("kinds: uniform stacks have no runs to average over; allowed are the random kinds")
@@ -114,8 +115,8 @@ def _measure(config: Config, kind: Kind) -> dict[str, np.ndarray]:
     # With a ReLU at the end about half of the runs are 0 everywhere; three times as many leave enough.
     drawn = 3 * wanted if kind is Kind.relu and config.final_activation else wanted
     moments = measure_runs(config, kind, config.depth, drawn)
+    require_runs(map_of(config, moments), kind, config.depth, least=wanted)
     kept = moments[moments.any(axis=(1, 2))][:wanted]
-    require_runs(map_of(config, kept), kind, config.depth, least=wanted)
     first = fit_gaussian(map_of(config, kept[: config.runs]))
     return {
         "values": map_of(config, kept[: config.runs]).values,

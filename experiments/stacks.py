@@ -151,9 +151,9 @@ def predicted_map(config: StackConfig, kind: Kind, depth: int) -> InfluenceMap:
 
 def predicted_sigma(config: StackConfig, kind: Kind, depth: int) -> float:
     """Return the standard deviation of the Gaussian that the map tends to with depth, in pixels."""
-    variance = theory.variance(stack_of(config, kind, depth).theory())[0]
-    squared = config.statistic is Statistic.mean_square
-    # A Gaussian of variance v has a square of variance v / 2 and a root of variance 2 v.
-    if kind is Kind.uniform:
-        return math.sqrt(variance / 2 if squared else variance)
-    return math.sqrt(variance if squared else 2 * variance)
+    layers = stack_of(config, kind, depth).theory()
+    if kind is not Kind.uniform:
+        return theory.gaussian_sigma(layers, config.statistic)[0]
+    sigma = theory.gaussian_sigma(layers, Statistic.signed_mean)[0]
+    # The square of a Gaussian is one of half the variance.
+    return sigma / math.sqrt(2) if config.statistic is Statistic.mean_square else sigma

@@ -70,7 +70,7 @@ def _draw_fall(axes: Axes, result: Result) -> None:
         label = KIND_LABELS[kind]
         if kind in exponents:
             low, high = exponents[kind].interval
-            label += f": slope less theory's misfit {exponents[kind].exponent:.2f} ({low:.2f} to {high:.2f})"
+            label += f": slope {exponents[kind].exponent:.2f} ({low:.2f} to {high:.2f})"
         misfit = np.array([1 - g.r_squared for g in groups])
         ends = np.array([g.interval or (g.r_squared, g.r_squared) for g in groups]).T
         bars = np.abs(ends - (1 - misfit))

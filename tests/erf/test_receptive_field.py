@@ -474,7 +474,7 @@ BAD_NETWORKS = {
         nn.Sequential(CONV, Forward(lambda x: x.gather(2, x.argmax(2, keepdim=True)))),
         r"gather.default in module '1' reads are not known",
     ),
-    "several outputs": (Forward(lambda x, conv: {"a": conv(x), "b": x}, CONV), r"2 outputs"),  # type: ignore[dict-item]
+    "several outputs": (Forward(lambda x, conv: {"a": conv(x), "b": x}, CONV), r"2 outputs"),
     "unused layer": (Forward(lambda x, conv: x, CONV), r"layer 'layers.0' runs 0 times"),
     "another device": (
         nn.Sequential(CONV, Forward(lambda x: torch.zeros(2, 3, 6, 6).add_(x))),
@@ -517,7 +517,7 @@ def test_measuring_leaves_no_trace(mode: str) -> None:
     handle = network[0].register_forward_hook(lambda *_: None)
     network(torch.rand(2, 3, 9, 9)).sum().backward()
     before = copy.deepcopy(network.state_dict())
-    gradients = [parameter.grad.clone() for parameter in network.parameters()]  # type: ignore[union-attr]
+    gradients = [parameter.grad.clone() for parameter in network.parameters()]
     identity = [id(tensor) for tensor in (*network.parameters(), *network.buffers())]
     attributes = {name: list(module.__dict__) for name, module in network.named_modules()}
     cache, weight = network[0].cache, network[0].conv.weight
@@ -527,7 +527,7 @@ def test_measuring_leaves_no_trace(mode: str) -> None:
     assert (random.getstate(), np.random.get_state()[1].tolist()) == random_states[:2]  # noqa: NPY002
     assert all(torch.equal(new, before[name]) for name, new in network.state_dict().items())
     for parameter, gradient in zip(network.parameters(), gradients, strict=True):
-        assert torch.equal(parameter.grad, gradient)  # type: ignore[arg-type]
+        assert torch.equal(parameter.grad, gradient)
     assert [id(tensor) for tensor in (*network.parameters(), *network.buffers())] == identity
     assert {name: list(module.__dict__) for name, module in network.named_modules()} == attributes
     assert network[0].cache is cache

@@ -1,3 +1,5 @@
+import json
+import re
 import shutil
 from pathlib import Path
 
@@ -24,8 +26,6 @@ def test_every_claim_of_these_figures_has_its_row():
 
 
 def test_every_link_of_the_readme_leads_somewhere():
-    import re
-
     root = README.parent
     links = re.findall(r"\]\(([^)#]+)\)", README.read_text())
     assert links
@@ -42,14 +42,103 @@ def test_verdicts(held, verdict):
     assert row.markdown().count("**not:**") == held.count(False)
 
 
-def test_a_changed_record_changes_the_table_and_a_missing_one_is_named(tmp_path):
-    folder = tmp_path / "reference"
-    shutil.copytree(REFERENCE, folder)
-    record = folder / "exact_theory" / "result.json"
-    record.write_text(record.read_text().replace('"largest_deviation": ', '"largest_deviation": 9'))
-    changed = {row.id: row for row in rows(folder)}
-    assert changed["T2"].verdict is Verdict.not_reproduced
+@pytest.fixture
+def folder(tmp_path):
+    return Path(shutil.copytree(REFERENCE, tmp_path / "reference"))
+
+
+def failed(folder, id):
+    """Return how many parts of a claim do not hold."""
+    (row,) = (row for row in rows(folder) if row.id == id)
+    return [part.holds for part in row.parts].count(False)
+
+
+def change(folder, run, key, at, **values):
+    """Change the entry of the list ``key`` of a record that has the values ``at``."""
+    path = folder / run / "result.json"
+    record = json.loads(path.read_text())
+    entries = [entry for entry in record[key] if at.items() <= entry.items()]
+    assert entries
+    for entry in entries:
+        assert values.keys() <= entry.keys()
+        entry.update(values)
+    path.write_text(json.dumps(record))
+
+
+PAPER = {"y": "size", "x": "trf_size", "depths": [5, 40], "kind": "random"}
+DEEP = PAPER | {"depths": [40, 100]}
+
+
+@pytest.mark.parametrize(
+    ("id", "run", "key", "at", "passing", "failing"),
+    [
+        (
+            "F1",
+            "gaussian_shape",
+            "panels",
+            {"kind": "uniform", "depth": 20},
+            {"r_squared": 0.99981},
+            {"r_squared": 0.99979},
+        ),
+        ("F1", "gaussian_shape", "falls", {"kind": "random"}, {"interval": [-0.91, -0.8]}, {"interval": [-0.89, -0.8]}),
+        (
+            "F1",
+            "gaussian_shape",
+            "groups",
+            {"kind": "random", "runs": 200},
+            {"r_squared": 0.996},
+            {"r_squared": 0.9899},
+        ),
+        ("F1", "gaussian_shape", "groups", {"kind": "relu", "runs": 20}, {"r_squared": 0.96}, {"r_squared": 0.97}),
+        ("F1b", "nonlinearities", "fits", {"kind": "tanh"}, {"gain": [1e-6, 0.1]}, {"gain": [-1e-6, 0.1]}),
+        (
+            "F1b",
+            "nonlinearities",
+            "fits",
+            {"kind": "sigmoid"},
+            {"r_squared": [0.995, 0.996]},
+            {"r_squared": [0.98, 0.981]},
+        ),
+        ("F2", "erf_growth", "slopes", PAPER, {"interval": [0.5, 0.531]}, {"interval": [0.5, 0.529]}),
+        (
+            "F2",
+            "erf_growth",
+            "slopes",
+            PAPER | {"y": "ratio"},
+            {"interval": [-0.6, -0.469]},
+            {"interval": [-0.6, -0.471]},
+        ),
+        ("F2", "erf_growth_deep", "slopes", DEEP, {"exponent": 0.471}, {"exponent": 0.469}),
+        ("T1", "exact_theory", "uniform", {"depth": 5}, {"exact_difference": 9e-10}, {"exact_difference": 1.1e-9}),
+        ("T1", "exact_theory", "uniform", {"depth": 5}, {"measured_difference": 9e-6}, {"measured_difference": 2e-5}),
+        ("T2", "exact_theory", "random", {"kind": "random"}, {"largest_deviation": 4.9}, {"largest_deviation": 5.1}),
+        (
+            "T4",
+            "exact_theory",
+            "random",
+            {"kind": "relu"},
+            {"sigma_interval": [2.51, 2.65]},
+            {"sigma_interval": [2.5, 2.65]},
+        ),
+    ],
+)
+def test_each_part_of_a_rule_holds_up_to_its_limit_and_not_beyond(folder, id, run, key, at, passing, failing):
+    change(folder, run, key, at, **passing)
+    before = failed(folder, id)
+    assert before == failed(REFERENCE, id)
+    change(folder, run, key, at, **failing)
+    assert failed(folder, id) == before + 1
     assert table(folder) != table()
-    record.unlink()
+
+
+def test_the_worked_example_must_be_met_exactly(folder):
+    path = folder / "exact_theory" / "result.json"
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"example_trf_sizes": [3, 5, 7, 9, 11]}))
+    assert failed(folder, "R1") == 1
+
+
+def test_a_missing_record_is_named(folder):
+    (folder / "exact_theory" / "result.json").unlink()
     with pytest.raises(InvalidInput, match=r"exact_theory/result\.json is missing"):
         rows(folder)

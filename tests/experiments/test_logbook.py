@@ -89,10 +89,19 @@ def test_once_measures_once_and_returns_what_was_kept(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"tensorboard"}
 
 
+def test_points_of_another_version_of_the_code_are_measured_again(tmp_path):
+    Logbook(tmp_path, "old").once("a", lambda: {"map": np.zeros(2)})
+    new = Logbook(tmp_path, "new")
+    assert new.kept() == 0
+    np.testing.assert_array_equal(new.once("a", lambda: {"map": np.ones(2)})["map"], [1, 1])
+    new.discard_partial()
+    assert not (tmp_path / "partial").exists()
+
+
 def test_a_damaged_point_is_named(tmp_path):
     logbook = Logbook(tmp_path)
     logbook.once("a", lambda: {"map": np.arange(3.0)})
-    (tmp_path / "partial" / "a.npz").write_bytes(b"PK\3\4")
+    (tmp_path / "partial" / "unknown" / "a.npz").write_bytes(b"PK\3\4")
     with pytest.raises(InvalidInput, match=r"a\.npz is damaged"):
         logbook.once("a", dict)
 

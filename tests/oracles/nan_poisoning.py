@@ -69,5 +69,5 @@ def _only(output: object) -> Tensor:
     if isinstance(output, Tensor):
         return output
     parts = output.values() if isinstance(output, dict) else output
-    (tensor,) = [part for part in parts if isinstance(part, Tensor)]  # type: ignore[union-attr]
+    (tensor,) = [part for part in parts if isinstance(part, Tensor)]
     return tensor
