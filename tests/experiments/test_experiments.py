@@ -1,7 +1,7 @@
 """Every experiment end to end at toy size, from the list that the folder conf/experiment/ makes."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,14 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from erf import InvalidInput
+from erf import InvalidInput, fit_gaussian
+from erf.inits import Init
+from erf.seeds import derive
+from experiments import exact_theory
 from experiments.cli import main
 from experiments.experiment import CONF, experiment_names, load
 from experiments.record import Environment, read_environment, read_record, write_record
-from experiments.stacks import Kind, map_of, require_runs
+from experiments.stacks import Kind, map_of, measure_runs, require_runs
 from tests.experiments.list_logbook import ListLogbook
 
 TOY = {
@@ -175,3 +178,58 @@ def test_a_point_without_enough_runs_says_so():
     zero = map_of(config, np.zeros((3, 5, 5)))
     with pytest.raises(InvalidInput, match="relu at depth 2: 0 of 3 runs are not 0 everywhere, 2 are needed"):
         require_runs(zero, Kind.relu, 2, least=2)
+
+
+@pytest.mark.parametrize("aggregation", [0, "sum", "random_sign"])
+@pytest.mark.parametrize("init", [Init.he_normal, Init.glorot_uniform, Init.torch_default])
+def test_exact_theory_finds_no_difference_where_there_is_none(aggregation, init):
+    settings = {"runs": 400, "channels": 16, "input_channels": 2, "aggregation": aggregation, "init": init}
+    result = toy_run(load("exact_theory"), **settings)
+    assert all(u.exact_difference < 1e-14 and u.measured_difference < 1e-6 for u in result.uniform)
+    for random in result.random:
+        assert random.largest_deviation < 5
+        assert random.sigma == pytest.approx(random.predicted_sigma, rel=0.05)
+        assert random.sigma_interval[0] < random.sigma < random.sigma_interval[1]
+        assert random.runs + random.skipped == 400
+    assert result.example_trf_sizes == (3, 5, 7, 9, 10)
+
+
+def test_exact_theory_sees_a_wrong_total(monkeypatch):
+    true = exact_theory.weight_variance
+    monkeypatch.setattr(exact_theory, "weight_variance", lambda *of: 1.3 * true(*of))
+    result = toy_run(load("exact_theory"), runs=400, channels=16)
+    assert result.of_kind(Kind.random).largest_deviation > 5
+
+
+def test_gaussian_shape_fits_disjoint_groups_of_runs_that_are_not_0():
+    result = toy_run(load("gaussian_shape"))
+    config = result.config
+    others = replace(config, seed=derive(config.seed, 1))
+    for kind in (Kind.random, Kind.relu):
+        moments = measure_runs(others, kind, config.group_depth, config.group_total)
+        kept = moments[moments.any(axis=(1, 2))]
+        for groups in result.of_kind(kind):
+            n = groups.runs
+            starts = range(0, len(kept) // n * n, n)
+            fits = [fit_gaussian(map_of(config, kept[start : start + n])).r_squared for start in starts]
+            assert groups.groups == len(fits)
+            assert groups.r_squared == pytest.approx(np.mean(fits), rel=1e-9)
+    (fall,) = (fall for fall in result.falls if fall.kind is Kind.random)
+    assert fall.noise_exponent < fall.exponent < 0
+    assert fall.interval[0] <= fall.exponent <= fall.interval[1]
+
+
+def test_nonlinearities_compares_each_group_with_its_first_runs():
+    result = toy_run(load("nonlinearities"))
+    config = result.config
+    for kind in (Kind.random, Kind.relu):
+        fits = result.of_kind(kind)
+        moments = measure_runs(config, kind, config.depth, fits.measured)
+        kept = moments[moments.any(axis=(1, 2))]
+        assert fits.skipped == len(moments) - len(kept)
+        for group, (more, fewer) in enumerate(zip(fits.r_squared, fits.fewer_r_squared, strict=True)):
+            first = group * config.runs
+            for found, runs in ((more, config.runs), (fewer, config.fewer_runs)):
+                expected = fit_gaussian(map_of(config, kept[first : first + runs])).r_squared
+                assert found == pytest.approx(expected, rel=1e-9)
+        assert np.mean(fits.r_squared) > np.mean(fits.fewer_r_squared)
