@@ -47,6 +47,14 @@ class ExperimentConfig:
         if self.seed < 0:
             raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
 
+    def files(self) -> list[Path]:
+        """Return the files and folders that the settings name and whose contents are measured.
+
+        Raises:
+            InvalidInput: One of them is missing.
+        """
+        return []
+
 
 class ExperimentResult(Protocol):
     """What a run returns: a frozen dataclass of plain numbers, tuples and such dataclasses, and large arrays."""
