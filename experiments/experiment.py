@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 CONF = Path(__file__).parents[1] / "conf"
 
 
-def option(default: Any, help: str) -> Any:
-    """Return a dataclass field with a default (a list is copied for each instance) and its line of help."""
-    metadata = {"help": help}
+def option(default: Any, help: str, type: str | None = None) -> Any:
+    """Return a dataclass field with a default (a list is copied for each instance) and its line of help.
+
+    ``type`` is what the help says in place of the annotation, where that says too little.
+    """
+    metadata = {"help": help, "type": type}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)

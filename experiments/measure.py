@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 from torch import Tensor, nn
 
 from erf import (
@@ -63,7 +64,9 @@ class Config(ExperimentConfig):
     layers: list[str] = option(
         ["layer1", "layer2", "layer3", "layer4"], "names of modules; [] is the network's own output"
     )
-    input_size: Any = option(224, "pixels: one number for a square, [rows,columns], [frames,rows,columns]")
+    input_size: Any = option(
+        224, "pixels: one number for a square, [rows,columns], [frames,rows,columns]", type="int or list of int"
+    )
     channels: int = option(3, "of the images")
     images: str = option(NOISE, "noise, or the path of a folder of pictures")
     noise: Noise = option(Noise.normal, "distribution of noise's values")
@@ -72,7 +75,7 @@ class Config(ExperimentConfig):
     unit: list[int] = option([], "row and column in each layer's grid; [] is its middle")
     statistic: Statistic = option(Statistic.mean_abs, "over images and input channels; signed_mean has no size")
     aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, one channel's index")
-    mode: Mode = option(Mode.eval, "eval, or as_is: as it was made, which is in train mode where source is not file")
+    mode: Mode = option(Mode.eval, "eval, or as_is: as the network was made (torchvision's and timm's: in train mode)")
     batch_size: int = option(8, "images in one forward pass, at most")
 
     def __post_init__(self) -> None:
@@ -332,12 +335,13 @@ def summary(result: Result) -> Group:
     return Group(table, *_notes(result))
 
 
-def _notes(result: Result) -> Iterator[str]:
+def _notes(result: Result) -> Iterator[Text]:
+    """Yield one line for each note; no str, because a path's brackets are no markup."""
     for layer in result.layers:
         for note in layer_notes(layer):
-            yield f"{layer.name}: {note}"
+            yield Text(f"{layer.name}: {note}")
     if result.unreadable:
-        yield f"left out, because they cannot be read: {', '.join(result.unreadable)}"
+        yield Text(f"left out, because they cannot be read: {', '.join(result.unreadable)}")
 
 
 def layer_notes(layer: Layer) -> Iterator[str]:
