@@ -1,0 +1,305 @@
+"""Untrained networks of different families at equal input: ERF against TRF and against depth.
+
+No claim of the paper, but its question (section 3.1): how much of the theoretical field is effective?
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+import numpy as np
+import torch
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor, nn
+
+from erf import InvalidInput, compare, effective_receptive_field, theoretical_receptive_field
+from erf.batch_norm import calibrate_batch_norm_
+from erf.device import resolve_device
+from erf.erf_size import Reference
+from erf.noise import Noise, NoiseImages
+from erf.seeds import derive
+from erf.statistic import Statistic
+from experiments.experiment import ExperimentConfig, option
+from experiments.intervals import Interval, interval_text, mean_interval
+from experiments.logbook import Logbook
+from experiments.measure import axes_text
+from experiments.network_source import Source, make_network
+from experiments.stacks import require_at_least, require_choices
+
+# Noise images over which batch norm's statistics are averaged.
+CALIBRATION = 8
+
+
+class Family(StrEnum):
+    """What joins the layers of an architecture."""
+
+    plain = "plain"
+    inception = "inception"
+    residual = "residual"
+    dense = "dense"
+    depthwise = "depthwise"
+    transformer = "transformer"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network of torchvision: its family, and the layers that end its stages."""
+
+    family: Family
+    layers: tuple[str, ...]
+
+
+def _stages(family: Family, pattern: str, *numbers: int) -> Architecture:
+    return Architecture(family, tuple(pattern.format(number) for number in numbers))
+
+
+ARCHITECTURES = {
+    "alexnet": _stages(Family.plain, "features.{}", 2, 5, 7, 9, 12),
+    "vgg11_bn": _stages(Family.plain, "features.{}", 3, 7, 14, 21, 28),
+    "vgg16_bn": _stages(Family.plain, "features.{}", 6, 13, 23, 33, 43),
+    "googlenet": Architecture(Family.inception, ("maxpool1", "maxpool2", "inception3b", "inception4e", "inception5b")),
+    "resnet18": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
+    "resnet34": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
+    "resnet50": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
+    "resnet101": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
+    "regnet_x_400mf": _stages(Family.residual, "trunk_output.block{}", 1, 2, 3, 4),
+    "densenet121": _stages(Family.dense, "features.denseblock{}", 1, 2, 3, 4),
+    "shufflenet_v2_x1_0": _stages(Family.depthwise, "stage{}", 2, 3, 4),
+    "mobilenet_v2": _stages(Family.depthwise, "features.{}", 1, 3, 6, 13, 17),
+    "mobilenet_v3_large": _stages(Family.depthwise, "features.{}", 1, 3, 6, 12, 15),
+    "efficientnet_b0": _stages(Family.depthwise, "features.{}", 1, 2, 3, 5, 7),
+    "convnext_tiny": _stages(Family.depthwise, "features.{}", 1, 3, 5, 7),
+    "swin_t": _stages(Family.transformer, "features.{}", 1, 3, 5, 7),
+    "vit_b_16": _stages(Family.transformer, "encoder.layers.encoder_layer_{}", 2, 5, 8, 11),
+}
+DEFAULT = [
+    "alexnet",
+    "vgg11_bn",
+    "googlenet",
+    "resnet18",
+    "resnet50",
+    "regnet_x_400mf",
+    "densenet121",
+    "shufflenet_v2_x1_0",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+    "convnext_tiny",
+]
+
+
+class BatchNorm(StrEnum):
+    """What batch norm does in eval mode: normalize by statistics of noise, or nothing, having seen no data."""
+
+    calibrated = "calibrated"
+    identity = "identity"
+
+
+@dataclass
+class Config(ExperimentConfig):
+    """Which networks are compared, and how often each is drawn."""
+
+    name: str = option("architectures", "the experiment's name, fixed; it names the folder of results")
+    networks: list[str] = option(DEFAULT, "of torchvision; their stages are listed in experiments/architectures.py")
+    draws: int = option(5, "draws of weights and images of each network")
+    samples: int = option(2, "images for each draw")
+    input_size: int = option(224, "side of the images in pixels; vit_b_16 takes 224 only")
+    batch_norm: BatchNorm = option(
+        BatchNorm.calibrated, "statistics of noise, or the identity: those at initialization"
+    )
+    noise: Noise = option(Noise.normal, "distribution of the images' values")
+    statistic: Statistic = option(Statistic.mean_abs, "over images and input channels; signed_mean has no size")
+    batch_size: int = option(4, "images in one forward pass, at most")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choices("networks", self.networks)
+        require_at_least(1, draws=self.draws, samples=self.samples, batch_size=self.batch_size)
+        require_at_least(32, input_size=self.input_size)
+        for network in self.networks:
+            if network not in ARCHITECTURES:
+                raise InvalidInput(f"networks: {network!r} is unknown; allowed: {', '.join(ARCHITECTURES)}")
+        if self.statistic is Statistic.signed_mean:
+            raise InvalidInput("statistic=signed_mean has no size; allowed: mean_abs, rms, mean_square")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The end of one stage of a network; lengths in input pixels, the interval 95 % over draws.
+
+    Attributes:
+        network: Its name.
+        layer: The module that ends the stage.
+        depth: Convolutions and linear layers that are called up to its end, parallel branches included.
+        trf_size: None where it is infinite; ``spanned_by`` then names the module.
+        spanned_by: The first module that spans the image.
+        sizes: ERF size of each draw whose map is not 0 everywhere.
+        interval: Of their mean.
+        reference: What the sizes are relative to: peak where the centre is 0 or outside the image in any draw.
+        cut: Whether the ERF leaves the image in any draw, so that its size is that of the part inside.
+        diagnostics: Of the maps, each once.
+    """
+
+    network: str
+    layer: str
+    depth: int
+    trf_size: int | None
+    spanned_by: str | None
+    sizes: tuple[float, ...]
+    interval: Interval | None
+    reference: Reference
+    cut: bool
+    diagnostics: tuple[str, ...]
+
+    @property
+    def size(self) -> float | None:
+        """Mean ERF size."""
+        return float(np.mean(self.sizes)) if self.sizes else None
+
+    @property
+    def ratio(self) -> float | None:
+        """Mean ERF size over the TRF's; None where that is infinite."""
+        return None if self.size is None or self.trf_size is None else self.size / self.trf_size
+
+
+@dataclass(frozen=True)
+class Result:
+    """All stages, network by network. Arrays: ``map/<network> [H, W]``, the last stage's map over draws, of peak 1."""
+
+    config: Config
+    stages: tuple[Stage, ...]
+    arrays: dict[str, np.ndarray]
+
+    def of_network(self, network: str) -> list[Stage]:
+        """Return one network's stages."""
+        return [stage for stage in self.stages if stage.network == network]
+
+    def metrics(self) -> dict[str, float]:
+        """Return the mean ERF size of each network's last stage."""
+        last = {network: self.of_network(network)[-1].size for network in self.config.networks}
+        return {f"size_{network}": size for network, size in last.items() if size is not None}
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Measure every network's stages for every draw of weights and images."""
+    tasks = [(network, draw) for network in config.networks for draw in range(config.draws)]
+    found: dict[str, list[dict[str, np.ndarray]]] = {network: [] for network in config.networks}
+    for network, draw in logbook.progress(tasks, "measuring networks"):
+        found[network].append(logbook.once(f"{network}-{draw}", partial(_measure, config, network, draw)))
+    stages = tuple(stage for network, draws in found.items() for stage in _stages_of(network, draws))
+    for stage in stages:
+        _report(stage, logbook)
+    return Result(config, stages, {f"map/{network}": _mean_map(draws) for network, draws in found.items()})
+
+
+def _measure(config: Config, name: str, draw: int) -> dict[str, np.ndarray]:
+    """Return what one draw of a network says of its stages, as arrays over them, and the last one's map."""
+    seed, layers = derive(config.seed, draw), list(ARCHITECTURES[name].layers)
+    size = (config.input_size, config.input_size)
+    device = resolve_device(config.device)
+    network = make_network(Source.torchvision, name, seed=seed).eval().to(device)
+    images = NoiseImages(config.noise, (3, *size), config.samples, seed, config.batch_size)
+    if config.batch_norm is BatchNorm.calibrated:
+        calibration = NoiseImages(config.noise, (3, *size), CALIBRATION, derive(seed, 1), CALIBRATION)
+        calibrate_batch_norm_(network, (batch.to(device) for batch in calibration))
+    fields = theoretical_receptive_field(network, size, layers)
+    maps = effective_receptive_field(network, images, layers, statistic=config.statistic, seed=seed)
+    both = [compare(fields[layer], maps[layer]) for layer in layers]
+    return {
+        "depth": _depths(network, torch.zeros(1, 3, *size, device=device), layers),
+        "trf_size": np.array([c.trf_size[0] for c in both]),
+        "spanned_by": np.array([fields[layer].spanned_by[0] or "" for layer in layers]),
+        "size": np.array([math.nan if c.erf_size is None else c.erf_size for c in both]),
+        "peak": np.array([c.reference == Reference.peak for c in both]),
+        "cut": np.array([any(c.cut or ()) for c in both]),
+        "diagnostics": np.array(["\n".join(c.diagnostics) for c in both]),
+        "map": maps[layers[-1]].values,
+    }
+
+
+def _depths(network: nn.Module, image: Tensor, layers: list[str]) -> np.ndarray:
+    """Return how many convolutions and linear layers have been called when each of ``layers`` is done."""
+    called = 0
+    done = {}
+
+    def count(*_: object) -> None:
+        nonlocal called
+        called += 1
+
+    def note(name: str, *_: object) -> None:
+        done[name] = called
+
+    with ExitStack() as hooks, torch.no_grad():
+        for name, module in network.named_modules():
+            weight = getattr(module, "weight", None)
+            if isinstance(weight, Tensor) and weight.ndim > 1:
+                hooks.callback(module.register_forward_hook(count).remove)
+            if name in layers:
+                hooks.callback(module.register_forward_hook(partial(note, name)).remove)
+        network(image)
+    return np.array([done[layer] for layer in layers])
+
+
+def _stages_of(network: str, draws: list[dict[str, np.ndarray]]) -> Iterator[Stage]:
+    over_draws = {key: np.stack([draw[key] for draw in draws]) for key in draws[0] if key != "map"}
+    for place, layer in enumerate(ARCHITECTURES[network].layers):
+        column = {key: values[:, place] for key, values in over_draws.items()}
+        sizes = tuple(column["size"][np.isfinite(column["size"])].tolist())
+        trf_size = float(column["trf_size"][0])
+        yield Stage(
+            network=network,
+            layer=layer,
+            depth=int(column["depth"][0]),
+            trf_size=None if math.isinf(trf_size) else int(trf_size),
+            spanned_by=str(column["spanned_by"][0]) or None,
+            sizes=sizes,
+            interval=mean_interval(sizes),
+            reference=Reference.peak if column["peak"].any() else Reference.centre,
+            cut=bool(column["cut"].any()),
+            diagnostics=tuple(dict.fromkeys(d for found in column["diagnostics"] for d in str(found).splitlines())),
+        )
+
+
+def _mean_map(draws: list[dict[str, np.ndarray]]) -> np.ndarray:
+    mean = np.mean([draw["map"] for draw in draws], axis=0)
+    return (mean / (mean.max() or 1)).astype(np.float16)  # to be looked at; the numbers are from the maps themselves
+
+
+def _report(stage: Stage, logbook: Logbook) -> None:
+    numbers = {"size": stage.size, "ratio": stage.ratio, "trf": stage.trf_size}
+    tagged = {f"{name}/{stage.network}": value for name, value in numbers.items() if value is not None}
+    logbook.scalars(tagged, stage.depth)
+
+
+def summary(result: Result) -> Group:
+    """Return the table of stages, and below it what the reader must know, each once with the stages it is about."""
+    table = Table("network", "stage", "depth", "TRF", "ERF size", "95 %", "ratio", "spanned by")
+    for stage in result.stages:
+        trf = "inf" if stage.trf_size is None else str(stage.trf_size)
+        size = axes_text([stage.size], 1) + (" (cut)" if stage.cut else "")
+        row = [stage.network, stage.layer, str(stage.depth), trf, size, interval_text(stage.interval, 1)]
+        table.add_row(*row, axes_text([stage.ratio], 3), stage.spanned_by or "")
+    return Group(table, *_notes(result))
+
+
+def _notes(result: Result) -> Iterator[Text]:
+    about: dict[str, list[str]] = {}
+    for stage in result.stages:
+        for note in stage_notes(stage):
+            about.setdefault(note, []).append(f"{stage.network} {stage.layer}")
+    for note, stages in about.items():
+        yield Text(f"{', '.join(stages)}: {note}")
+
+
+def stage_notes(stage: Stage) -> Iterator[str]:
+    """Yield what the reader must know about a stage's numbers, one sentence each."""
+    if stage.reference is Reference.peak:
+        yield "the ERF size is relative to the peak, because the centre is 0 or outside the image"
+    yield from stage.diagnostics
