@@ -6,11 +6,8 @@ import torch
 from torch import Tensor
 
 from erf.errors import InvalidInput
-from erf.seeds import generator
+from erf.seeds import SIGNS, generator
 from erf.statistic import Statistic
-
-# The stream of a sample's generator that its signs come from; 0 and 1 are a run's weights and inputs.
-_SIGNS = 2
 
 Aggregation = str | int
 
@@ -33,7 +30,7 @@ def output_direction(aggregation: Aggregation, channels: int, seed: int, sample:
     :math:`E[(\sum_k d_k g_k)^2] = \sum_k g_k^2` and no channel cancels another.
     """
     if aggregation == "random_sign":
-        return torch.randint(0, 2, (channels,), generator=generator(seed, sample, _SIGNS)) * 2.0 - 1
+        return torch.randint(0, 2, (channels,), generator=generator(seed, sample, SIGNS)) * 2.0 - 1
     if aggregation == "sum":
         return torch.ones(channels)
     return torch.nn.functional.one_hot(torch.tensor(aggregation), channels).float()

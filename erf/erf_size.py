@@ -49,12 +49,19 @@ def erf_size(imap: InfluenceMap, reference: str = "centre") -> float:
     Raises:
         InvalidInput: The map has negative values or is 0 everywhere, or its centre is 0 or outside the image.
     """
+    return float(np.count_nonzero(above_threshold(imap, reference)) ** (1 / imap.values.ndim))
+
+
+def above_threshold(imap: InfluenceMap, reference: str = "centre") -> np.ndarray:
+    """Return which pixels :func:`erf_size` counts, a bool in the shape of the map.
+
+    Raises:
+        InvalidInput: As :func:`erf_size`.
+    """
     require_non_negative(imap)
-    level = imap.values.max()
-    if choice(Reference, reference, "reference") is Reference.centre:
-        level = centre_value(imap)
-    count = np.count_nonzero(imap.values > (1 - TWO_SIGMA_MASS) * level)
-    return float(count ** (1 / imap.values.ndim))
+    at_centre = choice(Reference, reference, "reference") is Reference.centre
+    level = centre_value(imap) if at_centre else imap.values.max()
+    return imap.values > (1 - TWO_SIGMA_MASS) * level
 
 
 def contour_size(imap: InfluenceMap) -> float:

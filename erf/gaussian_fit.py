@@ -77,10 +77,13 @@ def fit_gaussian(imap: InfluenceMap) -> GaussianFit:
     start = _pack(1.0, moments.centre, _precision_factor(moments.covariance))
     solution = least_squares(_residual, start, jac=jacobian, args=(values / peak, points), x_scale="jac")
     amplitude, centre, factor = _unpack(solution.x, axes)
+    precision = factor @ factor.T
+    if np.linalg.matrix_rank(precision, hermitian=True) < axes:
+        raise InvalidInput("a Gaussian cannot be fitted: the nearest one is endlessly wide or narrow along an axis")
     residual = solution.fun @ solution.fun * peak**2
     return GaussianFit(
         centre=centre,
-        covariance=np.linalg.inv(factor @ factor.T),
+        covariance=np.linalg.inv(precision),
         amplitude=float(amplitude * peak),
         r_squared=float(1 - residual / ((values - values.mean()) ** 2).sum()),
         moments=moments,

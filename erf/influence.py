@@ -62,7 +62,7 @@ def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor 
 
 def effective_receptive_field(
     network: nn.Module,
-    images: Tensor | Iterable[Tensor],
+    images: Tensor | Iterable[Any],
     layer: str | list[str] | None = None,
     unit: Unit | list[Unit] | None = None,
     statistic: str = "mean_abs",
@@ -85,7 +85,8 @@ def effective_receptive_field(
 
     Args:
         network: Maps images ``[N, C, H, W]`` to features ``[N, K, H', W']``; left as it was found.
-        images: ``[N, C, H, W]``, or an iterable of such batches.
+        images: ``[N, C, H, W]``, or an iterable of such batches, or of tuples or lists that begin with one, as a
+            DataLoader of images and labels gives them.
         layer: A module's name, a list of names, or None for the network's output.
         unit: A (row, column) of the layer's grid, a list of them, or None for (H'//2, W'//2).
         statistic: "mean_abs", "rms", "mean_square" or "signed_mean", over images and input channels.
@@ -149,19 +150,42 @@ def _probes(network: nn.Module, batch: Tensor, layer: Any, unit: Any, mode: str)
     ]
 
 
-def _batches(images: Tensor | Iterable[Tensor], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
+def _batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
     if batch_size < 1:
         raise InvalidInput(f"batch_size={batch_size}: allowed are whole numbers from 1")
+    if isinstance(images, str) or not isinstance(images, Iterable):
+        raise InvalidInput(
+            f"images are a tensor or an iterable of batches, not {type(images).__name__}; "
+            "those of a folder are erf.pictures.Pictures(folder, input_size)"
+        )
+    shape = None
     for given in [images] if isinstance(images, Tensor) else images:
-        _check_images(given)
-        for batch in given.split(batch_size) if len(given) else ():
+        whole = _images_of(given)
+        _check_images(whole, shape or whole.shape[1:])
+        shape = whole.shape[1:]
+        for batch in whole.split(batch_size) if len(whole) else ():
             yield first, batch
             first += len(batch)
 
 
-def _check_images(images: Tensor) -> None:
+def _images_of(batch: object) -> Tensor:
+    """Return the images of a batch that may come with labels, as those of a DataLoader do."""
+    images = batch[0] if isinstance(batch, tuple | list) and batch else batch
+    if not isinstance(images, Tensor):
+        outside = "" if images is batch else f"a {type(batch).__name__} that begins with "
+        raise InvalidInput(
+            f"a batch of images is a tensor, or a tuple or list with one first, not {outside}{type(images).__name__}"
+        )
+    return images
+
+
+def _check_images(images: Tensor, shape: torch.Size) -> None:
     if images.ndim < 3:
         raise InvalidInput(f"images must have shape [N, C, H, W], not {list(images.shape)}")
+    if images.shape[1:] != shape:
+        raise InvalidInput(
+            f"all images must have one shape: after images of {list(shape)} came {list(images.shape[1:])}"
+        )
     if not images.isfinite().all():
         raise InvalidInput("the images have values that are not finite")
 

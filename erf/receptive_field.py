@@ -297,7 +297,17 @@ def _traced(network: nn.Module, size: Unit, channels: int) -> Trace:
         raise
     except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
         shape = ", ".join(map(str, ("N", channels, *size)))
-        raise InvalidInput(f"the network does not run on an input [{shape}]: {error}") from error
+        raise InvalidInput(
+            f"the network does not run on an input [{shape}]{_wrong_channels(network, channels)}: {error}"
+        ) from error
+
+
+def _wrong_channels(network: nn.Module, channels: int) -> str:
+    try:
+        taken = _input_channels(network)
+    except InvalidInput:
+        return ""
+    return "" if taken == channels else f" (its first layer takes {taken} channels, not {channels})"
 
 
 @contextmanager

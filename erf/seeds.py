@@ -3,6 +3,9 @@
 import numpy as np
 import torch
 
+# The streams of one sample (seed, index of the run or image, stream).
+WEIGHTS, INPUTS, SIGNS = 0, 1, 2
+
 
 def derive(seed: int, *indices: int) -> int:
     """Return a seed for the stream named by ``indices``, independent of the streams of other indices."""

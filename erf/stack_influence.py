@@ -19,11 +19,8 @@ from erf.device import full_float32
 from erf.errors import InvalidInput
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.noise import Noise
-from erf.seeds import generator
+from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.statistic import Statistic
-
-# The streams of a run's generator; 2 is the signs of its output channels (erf.aggregation).
-WEIGHTS, INPUTS = 0, 1
 
 # Runs share a call while one layer's activations of all of them stay near the size of a processor's cache.
 BATCH_BYTES = 8 * 2**20

@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from erf import ConvLayer, InvalidInput, theory
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.noise import Noise
-from erf.seeds import generator
-from erf.stack_influence import INPUTS, WEIGHTS, stack_moments
+from erf.seeds import INPUTS, WEIGHTS, generator
+from erf.stack_influence import stack_moments
 from experiments.record import Environment, atomic_write
 from experiments.stacks import require_at_least, require_increasing
 

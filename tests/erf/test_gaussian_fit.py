@@ -133,3 +133,11 @@ def test_equal_values_have_moments_but_no_gaussian():
 def test_a_line_across_the_axes_has_no_gaussian():
     with pytest.raises(InvalidInput, match="line"):
         fit_gaussian(map_of(np.eye(9)))
+
+
+@pytest.mark.parametrize(
+    "values", [[[1, 1, 1], [1, 1, 1], [0, 0, 0]], [[0, 0, 1], [0, 1, 1], [1, 1, 0]]], ids=["bar", "diagonal"]
+)
+def test_a_map_whose_nearest_gaussian_never_ends(values):
+    with pytest.raises(InvalidInput, match="endlessly wide or narrow"):
+        fit_gaussian(map_of(values))

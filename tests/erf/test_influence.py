@@ -1,15 +1,21 @@
 import copy
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.autograd.functional import jacobian
+from torch.utils.data import DataLoader, TensorDataset
 from torchvision import models
 
 from erf import InvalidInput, effective_receptive_field, influence
 from erf.aggregation import output_direction
+from erf.noise import Noise, NoiseImages
+from erf.pictures import Pictures
+from erf.seeds import INPUTS, generator
 from erf.statistic import Statistic
 
 
@@ -382,7 +388,27 @@ BAD_ARGUMENTS = [
     ({"images": torch.full((2, 2, 8, 8), torch.inf)}, "not finite"),
     ({"images": []}, "no image"),
     ({"images": torch.zeros(0, 2, 8, 8)}, "no image"),
-    ({"images": [torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 12, 12)]}, "shape"),
+    ({"images": "photos/"}, r"tensor or an iterable of batches, not str; .* erf\.pictures\.Pictures"),
+    ({"images": Path("photos")}, "not PosixPath; those of a folder"),
+    ({"images": None}, "not NoneType"),
+    ({"images": TensorDataset(torch.zeros(1, 2, 8, 8))}, "not TensorDataset"),
+    (
+        {"images": [{"image": torch.zeros(1, 2, 8, 8)}]},
+        "a batch of images is a tensor, or .* one first, not dict",
+    ),
+    ({"images": np.zeros((1, 2, 8, 8))}, "with one first, not ndarray"),
+    ({"images": [([], torch.zeros(1))]}, "not a tuple that begins with list"),
+    ({"images": [()]}, "with one first, not tuple"),
+    ({"images": [["x"]]}, "not a list that begins with str"),
+    (
+        {"images": torch.zeros(2, 3, 8, 8)},
+        r"does not run on an input \[N, 3, 8, 8\] \(its first layer takes 2 channels, not 3\)",
+    ),
+    (
+        {"images": [torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 12)]},
+        r"all images must have one shape: after images of \[2, 8, 8\] came \[2, 8, 12\]",
+    ),
+    ({"images": [torch.zeros(1, 2, 8, 8), torch.zeros(1, 1, 8, 8)]}, r"after images of \[2, 8, 8\] came \[1, 8, 8\]"),
 ]
 
 
@@ -496,3 +522,67 @@ def test_the_map_of_a_residual_block_lies_in_its_theoretical_field():
     assert imap.trf_size == (13, 13)
     assert inside.sum() == imap.values.sum() > 0
     assert imap.centre == tuple((low + high - 1) / 2 for low, high in imap.trf_box)
+
+
+class Bag:
+    """Iterable, and nothing else."""
+
+    def __init__(self, *batches):
+        self.batches = batches
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+def test_batches_with_labels_give_the_map_of_the_images():
+    network, images = small_network(), some_images(5, 2, 8, 8)
+    expected = effective_receptive_field(network, images, batch_size=2).values
+    labelled = DataLoader(TensorDataset(images, torch.arange(5)), batch_size=2)
+    first, second = images[:2], images[2:]
+    for given in (
+        labelled,
+        DataLoader(TensorDataset(images), batch_size=2),
+        Bag((first, None), (second, None)),
+        Bag([first, {}], [second]),
+        iter([first, second]),
+    ):
+        np.testing.assert_array_equal(effective_receptive_field(network, given, batch_size=2).values, expected)
+
+
+def test_pictures_of_a_folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in "cab":
+        Image.fromarray(rng.integers(0, 256, (20, 26, 3), dtype=np.uint8)).save(tmp_path / f"{name}.png")
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Conv2d(4, 2, 3)).double()
+    pictures = Pictures(tmp_path, (12, 14), batch_size=2)
+    imap = effective_receptive_field(network, pictures, batch_size=2)
+    assert imap.samples == 3
+    assert imap.values.shape == (12, 14)
+    expected = effective_receptive_field(network, torch.cat(list(pictures)), batch_size=2)
+    np.testing.assert_array_equal(imap.values, expected.values)
+
+
+def test_noise_images():
+    network = small_network()
+    expected = torch.stack([Noise.uniform.draw((2, 8, 8), generator(3, i, INPUTS)) for i in range(5)])
+    plain = effective_receptive_field(network, expected, seed=3, batch_size=2)
+    for batch_size in (1, 2, 4):
+        noise = NoiseImages("uniform", (2, 8, 8), 5, seed=3, batch_size=batch_size)
+        imap = effective_receptive_field(network, noise, seed=3, batch_size=2)
+        assert difference(imap.values, plain.values) < 1e-12
+        assert imap.samples == 5
+
+
+def test_what_the_first_layer_takes_is_said_only_where_it_explains_the_failure():
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(3, 1, 1))
+
+        def forward(self, x):
+            return x * self.scale
+
+    with pytest.raises(InvalidInput, match=r"does not run on an input \[N, 2, 8, 8\]: "):
+        effective_receptive_field(nn.Sequential(Scaled(), nn.Conv2d(3, 2, 3)), torch.zeros(1, 2, 8, 8))
+    with pytest.raises(InvalidInput, match=r"does not run on an input \[N, 2, 4, 4\]: .*Kernel size"):
+        effective_receptive_field(nn.Conv2d(2, 3, 5), torch.zeros(1, 2, 4, 4))

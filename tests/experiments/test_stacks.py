@@ -5,8 +5,7 @@ import pytest
 
 from erf import erf_size
 from erf.gaussian_fit import map_moments
-from erf.seeds import generator
-from erf.stack_influence import WEIGHTS
+from erf.seeds import WEIGHTS, generator
 from erf.statistic import Statistic
 from experiments import stacks
 from experiments.stacks import Kind, StackConfig, map_of, measure_runs, predicted_map, predicted_sigma, stack_of
