@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from rich.console import Console
 from erf.errors import InvalidInput
 from experiments.experiment import CONF, Experiment, ExperimentConfig, experiment_names, load
 from experiments.help import USAGE, experiment_table, field_table
-from experiments.logbook import Logbook
+from experiments.logbook import PARTIAL, Logbook
 from experiments.record import Environment, atomic_write, is_complete, read_record, write_figure, write_record
 from experiments.run_folder import locked, run_folder, sweep_folder
 
@@ -181,11 +183,23 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
         print(f"already measured: {folder} (fresh=true measures again)")
     else:
         environment = Environment.now(config.device)
-        with locked(folder):
+        with _gone_if_refused(folder), locked(folder):
             if not is_complete(folder):  # another process may have been faster
                 _keep_composition(folder, composed)
                 _measure(experiment, config, folder, environment)
     _show_record(experiment, folder)
+
+
+@contextmanager
+def _gone_if_refused(folder: Path) -> Iterator[None]:
+    """Remove a folder made for a run whose input turned out to be unusable before anything was measured."""
+    new = not folder.exists()
+    try:
+        yield
+    except InvalidInput:
+        if new and folder.exists() and not (folder / PARTIAL).exists():
+            shutil.rmtree(folder)
+        raise
 
 
 def _typed(composed: DictConfig) -> ExperimentConfig:
@@ -212,7 +226,7 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
     start = time.monotonic()
     logbook = Logbook(folder, environment.commit or "unknown")
     if kept := logbook.kept():
-        print(f"going on: {kept} points are kept from before (to start anew, remove {folder / 'partial'})")
+        print(f"going on: {kept} points are kept from before (to start anew, remove {folder / PARTIAL})")
     result = experiment.run(config, logbook)
     figure = experiment.draw(result)
     logbook.figure("figure", figure, 0)

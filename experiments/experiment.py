@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 CONF = Path(__file__).parents[1] / "conf"
 
 
-def option(default: Any, help: str) -> Any:
-    """Return a dataclass field with a default (a list is copied for each instance) and its line of help."""
-    metadata = {"help": help}
+def option(default: Any, help: str, type: str | None = None) -> Any:
+    """Return a dataclass field with a default (a list is copied for each instance) and its line of help.
+
+    ``type`` is what the help says in place of the annotation, where that says too little.
+    """
+    metadata = {"help": help, "type": type}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -46,6 +49,14 @@ class ExperimentConfig:
             raise InvalidInput(f"name={self.name!r} cannot be chosen; allowed: {names['name']!r}")
         if self.seed < 0:
             raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
+
+    def files(self) -> list[Path]:
+        """Return the files and folders that the settings name and whose contents are measured.
+
+        Raises:
+            InvalidInput: One of them is missing.
+        """
+        return []
 
 
 class ExperimentResult(Protocol):

@@ -43,8 +43,9 @@ def field_table(experiment: Experiment, defaults: Mapping[str, Any]) -> Table:
     table = Table("field", "type", "default", "meaning", title=title, title_justify="left", box=None)
     types = get_type_hints(experiment.Config)
     for known in fields(experiment.Config):
-        default = Text(_value_text(defaults[known.name]))  # not a str: its brackets are no markup
-        table.add_row(known.name, _type_text(types[known.name]), default, known.metadata.get("help", ""))
+        kind = known.metadata.get("type") or _type_text(types[known.name])
+        texts = [kind, _value_text(defaults[known.name]), known.metadata.get("help", "")]
+        table.add_row(known.name, *map(Text, texts))  # not str: their brackets are no markup
     return table
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from erf import GaussianFit, InfluenceMap
 
+PARTIAL = "partial"  # the folder of points in a run's folder
 SMALLEST_SIDE = 160  # of an image in TensorBoard, in pixels: smaller maps are enlarged
 
 T = TypeVar("T")
@@ -43,7 +44,7 @@ class Logbook:
 
     def __init__(self, folder: Path, version: str = "unknown") -> None:
         self.folder = folder
-        self._partial = folder / "partial"
+        self._partial = folder / PARTIAL
         self._points = self._partial / version
         self._events = _EventFile(folder / "tensorboard")
 
@@ -92,8 +93,9 @@ class Logbook:
         """
         path = self._points / f"{name}.npz"
         if not path.exists():
+            arrays = measure()
             path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, encode_arrays(measure()))
+            atomic_write(path, encode_arrays(arrays))
         return decode_arrays(path)
 
     def kept(self) -> int:

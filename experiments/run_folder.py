@@ -23,6 +23,11 @@ LONGEST = 100  # characters of overrides in a folder's name; the hash tells long
 def run_folder(parent: Path, overrides: Sequence[str], config: ExperimentConfig) -> Path:
     """Return ``parent/<overrides or default>-<hash of config>``; where ``fresh``, the first of
     ``<...>``, ``<...>.2``, ``<...>.3``, ... without a record.
+
+    The hash is also that of the files that the config names: when one changes, the folder is another.
+
+    Raises:
+        InvalidInput: Such a file is missing.
     """
     first = parent / f"{_slug(overrides)}-{_config_hash(config)}"
     if not config.fresh or not is_complete(first):
@@ -73,7 +78,18 @@ def _clean(text: str) -> str:
 def _config_hash(config: ExperimentConfig) -> str:
     settings = msgspec.to_builtins(config)
     del settings["fresh"]  # says where to, not what
-    return _hash(settings)
+    files = config.files()
+    return _hash([settings, *map(_digest, files)] if files else settings)
+
+
+def _digest(path: Path) -> str:
+    """Return a digest of a file's contents, or of the names, sizes and times of all files in a folder."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    inside = sorted(found for found in path.rglob("*") if found.is_file())
+    states = [(found, found.stat()) for found in inside]
+    return _hash([(str(found.relative_to(path)), state.st_size, state.st_mtime_ns) for found, state in states])
 
 
 def _hash(settings: object) -> str:

@@ -40,7 +40,7 @@ def show_map(axes: Axes, values: np.ndarray) -> None:
     axes.tick_params(labelsize=7)
 
 
-def map_colour_bar(part: SubFigure, axes: Sequence[Axes]) -> None:
+def map_colour_bar(part: Figure | SubFigure, axes: Sequence[Axes]) -> None:
     """Add the colour scale that all maps of one figure share."""
     part.colorbar(ScalarMappable(Normalize(0, 1), "magma"), ax=axes, label="influence / peak", fraction=0.02)
 

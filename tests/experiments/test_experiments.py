@@ -16,8 +16,10 @@ from erf.seeds import derive
 from experiments import exact_theory
 from experiments.cli import main
 from experiments.experiment import CONF, experiment_names, load
+from experiments.network_source import Source
 from experiments.record import Environment, read_environment, read_record, write_record
 from experiments.stacks import Kind, map_of, measure_runs, require_runs
+from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook
 
 TOY = {
@@ -31,6 +33,13 @@ TOY = {
         "group_total": 40,
     },
     "nonlinearities": {"depth": 3, "runs": 6, "fewer_runs": 3, "groups": 2, "channels": 4},
+    "measure": {
+        "source": Source.file,
+        "network": f"{toy_networks.__file__}:make",
+        "layers": ["7", "10"],
+        "input_size": 24,
+        "samples": 4,
+    },
     "exact_theory": {"kernel_sizes": [2, 3], "depths": [2, 5], "depth": 3, "runs": 50, "bootstrap": 20},
 }
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
@@ -114,9 +123,15 @@ def test_every_tag_is_defined_in_the_docs(experiment):
     toy_run(experiment, logbook)
     used = {tag for tag, *_ in logbook.logged_scalars} | {tag for tag, *_ in logbook.logged_maps}
     documented = set(re.findall(r"^\| `([^`]+)`", DOCS.read_text(), flags=re.M))
-    kinds = "|".join(Kind)
-    assert {re.sub(rf"/({kinds})$", "/KIND", tag) for tag in used} <= documented
+    assert {general(tag) for tag in used} <= documented
     assert used
+
+
+def general(tag):
+    """Return a tag as the docs have it."""
+    for word, names in {"KIND": Kind, "LAYER": TOY["measure"]["layers"]}.items():
+        tag = re.sub(rf"/({'|'.join(names)})$", f"/{word}", tag)
+    return tag
 
 
 def test_its_summary_prints(experiment, capsys):

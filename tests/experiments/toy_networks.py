@@ -1,0 +1,67 @@
+"""Networks as a user's file would make them."""
+
+import torch
+from torch import nn
+
+
+def make():
+    """Four convolutions at stride 1, then one of stride 2 and one of dilation 2: TRFs of 9 and 19 pixels."""
+    stem = [part for channels in (3, 8, 8, 8) for part in (nn.Conv2d(channels, 8, 3, padding=1), nn.ReLU())]
+    return nn.Sequential(
+        *stem, nn.Conv2d(8, 8, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=2, dilation=2)
+    )
+
+
+def with_attention():
+    """A squeeze by the global mean, which gives its successors an infinite TRF."""
+
+    class Squeeze(nn.Module):
+        def forward(self, x):
+            return x * torch.sigmoid(x.mean((2, 3), keepdim=True))
+
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Squeeze(), nn.Conv2d(4, 4, 3, padding=1))
+
+
+def normalized():
+    """In train mode, its batch norm joins all pixels."""
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4))
+
+
+def classifier():
+    """Its output has no spatial axes."""
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Flatten(), nn.Linear(4 * 24 * 24, 10))
+
+
+class TwoOutputs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(x), x
+
+
+class Dead(nn.Module):
+    """No input reaches its output through anything but a ReLU that is off."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        return torch.relu(self.conv(x).abs() * -1)
+
+
+class Holes(nn.Module):
+    """Four corners, the centre between them a hole."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 2, dilation=4, padding=2)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def video():
+    return nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 4, (1, 3, 3), padding=(0, 1, 1)))
