@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -15,10 +15,15 @@ from torch.utils.hooks import RemovableHandle
 
 from erf.aggregation import Aggregation, check_aggregation, output_direction
 from erf.device import full_float32
+from erf.diagnostics import findings
 from erf.errors import InvalidInput
 from erf.influence_map import InfluenceMap, map_of_samples
 from erf.receptive_field import ReceptiveField, Unit, theoretical_receptive_field
 from erf.statistic import Statistic, choice
+
+# Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
+# float32 have a ten-millionth of it.
+CANCELLED = 1e-3
 
 
 class Mode(StrEnum):
@@ -49,7 +54,10 @@ def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor 
     with _measuring(network, Mode.as_is):
         # A network may change its input in place, which a leaf would forbid.
         features = network(leaf.clone())
-        return _gradient(features, leaf, unit, direction)
+        grid = tuple(features.shape[2:])
+        if len(unit) != len(grid) or any(not 0 <= index < side for index, side in zip(unit, grid, strict=True)):
+            raise InvalidInput(f"unit={unit} is outside the layer's grid of {' x '.join(map(str, grid))} units")
+        return _gradient(features[(..., *unit)], leaf, direction)
 
 
 def effective_receptive_field(
@@ -100,9 +108,12 @@ def effective_receptive_field(
     units = unit if isinstance(unit, list) else [unit]
     probes: list[_Probe] = []
     maps: list[InfluenceMap] = []
+    cancelling: list[bool] = []
     with _measuring(network, choice(Mode, mode, "mode")):
         for first, batch in _batches(images, batch_size, first_sample):
-            probes = probes or _probes(network, batch, layer, unit, mode)
+            if not probes:
+                probes = _probes(network, batch, layer, unit, mode)
+                cancelling = _cancelling(network, batch[:1], probes) if aggregation == "sum" else [False] * len(probes)
             choose = partial(_directions, aggregation, kind, seed, range(first, first + len(batch)))
             new = [
                 _map_of(g, probe.field, kind, aggregation, normalize)
@@ -111,6 +122,10 @@ def effective_receptive_field(
             maps = [old.merge(one) for old, one in zip(maps, new, strict=True)] if maps else new
     if not maps:
         raise InvalidInput("there is no image to measure on")
+    maps = [
+        replace(imap, findings=findings(network, probe.field, cancels))
+        for imap, probe, cancels in zip(maps, probes, cancelling, strict=True)
+    ]
     by_layer = {name: maps[i * len(units) : (i + 1) * len(units)] for i, name in enumerate(names)}
     results = {name: found if isinstance(unit, list) else found[0] for name, found in by_layer.items()}
     return results if isinstance(layer, list) else results[layer]
@@ -182,19 +197,29 @@ def _influences(
     leaf = batch.detach().to(_home(network, batch)).requires_grad_()
     features = _features(network, leaf.clone(), {probe.layer for probe in probes})
     for probe in probes:
-        outputs = features[probe.layer]
-        _check_layout(outputs, probe)
-        yield probe, _gradient(outputs, leaf, probe.field.unit, choose(outputs.shape[1]))
+        at_unit = _at_unit(features[probe.layer], probe, len(batch))
+        yield probe, _gradient(at_unit, leaf, choose(at_unit.shape[1]))
 
 
-def _check_layout(outputs: Tensor, probe: _Probe) -> None:
+def _cancelling(network: nn.Module, image: Tensor, probes: Sequence[_Probe]) -> list[bool]:
+    """Return for each probe whether its channels' sum has next to none of the influence that each of them has."""
+
+    def totals(aggregation: Aggregation) -> list[float]:
+        choose = partial(_directions, aggregation, Statistic.mean_abs, 0, range(1))
+        return [float(g.abs().sum(dtype=torch.float64)) for _, g in _influences(network, image, probes, choose)]
+
+    return [one < CANCELLED * other for one, other in zip(totals("sum"), totals("random_sign"), strict=True)]
+
+
+def _at_unit(outputs: Tensor, probe: _Probe, images: int) -> Tensor:
+    """Return the unit's channels ``[N, K]``, in whatever layout the layer's output is."""
     name = "the network's output" if probe.layer is None else f"layer {probe.layer!r}"
-    if probe.field.grid is None:
+    index = probe.field.index
+    if index is None:
         raise InvalidInput(f"{name} has no spatial axes, so its units have a TRF but no map; name an earlier layer")
-    if tuple(outputs.shape[2:]) != probe.field.grid:
-        raise InvalidInput(
-            f"{name} has shape {list(outputs.shape)}: maps need [N, channels, *{probe.field.grid}], channels first"
-        )
+    if index[0] != slice(None) or len(outputs) != images:
+        raise InvalidInput(f"{name} has shape {list(outputs.shape)}: its first dimension must be the images")
+    return outputs[index].reshape(images, -1)
 
 
 def _features(network: nn.Module, images: Tensor, names: Iterable[str | None]) -> dict[str | None, Tensor]:
@@ -223,11 +248,7 @@ def _removed(handle: RemovableHandle) -> Iterator[None]:
         handle.remove()
 
 
-def _gradient(features: Tensor, leaf: Tensor, unit: Unit, direction: Tensor | None) -> Tensor:
-    grid = tuple(features.shape[2:])
-    if len(unit) != len(grid) or any(not 0 <= index < side for index, side in zip(unit, grid, strict=True)):
-        raise InvalidInput(f"unit={unit} is outside the layer's grid of {' x '.join(map(str, grid))} units")
-    at_unit = features[(..., *unit)]
+def _gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None) -> Tensor:
     weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
     (g,) = torch.autograd.grad(weighted.sum(), leaf, retain_graph=True, allow_unused=True)
     return torch.zeros_like(leaf) if g is None else g
@@ -248,7 +269,7 @@ def _map_of(
             f"{str(g.dtype).removeprefix('torch.')}; measure in float64 or rescale the weights"
         )
     moments = kind.moment(g.double()).mean(1).cpu().numpy()
-    return map_of_samples(moments, kind, field.box, aggregation, normalize)
+    return map_of_samples(moments, kind, field.box, aggregation, normalize, field.centre)
 
 
 def _home(network: nn.Module, batch: Tensor) -> Tensor:

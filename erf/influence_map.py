@@ -20,14 +20,15 @@ class InfluenceMap:
     Attributes:
         values: ``[H, W]`` float64 (one dimension per spatial axis); >= 0 except for ``signed_mean``.
         statistic: How the samples became one value per pixel.
-        centre: The centre of the unit's TRF in the map's coordinates, in pixels; pixel centres are integers.
+        centre: Where the unit stands in the map's coordinates, in pixels: the centre of its TRF, or along an axis that
+            is spanned whole ``start + unit * jump``; pixel centres are integers.
         trf_box: Per axis, the half-open range of the unit's TRF in the map's coordinates, not clipped.
         samples: Images (or runs) in the map; ``math.inf`` for exact theory.
         skipped: Images (or runs) whose influence was 0 everywhere; left out.
         origin: Input coordinate of ``values[0, 0]``.
         aggregation: How output channels were combined: "random_sign", "sum" or a channel's index.
         normalized: Whether each run's moments were divided by their sum before averaging.
-        diagnostics: What the reader must know about this map, one sentence each.
+        findings: What the map alone does not show of the network, one sentence each.
     """
 
     values: np.ndarray
@@ -39,7 +40,7 @@ class InfluenceMap:
     origin: tuple[int, ...] = ()
     aggregation: Aggregation = "random_sign"
     normalized: bool = False
-    diagnostics: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.origin:
@@ -56,6 +57,22 @@ class InfluenceMap:
         return tuple(
             start < 0 or stop > side for (start, stop), side in zip(self.trf_box, self.values.shape, strict=True)
         )
+
+    @property
+    def diagnostics(self) -> tuple[str, ...]:
+        """What the reader must know about this map, one sentence each; empty if there is nothing."""
+        size, image = (" x ".join(map(str, sides)) for sides in (self.trf_size, self.values.shape))
+        total = self.samples + self.skipped
+        found = []
+        if any(trf > side for trf, side in zip(self.trf_size, self.values.shape, strict=True)):
+            found.append(f"the TRF ({size} pixels) is larger than the image ({image}), which cuts the map off")
+        elif any(self.clipped):
+            found.append(f"the TRF ({size} pixels) leaves the image ({image}), which cuts the map off")
+        if self.samples == 0:
+            found.append(f"the unit is dead: no pixel of any of the {total} samples has an influence on it")
+        elif self.skipped:
+            found.append(f"{self.skipped} of {total} samples are 0 everywhere and left out")
+        return (*found, *self.findings)
 
     def on_trf(self) -> tuple[slice, ...]:
         """Return the slices of ``values`` that lie in the TRF's box."""
@@ -83,7 +100,7 @@ class InfluenceMap:
             values=self._merged_values(other),
             samples=self.samples + other.samples,
             skipped=self.skipped + other.skipped,
-            diagnostics=tuple(dict.fromkeys(self.diagnostics + other.diagnostics)),
+            findings=tuple(dict.fromkeys(self.findings + other.findings)),
         )
 
     def _merged_values(self, other: InfluenceMap) -> np.ndarray:
@@ -96,7 +113,12 @@ class InfluenceMap:
 
 
 def map_of_samples(
-    moments: np.ndarray, statistic: Statistic, trf_box: Box, aggregation: Aggregation, normalize: bool = False
+    moments: np.ndarray,
+    statistic: Statistic,
+    trf_box: Box,
+    aggregation: Aggregation,
+    normalize: bool = False,
+    centre: tuple[float, ...] = (),
 ) -> InfluenceMap:
     """Return the influence map of samples' moment maps ``[N, H, W]``; all-zero ones are left out and counted.
 
@@ -107,6 +129,7 @@ def map_of_samples(
         aggregation: How the output channels were combined.
         normalize: Divide each sample's moments by their sum first: the few samples of largest gain then do not
             dominate, but the map is biased away from exact theory.
+        centre: Of the unit, in the maps' coordinates; that of the box if it is not given.
     """
     kept = moments[moments.any(axis=tuple(range(1, moments.ndim)))]
     if normalize:
@@ -118,7 +141,7 @@ def map_of_samples(
     return InfluenceMap(
         values=statistic.from_mean_moment(mean),
         statistic=statistic,
-        centre=tuple((low + high - 1) / 2 for low, high in trf_box),
+        centre=centre or tuple((low + high - 1) / 2 for low, high in trf_box),
         trf_box=trf_box,
         samples=len(kept),
         skipped=len(moments) - len(kept),

@@ -42,6 +42,8 @@ class ReceptiveField:
         spanned_by: Per axis, the first module that spans it whole; None where the size is finite.
         unit: The unit, by its index along each axis.
         grid: The layer's units along each axis; None where the layer has no spatial axes.
+        index: Of the unit in the layer's output ``[N, ...]``, whatever its layout: ``output[index]`` holds the images
+            and the unit's channels; None where the layer has no spatial axes.
     """
 
     size: tuple[float, ...]
@@ -52,21 +54,37 @@ class ReceptiveField:
     spanned_by: tuple[str | None, ...]
     unit: Unit
     grid: Unit | None
+    index: tuple[int | slice, ...] | None
     _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def centre(self) -> tuple[float, ...]:
-        """The centre of the box, per axis; pixel centres are integers."""
-        return tuple((low + high - 1) / 2 for low, high in self.box)
+        """Where the unit stands, per axis; pixel centres are integers.
+
+        It is the centre of the box; along an axis that is spanned whole, ``start + unit * jump`` if they are known.
+        """
+        axes = zip(self.size, self.start, self.unit, self.jump, self.box, strict=True)
+        return tuple(
+            start + unit * jump if math.isinf(size) and jump is not None and start is not None else (low + high - 1) / 2
+            for size, start, unit, jump, (low, high) in axes
+        )
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The names of the modules that have run when the layer has, in the order of their calls."""
+        return tuple(step.name for step in self._path)
 
     def table(self) -> str:
         """Return the recursion layer by layer, in the order of the calls, up to this layer's own line.
 
         A layer's size is that of its middle unit; layers without rows and columns have none.
         """
-        lines = [("layer", "type", "size", "jump", "start"), *(_line(step) for step in self._path)]
+        lines = [("layer", "type", "size", "jump", "start"), *(_line(step) for step in self._lines())]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+    def _lines(self) -> tuple[Step, ...]:
+        return tuple(step for step in self._path if step.leaf or step is self._path[-1])
 
 
 @overload
@@ -130,7 +148,7 @@ def _fields(
     network: nn.Module, passed: Trace, size: Unit, name: str, unit: Unit | list[Unit] | None
 ) -> ReceptiveField | list[ReceptiveField]:
     step = _step_of(network, passed, name)
-    path = tuple(s for s in passed.steps[: passed.steps.index(step) + 1] if s.leaf or s is step)
+    path = tuple(passed.steps[: passed.steps.index(step) + 1])
     try:
         grid = grid_of(_only_output(step))
     except InvalidInput as error:
@@ -156,6 +174,7 @@ def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[
         spanned_by=tuple(names),
         unit=unit,
         grid=grid.shape,
+        index=None if grid.shape is None else grid.index(unit),
         _path=path,
     )
 

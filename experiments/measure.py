@@ -262,9 +262,9 @@ def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first
     )
     kept = {}
     for name, imap in (found if config.layers else {OUTPUT: found}).items():
-        kept[f"{name}/values"], kept[f"{name}/centre"] = imap.values, np.array(imap.centre)
+        kept[f"{name}/values"] = imap.values
         kept[f"{name}/counts"] = np.array([imap.samples, imap.skipped])
-        kept[f"{name}/diagnostics"] = np.array(imap.diagnostics, dtype=np.str_)
+        kept[f"{name}/findings"] = np.array(imap.findings, dtype=np.str_)
     return kept
 
 
@@ -273,12 +273,12 @@ def _kept_map(config: Config, name: str, trf: ReceptiveField, kept: dict[str, np
     return InfluenceMap(
         values=kept[f"{name}/values"],
         statistic=config.statistic,
-        centre=tuple(kept[f"{name}/centre"].tolist()),
+        centre=trf.centre,
         trf_box=trf.box,
         samples=samples,
         skipped=skipped,
         aggregation=config.aggregation,
-        diagnostics=tuple(kept[f"{name}/diagnostics"].tolist()),
+        findings=tuple(kept[f"{name}/findings"].tolist()),
     )
 
 
@@ -346,9 +346,6 @@ def _notes(result: Result) -> Iterator[Text]:
 
 def layer_notes(layer: Layer) -> Iterator[str]:
     """Yield what the reader must know about a layer's numbers, one sentence each."""
-    spanning = dict.fromkeys(name for name in layer.spanned_by if name)
-    if spanning:
-        yield f"the TRF is infinite, because {' and '.join(spanning)} spans the image"
     if layer.reference == Reference.peak:
         yield "the ERF size is relative to the peak, because the centre is 0 or outside the image"
     if layer.cut and any(layer.cut):

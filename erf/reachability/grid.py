@@ -9,7 +9,7 @@ import numpy as np
 
 from erf.errors import InvalidInput
 from erf.reachability.digit import Digit, Floats
-from erf.reachability.reach import NOTHING, Reach
+from erf.reachability.reach import NOTHING, Integers, Reach
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,25 @@ class Grid:
         boxes: Per input axis ``[3, *shape]``, as in :class:`Reach`, the channels joined; 1 wide where constant.
         digits: Per input axis, how the boxes go on from unit to unit; None where there is nothing to count.
         exact: Per input axis, as in :class:`Reach`.
+        dims: Per input axis, the output's dimension that runs along it; None where there is none.
+        tokens: Where one dimension runs along all axes: the position of each unit along it, ``[*shape]``.
     """
 
     shape: tuple[int, ...] | None
     boxes: tuple[Floats, ...]
     digits: tuple[Digit | None, ...]
     exact: tuple[bool, ...]
+    dims: tuple[int | None, ...]
+    tokens: Integers | None = None
+
+    def index(self, unit: Sequence[int]) -> tuple[int | slice, ...]:
+        """Return the index of a unit in the output; the dimensions that it leaves are the images and the channels."""
+        if self.tokens is not None:
+            places = {self.dims[0]: int(self.tokens[tuple(unit)])}
+        else:
+            places = dict(zip(self.dims, unit, strict=True))
+        last = max((dim for dim in places if dim is not None), default=-1)
+        return tuple(places.get(dim, slice(None)) for dim in range(last + 1))
 
     def line(self, axis: int, unit: Sequence[int]) -> Floats:
         """Return the boxes ``[3, n]`` of the units along one axis through ``unit``."""
@@ -77,7 +90,8 @@ def _pooled(reaches: Sequence[Reach]) -> Grid:
     """No axis is left."""
     boxes = tuple(reach.values.min(axis=tuple(range(1, reach.values.ndim))) for reach in reaches)
     boxes = tuple(box.reshape(3, *(1,) * len(reaches)) for box in boxes)
-    return Grid(None, boxes, (None,) * len(reaches), tuple(reach.exact for reach in reaches))
+    nowhere = (None,) * len(reaches)
+    return Grid(None, boxes, nowhere, tuple(reach.exact for reach in reaches), nowhere)
 
 
 def _map(reaches: Sequence[Reach], dims: Sequence[int | None]) -> Grid:
@@ -92,7 +106,7 @@ def _map(reaches: Sequence[Reach], dims: Sequence[int | None]) -> Grid:
         boxes.append(_joined(reach, dims))
         along = dims[axis]
         digits.append(None if along is None else reach.dims[along][0])
-    return Grid(shape, tuple(boxes), tuple(digits), tuple(reach.exact for reach in reaches))
+    return Grid(shape, tuple(boxes), tuple(digits), tuple(reach.exact for reach in reaches), tuple(dims))
 
 
 def _joined(reach: Reach, dims: Sequence[int | None]) -> Floats:
@@ -124,4 +138,7 @@ def _tokens(reaches: Sequence[Reach], dim: int) -> Grid:
     boxes = [np.full((3, *shape), NOTHING) for _ in lines]
     for box, line in zip(boxes, lines, strict=True):
         box.reshape(3, -1)[:, cells] = line[:, placed]
-    return Grid(shape, tuple(boxes), (None,) * len(reaches), tuple(reach.exact for reach in reaches))
+    tokens = np.empty(shape, dtype=np.int64)
+    tokens.reshape(-1)[cells] = np.flatnonzero(placed)
+    exact = tuple(reach.exact for reach in reaches)
+    return Grid(shape, tuple(boxes), (None,) * len(reaches), exact, (dim,) * len(reaches), tokens)

@@ -33,6 +33,7 @@ def field_of(box, size=None, jump=None, clipped=None):
         spanned_by=(None,) * axes,
         unit=(0,) * axes,
         grid=(1,) * axes,
+        index=None,
     )
 
 
@@ -47,7 +48,7 @@ def test_a_measured_layer():
     ).double()
     images = torch.randn(4, 2, 30, 40, dtype=torch.float64)
     trf = theoretical_receptive_field(network, (30, 40))
-    imap = replace(effective_receptive_field(network, images), diagnostics=("one", "two"))
+    imap = replace(effective_receptive_field(network, images), findings=("one", "two"))
     found = compare(trf, imap)
     assert (found.trf_size, found.effective_stride, found.clipped) == ((7, 11), (1, 2), (False, False))
     assert found.erf_size == erf_size(imap)
@@ -71,9 +72,9 @@ def test_one_axis_or_three(axes):
 
 
 def test_a_map_that_is_0_everywhere_has_no_size():
-    imap = map_of(np.zeros((5, 5)), samples=0, skipped=3, diagnostics=("dead",))
+    imap = map_of(np.zeros((5, 5)), samples=0, skipped=3, findings=("stated",))
     assert compare(field_of(imap.trf_box, jump=(2, None)), imap) == Comparison(
-        trf_size=(5, 5), effective_stride=(2, None), clipped=(False, False), diagnostics=("dead",)
+        trf_size=(5, 5), effective_stride=(2, None), clipped=(False, False), diagnostics=imap.diagnostics
     )
 
 

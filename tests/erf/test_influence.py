@@ -9,6 +9,7 @@ from PIL import Image
 from torch import nn
 from torch.autograd.functional import jacobian
 from torch.utils.data import DataLoader, TensorDataset
+from torchvision import models
 
 from erf import InvalidInput, effective_receptive_field, influence
 from erf.aggregation import output_direction
@@ -422,11 +423,81 @@ class ChannelsLast(nn.Module):
         return x.permute(0, 2, 3, 1)
 
 
-def test_a_layer_with_its_channels_last_is_refused():
-    network = nn.Sequential(nn.Conv2d(2, 4, 3), ChannelsLast())
-    with pytest.raises(
-        InvalidInput, match=r"the network's output has shape \[1, 6, 7, 4\]: maps need .*channels first"
-    ):
+class BatchLast(nn.Module):
+    def forward(self, x):
+        return x.permute(2, 3, 1, 0)
+
+
+class Tokens(nn.Module):
+    """Rows and columns one after the other, with prefix tokens before and after them."""
+
+    def __init__(self, channels, before=0, after=0):
+        super().__init__()
+        self.before, self.after = (nn.Parameter(torch.randn(1, n, channels)) for n in (before, after))
+
+    def forward(self, x):
+        count = len(x)
+        own = x.flatten(2).transpose(1, 2)
+        return torch.cat([self.before.expand(count, -1, -1), own, self.after.expand(count, -1, -1)], 1)
+
+
+class SelfAttention(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.norm, self.attention = nn.LayerNorm(channels), nn.MultiheadAttention(channels, 2, batch_first=True)
+
+    def forward(self, x):
+        normed = self.norm(x)
+        return x + self.attention(normed, normed, normed)[0]
+
+
+def patches():
+    return nn.Conv2d(2, 4, (2, 3), stride=(2, 3))
+
+
+@pytest.mark.parametrize("unit", [(0, 0), (3, 1), (2, 2), None])
+@pytest.mark.parametrize(
+    ("last", "at"),
+    [
+        (ChannelsLast(), lambda y, row, column: y[:, row, column]),
+        (Tokens(4), lambda y, row, column: y[:, 3 * row + column]),
+        (Tokens(4, 2, 1), lambda y, row, column: y[:, 2 + 3 * row + column]),
+        (nn.Sequential(Tokens(4, 1), SelfAttention(4)), lambda y, row, column: y[:, 1 + 3 * row + column]),
+        (nn.Unflatten(1, (2, 2)), lambda y, row, column: y[:, :, :, row, column].flatten(1)),
+    ],
+    ids=["channels last", "tokens", "prefix tokens", "attention", "channels in two dimensions"],
+)  # fmt: skip
+def test_units_are_found_in_every_layout(last, at, unit):
+    network, images = nn.Sequential(patches(), copy.deepcopy(last)).double(), some_images(2, 2, 8, 9)
+    leaf = images.clone().requires_grad_()
+    at_unit = at(network(leaf), *(unit or (2, 1)))
+    signs = torch.stack([output_direction("random_sign", 4, 0, sample) for sample in range(2)])
+    (g,) = torch.autograd.grad((at_unit * signs).sum(), leaf)
+    imap = effective_receptive_field(network, images, layer="1", unit=unit)
+    assert difference(imap.values, g.abs().mean((0, 1))) < 1e-12
+    row, column = unit or (2, 1)
+    assert imap.centre == (2 * row + 0.5, 3 * column + 1)
+
+
+def test_swin_and_vit_layers_are_measured():
+    swin = models.swin_transformer.SwinTransformer([4, 4], 8, [1, 1], [2, 2], [4, 4]).double()
+    images = some_images(2, 3, 32, 48)
+    imap = effective_receptive_field(swin, images, layer="features.1", aggregation=3)
+    leaf = images.clone().requires_grad_()
+    (g,) = torch.autograd.grad(swin.eval().features[:2](leaf)[:, 4, 6, 3].sum(), leaf)
+    assert difference(imap.values, g.abs().mean((0, 1))) < 1e-12
+    vit = models.VisionTransformer(32, 8, 1, 2, 16, 32).double().eval()
+    imap = effective_receptive_field(vit, images[..., :32], layer="encoder.layers", aggregation=3)
+    leaf = images[..., :32].clone().requires_grad_()
+    tokens = torch.cat([vit.class_token.expand(2, -1, -1), vit._process_input(leaf)], 1) + vit.encoder.pos_embedding
+    (g,) = torch.autograd.grad(vit.encoder.layers(tokens)[:, 1 + 4 * 2 + 2, 3].sum(), leaf)
+    assert difference(imap.values, g.abs().mean((0, 1))) < 1e-12
+    assert imap.centre == (19.5, 19.5)
+
+
+def test_images_must_be_the_first_dimension_of_a_layer():
+    network = nn.Sequential(nn.Conv2d(2, 4, 3), BatchLast())
+    with pytest.raises(InvalidInput, match=r"output has shape \[6, 7, 4, 1\]: its first dimension must be the images"):
         effective_receptive_field(network, torch.rand(1, 2, 8, 9))
 
 

@@ -83,10 +83,33 @@ def test_merging_nothing_but_zeros():
     assert (merged.merge(measured(samples())).values == measured(samples()).values).all()
 
 
-def test_merged_diagnostics_are_said_once():
-    one = map_of(np.ones((2, 2)), samples=1, diagnostics=("clipped", "dead"))
-    other = map_of(np.ones((2, 2)), samples=1, diagnostics=("dead", "cancelling"))
-    assert one.merge(other).diagnostics == ("clipped", "dead", "cancelling")
+def test_merged_findings_are_said_once():
+    one = map_of(np.ones((2, 2)), samples=1, findings=("spanned", "zero"))
+    other = map_of(np.ones((2, 2)), samples=1, findings=("zero", "cancelling"))
+    assert one.merge(other).findings == ("spanned", "zero", "cancelling")
+    assert one.merge(other).diagnostics == one.merge(other).findings
+
+
+@pytest.mark.parametrize(
+    ("box", "said"),
+    [
+        (((0, 6), (0, 9)), ()),
+        (((-1, 5), (3, 9)), ("the TRF (6 x 6 pixels) leaves the image (6 x 9), which cuts the map off",)),
+        (((-1, 7), (0, 3)), ("the TRF (8 x 3 pixels) is larger than the image (6 x 9), which cuts the map off",)),
+    ],
+)
+def test_a_map_that_is_cut_off_says_so(box, said):
+    assert map_of(np.ones((6, 9)), box=box).diagnostics == said
+
+
+def test_a_map_says_what_was_left_out():
+    g = samples()
+    assert measured(g).diagnostics == ()
+    g[[0, 3]] = 0
+    assert measured(g).diagnostics == ("2 of 6 samples are 0 everywhere and left out",)
+    merged = measured(g[:3]).merge(measured(g[3:]))
+    assert merged.diagnostics == measured(g).diagnostics
+    assert measured(0 * g).diagnostics == ("the unit is dead: no pixel of any of the 6 samples has an influence on it",)
 
 
 @pytest.mark.parametrize(

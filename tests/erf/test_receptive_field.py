@@ -41,7 +41,7 @@ def test_the_worked_example_of_the_paper_s_recursion() -> None:
     assert sizes == ["3", "5", "7", "9", "10"]
     assert field == ReceptiveField(
         size=(10, 10), jump=(1, 1), start=(4.5, 4.5), box=((0, 10), (0, 10)), clipped=(False, False),
-        spanned_by=(None, None), unit=(0, 0), grid=(1, 1),
+        spanned_by=(None, None), unit=(0, 0), grid=(1, 1), index=(slice(None), slice(None), 0, 0),
     )  # fmt: skip
     assert field.centre == (4.5, 4.5)
 
@@ -322,6 +322,9 @@ def test_vision_transformer() -> None:
     assert patches.size == tokens.size == (32, 32)
     assert patches.box == tokens.box == ((32, 64), (32, 64))
     assert (tokens.jump, tokens.start) == ((32, 32), (15.5, 15.5))
+    assert tokens.index == mixed.index == (slice(None), 1 + 2 * 1 + 1)
+    assert patches.index == (slice(None), slice(None), 1, 1)
+    assert mixed.centre == tokens.centre == (47.5, 47.5)
     assert mixed.size == (math.inf, math.inf)
     assert mixed.spanned_by[0] == "encoder.layers.encoder_layer_0.self_attention"
 

@@ -155,7 +155,9 @@ def printed(result):
 
 
 def test_what_the_reader_must_know_stands_below_the_table():
-    assert "2: the TRF is infinite, because 1 spans the image" in printed(measured("with_attention", layers=["2"]))
+    assert "2: module '1' spans the image, so the unit sees all of it" in printed(
+        measured("with_attention", layers=["2"])
+    )
     holes = measured("Holes", layers=[])
     assert holes.layers[0].reference == "peak"
     assert "output: the ERF size is relative to the peak" in printed(holes)
