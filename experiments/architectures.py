@@ -19,10 +19,10 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
-from erf import InvalidInput, compare, effective_receptive_field, theoretical_receptive_field
+from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size, theoretical_receptive_field
 from erf.batch_norm import calibrate_batch_norm_
 from erf.device import resolve_device
-from erf.erf_size import Reference
+from erf.erf_size import Reference, above_threshold
 from erf.noise import Noise, NoiseImages
 from erf.seeds import derive
 from erf.statistic import Statistic
@@ -92,6 +92,8 @@ DEFAULT = [
     "mobilenet_v3_large",
     "efficientnet_b0",
     "convnext_tiny",
+    "swin_t",
+    "vit_b_16",
 ]
 
 
@@ -137,26 +139,25 @@ class Stage:
     Attributes:
         network: Its name.
         layer: The module that ends the stage.
-        depth: Convolutions and linear layers that are called up to its end, parallel branches included.
-        trf_size: None where it is infinite; ``spanned_by`` then names the module.
-        spanned_by: The first module that spans the image.
+        depth: Convolutions and linear layers that are called up to its end, parallel branches included (the products
+            inside attention are not).
+        trf_size: None where it is infinite.
         sizes: ERF size of each draw whose map is not 0 everywhere.
         interval: Of their mean.
         reference: What the sizes are relative to: peak where the centre is 0 or outside the image in any draw.
-        cut: Whether the ERF leaves the image in any draw, so that its size is that of the part inside.
-        diagnostics: Of the maps, each once.
+        cut: Whether the ERF reaches the image's border in any draw, so that its size is that of the part inside.
+        findings: What the maps do not show, each once.
     """
 
     network: str
     layer: str
     depth: int
     trf_size: int | None
-    spanned_by: str | None
     sizes: tuple[float, ...]
     interval: Interval | None
     reference: Reference
     cut: bool
-    diagnostics: tuple[str, ...]
+    findings: tuple[str, ...]
 
     @property
     def size(self) -> float | None:
@@ -211,17 +212,30 @@ def _measure(config: Config, name: str, draw: int) -> dict[str, np.ndarray]:
         calibrate_batch_norm_(network, (batch.to(device) for batch in calibration))
     fields = theoretical_receptive_field(network, size, layers)
     maps = effective_receptive_field(network, images, layers, statistic=config.statistic, seed=seed)
-    both = [compare(fields[layer], maps[layer]) for layer in layers]
+    sizes, references, cuts = zip(*(_size(maps[layer]) for layer in layers), strict=True)
     return {
         "depth": _depths(network, torch.zeros(1, 3, *size, device=device), layers),
-        "trf_size": np.array([c.trf_size[0] for c in both]),
-        "spanned_by": np.array([fields[layer].spanned_by[0] or "" for layer in layers]),
-        "size": np.array([math.nan if c.erf_size is None else c.erf_size for c in both]),
-        "peak": np.array([c.reference == Reference.peak for c in both]),
-        "cut": np.array([any(c.cut or ()) for c in both]),
-        "diagnostics": np.array(["\n".join(c.diagnostics) for c in both]),
+        "trf_size": np.array([fields[layer].size[0] for layer in layers]),
+        "size": np.array(sizes),
+        "reference": np.array(references),
+        "cut": np.array(cuts),
+        "findings": np.array(["\n".join(maps[layer].findings) for layer in layers]),
         "map": maps[layers[-1]].values,
     }
+
+
+def _size(imap: InfluenceMap) -> tuple[float, Reference, bool]:
+    """Return the ERF size, nan for a map of zeros, what it is relative to, and whether the ERF reaches the border."""
+    if not imap.values.any():
+        return math.nan, Reference.centre, False
+    reference = Reference.centre
+    try:
+        size = erf_size(imap, reference)
+    except InvalidInput:  # the centre is a hole
+        reference = Reference.peak
+        size = erf_size(imap, reference)
+    above = above_threshold(imap, reference)
+    return size, reference, bool(above[[0, -1]].any() or above[:, [0, -1]].any())
 
 
 def _depths(network: nn.Module, image: Tensor, layers: list[str]) -> np.ndarray:
@@ -258,12 +272,11 @@ def _stages_of(network: str, draws: list[dict[str, np.ndarray]]) -> Iterator[Sta
             layer=layer,
             depth=int(column["depth"][0]),
             trf_size=None if math.isinf(trf_size) else int(trf_size),
-            spanned_by=str(column["spanned_by"][0]) or None,
             sizes=sizes,
             interval=mean_interval(sizes),
-            reference=Reference.peak if column["peak"].any() else Reference.centre,
+            reference=Reference.peak if Reference.peak in column["reference"] else Reference.centre,
             cut=bool(column["cut"].any()),
-            diagnostics=tuple(dict.fromkeys(d for found in column["diagnostics"] for d in str(found).splitlines())),
+            findings=tuple(dict.fromkeys(line for found in column["findings"] for line in str(found).splitlines())),
         )
 
 
@@ -279,27 +292,21 @@ def _report(stage: Stage, logbook: Logbook) -> None:
 
 
 def summary(result: Result) -> Group:
-    """Return the table of stages, and below it what the reader must know, each once with the stages it is about."""
-    table = Table("network", "stage", "depth", "TRF", "ERF size", "95 %", "ratio", "spanned by")
+    """Return the table of stages, and below it what must be known about each network up to its last stage."""
+    table = Table("network", "stage", "depth", "TRF", "ERF size", "95 %", "ratio", "border")
     for stage in result.stages:
         trf = "inf" if stage.trf_size is None else str(stage.trf_size)
-        size = axes_text([stage.size], 1) + (" (cut)" if stage.cut else "")
-        row = [stage.network, stage.layer, str(stage.depth), trf, size, interval_text(stage.interval, 1)]
-        table.add_row(*row, axes_text([stage.ratio], 3), stage.spanned_by or "")
+        size, ratio = axes_text([stage.size], 1), axes_text([stage.ratio], 3)
+        border = "reached" if stage.cut else ""
+        texts = [stage.network, stage.layer, str(stage.depth), trf, size, interval_text(stage.interval, 1), ratio]
+        table.add_row(*texts, border)
     return Group(table, *_notes(result))
 
 
 def _notes(result: Result) -> Iterator[Text]:
-    about: dict[str, list[str]] = {}
-    for stage in result.stages:
-        for note in stage_notes(stage):
-            about.setdefault(note, []).append(f"{stage.network} {stage.layer}")
-    for note, stages in about.items():
-        yield Text(f"{', '.join(stages)}: {note}")
-
-
-def stage_notes(stage: Stage) -> Iterator[str]:
-    """Yield what the reader must know about a stage's numbers, one sentence each."""
-    if stage.reference is Reference.peak:
-        yield "the ERF size is relative to the peak, because the centre is 0 or outside the image"
-    yield from stage.diagnostics
+    for network in result.config.networks:
+        stages = result.of_network(network)
+        for finding in stages[-1].findings:
+            yield Text(f"{network}: {finding}")
+        if by_peak := [stage.layer for stage in stages if stage.reference is Reference.peak]:
+            yield Text(f"{network}: the sizes at {', '.join(by_peak)} are relative to the peak: the centre is 0")

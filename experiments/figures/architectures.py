@@ -24,7 +24,7 @@ BEYOND = 1.8  # infinite TRFs stand between this multiple of the largest finite 
 CAPTION = (
     "Untrained, {input} x {input} pixels of {noise} noise, {draws} draws of weights and {samples} images each, "
     "batch norm {batch_norm}, {statistic}, seed {seed}. Points: ends of stages; bars: 95 % over draws; "
-    "hollow: the ERF leaves the image (grey line: its side). Colours: families. Maps: the last stage, mean over draws."
+    "hollow: the ERF reaches the border (grey line: the image's side). Maps: the last stage, mean over draws."
 )
 
 
@@ -49,9 +49,10 @@ def draw(result: Result) -> Figure:
 
 
 def _draw_against_trf(axes: Axes, result: Result, network: str) -> None:
-    place = result.config.networks.index(network)
-    beyond = _edge(result) * BEYOND ** (1 + place / len(result.config.networks))  # beside each other
     stages = result.of_network(network)
+    infinite = list(dict.fromkeys(stage.network for stage in result.stages if stage.trf_size is None))
+    place = infinite.index(network) / len(infinite) if network in infinite else 0
+    beyond = _edge(result) * BEYOND ** (1 + place)  # beside each other
     _draw_network(axes, result, network, [beyond if s.trf_size is None else s.trf_size for s in stages])
 
 
@@ -88,9 +89,9 @@ def _finish_trf(axes: Axes, result: Result) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     ticks = [2.0**power for power in range(2, 20) if 2.0**power <= edge]
-    axes.set_xticks([*ticks, edge * BEYOND ** 1.5], [*(f"{tick:g}" for tick in ticks), "∞"])
+    axes.set_xticks([*ticks, edge * BEYOND**1.5], [*(f"{tick:g}" for tick in ticks), "∞"])
     if any(stage.trf_size is None for stage in result.stages):
-        axes.axvspan(edge * BEYOND ** 0.8, edge * BEYOND ** 2.2, color="grey", alpha=0.15, lw=0)
+        axes.axvspan(edge * BEYOND**0.8, edge * BEYOND**2.2, color="grey", alpha=0.15, lw=0)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylim(top=result.config.input_size * 1.3)
     axes.set_xlabel("TRF size (pixels)")

@@ -33,6 +33,7 @@ TOY = {
         "group_total": 40,
     },
     "nonlinearities": {"depth": 3, "runs": 6, "fewer_runs": 3, "groups": 2, "channels": 4},
+    "architectures": {"networks": ["shufflenet_v2_x1_0", "resnet18"], "draws": 2, "samples": 1, "input_size": 48},
     "measure": {
         "source": Source.file,
         "network": f"{toy_networks.__file__}:make",
@@ -129,7 +130,8 @@ def test_every_tag_is_defined_in_the_docs(experiment):
 
 def general(tag):
     """Return a tag as the docs have it."""
-    for word, names in {"KIND": Kind, "LAYER": TOY["measure"]["layers"]}.items():
+    words = {"KIND": list(Kind), "LAYER": TOY["measure"]["layers"], "NETWORK": TOY["architectures"]["networks"]}
+    for word, names in words.items():
         tag = re.sub(rf"/({'|'.join(names)})$", f"/{word}", tag)
     return tag
 
