@@ -121,10 +121,12 @@ def test_a_map_without_influence_stays_zero():
 @pytest.mark.parametrize("size", [(16, 16), (17, 22), (30, 21)])
 def test_replknet_s_numbers(size):
     network, images = residual_network().eval(), some_images(3, 3, *size)
-    for depth, layer in enumerate(("0", "1"), start=1):
+    for depth, layer in ((1, "0"), (2, "1")):
         expected = replknet.contributions(network[:depth], images)
         assert difference(replknet_map(network, images, layer), expected) < 1e-10
         assert difference(replknet_map(network, images.split(2), [layer])[layer], expected) < 1e-10
+    expected = replknet.contributions(network[0].conv1, images)
+    assert difference(replknet_map(network, images, "0.conv1"), expected) < 1e-10
 
 
 def test_replknet_s_numbers_for_a_network_of_torchvision():
