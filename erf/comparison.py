@@ -10,7 +10,7 @@ import numpy as np
 from erf.erf_size import Reference, above_threshold, centre_value, erf_size
 from erf.errors import InvalidInput
 from erf.gaussian_fit import GaussianFit, fit_gaussian
-from erf.influence_map import InfluenceMap, require_non_negative
+from erf.influence_map import InfluenceMap
 from erf.mass_radius import mass_radius
 from erf.receptive_field import ReceptiveField
 
@@ -84,7 +84,6 @@ def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
 
 
 def _reference(imap: InfluenceMap) -> Reference:
-    require_non_negative(imap)
     try:
         centre_value(imap)
     except InvalidInput:
