@@ -42,7 +42,9 @@ def bytes_of(images, mean=IMAGENET_MEAN, std=IMAGENET_STD):
     return (images * std + mean) * 255
 
 
-@pytest.mark.parametrize("size", [(300, 400), (400, 300), (256, 256), (100, 90), (40, 900), (61, 60), (256, 259)])
+@pytest.mark.parametrize(
+    "size", [(300, 400), (400, 300), (256, 256), (100, 90), (40, 900), (61, 60), (256, 259), (259, 256)]
+)
 def test_images_are_those_of_torchvisions_evaluation(tmp_path, size):
     picture = photo(*size)
     found = all_of(Pictures(saved(tmp_path, one=picture), (224, 224)))
