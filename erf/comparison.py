@@ -10,7 +10,7 @@ import numpy as np
 from erf.erf_size import Reference, above_threshold, centre_value, erf_size
 from erf.errors import InvalidInput
 from erf.gaussian_fit import GaussianFit, fit_gaussian
-from erf.influence_map import InfluenceMap, require_non_negative
+from erf.influence_map import InfluenceMap
 from erf.mass_radius import mass_radius
 from erf.receptive_field import ReceptiveField
 
@@ -61,9 +61,10 @@ def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
     Raises:
         InvalidInput: The two are not of one unit, or the map has negative values.
     """
-    if trf.box != imap.trf_box:
+    if trf.box != imap.trf_box or (math.inf in trf.size and trf.centre != imap.centre):
         raise InvalidInput(
-            f"the field and the map are not of the same unit: their TRF boxes are {trf.box} and {imap.trf_box}"
+            f"the field and the map are not of the same unit: their TRF boxes are {trf.box} and {imap.trf_box}, "
+            f"their centres {trf.centre} and {imap.centre}"
         )
     unmeasured = Comparison(trf.size, trf.jump, trf.clipped, imap.diagnostics)
     if not imap.values.any():
@@ -84,7 +85,6 @@ def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
 
 
 def _reference(imap: InfluenceMap) -> Reference:
-    require_non_negative(imap)
     try:
         centre_value(imap)
     except InvalidInput:

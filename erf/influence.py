@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 from torch.utils.hooks import RemovableHandle
 
 from erf.aggregation import Aggregation, check_aggregation, output_direction
@@ -18,6 +19,7 @@ from erf.device import full_float32
 from erf.diagnostics import findings
 from erf.errors import InvalidInput
 from erf.influence_map import InfluenceMap, map_of_samples
+from erf.reachability.tracer import tensors_in
 from erf.receptive_field import ReceptiveField, Unit, theoretical_receptive_field
 from erf.statistic import Statistic, choice
 
@@ -226,11 +228,11 @@ def _features(network: nn.Module, images: Tensor, names: Iterable[str | None]) -
     """Return the outputs of the named layers, as they were before any later in-place operation."""
     features: dict[str | None, Tensor] = {}
 
-    def keep(name: str | None, module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+    def keep(name: str | None, module: nn.Module, inputs: object, output: Any) -> Any:
         if name in features:
             raise InvalidInput(f"layer {name!r} is called more than once; its name does not say which output is meant")
-        features[name] = output
-        return output.clone()  # what goes on is a copy, which may be changed in place
+        (features[name],) = tensors_in(output)  # a layer with several has no theoretical field to probe
+        return tree_map_only(Tensor, Tensor.clone, output)  # what goes on is a copy, which may be changed in place
 
     with ExitStack() as hooks:
         for name in names:

@@ -46,7 +46,7 @@ from experiments.stacks import require_at_least
 NOISE = "noise"
 OUTPUT = "output"  # what the network's own output is called, where no layer is named
 
-# A Gaussian that explains less of a map's variance says nothing about its shape and is not drawn.
+# A Gaussian that explains less of a map's variance says nothing about its shape and is not shown.
 FAIR_FIT = 0.5
 
 # Groups of images: each is a point kept on disk, and from their spread come the intervals.
@@ -329,7 +329,8 @@ def summary(result: Result) -> Group:
     table = Table(*columns)
     for layer in result.layers:
         sizes = [trf_text(layer), axes_text([layer.erf_size], 1), interval_text(layer.interval, 1)]
-        shape = [axes_text([layer.ratio], 3), axes_text(layer.sigma, 1), axes_text([layer.r_squared], 2)]
+        sigma = layer.sigma if (layer.r_squared or 0) > FAIR_FIT else None
+        shape = [axes_text([layer.ratio], 3), axes_text(sigma, 1), axes_text([layer.r_squared], 2)]
         place = [axes_text(layer.effective_stride), axes_text(layer.clipped), str(layer.samples)]
         table.add_row(layer.name, *sizes, *shape, axes_text([layer.r95], 1), *place)
     return Group(table, *_notes(result))

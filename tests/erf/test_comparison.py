@@ -22,12 +22,12 @@ from erf.statistic import Statistic
 from tests.oracles.maps import gaussian, map_of
 
 
-def field_of(box, size=None, jump=None, clipped=None):
+def field_of(box, size=None, jump=None, clipped=None, start=None):
     axes = len(box)
     return ReceptiveField(
         size=size or tuple(high - low for low, high in box),
         jump=jump or (1,) * axes,
-        start=(0,) * axes,
+        start=start or (0,) * axes,
         box=box,
         clipped=clipped or (False,) * axes,
         spanned_by=(None,) * axes,
@@ -90,7 +90,7 @@ def test_without_a_centre_the_size_is_that_of_the_peak(centre):
 
 def test_an_infinite_field_has_no_ratio():
     imap = map_of(gaussian((9, 9), (4, 4), np.eye(2)))
-    found = compare(field_of(imap.trf_box, size=(9, math.inf)), imap)
+    found = compare(field_of(imap.trf_box, size=(9, math.inf), start=(4, 4)), imap)
     assert found.trf_size == (9, math.inf)
     assert found.ratio is None
     assert found.erf_size == erf_size(imap)
@@ -139,6 +139,8 @@ def test_a_field_and_a_map_of_different_units():
     imap = map_of(np.ones((5, 5)))
     with pytest.raises(InvalidInput, match=r"not of the same unit: .*\(1, 6\)\) and \(\(0, 5\), \(0, 5\)\)"):
         compare(field_of(((0, 5), (1, 6))), imap)
+    with pytest.raises(InvalidInput, match=r"not of the same unit: .*their centres \(3, 3\) and \(2\.0, 2\.0\)"):
+        compare(field_of(imap.trf_box, size=(math.inf, math.inf), start=(3, 3)), imap)
 
 
 def test_a_signed_map_cannot_be_compared():

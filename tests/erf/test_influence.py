@@ -501,6 +501,35 @@ def test_images_must_be_the_first_dimension_of_a_layer():
         effective_receptive_field(network, torch.rand(1, 2, 8, 9))
 
 
+class Named(nn.Module):
+    def forward(self, x):
+        return {"out": x, "aux": None}
+
+
+class TakeOut(nn.Module):
+    def forward(self, outputs):
+        return outputs["out"].mul_(0)
+
+
+@pytest.mark.parametrize("after", [[], [TakeOut()]])
+def test_a_tensor_by_itself_in_a_dict_is_measured(after):
+    network, images = nn.Sequential(small_network(), Named(), *after), some_images(2, 2, 8, 8)
+    expected = effective_receptive_field(network[0], images)
+    np.testing.assert_array_equal(effective_receptive_field(network, images, layer="1").values, expected.values)
+    if not after:
+        np.testing.assert_array_equal(effective_receptive_field(network, images).values, expected.values)
+
+
+def test_several_outputs_are_refused():
+    class Two(nn.Module):
+        def forward(self, x):
+            return x, x + 1
+
+    network = nn.Sequential(small_network(), Two())
+    with pytest.raises(InvalidInput, match=r"output \(no layer is named\) has 2 outputs: name a layer that has one"):
+        effective_receptive_field(network, some_images(1, 2, 8, 8))
+
+
 def test_a_layer_without_spatial_axes_has_no_map():
     network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
     with pytest.raises(InvalidInput, match="layer '3' has no spatial axes"):

@@ -1,10 +1,12 @@
 import os
+import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 from torchvision.transforms._presets import ImageClassification
@@ -40,7 +42,9 @@ def bytes_of(images, mean=IMAGENET_MEAN, std=IMAGENET_STD):
     return (images * std + mean) * 255
 
 
-@pytest.mark.parametrize("size", [(300, 400), (400, 300), (256, 256), (100, 90), (40, 900), (61, 60), (257, 301)])
+@pytest.mark.parametrize(
+    "size", [(300, 400), (400, 300), (256, 256), (100, 90), (40, 900), (61, 60), (256, 259), (259, 256)]
+)
 def test_images_are_those_of_torchvisions_evaluation(tmp_path, size):
     picture = photo(*size)
     found = all_of(Pictures(saved(tmp_path, one=picture), (224, 224)))
@@ -205,6 +209,16 @@ def test_an_unreadable_picture_is_named_or_skipped(tmp_path, kind, reason):
     assert torch.equal(all_of(rest), all_of(Pictures(tmp_path, (28, 28))))
 
 
+@pytest.mark.parametrize("error", [struct.error, IndexError, EOFError])
+def test_whatever_pillow_s_decoders_raise_names_the_picture(tmp_path, monkeypatch, error):
+    def fail(picture):
+        raise error("broken\nhere")
+
+    monkeypatch.setattr(ImageOps, "exif_transpose", fail)
+    with pytest.raises(InvalidInput, match=r"a\.png cannot be read: broken here"):
+        Pictures(saved(tmp_path, a=photo(9, 9)), (8, 8))
+
+
 def test_the_limit_counts_files_before_any_is_skipped(tmp_path):
     path = damaged(tmp_path, "text")
     assert Pictures(tmp_path, (8, 8), limit=1).skipped == ()
@@ -230,6 +244,7 @@ def test_a_picture_that_is_damaged_later_is_an_error_even_when_skipping(tmp_path
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch, limit):
     """Pillow only warns up to twice its limit; 144 pixels are above it and above twice 60."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    warnings.simplefilter("default")
     with pytest.raises(InvalidInput, match=r"one\.png cannot be read: Image size \(144 pixels\) exceeds limit"):
         Pictures(saved(tmp_path, one=Image.new("RGB", (12, 12))), (8, 8))
 

@@ -2,7 +2,7 @@ from itertools import product
 
 import torch
 
-from erf.seeds import derive, generator
+from erf.seeds import INPUTS, SIGNS, WEIGHTS, derive, generator
 
 
 def test_streams_depend_on_their_names_only():
@@ -24,3 +24,7 @@ def test_streams_next_to_each_other_are_uncorrelated():
     drawn = torch.stack([torch.randn(50, generator=generator(0, run, 0)) for run in range(200)])
     assert abs(float((drawn[1:] * drawn[:-1]).mean())) < 0.05
     assert abs(float(drawn.mean())) < 0.05
+
+
+def test_weights_inputs_and_signs_are_different_streams():
+    assert len({derive(0, 5, stream) for stream in (WEIGHTS, INPUTS, SIGNS)}) == 3
