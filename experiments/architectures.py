@@ -124,7 +124,7 @@ class Config(ExperimentConfig):
         super().__post_init__()
         require_choices("networks", self.networks)
         require_at_least(1, draws=self.draws, samples=self.samples, batch_size=self.batch_size)
-        require_at_least(32, input_size=self.input_size)
+        require_at_least(64, input_size=self.input_size)  # two units at stride 32
         for network in self.networks:
             if network not in ARCHITECTURES:
                 raise InvalidInput(f"networks: {network!r} is unknown; allowed: {', '.join(ARCHITECTURES)}")

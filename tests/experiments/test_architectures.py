@@ -21,7 +21,7 @@ from experiments.intervals import mean_interval
 from experiments.network_source import Source, make_network
 from tests.experiments.list_logbook import ListLogbook
 
-SMALL = {"networks": ["shufflenet_v2_x1_0"], "draws": 2, "samples": 1, "input_size": 48}
+SMALL = {"networks": ["shufflenet_v2_x1_0"], "draws": 2, "samples": 1, "input_size": 64}
 
 
 def measured(**settings):
@@ -46,7 +46,7 @@ def test_each_draw_has_its_own_weights_and_images_and_is_calibrated():
     for draw in range(2):
         seed = derive(0, draw)
         network = make_network(Source.torchvision, "shufflenet_v2_x1_0", seed=seed)
-        noise = partial(NoiseImages, "normal", (3, 48, 48))
+        noise = partial(NoiseImages, "normal", (3, 64, 64))
         calibrate_batch_norm_(network, noise(CALIBRATION, derive(seed, 1), CALIBRATION))
         maps = effective_receptive_field(network, noise(2, seed), ["stage2", "stage3", "stage4"], seed=seed)
         for stage in result.stages:
@@ -59,7 +59,7 @@ def test_each_draw_has_its_own_weights_and_images_and_is_calibrated():
 
 def test_without_calibration_batch_norm_is_the_identity():
     network = make_network(Source.torchvision, "shufflenet_v2_x1_0", seed=derive(0, 0))
-    images = NoiseImages("normal", (3, 48, 48), 1, derive(0, 0))
+    images = NoiseImages("normal", (3, 64, 64), 1, derive(0, 0))
     expected = erf_size(effective_receptive_field(network, images, "stage2", seed=derive(0, 0)))
     identity = measured(batch_norm=architectures.BatchNorm.identity).stages[0].sizes[0]
     assert identity == pytest.approx(expected, rel=0.02)
@@ -172,7 +172,7 @@ def test_infinite_fields_are_drawn_beyond_the_finite_ones_and_reached_borders_ho
         ({"draws": 0}, ["draws=0"]),
         ({"samples": 0}, ["samples=0"]),
         ({"batch_size": 0}, ["batch_size=0"]),
-        ({"input_size": 8}, ["input_size=8"]),
+        ({"input_size": 63}, ["input_size=63"]),
         ({"statistic": Statistic.signed_mean}, ["signed_mean", "mean_abs"]),
     ],
 )

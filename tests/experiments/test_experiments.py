@@ -33,7 +33,7 @@ TOY = {
         "group_total": 40,
     },
     "nonlinearities": {"depth": 3, "runs": 6, "fewer_runs": 3, "groups": 2, "channels": 4},
-    "architectures": {"networks": ["shufflenet_v2_x1_0", "resnet18"], "draws": 2, "samples": 1, "input_size": 48},
+    "architectures": {"networks": ["shufflenet_v2_x1_0", "resnet18"], "draws": 2, "samples": 1, "input_size": 64},
     "measure": {
         "source": Source.file,
         "network": f"{toy_networks.__file__}:make",
