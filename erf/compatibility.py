@@ -120,19 +120,19 @@ def replknet_scores(contributions: np.ndarray) -> np.ndarray:
     r"""Return what RepLKNet draws and measures areas on: :math:`\log_{10}(a + 1)`, divided by its maximum.
 
     The logarithm makes the result depend on the units of a: for small ones it is proportional to a, for large ones
-    much flatter.
+    much flatter. It is taken in the array's own precision: the script's is float32, where values below 6e-8 become 0.
 
     Args:
-        contributions: ``[H, W]``, as :func:`replknet_map` returns them.
+        contributions: ``[H, W]``, as :func:`replknet_map` returns them, or as the script saved them.
 
     Raises:
-        InvalidInput: They are not ``[H, W]``, finite and >= 0, or are 0 everywhere.
+        InvalidInput: They are not ``[H, W]``, finite and >= 0, or their logarithm is 0 everywhere.
     """
     if contributions.ndim != 2 or not np.isfinite(contributions).all() or (contributions < 0).any():
         raise InvalidInput("contributions must be [H, W], finite and without negative values")
-    if not contributions.any():
-        raise InvalidInput("the contributions are 0 everywhere, so they have no area")
-    logarithm = np.log10(contributions.astype(np.float64) + 1)
+    logarithm = np.log10(contributions + 1)
+    if not logarithm.any():
+        raise InvalidInput(f"log10(x + 1) of the contributions is 0 everywhere in {logarithm.dtype}: they have no area")
     return logarithm / logarithm.max()
 
 
@@ -168,10 +168,11 @@ def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | N
     if not 0 < mass <= 1:
         raise InvalidInput(f"mass={mass}: allowed are shares in (0, 1]")
     scores = replknet_scores(contributions)
+    total = scores.sum()
     height, width = scores.shape
     for m in range(1, min(height // 2, width // 2 + 1)):
         square = scores[height // 2 - m : height // 2 + m + 1, width // 2 - m : width // 2 + m + 1]
-        if square.sum() / scores.sum() > mass:
+        if square.sum() / total > mass:
             side = 2 * m + 1
             return AreaRatio(side, side**2 / scores.size)
     return None

@@ -210,9 +210,19 @@ class Patches(nn.Module):
         return x.movedim(1, 3) if self.channels_last else x
 
 
-@pytest.mark.parametrize("size", [(12, 12), (14, 14), (8, 18)])
 @pytest.mark.parametrize(
-    "arguments", [(4, False), (16, False), (4, True, "NHWC"), (17, True), (16, True, "NHWC")], ids=str
+    ("arguments", "size"),
+    [
+        ((4, False), (12, 12)),
+        ((4, False), (14, 14)),
+        ((4, False), (8, 18)),  # 4 x 9 tokens, taken for 6 x 6
+        ((4, True, "NHWC"), (14, 14)),
+        ((17, True), (14, 14)),
+        ((16, True), (8, 8)),  # [4, 4, 16], taken for 4 channels of 4 x 16 tokens
+        ((20, True), (32, 8)),
+        ((20, True), (34, 10)),  # [17, 5, 20], taken for 17 channels of 5 x 20 tokens
+    ],
+    ids=str,
 )
 def test_openerf_of_patches(arguments, size, openerf_in_float64):
     network, images = Patches(*arguments).double(), some_images(2, 3, *size)
@@ -379,11 +389,11 @@ class Pair(nn.Module):
         ("pair", "layer 'pair' returns a tuple, not one tensor: name another"),
         (None, r"the network's output \(no layer is named\) returns a tuple"),
         ("flat", r"layer 'flat' has shape \[1, 60\]"),
-        ([], "name at least one layer"),
+        ([], r"layer=\[\]: name at least one layer"),
     ],
 )
 def test_layers_that_cannot_be_measured(measure, layer, message):
-    with pytest.raises(InvalidInput, match=message):
+    with pytest.raises(InvalidInput, match=f"^{message}"):
         measure(Odd().double(), some_images(1, 3, 4, 5), layer)
 
 
@@ -501,6 +511,14 @@ def test_no_contributions(contributions):
         replknet_area_ratio(contributions, 0.5)
 
 
-def test_contributions_of_nothing():
-    with pytest.raises(InvalidInput, match="0 everywhere, so they have no area"):
-        replknet_area_ratio(np.zeros((9, 9)), 0.5)
+@pytest.mark.parametrize(("value", "kind"), [(0, "float64"), (1e-17, "float64"), (1e-8, "float32")])
+def test_contributions_whose_logarithm_is_nothing(value, kind):
+    with pytest.raises(InvalidInput, match=rf"^log10\(x \+ 1\) .* is 0 everywhere in {kind}: they have no area"):
+        replknet_area_ratio(np.full((9, 9), value, kind), 0.5)
+
+
+def test_saved_contributions_keep_the_precision_of_the_script():
+    contributions = np.full((9, 9), 1e-8)
+    contributions[3:6, 3:6] = 1e-6
+    assert replknet_area_ratio(contributions, 0.93) == AreaRatio(5, 25 / 81)
+    assert replknet_area_ratio(contributions.astype(np.float32), 0.93) == AreaRatio(3, 9 / 81)
