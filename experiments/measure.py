@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import partial, reduce
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,7 @@ from erf import (
     fit_gaussian,
     theoretical_receptive_field,
 )
+from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scores
 from erf.device import resolve_device
 from erf.erf_size import Reference
 from erf.influence import Mode
@@ -46,11 +48,22 @@ from experiments.stacks import require_at_least
 NOISE = "noise"
 OUTPUT = "output"  # what the network's own output is called, where no layer is named
 
+# The shares t of RepLKNet's table.
+REPLKNET_MASSES = (0.2, 0.3, 0.5, 0.99)
+
 # A Gaussian that explains less of a map's variance says nothing about its shape and is not shown.
 FAIR_FIT = 0.5
 
 # Groups of images: each is a point kept on disk, and from their spread come the intervals.
 GROUPS = 10
+
+
+class Compatibility(StrEnum):
+    """Whether the map of another tool is computed beside ours, by its own rules."""
+
+    none = "none"
+    openerf = "openerf"
+    replknet = "replknet"
 
 
 @dataclass
@@ -77,6 +90,7 @@ class Config(ExperimentConfig):
     aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, one channel's index")
     mode: Mode = option(Mode.eval, "eval, or as_is: as the network was made (torchvision's and timm's: in train mode)")
     batch_size: int = option(8, "images in one forward pass, at most")
+    compatibility: Compatibility = option(Compatibility.none, "another tool's map of each layer, by its rules, beside")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,6 +104,11 @@ class Config(ExperimentConfig):
             raise InvalidInput("statistic=signed_mean has no size; allowed: mean_abs, rms, mean_square")
         if isinstance(self.aggregation, str) and self.aggregation not in ("sum", "random_sign"):
             raise InvalidInput(f"aggregation={self.aggregation!r} is unknown; allowed: a channel, sum, random_sign")
+        if self.compatibility is not Compatibility.none and (self.unit or len(self.input_size) != 2):
+            raise InvalidInput(
+                f"compatibility={self.compatibility} has a unit of its own and two axes: allowed are unit=[] and an "
+                "input_size of rows and columns"
+            )
 
     def files(self) -> list[Path]:
         """Return the files of the network and of its weights, and the folder of pictures."""
@@ -119,7 +138,8 @@ class Layer:
 
     ``trf_size`` is None where it is infinite, and ``spanned_by`` then names the module. ``cut``: whether the image ends
     where the influence is still above the size's threshold. The interval is 95 %, over images and their random signs.
-    The rest is that of ``erf.Comparison``.
+    ``area_ratios`` are RepLKNet's (t, r(t)) where its compatibility is asked for, None where no square of its script
+    holds t. The rest is that of ``erf.Comparison``.
     """
 
     name: str
@@ -143,11 +163,15 @@ class Layer:
     samples: int
     skipped: int
     diagnostics: tuple[str, ...]
+    area_ratios: tuple[tuple[float, float | None], ...] = ()
 
 
 @dataclass(frozen=True)
 class Result:
-    """The layers in the order asked for, and the pictures left out. Arrays: ``map/<layer>``, the influence maps."""
+    """The layers in the order asked for, and the pictures left out.
+
+    Arrays: ``map/<layer>``, the influence maps; ``openerf/<layer>`` or ``replknet/<layer>``, that tool's.
+    """
 
     config: Config
     layers: tuple[Layer, ...]
@@ -174,6 +198,13 @@ class Result:
         )
         return imap, _fair_fit(imap)
 
+    def compatible_picture(self, layer: Layer) -> np.ndarray:
+        """Return the other tool's map ``[H, W]`` as the tool draws it, of peak 1; for RepLKNet with its logarithm."""
+        values = self.arrays[f"{self.config.compatibility}/{layer.name}"].astype(np.float64)
+        if self.config.compatibility is Compatibility.replknet and values.any():
+            return replknet_scores(values)
+        return values / (values.max() or 1)
+
 
 def _fair_fit(imap: InfluenceMap) -> GaussianFit | None:
     try:
@@ -191,12 +222,14 @@ def run(config: Config, logbook: Logbook) -> Result:
     groups = list(_groups(config, network.to(resolve_device(config.device)), fields, images, logbook))
     found = {name: [group[name] for group in groups] for name in fields}
     merged = {name: reduce(InfluenceMap.merge, maps) for name, maps in found.items()}
-    result = Result(
-        config=config,
-        layers=tuple(_layer(name, fields[name], merged[name], found[name]) for name in fields),
-        unreadable=tuple(map(str, images.skipped)) if isinstance(images, Pictures) else (),
-        arrays={f"map/{name}": imap.values.astype(np.float32) for name, imap in merged.items()},
-    )
+    arrays = {f"map/{name}": imap.values.astype(np.float32) for name, imap in merged.items()}
+    layers = [_layer(name, fields[name], merged[name], found[name]) for name in fields]
+    if config.compatibility is not Compatibility.none:
+        compatible = logbook.once(config.compatibility, partial(_compatible, config, network, images))
+        arrays |= {f"{config.compatibility}/{name}": values.astype(np.float32) for name, values in compatible.items()}
+        layers = [replace(layer, area_ratios=_area_ratios(config, compatible[layer.name])) for layer in layers]
+    unreadable = tuple(map(str, images.skipped)) if isinstance(images, Pictures) else ()
+    result = Result(config, tuple(layers), unreadable, arrays)
     for layer in result.layers:
         _report(result, layer, logbook)
     return result
@@ -282,6 +315,18 @@ def _kept_map(config: Config, name: str, trf: ReceptiveField, kept: dict[str, np
     )
 
 
+def _compatible(config: Config, network: nn.Module, images: NoiseImages | Pictures) -> dict[str, np.ndarray]:
+    found = compatible_map(network, images, list(config.layers) or None, config.compatibility)
+    return found if config.layers else {OUTPUT: found}
+
+
+def _area_ratios(config: Config, contributions: np.ndarray) -> tuple[tuple[float, float | None], ...]:
+    if config.compatibility is not Compatibility.replknet or not contributions.any():
+        return ()
+    found = {mass: replknet_area_ratio(contributions, mass) for mass in REPLKNET_MASSES}
+    return tuple((mass, square and square.area_ratio) for mass, square in found.items())
+
+
 def _layer(name: str, trf: ReceptiveField, imap: InfluenceMap, groups: list[InfluenceMap]) -> Layer:
     both = compare(trf, imap)
     return Layer(
@@ -352,6 +397,14 @@ def layer_notes(layer: Layer) -> Iterator[str]:
     if layer.cut and any(layer.cut):
         yield "the ERF leaves the image, so its size is that of the part inside; a larger input_size shows the rest"
     yield from layer.diagnostics
+    if layer.area_ratios:
+        ratios = [f"{100 * mass:g} % in {'no square' if r is None else percent(r)}" for mass, r in layer.area_ratios]
+        yield f"RepLKNet's share of the scores, and the share of the image that holds it: {', '.join(ratios)}"
+
+
+def percent(share: float) -> str:
+    """Return a share for a table or title."""
+    return f"{100 * share:.1f} %"
 
 
 def trf_text(layer: Layer) -> str:

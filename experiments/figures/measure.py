@@ -2,39 +2,76 @@
 
 from __future__ import annotations
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from erf.plotting import draw_map_on
-from experiments.figures.style import map_colour_bar, new_figure
-from experiments.measure import FAIR_FIT, NOISE, Layer, Result, axes_text, trf_text
+from experiments.figures.style import map_colour_bar, new_figure, show_map
+from experiments.measure import (
+    FAIR_FIT,
+    NOISE,
+    REPLKNET_MASSES,
+    Compatibility,
+    Layer,
+    Result,
+    axes_text,
+    percent,
+    trf_text,
+)
 
 PER_ROW = 4
 WIDTH, TALLEST, NARROWEST = 2.8, 6.0, 6.0  # of a map, of a map, of the figure; inches
 CAPTION = (
     "{network} ({source}), weights {weights}, {images}, {statistic}, seed {seed}. Pixels; in brackets 95 %. "
-    "Dashed: the TRF's box; line: the Gaussian fit (if its r² is above {fair}) at 4.55 % of its peak.{frames}"
+    "Dashed: the TRF's box; line: the Gaussian fit (if its r² is above {fair}) at 4.55 % of its peak.{frames}{tool}"
 )
+
+TOOLS = {
+    Compatibility.none: "",
+    Compatibility.openerf: " Below: OpenERF's map / peak.",
+    Compatibility.replknet: " Below: RepLKNet's log10(scores + 1) / peak.",
+}
 
 
 def draw(result: Result) -> Figure:
-    """Draw every layer's map over the whole image."""
+    """Draw every layer's map over the whole image, and below them those of another tool, if asked for."""
     height, width = result.config.input_size[-2:]
+    compatible = result.config.compatibility is not Compatibility.none
     columns = min(len(result.layers), PER_ROW)
     rows = -(-len(result.layers) // columns)
     panel = min(WIDTH * height / width, TALLEST)
-    figure = new_figure(max(WIDTH * columns + 1, NARROWEST), (panel + 0.9) * rows + 0.4)
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
-    for place, (layer, axes) in enumerate(zip(result.layers, panels, strict=False)):
+    figure = new_figure(max(WIDTH * columns + 1, NARROWEST), (panel + 0.9) * rows * (1 + compatible) + 0.4)
+    panels = figure.subplots(rows * (1 + compatible), columns, squeeze=False)
+    for layer, axes in zip(result.layers, _used(panels[:rows], result), strict=True):
         draw_map_on(axes, *result.picture(layer))
         axes.set_title(_title(layer), fontsize=9)
+        axes.set(xlabel="", ylabel="")
+    if compatible:
+        for layer, axes in zip(result.layers, _used(panels[rows:], result), strict=True):
+            show_map(axes, result.compatible_picture(layer))
+            axes.set_title(_compatible_title(result, layer), fontsize=9)
+    for axes in panels.flat:
         axes.tick_params(labelsize=7)
-        axes.set_ylabel("row (pixels)" if place % columns == 0 else "", fontsize=8)
-        axes.set_xlabel("column (pixels)" if place + columns >= len(result.layers) else "", fontsize=8)
-    for axes in panels[len(result.layers) :]:
-        axes.set_axis_off()
-    map_colour_bar(figure, list(panels))
+    for axes in panels[:, 0]:
+        axes.set_ylabel("row (pixels)", fontsize=8)
+    for axes in panels[-1]:
+        axes.set_xlabel("column (pixels)", fontsize=8)
+    map_colour_bar(figure, list(panels.flat))
     figure.supxlabel(_caption(result), fontsize=8, wrap=True)
     return figure
+
+
+def _used(panels: np.ndarray, result: Result) -> list[Axes]:
+    """Return one panel for each layer; the others are left empty."""
+    for axes in panels.flat[len(result.layers) :]:
+        axes.set_axis_off()
+    return list(panels.flat[: len(result.layers)])
+
+
+def _compatible_title(result: Result, layer: Layer) -> str:
+    ratio = dict(layer.area_ratios).get(REPLKNET_MASSES[-1])
+    return f"{layer.name} by {result.config.compatibility}" + ("" if ratio is None else f"\nr(99 %) = {percent(ratio)}")
 
 
 def _title(layer: Layer) -> str:
@@ -59,4 +96,5 @@ def _caption(result: Result) -> str:
         seed=config.seed,
         fair=FAIR_FIT,
         frames=" Maps: sums over frames." if len(config.input_size) == 3 else "",
+        tool=TOOLS[config.compatibility],
     )

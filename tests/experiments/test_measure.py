@@ -1,6 +1,7 @@
 import io
 import sys
 from functools import reduce
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 from torch import nn
 
 from erf import InfluenceMap, InvalidInput, compare, effective_receptive_field, erf_size, theoretical_receptive_field
+from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scores
 from erf.noise import NoiseImages
 from erf.pictures import Pictures
 from experiments import measure
@@ -175,6 +177,39 @@ def test_a_map_without_any_influence_is_a_stated_result():
     assert load("measure").draw(result).axes
 
 
+@pytest.mark.parametrize("tool", ["openerf", "replknet"])
+def test_another_tools_map_stands_beside_ours(tool):
+    result = measured(samples=12, compatibility=measure.Compatibility(tool))
+    network = make_network(Source.file, f"{FILE}:make")
+    images = NoiseImages("normal", (3, 24, 24), 12)
+    for name, expected in compatible_map(network, images, LAYERS, tool).items():
+        np.testing.assert_allclose(result.arrays[f"{tool}/{name}"], expected, rtol=1e-5, atol=1e-8)
+    ours = measured(samples=12)
+    assert [layer.erf_size for layer in result.layers] == [layer.erf_size for layer in ours.layers]
+    panels = [axes for axes in load("measure").draw(result).axes if axes.images]
+    assert len(panels) == 4
+    assert panels[2].get_title().startswith(f"7 by {tool}")
+
+
+def test_replknets_area_ratios_are_those_of_its_rules():
+    result = measured(compatibility=measure.Compatibility.replknet)
+    for layer in result.layers:
+        scores = result.arrays[f"replknet/{layer.name}"]
+        for mass, ratio in layer.area_ratios:
+            expected = replknet_area_ratio(scores, mass)
+            assert ratio == (expected and expected.area_ratio)
+        assert [mass for mass, _ in layer.area_ratios] == [0.2, 0.3, 0.5, 0.99]
+    assert "7: RepLKNet's share of the scores, and the share of the image that holds it: 20 % in" in printed(result)
+    last = [axes for axes in load("measure").draw(result).axes if axes.images][3]
+    np.testing.assert_allclose(last.images[0].get_array(), replknet_scores(result.arrays["replknet/10"].astype(float)))
+    assert measured("Dead", layers=[], compatibility=measure.Compatibility.replknet).layers[0].area_ratios == ()
+
+
+def test_the_networks_own_output_has_another_tools_map_too():
+    result = measured(layers=[], compatibility=measure.Compatibility.openerf)
+    assert result.arrays["openerf/output"].sum() == pytest.approx(1)
+
+
 @pytest.fixture
 def pictures(tmp_path):
     """Six pictures, one of which is truncated."""
@@ -260,6 +295,9 @@ def own(function, layers="[7,10]"):
         ([MEASURE, "statistic=signed_mean"], ["signed_mean", "mean_abs"]),
         ([MEASURE, "aggregation=mean"], ["aggregation", "random_sign"]),
         ([MEASURE, "aggregation=64", "input_size=32"], ["aggregation=64", "0 to 63"]),
+        ([MEASURE, "compatibility=captum"], ["compatibility", "'captum'", "replknet"]),
+        ([MEASURE, "compatibility=openerf", "unit=[1,1]"], ["compatibility=openerf", "unit=[]"]),
+        ([MEASURE, "compatibility=openerf", "input_size=[2,64,64]"], ["compatibility=openerf", "rows and columns"]),
         ([MEASURE, "mode=train"], ["mode", "as_is"]),
         ([MEASURE, "device=cuda:99"], ["device", "cpu"]),
         (own("nothing"), ["no function or class of this name", "make"]),
@@ -279,3 +317,53 @@ def test_what_cannot_be_measured_is_one_line_and_leaves_no_folder(arguments, par
     for part in parts:
         assert part in line
     assert [path for path in elsewhere.rglob("*") if path.name not in ("results", "runs", "measure")] == []
+
+
+def folders():
+    return sorted(path.name for path in Path("results/runs/measure").iterdir())
+
+
+def test_a_changed_file_is_measured_anew_and_an_equal_one_is_not(elsewhere, capsys):
+    path = elsewhere / "net.py"
+    path.write_text(Path(FILE).read_text())
+    command = [*OWN, "network=net.py:make", "layers=[7]"]
+    assert main(command) == 0
+    path.write_text(path.read_text())
+    assert main(command) == 0
+    assert "already measured" in capsys.readouterr().out
+    assert len(folders()) == 1
+    path.write_text(path.read_text().replace("padding=2, dilation=2", "padding=1"))
+    assert main(command) == 0
+    assert len(folders()) == 2
+    path.unlink()
+    assert main(command) == 1
+    assert "there is no file net.py" in capsys.readouterr().err
+
+
+def test_changed_weights_and_pictures_are_measured_anew(pictures, elsewhere):
+    command = [*own("make", "[7]"), f"images={pictures}", "weights=w.pt"]
+    torch.save(toy_networks.make().state_dict(), "w.pt")
+    assert main(command) == main(command) == 0
+    assert len(folders()) == 1
+    torch.save(toy_networks.make().state_dict(), "w.pt")
+    assert main(command) == 0
+    assert len(folders()) == 2
+    Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save(pictures / "0.png")
+    assert main(command) == 0
+    (pictures / "1.png").unlink()
+    assert main(command) == 0
+    assert len(folders()) == 4
+
+
+def test_what_was_measured_is_kept_although_a_later_image_cannot_be(elsewhere, capsys):
+    assert main([*own("overflows", "[]"), "samples=20"]) == 1
+    assert "not finite" in capsys.readouterr().err
+    assert list(Path("results").rglob("partial/**/*.npz"))
+    assert not list(Path("results").rglob("result.json"))
+
+
+def test_a_users_network_is_measured_by_the_command(elsewhere, capsys):
+    assert main(own("make")) == 0
+    out = capsys.readouterr().out
+    assert "ERF size" in out
+    assert (Path("results/runs/measure") / folders()[0] / "measure.png").exists()

@@ -65,3 +65,22 @@ class Holes(nn.Module):
 
 def video():
     return nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 4, (1, 3, 3), padding=(0, 1, 1)))
+
+
+class Overflows(nn.Module):
+    """Its gradient overflows once it has been asked for often enough, as for a rare image."""
+
+    calls = 0
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        if x.device.type != "meta":
+            Overflows.calls += 1
+        return self.conv(x) * (torch.inf if Overflows.calls > 3 else 1)
+
+
+def overflows():
+    return Overflows()
