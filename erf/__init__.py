@@ -1,7 +1,6 @@
 """Theoretical and effective receptive fields of PyTorch networks, measured and predicted."""
 
-from erf import inits, theory
-from erf.comparison import Comparison, compare
+from erf import compatibility, inits, theory
 from erf.erf_size import contribution_area_ratio, erf_size
 from erf.errors import InvalidInput
 from erf.gaussian_fit import GaussianFit, fit_gaussian
@@ -21,7 +20,7 @@ __all__ = [
     "PowerLaw",
     "ReceptiveField",
     "Residual",
-    "compare",
+    "compatibility",
     "contribution_area_ratio",
     "effective_receptive_field",
     "erf_size",

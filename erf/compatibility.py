@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,12 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from erf.errors import InvalidInput
-from erf.influence import Mode, _batches, _home, _measuring, _removed
-from erf.receptive_field import _called, _check_name
+from erf.influence import Mode, _batches, _home, _measuring
+from erf.layer_outputs import check_layer, is_forward_features, layer_outputs
+from erf.receptive_field import _called
 from erf.statistic import choice
-
-# The method of timm's networks that stops before the classifier; both tools' users measure what it returns.
-FORWARD_FEATURES = "forward_features"
 
 # OpenERF takes a transformer's map for channels-last where no side of its grid is longer and its channels are more.
 _LONGEST_GRID_SIDE = 16
@@ -97,7 +93,7 @@ def replknet_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: s
 
     Unlike :func:`erf.effective_receptive_field`: only output channels that are above 0 count, with their signs, so they
     may cancel; negative gradients are lost, in each input channel for itself; input channels are summed, so the values
-    are C times a mean; and an image without influence counts as one. The values have the units of the gradient:
+    are C times a mean; and an image without influence counts as one. The values have the units of the gradient,
     features per normalised pixel value.
 
     Features are read as ``[N, K, H', W']``, channels first. The script leaves out images whose scores have a NaN; here
@@ -124,19 +120,19 @@ def replknet_scores(contributions: np.ndarray) -> np.ndarray:
     r"""Return what RepLKNet draws and measures areas on: :math:`\log_{10}(a + 1)`, divided by its maximum.
 
     The logarithm makes the result depend on the units of a: for small ones it is proportional to a, for large ones
-    much flatter.
+    much flatter. It is taken in the array's own precision: the script's is float32, where values below 6e-8 become 0.
 
     Args:
-        contributions: ``[H, W]``, as :func:`replknet_map` returns them.
+        contributions: ``[H, W]``, as :func:`replknet_map` returns them, or as the script saved them.
 
     Raises:
-        InvalidInput: They are not ``[H, W]``, finite and >= 0, or are 0 everywhere.
+        InvalidInput: They are not ``[H, W]``, finite and >= 0, or their logarithm is 0 everywhere.
     """
     if contributions.ndim != 2 or not np.isfinite(contributions).all() or (contributions < 0).any():
         raise InvalidInput("contributions must be [H, W], finite and without negative values")
-    if not contributions.any():
-        raise InvalidInput("the contributions are 0 everywhere, so they have no area")
-    logarithm = np.log10(contributions.astype(np.float64) + 1)
+    logarithm = np.log10(contributions + 1)
+    if not logarithm.any():
+        raise InvalidInput(f"log10(x + 1) of the contributions is 0 everywhere in {logarithm.dtype}: they have no area")
     return logarithm / logarithm.max()
 
 
@@ -172,10 +168,11 @@ def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | N
     if not 0 < mass <= 1:
         raise InvalidInput(f"mass={mass}: allowed are shares in (0, 1]")
     scores = replknet_scores(contributions)
+    total = scores.sum()
     height, width = scores.shape
     for m in range(1, min(height // 2, width // 2 + 1)):
         square = scores[height // 2 - m : height // 2 + m + 1, width // 2 - m : width // 2 + m + 1]
-        if square.sum() / scores.sum() > mass:
+        if square.sum() / total > mass:
             side = 2 * m + 1
             return AreaRatio(side, side**2 / scores.size)
     return None
@@ -189,15 +186,12 @@ def _mean_scores(
     network: nn.Module, images: Any, layer: Any, centre: _Centre, score: Callable[[Tensor], Tensor]
 ) -> dict[str | None, np.ndarray]:
     """Return by layer the mean over images of ``score [H, W]`` of each image's gradient ``[C, H, W]`` in float64."""
-    names = list(dict.fromkeys(layer if isinstance(layer, list) else [layer]))
-    for name in names:
-        if not _is_forward_features(network, name):
-            _check_name(network, name)
+    names = _checked_names(network, layer)
     sums: dict[str | None, Any] = dict.fromkeys(names, 0)
     count = 0
     with _measuring(network, Mode.eval):
         for index, image in _batches(images, batch_size=1, first=0):
-            _check_two_axes(image)
+            _check_shape(image, index, sums[names[0]])
             for name, gradient in _gradients(network, image, names, centre, whole=index == 0):
                 if not gradient.isfinite().all():
                     raise InvalidInput(f"the gradient of image {index} is not finite: leave it out, or use float64")
@@ -208,89 +202,44 @@ def _mean_scores(
     return {name: (total / count).cpu().numpy() for name, total in sums.items()}
 
 
+def _checked_names(network: nn.Module, layer: Any) -> list[str | None]:
+    names = list(dict.fromkeys(layer if isinstance(layer, list) else [layer]))
+    if not names:
+        raise InvalidInput("layer=[]: name at least one layer")
+    for name in names:
+        check_layer(network, name)
+    return names
+
+
 def _by_layer(maps: dict[str | None, np.ndarray], layer: Any) -> Any:
     return maps if isinstance(layer, list) else maps[layer]
 
 
-def _check_two_axes(image: Tensor) -> None:
+def _check_shape(image: Tensor, index: int, total: Any) -> None:
     if image.ndim != 4:
         raise InvalidInput(f"these tools measure images [N, C, H, W], not {list(image.shape)}")
+    if index and image.shape[2:] != total.shape:
+        sizes = [" x ".join(map(str, size)) for size in (image.shape[2:], total.shape)]
+        raise InvalidInput(f"image {index} is {sizes[0]}, those before it {sizes[1]}: all must have one size")
 
 
 def _gradients(
     network: nn.Module, image: Tensor, names: list[str | None], centre: _Centre, whole: bool
 ) -> Iterator[tuple[str | None, Tensor]]:
+    """Yield each layer and the gradient ``[C, H, W]`` of its centre, all from one forward pass."""
     leaf = image.detach().to(_home(network, image)).requires_grad_()
-    features = _features(network, leaf, names, whole)
+    outputs = layer_outputs(network, leaf, names, whole)
     for name in names:
-        value = centre(features[name], name, network)
-        found = (
-            torch.autograd.grad(value, leaf, retain_graph=name != names[-1], allow_unused=True)
-            if value.requires_grad
-            else [None]
-        )
-        if found[0] is None:
+        g = _gradient(centre(outputs[name], name, network), leaf, retain=name != names[-1])
+        if g is None:
             raise InvalidInput(f"{_called(name or '')} has no gradient with respect to the images")
-        yield name, found[0][0]
+        yield name, g[0]
 
 
-class _AllReached(Exception):
-    """Every layer that was asked for has run, and the rest of the pass is not needed."""
-
-
-def _features(network: nn.Module, image: Tensor, names: list[str | None], whole: bool) -> dict[str | None, Tensor]:
-    """Return the layers' outputs as they were before any later in-place operation.
-
-    Args:
-        network: The network.
-        image: Its input.
-        names: Layers; None is the network.
-        whole: Run the network to its end, which shows whether a layer runs again; or only until all layers have run.
-    """
-    features: dict[str | None, Tensor] = {}
-    hooked = [name for name in names if not _is_forward_features(network, name)]
-
-    def keep(name: str | None, module: nn.Module, inputs: object, output: Any) -> Tensor:
-        if name in features:
-            raise InvalidInput(f"layer {name!r} is called more than once; its name does not say which output is meant")
-        features[name] = _only_tensor(output, name)
-        if not whole and len(features) == len(hooked):
-            raise _AllReached
-        return output.clone()  # what goes on is a copy, which may be changed in place
-
-    with ExitStack() as hooks:
-        for name in hooked:
-            module = network.get_submodule(name or "")
-            hooks.enter_context(_removed(module.register_forward_hook(partial(keep, name))))
-        if hooked:
-            _run(network, image)
-    for name in names:
-        if name not in hooked:
-            features[name] = _only_tensor(_run(getattr(network, FORWARD_FEATURES), image), name)
-        elif name not in features:
-            raise InvalidInput(f"{_called(name or '')} does not run when the network does")
-    return features
-
-
-def _is_forward_features(network: nn.Module, name: str | None) -> bool:
-    return name == FORWARD_FEATURES and callable(getattr(network, FORWARD_FEATURES, None))
-
-
-def _only_tensor(output: Any, name: str | None) -> Tensor:
-    if not isinstance(output, Tensor):
-        raise InvalidInput(f"{_called(name or '')} returns {type(output).__name__}, not one tensor: name another layer")
-    return output
-
-
-def _run(forward: Callable[[Tensor], Any], image: Tensor) -> Any:
-    try:
-        return forward(image.clone())  # a network may change its input in place, which a leaf would forbid
-    except _AllReached:
+def _gradient(value: Tensor, leaf: Tensor, retain: bool) -> Tensor | None:
+    if not value.requires_grad:
         return None
-    except InvalidInput:
-        raise
-    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
-        raise InvalidInput(f"the network does not run on an image {list(image.shape)}: {error}") from error
+    return torch.autograd.grad(value, leaf, retain_graph=retain, allow_unused=True)[0]
 
 
 def _replknet_centre(features: Tensor, name: str | None, network: nn.Module) -> Tensor:
@@ -300,7 +249,7 @@ def _replknet_centre(features: Tensor, name: str | None, network: nn.Module) -> 
 
 
 def _openerf_centre(features: Tensor, name: str | None, network: nn.Module) -> Tensor:
-    if features.ndim == 4 and _is_forward_features(network, name) and hasattr(network, "patch_embed"):
+    if features.ndim == 4 and is_forward_features(network, name) and hasattr(network, "patch_embed"):
         tokens = (features if _is_channels_last(features, network) else features.movedim(1, 3)).flatten(1, 2)
         return tokens[0, _middle_token(tokens.shape[1], name)].mean()
     if features.ndim == 4:

@@ -84,7 +84,8 @@ def regroup(digits: Sequence[Digit], values: Floats, shape: Sequence[int]) -> tu
     Returns:
         The digits of each new dimension, and their values.
     """
-    pending, values = _without_units(digits, values)
+    shape = tuple(shape)
+    pending = list(digits)
     groups: list[list[Digit]] = []
     place = 1
     for k, size in enumerate(shape):
@@ -92,18 +93,14 @@ def regroup(digits: Sequence[Digit], values: Floats, shape: Sequence[int]) -> tu
             count = max(0, _ones([d.size for d in pending]) - _ones(shape[k + 1 :]))
         else:
             pending, values, count = _collect(pending, values, place, size)
+            # Rows and columns of a 1 x 1 map before the channels are no part of the channels.
+            count += 0 if shape[k + 1 : k + 2] == (1,) else _ones([d.size for d in pending[count:]])
         groups.append(pending[:count])
         pending = pending[count:]
         place += count
     if groups:
         groups[-1] += pending  # 1 wide, or the sizes would not match
     return _with_units(groups, values)
-
-
-def _without_units(digits: Sequence[Digit], values: Floats) -> tuple[list[Digit], Floats]:
-    """Drop what is constant and 1 wide: it stands for nothing."""
-    idle = [k for k, digit in enumerate(digits) if digit.size == 1 and digit.constant]
-    return [d for k, d in enumerate(digits) if k not in idle], np.squeeze(values, tuple(1 + k for k in idle))
 
 
 def _with_units(groups: list[list[Digit]], values: Floats) -> tuple[list[list[Digit]], Floats]:

@@ -549,3 +549,11 @@ def test_a_failed_pass_leaves_no_trace_either() -> None:
     assert not network[0].weight.is_meta
     assert not nn.modules.module._global_forward_hooks
     assert not nn.modules.module._global_forward_pre_hooks
+
+
+@pytest.mark.parametrize("size", [32, 48, 64])
+def test_a_map_of_one_unit_is_not_taken_for_channels(size: int) -> None:
+    with torch.device("meta"):
+        network = models.convnext_tiny()
+    (field,) = theoretical_receptive_field(network, (size, size), ["features.7"]).values()
+    assert (field.size, field.jump) == ((1688, 1688), (32, 32))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import hydra
@@ -139,7 +140,11 @@ def test_a_bug_keeps_its_traceback_and_an_absent_device_leaves_no_folder(capsys,
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
     slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,20,30,40,50,60]", "channels=8"]
     with subprocess.Popen(
-        [sys.executable, str(RUN), *slow], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        [sys.executable, str(RUN), *slow],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # shells' background jobs ignore it
     ) as process:
         deadline = time.monotonic() + 60
         while not list(FOLDERS.rglob("partial/**/[!.]*.npz")) and time.monotonic() < deadline:
