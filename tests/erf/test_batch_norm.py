@@ -35,6 +35,7 @@ def test_earlier_statistics_are_forgotten_and_nothing_else_changes():
     calibrate_batch_norm_(net, images)
     first, state = net[1].running_mean.clone(), torch.get_rng_state()
     weights = [parameter.clone() for parameter in net.parameters()]
+    calibrate_batch_norm_(net, images + 5)
     calibrate_batch_norm_(net, images)
     assert torch.equal(net[1].running_mean, first)
     assert torch.equal(torch.get_rng_state(), state)

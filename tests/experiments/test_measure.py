@@ -1,5 +1,6 @@
 import io
 import sys
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from experiments import measure
 from experiments.cli import main
 from experiments.experiment import load
 from experiments.intervals import jackknife_interval
-from experiments.measure import Config, run, summary
+from experiments.measure import Config, layer_notes, run, summary
 from experiments.network_source import Source, make_network
 from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook
@@ -165,6 +166,8 @@ def test_what_the_reader_must_know_stands_below_the_table():
     assert "output: the ERF size is relative to the peak" in printed(holes)
     cut = printed(measured(input_size=9, layers=["10"]))
     assert "10: the ERF leaves the image" in cut
+    (clipped,) = measured(input_size=9, layers=["10"]).layers
+    assert not any("ERF leaves" in note for note in layer_notes(replace(clipped, cut=(False, False))))
     plain = printed(measured(samples=1))
     assert not any(part in plain for part in ("infinite", "peak", "leaves"))
 
