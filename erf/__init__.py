@@ -1,6 +1,7 @@
 """Theoretical and effective receptive fields of PyTorch networks, measured and predicted."""
 
 from erf import compatibility, inits, theory
+from erf.comparison import Comparison, compare
 from erf.erf_size import contribution_area_ratio, erf_size
 from erf.errors import InvalidInput
 from erf.gaussian_fit import GaussianFit, fit_gaussian
@@ -20,6 +21,7 @@ __all__ = [
     "PowerLaw",
     "ReceptiveField",
     "Residual",
+    "compare",
     "compatibility",
     "contribution_area_ratio",
     "effective_receptive_field",

@@ -191,7 +191,7 @@ def _mean_scores(
     count = 0
     with _measuring(network, Mode.eval):
         for index, image in _batches(images, batch_size=1, first=0):
-            _check_shape(image, index, sums[names[0]])
+            _check_two_axes(image)
             for name, gradient in _gradients(network, image, names, centre, whole=index == 0):
                 if not gradient.isfinite().all():
                     raise InvalidInput(f"the gradient of image {index} is not finite: leave it out, or use float64")
@@ -215,12 +215,9 @@ def _by_layer(maps: dict[str | None, np.ndarray], layer: Any) -> Any:
     return maps if isinstance(layer, list) else maps[layer]
 
 
-def _check_shape(image: Tensor, index: int, total: Any) -> None:
+def _check_two_axes(image: Tensor) -> None:
     if image.ndim != 4:
         raise InvalidInput(f"these tools measure images [N, C, H, W], not {list(image.shape)}")
-    if index and image.shape[2:] != total.shape:
-        sizes = [" x ".join(map(str, size)) for size in (image.shape[2:], total.shape)]
-        raise InvalidInput(f"image {index} is {sizes[0]}, those before it {sizes[1]}: all must have one size")
 
 
 def _gradients(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -11,15 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
-from torch.utils.hooks import RemovableHandle
 
 from erf.aggregation import Aggregation, check_aggregation, output_direction
 from erf.device import full_float32
 from erf.diagnostics import findings
 from erf.errors import InvalidInput
 from erf.influence_map import InfluenceMap, map_of_samples
-from erf.reachability.tracer import tensors_in
+from erf.layer_outputs import layer_outputs
 from erf.receptive_field import ReceptiveField, Unit, theoretical_receptive_field
 from erf.statistic import Statistic, choice
 
@@ -197,9 +195,9 @@ def _influences(
 ) -> Iterator[tuple[_Probe, Tensor]]:
     """Yield each probe and its influence, all from one forward pass."""
     leaf = batch.detach().to(_home(network, batch)).requires_grad_()
-    features = _features(network, leaf.clone(), {probe.layer for probe in probes})
+    outputs = layer_outputs(network, leaf, list(dict.fromkeys(probe.layer for probe in probes)))
     for probe in probes:
-        at_unit = _at_unit(features[probe.layer], probe, len(batch))
+        at_unit = _at_unit(outputs[probe.layer], probe, len(batch))
         yield probe, _gradient(at_unit, leaf, choose(at_unit.shape[1]))
 
 
@@ -222,32 +220,6 @@ def _at_unit(outputs: Tensor, probe: _Probe, images: int) -> Tensor:
     if index[0] != slice(None) or len(outputs) != images:
         raise InvalidInput(f"{name} has shape {list(outputs.shape)}: its first dimension must be the images")
     return outputs[index].reshape(images, -1)
-
-
-def _features(network: nn.Module, images: Tensor, names: Iterable[str | None]) -> dict[str | None, Tensor]:
-    """Return the outputs of the named layers, as they were before any later in-place operation."""
-    features: dict[str | None, Tensor] = {}
-
-    def keep(name: str | None, module: nn.Module, inputs: object, output: Any) -> Any:
-        if name in features:
-            raise InvalidInput(f"layer {name!r} is called more than once; its name does not say which output is meant")
-        (features[name],) = tensors_in(output)  # a layer with several has no theoretical field to probe
-        return tree_map_only(Tensor, Tensor.clone, output)  # what goes on is a copy, which may be changed in place
-
-    with ExitStack() as hooks:
-        for name in names:
-            module = network if name is None else network.get_submodule(name)
-            hooks.enter_context(_removed(module.register_forward_hook(partial(keep, name))))
-        network(images)
-    return features
-
-
-@contextmanager
-def _removed(handle: RemovableHandle) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        handle.remove()
 
 
 def _gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None) -> Tensor:

@@ -8,9 +8,10 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from erf.errors import InvalidInput
-from erf.influence import _removed
+from erf.reachability.tracer import tensors_in
 from erf.receptive_field import _called, _check_name
 
 # The method of timm's networks that stops before the classifier, whose result can be asked for like a layer's.
@@ -60,18 +61,18 @@ def _hooked_outputs(
 ) -> dict[str | None, Tensor]:
     outputs: dict[str | None, Tensor] = {}
 
-    def keep(name: str | None, module: nn.Module, inputs: object, output: Any) -> Tensor:
+    def keep(name: str | None, module: nn.Module, inputs: object, output: Any) -> Any:
         if name in outputs:
             raise InvalidInput(f"{_called(name or '')} is called more than once: name a layer that runs once")
         outputs[name] = _only_tensor(output, name)
         if len(outputs) == len(names) and not whole:
             raise _AllReached
-        return output.clone()  # what goes on is a copy, which may be changed in place
+        return tree_map_only(Tensor, Tensor.clone, output)  # what goes on is a copy, which may be changed in place
 
     with ExitStack() as hooks:
         for name in names:
             module = network.get_submodule(name or "")
-            hooks.enter_context(_removed(module.register_forward_hook(partial(keep, name))))
+            hooks.callback(module.register_forward_hook(partial(keep, name)).remove)
         _run(network, images)
     for name in names:
         if name not in outputs:
@@ -80,9 +81,10 @@ def _hooked_outputs(
 
 
 def _only_tensor(output: Any, name: str | None) -> Tensor:
-    if not isinstance(output, Tensor):
-        raise InvalidInput(f"{_called(name or '')} returns a {type(output).__name__}, not one tensor: name another")
-    return output
+    tensors = tensors_in(output)
+    if len(tensors) != 1:
+        raise InvalidInput(f"{_called(name or '')} has {len(tensors)} outputs: name a layer that has one")
+    return tensors[0]
 
 
 def _run(forward: Callable[[Tensor], Any], images: Tensor) -> Any:
