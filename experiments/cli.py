@@ -22,11 +22,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from rich.console import Console
 
+from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.experiment import CONF, Experiment, ExperimentConfig, experiment_names, load
 from experiments.help import USAGE, experiment_table, field_table
 from experiments.logbook import Logbook
-from experiments.record import Environment, atomic_write, is_complete, read_record, write_figure, write_record
+from experiments.record import Environment, is_complete, read_record, write_figure, write_record
 from experiments.run_folder import locked, run_folder, sweep_folder
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,8 @@ from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAt
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import summary
 
-from experiments.record import atomic_write, decode_arrays, encode_arrays, naming
+from erf.atomic_file import atomic_write, naming
+from experiments.record import decode_arrays, encode_arrays
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,10 +80,25 @@ class Logbook:
             self._events.add(part, 0)
         self.scalars(tagged, 0)
 
-    def progress(self, items: Sequence[T], description: str) -> Iterable[T]:
-        """Return ``items``; while they are gone through, a terminal shows how far."""
+    def progress(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+        """Return ``items``; while they are gone through, a terminal shows how far (of ``total``, or their length)."""
         console = Console(stderr=True)
-        return track(items, description, console=console, transient=True, disable=not console.is_terminal)
+        return track(items, description, total=total, console=console, transient=True, disable=not console.is_terminal)
+
+    def say(self, line: str) -> None:
+        """Print a line for whoever watches a long run."""
+        print(line, flush=True)
+
+    @property
+    def training(self) -> Path:
+        """The folder of a training's checkpoints, until there is a record; other versions of the code go on, too."""
+        folder = self._partial / "training"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def attach(self, name: str, content: bytes) -> None:
+        """Write a file that belongs to the record besides the numbers: weights, an animation."""
+        atomic_write(self.folder / name, content)
 
     def once(self, name: str, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """Return ``measure()``, or what it returned before this run was interrupted.

@@ -12,7 +12,6 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +22,7 @@ import msgspec
 import numpy as np
 import torch
 
+from erf.atomic_file import atomic_write
 from erf.device import resolve_device
 from erf.errors import InvalidInput
 from experiments.experiment import ExperimentResult
@@ -187,29 +187,6 @@ def decode_arrays(path: Path) -> dict[str, np.ndarray]:
             return dict(stored)
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
         raise InvalidInput(f"{path} is damaged: {error}") from error
-
-
-def atomic_write(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``: whoever looks, and whenever the power fails, sees all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with naming(path), temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an OSError say that it happened at ``path``: that of a full disk names no file."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
 
 
 def _encode(tree: Any) -> bytes:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
+from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import table
 from experiments.cli import folder_of, main
-from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, atomic_write
+from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT
 from experiments.reference import REFERENCE, RUNS
 
 README = ROOT / "README.md"
