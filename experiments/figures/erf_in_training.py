@@ -21,8 +21,8 @@ CAPTION = (
 def draw_growth(result: Growth, metric: str, tested: str) -> Figure:
     """Draw maps before and after, size and validation ``metric`` by epoch, sizes of other units, and a filmstrip."""
     figure = new_figure(11, 8.4)
-    top, bottom = figure.subfigures(2, 1, height_ratios=(1.75, 1))
-    maps, curves = top.subfigures(1, 2, width_ratios=(1, 1.05))
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.75, 1))[:, 0]
+    maps, curves = top.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.05))[0]
     _draw_maps(maps, result)
     trajectory, units = curves.subplots(2, 1, height_ratios=(1.7, 1))
     _draw_trajectory(trajectory, result, metric)
