@@ -1,6 +1,7 @@
 """Theoretical and effective receptive fields of PyTorch networks, measured and predicted."""
 
 from erf import inits, theory
+from erf.erf_during_training import ErfTracker
 from erf.erf_size import contribution_area_ratio, erf_size
 from erf.errors import InvalidInput
 from erf.gaussian_fit import GaussianFit, fit_gaussian
@@ -12,6 +13,7 @@ from erf.theory import ConvLayer, Residual
 
 __all__ = [
     "ConvLayer",
+    "ErfTracker",
     "GaussianFit",
     "InfluenceMap",
     "InvalidInput",

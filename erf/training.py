@@ -160,7 +160,7 @@ def _bfloat16(precision: Precision, device: torch.device) -> bool:
 
 
 def launch(fabric: Fabric, function: Callable[..., T], *arguments: Any) -> T:
-    """Return ``function(fabric, *arguments)`` of process 0, called in every process.
+    """Return ``function(fabric, *arguments)`` of process 0, called in every process; no tensors may be in it.
 
     Raises:
         InvalidInput: One was raised in any of them.
@@ -184,7 +184,11 @@ class _Box:
 
 
 def _boxed(fabric: Fabric, function: Callable[..., Any], *arguments: Any) -> _Box:
-    return _Box(function(fabric, *arguments))
+    try:
+        return _Box(function(fabric, *arguments))
+    finally:
+        if torch.distributed.is_initialized():  # its threads must not outlive the interpreter
+            torch.distributed.destroy_process_group()
 
 
 def train(
