@@ -238,7 +238,7 @@ def study(fabric: Fabric, config: TrainingConfig, task: Task, logbook: Logbook) 
     for epoch in train(fabric, task.network, optimizer, plan, logbook.training, measure, progress):
         history.append(epoch)
         if fabric.is_global_zero:
-            _report(config, probing, epoch, plan.learning_rate, logbook)
+            _report(config, probing, epoch, logbook)
     weights = best_weights(fabric, logbook.training)
     load_weights(task.network, weights)
     tested = evaluate(fabric, task.network, _in_order(task.data.test, _share(fabric, config)), task.metrics)
@@ -246,6 +246,7 @@ def study(fabric: Fabric, config: TrainingConfig, task: Task, logbook: Logbook) 
         return None, tested  # pyright: ignore[reportReturnType]  # nothing was measured here
     logbook.attach("weights.safetensors", weights)
     logbook.scalars({f"test/{name}": value for name, value in tested.items()}, best_epoch(history, task.best_by).number)
+    _animate(config, probing, history, logbook)
     return _growth(config, task, probing, history, logbook), tested
 
 
@@ -329,64 +330,76 @@ def _measure(
         )  # fmt: skip
         moments.append(config.statistic.to_mean_moment(found[0].values))
         maps = [old.merge(new) for old, new in zip(maps, found, strict=True)] if maps else found
+    size = partial(erf_size, reference=config.reference)
     centre = maps[0]
-    sizes = resampled(
-        np.stack(moments), centre, partial(erf_size, reference=config.reference), config.bootstrap,
-        derive(config.seed, BOOTSTRAP),
+    resampled_sizes = resampled(
+        np.stack(moments), centre, size, config.bootstrap, derive(config.seed, BOOTSTRAP)
     )  # fmt: skip
-    kept = {"values": np.stack([imap.values for imap in maps]), "resampled_sizes": sizes}
-    kept |= {"samples": np.array([imap.samples for imap in maps])}
+    kept = {
+        "centre": centre.values,
+        "samples": np.array(centre.samples),
+        "units": _shown(np.stack([imap.values for imap in maps])),
+        "sizes": np.array([size(imap) for imap in maps]),
+        "resampled_sizes": resampled_sizes,
+    }
     atomic_write(_maps_file(logbook, epoch), encode_arrays(kept))
-    sigma = float(np.mean(map_moments(centre).sigma))
-    return {"erf_size": erf_size(centre, config.reference), "sigma": sigma}
+    return {"erf_size": size(centre), "sigma": float(np.mean(map_moments(centre).sigma))}
 
 
 def _maps_file(logbook: Logbook, epoch: int) -> Path:
     return logbook.training / f"maps_{epoch:04}.npz"
 
 
-def _maps(config: TrainingConfig, probing: Probing, kept: dict[str, np.ndarray]) -> list[InfluenceMap]:
-    """Return the maps of all units that were kept for one epoch."""
-    return [
-        InfluenceMap(
-            values=values,
-            statistic=config.statistic,
-            centre=tuple((low + high - 1) / 2 for low, high in field.box),
-            trf_box=field.box,
-            samples=int(samples),
-            skipped=config.images - int(samples),
-            aggregation=config.aggregation,
-        )
-        for values, samples, field in zip(kept["values"], kept["samples"], probing.fields, strict=True)
-    ]
+def _kept(logbook: Logbook, epoch: int) -> dict[str, np.ndarray]:
+    return decode_arrays(_maps_file(logbook, epoch))
 
 
-def _report(config: TrainingConfig, probing: Probing, epoch: Epoch, learning_rate: Any, logbook: Logbook) -> None:
-    maps = _maps(config, probing, decode_arrays(_maps_file(logbook, epoch.number)))
+def _centre_map(config: TrainingConfig, probing: Probing, kept: dict[str, np.ndarray]) -> InfluenceMap:
+    """Return the centre unit's map that was kept for one epoch."""
+    samples, box = int(kept["samples"]), probing.fields[0].box
+    return InfluenceMap(
+        values=kept["centre"],
+        statistic=config.statistic,
+        centre=tuple((low + high - 1) / 2 for low, high in box),
+        trf_box=box,
+        samples=samples,
+        skipped=config.images - samples,
+        aggregation=config.aggregation,
+    )
+
+
+def _report(config: TrainingConfig, probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
+    kept = _kept(logbook, epoch.number)
     numbers = dict(epoch.measured) | {f"validation/{name}": value for name, value in epoch.metrics.items()}
-    if len(maps) > 1:
-        numbers["erf_size/other_units"] = float(np.mean([erf_size(imap, config.reference) for imap in maps[1:]]))
+    if len(kept["sizes"]) > 1:
+        numbers["erf_size/other_units"] = float(kept["sizes"][1:].mean())
     if epoch.loss is not None:
         numbers["training_loss"] = epoch.loss
     logbook.scalars(numbers, epoch.number)
-    logbook.map("map", maps[0], None, epoch.number)
-    judged = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in epoch.metrics.items())
+    logbook.map("map", _centre_map(config, probing, kept), None, epoch.number)
+    judged = ", ".join(f"{in_words(name)} {value:.3f}" for name, value in epoch.metrics.items())
     loss = "" if epoch.loss is None else f"loss {epoch.loss:.3f}, "
     size = epoch.measured["erf_size"]
     logbook.say(f"epoch {epoch.number} of {config.epochs}: {loss}validation {judged}, ERF size {size:.1f}")
 
 
+def _animate(config: TrainingConfig, probing: Probing, history: Sequence[Epoch], logbook: Logbook) -> None:
+    titles = [f"epoch {epoch.number}: ERF size {epoch.measured['erf_size']:.1f} pixels" for epoch in history]
+    maps = [_centre_map(config, probing, _kept(logbook, epoch.number)) for epoch in history]
+    logbook.animation("erf", dict(zip(titles, maps, strict=True)))
+
+
 def _growth(config: TrainingConfig, task: Task, probing: Probing, history: Sequence[Epoch], logbook: Logbook) -> Growth:
     best = best_epoch(list(history), task.best_by).number
-    kept = [decode_arrays(_maps_file(logbook, epoch.number)) for epoch in history]
-    sizes = np.stack([one["resampled_sizes"] for one in kept])
+    frames = _frames(len(history), best)
+    at_frames = {epoch: _kept(logbook, epoch) for epoch in frames}
+    first, last = at_frames[0], at_frames[best]
+    sizes = np.stack([_kept(logbook, epoch.number)["resampled_sizes"] for epoch in history])
     moments = tuple(_moment(epoch, replicates) for epoch, replicates in zip(history, sizes, strict=True))
     before, after = moments[0], moments[best]
-    maps_before, maps_after = (_maps(config, probing, kept[epoch]) for epoch in (0, best))
-    frames = _frames(len(history), best)
     centre = probing.fields[0]
     return Growth(
-        config=replace(config, data_dir=TrainingConfig.data_dir, fresh=False),  # where and when, not what
+        config=replace(config, data_dir=TrainingConfig.data_dir, fresh=False),  # they say where, not what
         epochs=config.epochs,
         best_epoch=best,
         images=config.images,
@@ -394,7 +407,7 @@ def _growth(config: TrainingConfig, task: Task, probing: Probing, history: Seque
         input_size=_pair(probing.images.shape[2:]),
         clipped=_pair(centre.clipped),
         centre_unit=_pair(centre.unit),
-        centre_pixel=_pair(maps_before[0].centre),
+        centre_pixel=_pair(_centre_map(config, probing, first).centre),
         erf_size_before=before.erf_size,
         erf_size_before_interval=before.erf_size_interval,
         erf_size_after=after.erf_size,
@@ -404,8 +417,8 @@ def _growth(config: TrainingConfig, task: Task, probing: Probing, history: Seque
         growth_factor=after.erf_size / before.erf_size,
         growth_factor_interval=_interval(sizes[best] / sizes[0]),
         units=tuple(
-            Unit(_pair(field.unit), erf_size(old, config.reference), erf_size(new, config.reference))
-            for field, old, new in zip(probing.fields, maps_before, maps_after, strict=True)
+            Unit(_pair(field.unit), float(old), float(new))
+            for field, old, new in zip(probing.fields, first["sizes"], last["sizes"], strict=True)
         ),
         trajectory=moments,
         parameters=sum(parameter.numel() for parameter in task.network.parameters()),
@@ -414,12 +427,12 @@ def _growth(config: TrainingConfig, task: Task, probing: Probing, history: Seque
         validation_images=len(task.data.validation),
         test_images=len(task.data.test),
         arrays={
-            "before": maps_before[0].values.astype(np.float32),
-            "after": maps_after[0].values.astype(np.float32),
-            "units/before": _shown(kept[0]["values"]),
-            "units/after": _shown(kept[best]["values"]),
+            "before": first["centre"].astype(np.float32),
+            "after": last["centre"].astype(np.float32),
+            "units/before": first["units"],
+            "units/after": last["units"],
             "frames": np.array(frames),
-            "maps": _shown(np.stack([kept[epoch]["values"][0] for epoch in frames])),
+            "maps": np.stack([kept["units"][0] for kept in at_frames.values()]),
             "resampled_sizes": sizes,
         },
     )
@@ -452,10 +465,15 @@ def _shown(maps: np.ndarray) -> np.ndarray:
     return (maps / maps.max(axis=(1, 2), keepdims=True)).astype(np.float16)
 
 
+def in_words(metric: str) -> str:
+    """Return the name of a metric as it is read."""
+    return metric.replace("_", " ").replace("iou", "IoU")
+
+
 def growth_tables(result: Growth) -> Group:
     """Return the tables of the trajectory and of the units."""
     names = list(result.trajectory[0].validation)
-    trajectory = Table("epoch", "loss", *(f"validation {name.replace('_', ' ')}" for name in names), "ERF size", "95 %")
+    trajectory = Table("epoch", "loss", *(f"validation {in_words(name)}" for name in names), "ERF size", "95 %")
     for at in result.trajectory:
         mark = " (best)" if at.epoch == result.best_epoch else ""
         loss = "-" if at.training_loss is None else f"{at.training_loss:.3f}"

@@ -19,7 +19,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import summary
 
 from erf.atomic_file import atomic_write, naming
-from experiments.record import decode_arrays, encode_arrays
+from experiments.record import decode_arrays, encode_animation, encode_arrays
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,9 +63,7 @@ class Logbook:
 
     def figure(self, tag: str, figure: Figure, step: int) -> None:
         """Log a matplotlib figure as an image."""
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        self._image(tag, np.asarray(canvas.buffer_rgba())[..., :3], step)
+        self._image(tag, _figure_pixels(figure), step)
 
     def text(self, tag: str, text: str) -> None:
         """Log ``text``, which TensorBoard reads as Markdown."""
@@ -95,6 +93,17 @@ class Logbook:
         folder = self._partial / "training"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def animation(self, name: str, maps: Mapping[str, InfluenceMap]) -> None:
+        """Write maps as the frames of ``name``.gif, each under its title, about three a second."""
+        from erf.plotting import draw_map
+
+        frames = []
+        for title, imap in maps.items():
+            figure = draw_map(imap)
+            figure.axes[0].set_title(title, fontsize=9)
+            frames.append(_figure_pixels(figure))
+        self.attach(f"{name}.gif", encode_animation(frames, milliseconds=300))
 
     def attach(self, name: str, content: bytes) -> None:
         """Write a file that belongs to the record besides the numbers: weights, an animation."""
@@ -144,6 +153,12 @@ class _EventFile:
     def _append(self, event: Event) -> None:
         with naming(self._path), self._path.open("ab") as file:
             RecordWriter(file).write(event.SerializeToString())
+
+
+def _figure_pixels(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def _map_pixels(values: np.ndarray) -> np.ndarray:

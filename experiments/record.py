@@ -11,7 +11,7 @@ import subprocess
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,6 +21,7 @@ import matplotlib
 import msgspec
 import numpy as np
 import torch
+from PIL import Image
 
 from erf.atomic_file import atomic_write
 from erf.device import resolve_device
@@ -167,6 +168,15 @@ def write_figure(path: Path, figure: Figure) -> None:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=format, metadata=metadata)
             atomic_write(path.with_name(f"{path.name}.{format}"), buffer.getvalue())
+
+
+def encode_animation(frames: Sequence[np.ndarray], milliseconds: int) -> bytes:
+    """Return frames ``[H, W, 3]``, uint8, as a GIF that pauses before it starts anew; always the same bytes."""
+    images = [Image.fromarray(frame).quantize(64) for frame in frames]
+    durations = [milliseconds] * (len(images) - 1) + [5 * milliseconds]
+    buffer = io.BytesIO()
+    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
+    return buffer.getvalue()
 
 
 def encode_arrays(arrays: dict[str, np.ndarray]) -> bytes:

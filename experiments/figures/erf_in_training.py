@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from experiments.erf_in_training import Growth
+from erf.erf_size import TWO_SIGMA_MASS
+from experiments.erf_in_training import Growth, in_words
 from experiments.figures.style import map_colour_bar, new_figure, show_map
 from experiments.intervals import interval_text
 
@@ -59,27 +60,23 @@ def _caption(result: Growth) -> str:
 
 
 def _draw_maps(part: SubFigure, result: Growth) -> None:
-    """Draw each map above its own values along the unit's row."""
+    """Draw each map above its values along the unit's row, with the threshold of the ERF size."""
     axes = part.subplots(2, 2, height_ratios=(1.7, 1), squeeze=False)
     named = (("before", "before training", BEFORE), ("after", f"epoch {result.best_epoch}", AFTER))
     for column, (name, title, colour) in enumerate(named):
         values = result.arrays[name] / result.arrays[name].max()
         show_map(axes[0, column], values)
         axes[0, column].set_title(title, fontsize=10)
-        row = _centre_row(result, values)
+        row, middle = (int(pixel) for pixel in result.centre_pixel)
+        level = 1.0 if result.config.reference == "peak" else values[row, middle]
         axes[1, column].plot(values[row], color=colour, lw=1.2)
-        axes[1, column].axhline(0.0455 * values[row].max(), color="grey", lw=0.8, ls=":")
+        axes[1, column].axhline((1 - TWO_SIGMA_MASS) * level, color="grey", lw=0.8, ls=":")
         axes[1, column].set_ylim(0, 1.05)
         axes[1, column].set_xlabel(f"column (pixels) at row {row}", fontsize=8)
         axes[1, column].tick_params(labelsize=7)
     axes[0, 0].set_ylabel("row (pixels)", fontsize=8)
     axes[1, 0].set_ylabel("influence / peak", fontsize=8)
     map_colour_bar(part, list(axes[0]))
-
-
-def _centre_row(result: Growth, values: np.ndarray) -> int:
-    """Return the row of the map in which the unit lies, in pixels."""
-    return int(np.clip(round(result.centre_pixel[0]), 0, values.shape[0] - 1))
 
 
 def _draw_trajectory(axes: Axes, result: Growth, metric: str) -> None:
@@ -93,7 +90,7 @@ def _draw_trajectory(axes: Axes, result: Growth, metric: str) -> None:
     axes.grid(alpha=0.3)
     beside = axes.twinx()
     beside.plot(epochs, [at.validation[metric] for at in result.trajectory], "s-", ms=3, color=METRIC)
-    beside.set_ylabel(f"validation {metric.replace('_', ' ')}", color=METRIC)
+    beside.set_ylabel(f"validation {in_words(metric)}", color=METRIC)
 
 
 def _draw_units(axes: Axes, result: Growth) -> None:
