@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Sequence
@@ -178,6 +179,11 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
     config = _typed(composed)
     experiment = load(config.name)
     folder = run_folder(parent, HydraConfig.get().overrides.task, config)
+    if _writes_nothing():
+        if not is_complete(folder):
+            with tempfile.TemporaryDirectory() as scratch:
+                experiment.run(config, Logbook(Path(scratch)))
+        return
     if is_complete(folder):
         print(f"already measured: {folder} (fresh=true measures again)")
     else:
@@ -187,6 +193,11 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
                 _keep_composition(folder, composed)
                 _measure(experiment, config, folder, environment)
     _show_record(experiment, folder)
+
+
+def _writes_nothing() -> bool:
+    """Return whether torchrun has started this process beside another one, which writes what all have computed."""
+    return os.environ.get("RANK", "0") != "0"
 
 
 def _typed(composed: DictConfig) -> ExperimentConfig:

@@ -220,11 +220,13 @@ def weights_generator(config: TrainingConfig) -> torch.Generator:
     return generator(config.seed, WEIGHTS)
 
 
-def study(fabric: Fabric, config: TrainingConfig, task: Task, logbook: Logbook) -> tuple[Growth, dict[str, float]]:
+def study(
+    fabric: Fabric, config: TrainingConfig, task: Task, logbook: Logbook
+) -> tuple[Growth | None, dict[str, float]]:
     """Train, measure the ERF at every epoch, and read the test set once, at the best epoch.
 
     Returns:
-        The growth, and the metrics on the test images; in processes other than the first, nothing to rely on.
+        The growth, None in processes other than the first, which alone measures; and the metrics on the test images.
     """
     probing = _probing(config, task)
     measure = partial(_measure, config, probing, task.network.top_layer, logbook)
@@ -243,15 +245,17 @@ def study(fabric: Fabric, config: TrainingConfig, task: Task, logbook: Logbook) 
     load_weights(task.network, weights)
     tested = evaluate(fabric, task.network, _in_order(task.data.test, _share(fabric, config)), task.metrics)
     if not fabric.is_global_zero:
-        return None, tested  # pyright: ignore[reportReturnType]  # nothing was measured here
+        return None, tested
     logbook.attach("weights.safetensors", weights)
     logbook.scalars({f"test/{name}": value for name, value in tested.items()}, best_epoch(history, task.best_by).number)
     _animate(config, probing, history, logbook)
     return _growth(config, task, probing, history, logbook), tested
 
 
-def result_of(kind: type[Any], growth: Growth, **others: Any) -> Any:
-    """Return a result of ``kind``, a Growth with other fields besides."""
+def result_of(kind: type[Any], growth: Growth | None, **others: Any) -> Any:
+    """Return a result of ``kind``, a Growth with other fields besides; None where there is none."""
+    if growth is None:
+        return None
     return kind(**{known.name: getattr(growth, known.name) for known in fields(growth)}, **others)
 
 
