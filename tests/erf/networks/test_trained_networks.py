@@ -99,6 +99,17 @@ def test_weights_depend_on_the_generator_only(build):
     assert len({tuple(weight.tolist()) for weight in weights}) == len(weights) in (37, 38)
 
 
+def test_the_cifar_networks_logits_are_those_of_the_mean_features():
+    network = cifar(5).eval()
+    images = torch.randn(2, 3, 8, 8, generator=generator(1))
+    with torch.no_grad():
+        features = network.top(network.blocks(network.stem(images)))
+        # Before training, in eval mode, batch norm only divides by sqrt(1 + 1e-5).
+        pooled = (features / math.sqrt(1 + 1e-5)).relu().mean((2, 3))
+        expected = pooled @ network.classifier.weight.flatten(1).T + network.classifier.bias
+        torch.testing.assert_close(network(images), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_a_block_by_hand():
     block = BasicBlock(2, generator(0), batch_norm=False).double()
     nn.init.uniform_(block.conv1.bias, -1, 1, generator=generator(1))
