@@ -303,7 +303,7 @@ def _settings(config: TrainingConfig) -> dict[str, Any]:
     """Return what a checkpoint must agree with: all settings that say what is computed."""
     settings = msgspec.to_builtins(config)
     elsewhere = ("fresh", "data_dir", "partial_data", "device", "processes", "checkpoint_steps")
-    return {key: str(value) for key, value in settings.items() if key not in elsewhere}
+    return {key: str(v) if isinstance(v, list) else v for key, v in settings.items() if key not in elsewhere}
 
 
 def _probing(config: TrainingConfig, task: Task) -> Probing:

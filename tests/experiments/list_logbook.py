@@ -1,6 +1,8 @@
 """A logbook that keeps lists, for tests."""
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 
@@ -12,11 +14,8 @@ class ListLogbook:
         self.attached = {}
         self.animations = {}
         self.kept = {} if kept is None else kept
-        self._folder = tempfile.TemporaryDirectory()
-
-    @property
-    def training(self):
-        return Path(self._folder.name)
+        self.training = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, self.training)
 
     def scalars(self, values, step):
         self.logged_scalars += [(tag, value, step) for tag, value in values.items()]

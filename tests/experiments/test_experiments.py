@@ -36,7 +36,7 @@ TOY = {
     },
     "nonlinearities": {"depth": 3, "runs": 6, "fewer_runs": 3, "groups": 2, "channels": 4},
     "cifar10": {"width": 2, "batch_size": 25, "grid": 1} | TRAINING,
-    "camvid": {"widths": [2, 2, 2, 2], "batch_size": 2, "grid": 2, "shift": 4} | TRAINING,
+    "camvid": {"widths": [4, 4, 4, 16], "batch_size": 2, "grid": 2, "shift": 4} | TRAINING,
     "exact_theory": {"kernel_sizes": [2, 3], "depths": [2, 5], "depth": 3, "runs": 50, "bootstrap": 20},
 }
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
