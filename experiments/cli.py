@@ -230,7 +230,11 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
     logbook.figure("figure", figure, 0)
     logbook.settings(msgspec.to_builtins(config), result.metrics())
     write_figure(folder / experiment.name, figure)
-    write_record(folder, result, replace(environment, seconds=time.monotonic() - start))
+    write_record(
+        folder,
+        result,
+        replace(environment, seconds=time.monotonic() - start, earlier_commits=logbook.earlier_versions()),
+    )
     logbook.discard_partial()
 
 

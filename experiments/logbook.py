@@ -45,7 +45,7 @@ class Logbook:
     def __init__(self, folder: Path, version: str = "unknown") -> None:
         self.folder = folder
         self._partial = folder / "partial"
-        self._points = self._partial / version
+        self._version, self._points = version, self._partial / version
         self._events = _EventFile(folder / "tensorboard")
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -92,7 +92,18 @@ class Logbook:
         """The folder of a training's checkpoints, until there is a record; other versions of the code go on, too."""
         folder = self._partial / "training"
         folder.mkdir(parents=True, exist_ok=True)
+        versions = self._training_versions()
+        if self._version not in versions:
+            atomic_write(folder / "versions", "\n".join([*versions, self._version]).encode())
         return folder
+
+    def earlier_versions(self) -> tuple[str, ...]:
+        """Return the other versions of the code that a part of the training was done with."""
+        return tuple(version for version in self._training_versions() if version != self._version)
+
+    def _training_versions(self) -> list[str]:
+        path = self._partial / "training" / "versions"
+        return path.read_text().split() if path.exists() else []
 
     def animation(self, name: str, maps: Mapping[str, InfluenceMap]) -> None:
         """Write maps as the frames of ``name``.gif, each under its title, about three a second."""

@@ -45,6 +45,7 @@ class Environment:
 
     Attributes:
         commit: Of the repository; None outside a checkout.
+        earlier_commits: With which the first parts of an interrupted training were done, where they were others.
         dirty: Whether the code differs from that commit; None outside a checkout.
         versions: Of Python and of the packages that numbers may depend on; None where not installed.
         platform: Operating system and architecture.
@@ -62,6 +63,7 @@ class Environment:
     threads: int
     started: str
     seconds: float = 0.0
+    earlier_commits: tuple[str, ...] = ()
 
     @classmethod
     def now(cls, device: str) -> Environment:

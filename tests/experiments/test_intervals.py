@@ -3,7 +3,7 @@ import pytest
 
 from erf.influence_map import map_of_samples
 from erf.statistic import Statistic
-from experiments.intervals import bootstrap_maps, difference_interval, interval_text, mean_interval, middle
+from experiments.intervals import bootstrap_maps, difference_interval, interval_text, mean_interval, middle, resampled
 
 
 def test_t_intervals_cover_the_mean_as_often_as_they_say():
@@ -46,3 +46,23 @@ def test_middle_and_its_text():
     assert middle(np.arange(1001.0)) == pytest.approx((25.0, 975.0))
     assert interval_text((0.123, 4.5), 2) == "0.12 to 4.50"
     assert interval_text(None, 2) == "-"
+
+
+def test_resampling_with_one_seed_pairs_two_sets_of_samples():
+    rng = np.random.default_rng(5)
+    before = rng.exponential(1.0, (30, 3, 3))
+    before[3] = 0  # is drawn like any other
+    after = 2 * before + rng.normal(0, 1e-3, before.shape)
+    imap = map_of_samples(before, Statistic.mean_abs, ((0, 3), (0, 3)), 0)
+
+    def corner_share(m):
+        return float(m.values[0, 0] / m.values.sum())
+
+    a, b, other = (resampled(x, imap, corner_share, 500, seed) for x, seed in ((before, 7), (after, 7), (before, 8)))
+    assert np.std(a - b) < 0.01 * np.std(a)
+    assert np.std(a - other) > np.std(a)
+    means = rng.choice(30, (500, 30))
+    shares = [
+        corner_share(map_of_samples(before[m].mean(0)[None], Statistic.mean_abs, ((0, 3), (0, 3)), 0)) for m in means
+    ]
+    assert np.std(a) == pytest.approx(np.std(shares), rel=0.15)
