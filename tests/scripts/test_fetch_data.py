@@ -310,11 +310,11 @@ def test_an_unknown_data_set_is_refused(capsys):
 
 
 def test_a_second_tree_of_hidden_files_is_passed_over(tmp_path):
-    camvid_folder(tmp_path / "copy" / "CamVid")
+    camvid_folder(tmp_path / "copy" / "camvid")
     for part in ("trainannot", "train"):
         hidden = tmp_path / "copy" / "__MACOSX" / part / "._000.png"
         hidden.parent.mkdir(parents=True)
         hidden.write_bytes(b"no image")
-        (tmp_path / "copy" / "CamVid" / part / "._000.png").write_bytes(b"no image")
+        (tmp_path / "copy" / "camvid" / part / "._000.png").write_bytes(b"no image")
     assert run("camvid", "--from", tmp_path / "copy", "--data-dir", tmp_path / "data") == 0
     assert not list((tmp_path / "data").rglob("._*"))
