@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,7 @@ def read(folder: Path, partial: bool = False) -> DataSet:
     Raises:
         InvalidInput: Something is missing, unreadable or out of range; the message names the first problems.
     """
-    if not any((folder / part).is_dir() for part in FRAMES):
-        raise InvalidInput(f"{folder} holds no CamVid: no folders train, trainannot, val, valannot, test, testannot")
+    _require(folder)
     problems: list[str] = []
     size = None if partial else SIZE
     parts = {}
@@ -60,6 +60,29 @@ def read(folder: Path, partial: bool = False) -> DataSet:
     require_none(problems, folder)
     splits = [Split(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y)) for x, y in parts.values()]
     return DataSet.normalized(*splits, classes=CLASSES)
+
+
+def is_in(folder: Path) -> bool:
+    """Return whether ``folder`` looks like CamVid or a part of it."""
+    return any((folder / f"{part}annot").is_dir() for part in FRAMES)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy the frames and labels of ``source`` into the folder ``target``.
+
+    Raises:
+        InvalidInput: There are none.
+    """
+    _require(source)
+    for name in (f"{part}{kind}" for part in FRAMES for kind in ("", "annot")):
+        (target / name).mkdir()
+        for path in (source / name).glob("[!.]*.png"):
+            shutil.copyfile(path, target / name / path.name)
+
+
+def _require(folder: Path) -> None:
+    if not is_in(folder):
+        raise InvalidInput(f"{folder} holds no CamVid: no folders train, trainannot, val, valannot, test, testannot")
 
 
 def _pairs(folder: Path, part: str) -> tuple[list[Path], list[Path], list[str]]:

@@ -51,11 +51,16 @@ def read(folder: Path, partial: bool = False) -> DataSet:
     return DataSet.normalized(train, validation, pools["test"], CLASSES)
 
 
+def is_in(folder: Path) -> bool:
+    """Return whether ``folder`` looks like CIFAR-10 or a part of it."""
+    return any(_binary(folder).values()) or any((folder / pool / name).is_dir() for pool in FILES for name in CLASSES)
+
+
 def read_pools(folder: Path, partial: bool = False) -> dict[str, Split]:
     """Return all training images as "train", those to be kept for validation included, and "test"; see :func:`read`."""
-    binary = {pool: sorted(folder.glob(pattern)) for pool, pattern in FILES.items()}
-    if not any(binary.values()) and not any((folder / pool).is_dir() for pool in FILES):
+    if not is_in(folder):
         raise InvalidInput(f"{folder} holds no CIFAR-10: neither {FILES['test']} and the like nor train|test/<class>/*")
+    binary = _binary(folder)
     problems: list[str] = []
     pools = {}
     for pool in FILES:
@@ -78,6 +83,10 @@ def write_pools(pools: dict[str, Split], folder: Path) -> None:
         pixels = split.images.contiguous().flatten(1).numpy()
         records = np.concatenate([split.labels.to(torch.uint8).numpy()[:, None], pixels], axis=1)
         (folder / FILES[pool].replace("*", "1")).write_bytes(records.tobytes())
+
+
+def _binary(folder: Path) -> dict[str, list[Path]]:
+    return {pool: sorted(folder.glob(pattern)) for pool, pattern in FILES.items()}
 
 
 def _read_binary(paths: list[Path], problems: list[str]) -> tuple[np.ndarray, np.ndarray]:

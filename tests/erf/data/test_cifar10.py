@@ -120,6 +120,15 @@ def test_a_grey_image_is_a_colour_image(tmp_path):
     assert np.array_equal(image.numpy(), np.stack([grey] * 3))
 
 
+def test_hidden_files_are_passed_over(tmp_path):
+    cifar_folder(tmp_path)
+    before = cifar10.read(tmp_path, partial=True).content()
+    (tmp_path / "train" / ".cache").mkdir()
+    for name in ("._0000.png", "notes.txt"):
+        (tmp_path / "train" / "cat" / name).write_bytes(b"no image")
+    assert cifar10.read(tmp_path, partial=True).content() == before
+
+
 def test_what_is_wrong_with_the_binary_version_is_named(tmp_path):
     cifar_binary(tmp_path)
     path = tmp_path / "data_batch_2.bin"
