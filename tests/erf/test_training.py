@@ -190,6 +190,7 @@ def test_a_batch_in_parts_gives_the_same_step(fabric):
 
 def test_calibration_is_the_plain_average_over_batches():
     network, batches, count = toy_network(), ToyBatches(), 3
+    network(10 + batches.images)  # what the layer has seen before is forgotten
     before = weights(network)
     network.eval()
     calibrate(network, batches, count, CPU)
@@ -203,6 +204,12 @@ def test_calibration_is_the_plain_average_over_batches():
     assert not network.training
     changed = weights(network) != before
     assert changed.sum() == 2 * 8 + 1  # and the number of batches
+
+
+def test_a_network_in_eval_mode_is_trained_all_the_same(uninterrupted, fabric, tmp_path):
+    network, history = run_toy(fabric, tmp_path, toy_network().eval())
+    assert history == uninterrupted[1]
+    assert not network.training
 
 
 def test_training_leaves_the_global_random_state_alone(fabric, tmp_path):
