@@ -2,6 +2,7 @@
 
 from erf import compatibility, inits, theory
 from erf.comparison import Comparison, compare
+from erf.erf_during_training import ErfTracker
 from erf.erf_size import contribution_area_ratio, erf_size
 from erf.errors import InvalidInput
 from erf.gaussian_fit import GaussianFit, fit_gaussian
@@ -15,6 +16,7 @@ from erf.theory import ConvLayer, Residual
 __all__ = [
     "Comparison",
     "ConvLayer",
+    "ErfTracker",
     "GaussianFit",
     "InfluenceMap",
     "InvalidInput",

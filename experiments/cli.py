@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -24,11 +25,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from rich.console import Console
 
+from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.experiment import CONF, Experiment, ExperimentConfig, experiment_names, load
 from experiments.help import USAGE, experiment_table, field_table
 from experiments.logbook import PARTIAL, Logbook
-from experiments.record import Environment, atomic_write, is_complete, read_record, write_figure, write_record
+from experiments.record import Environment, is_complete, read_record, write_figure, write_record
 from experiments.run_folder import locked, run_folder, sweep_folder
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
@@ -179,6 +181,11 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
     config = _typed(composed)
     experiment = load(config.name)
     folder = run_folder(parent, HydraConfig.get().overrides.task, config)
+    if _writes_nothing():
+        if not is_complete(folder):
+            with tempfile.TemporaryDirectory() as scratch:
+                experiment.run(config, Logbook(Path(scratch)))
+        return
     if is_complete(folder):
         print(f"already measured: {folder} (fresh=true measures again)")
     else:
@@ -200,6 +207,11 @@ def _gone_if_refused(folder: Path) -> Iterator[None]:
         if new and folder.exists() and not (folder / PARTIAL).exists():
             shutil.rmtree(folder)
         raise
+
+
+def _writes_nothing() -> bool:
+    """Return whether torchrun has started this process beside another one, which writes what all have computed."""
+    return os.environ.get("RANK", "0") != "0"
 
 
 def _typed(composed: DictConfig) -> ExperimentConfig:
@@ -232,7 +244,11 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
     logbook.figure("figure", figure, 0)
     logbook.settings(msgspec.to_builtins(config), result.metrics())
     write_figure(folder / experiment.name, figure)
-    write_record(folder, result, replace(environment, seconds=time.monotonic() - start))
+    write_record(
+        folder,
+        result,
+        replace(environment, seconds=time.monotonic() - start, earlier_commits=logbook.earlier_versions()),
+    )
     logbook.discard_partial()
 
 

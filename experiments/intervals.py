@@ -46,7 +46,18 @@ def bootstrap_maps(
         replicates: How many.
         seed: Of the draws.
     """
-    kept = moments[moments.any(axis=(1, 2))].reshape(-1, imap.values.size)
+    return resampled(moments[moments.any(axis=(1, 2))], imap, quantity, replicates, seed)
+
+
+def resampled(
+    moments: np.ndarray, imap: InfluenceMap, quantity: Callable[[InfluenceMap], float], replicates: int, seed: int
+) -> np.ndarray:
+    """Return what :func:`bootstrap_maps` does, but with all-zero maps drawn like others.
+
+    The same seed then draws the same samples of another set of as many, which pairs the two. For quantities that a
+    constant factor does not change, such as sizes.
+    """
+    kept = moments.reshape(len(moments), -1)
     draws = np.random.default_rng(seed).multinomial(len(kept), [1 / len(kept)] * len(kept), size=replicates)
     found = []
     for first in range(0, replicates, CHUNK):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,7 +18,8 @@ from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAt
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import summary
 
-from experiments.record import atomic_write, decode_arrays, encode_arrays, naming
+from erf.atomic_file import atomic_write, naming
+from experiments.record import decode_arrays, encode_animation, encode_arrays
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +46,7 @@ class Logbook:
     def __init__(self, folder: Path, version: str = "unknown") -> None:
         self.folder = folder
         self._partial = folder / PARTIAL
-        self._points = self._partial / version
+        self._version, self._points = version, self._partial / version
         self._events = _EventFile(folder / "tensorboard")
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -63,9 +64,7 @@ class Logbook:
 
     def figure(self, tag: str, figure: Figure, step: int) -> None:
         """Log a matplotlib figure as an image."""
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        self._image(tag, np.asarray(canvas.buffer_rgba())[..., :3], step)
+        self._image(tag, _figure_pixels(figure), step)
 
     def text(self, tag: str, text: str) -> None:
         """Log ``text``, which TensorBoard reads as Markdown."""
@@ -80,10 +79,47 @@ class Logbook:
             self._events.add(part, 0)
         self.scalars(tagged, 0)
 
-    def progress(self, items: Sequence[T], description: str) -> Iterable[T]:
-        """Return ``items``; while they are gone through, a terminal shows how far."""
+    def progress(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+        """Return ``items``; while they are gone through, a terminal shows how far (of ``total``, or their length)."""
         console = Console(stderr=True)
-        return track(items, description, console=console, transient=True, disable=not console.is_terminal)
+        return track(items, description, total=total, console=console, transient=True, disable=not console.is_terminal)
+
+    def say(self, line: str) -> None:
+        """Print a line for whoever watches a long run."""
+        print(line, flush=True)
+
+    @property
+    def training(self) -> Path:
+        """The folder of a training's checkpoints, until there is a record; other versions of the code go on, too."""
+        folder = self._partial / "training"
+        folder.mkdir(parents=True, exist_ok=True)
+        versions = self._training_versions()
+        if self._version not in versions:
+            atomic_write(folder / "versions", "\n".join([*versions, self._version]).encode())
+        return folder
+
+    def earlier_versions(self) -> tuple[str, ...]:
+        """Return the other versions of the code that a part of the training was done with."""
+        return tuple(version for version in self._training_versions() if version != self._version)
+
+    def _training_versions(self) -> list[str]:
+        path = self._partial / "training" / "versions"
+        return path.read_text().split() if path.exists() else []
+
+    def animation(self, name: str, maps: Mapping[str, InfluenceMap]) -> None:
+        """Write maps as the frames of ``name``.gif, each under its title, about three a second."""
+        from erf.plotting import draw_map
+
+        frames = []
+        for title, imap in maps.items():
+            figure = draw_map(imap)
+            figure.axes[0].set_title(title, fontsize=9)
+            frames.append(_figure_pixels(figure))
+        self.attach(f"{name}.gif", encode_animation(frames, milliseconds=300))
+
+    def attach(self, name: str, content: bytes) -> None:
+        """Write a file that belongs to the record besides the numbers: weights, an animation."""
+        atomic_write(self.folder / name, content)
 
     def once(self, name: str, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
         """Return ``measure()``, or what it returned before this run was interrupted.
@@ -130,6 +166,12 @@ class _EventFile:
     def _append(self, event: Event) -> None:
         with naming(self._path), self._path.open("ab") as file:
             RecordWriter(file).write(event.SerializeToString())
+
+
+def _figure_pixels(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def _map_pixels(values: np.ndarray) -> np.ndarray:

@@ -11,8 +11,7 @@ import subprocess
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +21,9 @@ import matplotlib
 import msgspec
 import numpy as np
 import torch
+from PIL import Image
 
+from erf.atomic_file import atomic_write
 from erf.device import resolve_device
 from erf.errors import InvalidInput
 from experiments.experiment import ExperimentResult
@@ -44,6 +45,7 @@ class Environment:
 
     Attributes:
         commit: Of the repository; None outside a checkout.
+        earlier_commits: With which the first parts of an interrupted training were done, where they were others.
         dirty: Whether the code differs from that commit; None outside a checkout.
         versions: Of Python and of the packages that numbers may depend on; None where not installed.
         platform: Operating system and architecture.
@@ -61,6 +63,7 @@ class Environment:
     threads: int
     started: str
     seconds: float = 0.0
+    earlier_commits: tuple[str, ...] = ()
 
     @classmethod
     def now(cls, device: str) -> Environment:
@@ -169,6 +172,15 @@ def write_figure(path: Path, figure: Figure) -> None:
             atomic_write(path.with_name(f"{path.name}.{format}"), buffer.getvalue())
 
 
+def encode_animation(frames: Sequence[np.ndarray], milliseconds: int) -> bytes:
+    """Return frames ``[H, W, 3]``, uint8, as a GIF that pauses before it starts anew; always the same bytes."""
+    images = [Image.fromarray(frame).quantize(64) for frame in frames]
+    durations = [milliseconds] * (len(images) - 1) + [5 * milliseconds]
+    buffer = io.BytesIO()
+    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
+    return buffer.getvalue()
+
+
 def encode_arrays(arrays: dict[str, np.ndarray]) -> bytes:
     """Return ``arrays`` as an npz file, the same bytes for the same arrays."""
     buffer = io.BytesIO()
@@ -187,29 +199,6 @@ def decode_arrays(path: Path) -> dict[str, np.ndarray]:
             return dict(stored)
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
         raise InvalidInput(f"{path} is damaged: {error}") from error
-
-
-def atomic_write(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path``: whoever looks, and whenever the power fails, sees all of it or nothing."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with naming(path), temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an OSError say that it happened at ``path``: that of a full disk names no file."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
 
 
 def _encode(tree: Any) -> bytes:

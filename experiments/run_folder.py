@@ -17,6 +17,7 @@ from erf.errors import InvalidInput
 from experiments.experiment import ExperimentConfig
 from experiments.record import is_complete
 
+ELSEWHERE = ("fresh", "data_dir")  # settings that say where to or where from, not what is measured
 LONGEST = 100  # characters of overrides in a folder's name; the hash tells longer ones apart
 
 
@@ -63,7 +64,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _chosen(overrides: Sequence[str]) -> list[str]:
     """Return the overrides that change what is measured, in an order of their own."""
-    keys = re.compile(r"[+~]*(experiment=|fresh=|hydra[./])")
+    keys = re.compile(rf"[+~]*(({'|'.join(('experiment', *ELSEWHERE))})=|hydra[./])")
     return sorted(override for override in overrides if not keys.match(override))
 
 
@@ -77,7 +78,8 @@ def _clean(text: str) -> str:
 
 def _config_hash(config: ExperimentConfig) -> str:
     settings = msgspec.to_builtins(config)
-    del settings["fresh"]  # says where to, not what
+    for key in ELSEWHERE:
+        settings.pop(key, None)
     files = config.files()
     return _hash([settings, *map(_digest, files)] if files else settings)
 

@@ -32,11 +32,12 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf import ConvLayer, InvalidInput, theory
+from erf.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.noise import Noise
 from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.stack_influence import stack_moments
-from experiments.record import Environment, atomic_write
+from experiments.record import Environment
 from experiments.stacks import require_at_least, require_increasing
 
 SEED = 0

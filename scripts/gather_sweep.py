@@ -16,9 +16,10 @@ from matplotlib.figure import Figure
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
+from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.experiment import load
-from experiments.record import atomic_write, read_record, recorded_experiment, write_figure
+from experiments.record import read_record, recorded_experiment, write_figure
 
 PANELS_A_ROW = 3  # of the figure; more would not be read on a screen
 

@@ -19,12 +19,13 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf import InvalidInput
+from erf.atomic_file import atomic_write
 from erf.device import resolve_device
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.stack_influence import stack_moments
 from experiments import erf_growth
 from experiments.logbook import Logbook
-from experiments.record import ROOT, Environment, atomic_write
+from experiments.record import ROOT, Environment
 from scripts.benchmark import (
     LINEAR_TOLERANCE,
     RELU_TOLERANCE,

@@ -12,12 +12,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
+from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import table
 from experiments.cli import folder_of, main
-from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, atomic_write
+from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT
 from experiments.reference import REFERENCE, RUNS
 
+LARGEST_WEIGHTS = 8 * 2**20  # bytes
 README = ROOT / "README.md"
 BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of claims -->"
 
@@ -39,10 +41,11 @@ def reproduce(names: Sequence[str]) -> int:
 
 
 def publish(run: Path, folder: Path) -> None:
-    """Copy a complete run's record and figure to ``folder``."""
+    """Copy a complete run's record, figures and trained weights, if they are small, to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = [path.name for path in run.iterdir() if path.suffix in (".png", ".svg")]
-    for name in (*figures, ARRAYS, ENVIRONMENT, RESULT):
+    figures = [path.name for path in run.iterdir() if path.suffix in (".png", ".svg", ".gif")]
+    weights = [path.name for path in run.glob("*.safetensors") if path.stat().st_size < LARGEST_WEIGHTS]
+    for name in (*figures, *weights, ARRAYS, ENVIRONMENT, RESULT):
         atomic_write(folder / name, (run / name).read_bytes())
 
 

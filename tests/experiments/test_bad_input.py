@@ -3,8 +3,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from erf.networks.cifar_resnet import CifarResNet
 from experiments.cli import main
+from tests.experiments.toy_data import toy_data
 
 GROWTH = "experiment=erf_growth"
 SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3,4]", "runs=3", "channels=4"]
@@ -124,3 +127,25 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monk
     assert not list(tmp_path.rglob("result.json"))
     assert not list(tmp_path.rglob("*.part"))
     assert main(SMALL) == 0
+
+
+@pytest.mark.parametrize("name", ["cifar10", "camvid"])
+def test_missing_data_are_one_line_with_the_command_that_fetches_them(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = the_one_line(capsys, [f"experiment={name}", "data_dir=nowhere"])
+    assert line.startswith(f"error: nowhere/{name} holds no")
+    assert line.endswith(f"to fetch it: python scripts/fetch_data.py {name} --data-dir nowhere")
+    assert not list(tmp_path.rglob("result.json"))
+
+
+def test_running_out_of_memory_is_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def too_large(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(CifarResNet, "forward", too_large)
+    monkeypatch.setattr("experiments.erf_in_training._probing", lambda config, task: None)
+    toy = ["partial_data=true", f"data_dir={toy_data()}", "width=2", "batch_size=25"]
+    line = the_one_line(capsys, ["experiment=cifar10", *toy])
+    assert "out of memory in calibration: a batch of 25 images of 32 x 32" in line

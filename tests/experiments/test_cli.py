@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from experiments import experiment
 from experiments.cli import main
 from experiments.experiment import CONF, experiment_names, load
+from experiments.logbook import Logbook
 from experiments.record import Environment, read_environment, read_record, write_figure
 
 RUN = Path(experiment.__file__).parents[1] / "run.py"
@@ -163,3 +164,13 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
     for name in ("result.json", "arrays.npz", "erf_growth.svg"):
         assert (folder / name).read_bytes() == (reference / name).read_bytes()
     assert {path.name for path in folder.iterdir()} == {path.name for path in reference.iterdir()}
+
+
+def test_a_process_that_torchrun_starts_beside_the_first_measures_and_writes_nothing(monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(Logbook, "discard_partial", lambda logbook: seen.append(logbook))
+    monkeypatch.setenv("RANK", "1")
+    assert main(SMALL) == 0
+    assert capsys.readouterr() == ("", "")
+    assert list(FOLDERS.iterdir()) == []
+    assert seen == []

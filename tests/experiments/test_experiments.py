@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from rich.console import Console
 from erf import InvalidInput, fit_gaussian
 from erf.inits import Init
 from erf.seeds import derive
+from erf.statistic import Statistic
 from experiments import exact_theory
 from experiments.cli import main
 from experiments.experiment import CONF, experiment_names, load
@@ -21,7 +23,9 @@ from experiments.record import Environment, read_environment, read_record, write
 from experiments.stacks import Kind, map_of, measure_runs, require_runs
 from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook
+from tests.experiments.toy_data import toy_data
 
+TRAINING = {"partial_data": True, "epochs": 2, "images": 3, "bootstrap": 20, "calibration": 1}
 TOY = {
     "erf_growth": {"depths": [2, 3, 4], "runs": 8, "channels": 4, "bootstrap": 20},
     "gaussian_shape": {
@@ -41,6 +45,8 @@ TOY = {
         "input_size": 24,
         "samples": 4,
     },
+    "cifar10": {"width": 2, "batch_size": 25, "grid": 1} | TRAINING,
+    "camvid": {"widths": [4, 4, 4, 16], "batch_size": 2, "grid": 2, "shift": 4} | TRAINING,
     "exact_theory": {"kernel_sizes": [2, 3], "depths": [2, 5], "depth": 3, "runs": 50, "bootstrap": 20},
 }
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
@@ -56,11 +62,21 @@ def experiment(request):
 
 
 def toy_run(experiment, logbook=None, **settings):
-    return experiment.run(experiment.Config(**TOY[experiment.name] | settings), logbook or ListLogbook())
+    toy = dict(TOY[experiment.name])
+    if "partial_data" in toy:
+        toy["data_dir"] = str(toy_data())
+    return experiment.run(experiment.Config(**toy | settings), logbook or ListLogbook())
+
+
+@cache
+def toy_result(name):
+    """Return a result that is only looked at, and its logbook."""
+    logbook = ListLogbook()
+    return toy_run(load(name), logbook), logbook
 
 
 def test_its_record_is_read_back_and_draws_the_same_figure(experiment, tmp_path):
-    result = toy_run(experiment)
+    result, _ = toy_result(experiment.name)
     environment = Environment.now("cpu")
     write_record(tmp_path, result, environment)
     again = read_record(tmp_path, experiment.Result)
@@ -90,14 +106,13 @@ def drawn(figure):
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(experiment):
-    first, second, other = toy_run(experiment), toy_run(experiment), toy_run(experiment, seed=1)
+    (first, _), second, other = toy_result(experiment.name), toy_run(experiment), toy_run(experiment, seed=1)
     assert first.metrics() == second.metrics()
     assert first.metrics() != other.metrics()
 
 
 def test_a_run_that_goes_on_equals_an_uninterrupted_one(experiment):
-    whole = ListLogbook()
-    expected = toy_run(experiment, whole)
+    expected, whole = toy_result(experiment.name)
     first = dict(list(whole.kept.items())[:1])
     resumed = toy_run(experiment, ListLogbook(first))
     assert resumed.metrics() == expected.metrics()
@@ -120,8 +135,7 @@ def test_every_field_has_a_line_of_help(experiment):
 
 
 def test_every_tag_is_defined_in_the_docs(experiment):
-    logbook = ListLogbook()
-    toy_run(experiment, logbook)
+    _, logbook = toy_result(experiment.name)
     used = {tag for tag, *_ in logbook.logged_scalars} | {tag for tag, *_ in logbook.logged_maps}
     documented = set(re.findall(r"^\| `([^`]+)`", DOCS.read_text(), flags=re.M))
     assert {general(tag) for tag in used} <= documented
@@ -137,7 +151,7 @@ def general(tag):
 
 
 def test_its_summary_prints(experiment, capsys):
-    Console(width=200).print(experiment.summary(toy_run(experiment)))
+    Console(width=200).print(experiment.summary(toy_result(experiment.name)[0]))
     assert capsys.readouterr().out.count("\n") > 3
 
 
@@ -160,6 +174,18 @@ def test_its_summary_prints(experiment, capsys):
         ("nonlinearities", {"kinds": [Kind.uniform]}, "uniform"),
         ("exact_theory", {"runs": 1}, "runs"),
         ("exact_theory", {"bootstrap": 0}, "bootstrap"),
+        ("cifar10", {"width": 0}, "width"),
+        ("cifar10", {"label_smoothing": 1.0}, "label_smoothing"),
+        ("cifar10", {"epochs": 0}, "epochs"),
+        ("cifar10", {"learning_rate": 0.0}, "learning_rate"),
+        ("cifar10", {"momentum": -0.1}, "momentum"),
+        ("cifar10", {"images": 1}, "images"),
+        ("cifar10", {"statistic": Statistic.signed_mean}, "signed_mean"),
+        ("cifar10", {"aggregation": "mean"}, "aggregation"),
+        ("cifar10", {"device": "cuda:99"}, "device"),
+        ("camvid", {"widths": [16, 32]}, "widths"),
+        ("camvid", {"widths": [16, 32, 64, 0]}, "widths"),
+        ("camvid", {"batch_size": 0}, "batch_size"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named(name, settings, named):

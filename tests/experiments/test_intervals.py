@@ -10,6 +10,7 @@ from experiments.intervals import (
     jackknife_interval,
     mean_interval,
     middle,
+    resampled,
 )
 
 
@@ -81,3 +82,23 @@ def test_jackknife_needs_two_maps_and_follows_their_numbers_of_samples():
     maps = [one_map([[[1.0]], [[1.0]]]), one_map([[[4.0]]]), one_map([[[1.0]]])]
     low, high = jackknife_interval(maps, lambda m: float(m.values[0, 0]))
     assert (low + high) / 2 == pytest.approx(7 / 4)
+
+
+def test_resampling_with_one_seed_pairs_two_sets_of_samples():
+    rng = np.random.default_rng(5)
+    before = rng.exponential(1.0, (30, 3, 3))
+    before[3] = 0  # is drawn like any other
+    after = 2 * before + rng.normal(0, 1e-3, before.shape)
+    imap = map_of_samples(before, Statistic.mean_abs, ((0, 3), (0, 3)), 0)
+
+    def corner_share(m):
+        return float(m.values[0, 0] / m.values.sum())
+
+    a, b, other = (resampled(x, imap, corner_share, 500, seed) for x, seed in ((before, 7), (after, 7), (before, 8)))
+    assert np.std(a - b) < 0.01 * np.std(a)
+    assert np.std(a - other) > np.std(a)
+    means = rng.choice(30, (500, 30))
+    shares = [
+        corner_share(map_of_samples(before[m].mean(0)[None], Statistic.mean_abs, ((0, 3), (0, 3)), 0)) for m in means
+    ]
+    assert np.std(a) == pytest.approx(np.std(shares), rel=0.15)

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from erf.errors import InvalidInput
+from erf import InfluenceMap, InvalidInput
+from erf.statistic import Statistic
 from experiments.logbook import SMALLEST_SIDE, Logbook
 
 
@@ -145,3 +146,42 @@ def test_a_tensorboard_server_shows_tags_and_an_image(tensorboard, tmp_path):
     )
     with Image.open(tmp_path / "figure.png") as image:
         assert image.size == (300, 200)
+
+
+def test_an_animation_has_a_frame_for_every_map(tmp_path):
+    box = ((0, 5), (0, 6))
+    maps = {
+        f"epoch {n}": InfluenceMap(1 + n * np.eye(5, 6), Statistic.rms, (2.0, 2.0), box, samples=1) for n in range(3)
+    }
+    Logbook(tmp_path).animation("erf", maps)
+    content = (tmp_path / "erf.gif").read_bytes()
+    with Image.open(tmp_path / "erf.gif") as gif:
+        frames = []
+        for index in range(gif.n_frames):
+            gif.seek(index)
+            frames.append(np.asarray(gif.convert("RGB")))
+        assert gif.info["loop"] == 0
+    assert len(frames) == 3
+    assert not np.array_equal(frames[0], frames[1])
+    Logbook(tmp_path).animation("erf", maps)
+    assert (tmp_path / "erf.gif").read_bytes() == content
+
+
+def test_files_of_the_record_are_attached_and_lines_said(tmp_path, capsys):
+    logbook = Logbook(tmp_path)
+    logbook.attach("weights.safetensors", b"numbers")
+    logbook.say("epoch 1 of 2")
+    assert (tmp_path / "weights.safetensors").read_bytes() == b"numbers"
+    assert capsys.readouterr().out == "epoch 1 of 2\n"
+
+
+def test_a_training_is_kept_for_other_versions_of_the_code_which_are_listed(tmp_path):
+    assert Logbook(tmp_path, "first").earlier_versions() == ()
+    for version in ("first", "second", "second", "third"):
+        folder = Logbook(tmp_path, version).training
+        (folder / "last.pt").touch()
+    last = Logbook(tmp_path, "third")
+    assert last.earlier_versions() == ("first", "second")
+    assert {path.name for path in last.training.iterdir()} == {"last.pt", "versions"}
+    last.discard_partial()
+    assert not folder.exists()

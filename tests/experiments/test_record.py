@@ -126,20 +126,6 @@ def test_arrays_of_objects_are_not_read(tmp_path):
         record.decode_arrays(tmp_path / "arrays.npz")
 
 
-def test_an_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch):
-    path = tmp_path / "result.json"
-    record.atomic_write(path, b"old")
-
-    def no_space(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(record.os, "fsync", no_space)
-    with pytest.raises(OSError, match=r"No space left on device: '.*result\.json'"):
-        record.atomic_write(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
 def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "ROOT", tmp_path)
     environment = Environment.now("cpu")

@@ -28,3 +28,19 @@ def test_a_finished_run_is_published_whole(tmp_path, monkeypatch):
     names = {path.name for path in (tmp_path / "reference").iterdir()}
     assert names == {"result.json", "arrays.npz", "environment.json", "erf_growth.png", "erf_growth.svg"}
     assert (tmp_path / "reference" / "result.json").read_bytes() == (run / "result.json").read_bytes()
+
+
+def test_small_weights_and_animations_are_published_too(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("result.json", "arrays.npz", "environment.json", "erf.gif", "cifar10.png", "notes.txt"):
+        (run / name).write_bytes(b"x")
+    (run / "weights.safetensors").write_bytes(b"1234")
+    monkeypatch.setattr(reproduce, "LARGEST_WEIGHTS", 5)
+    reproduce.publish(run, tmp_path / "small")
+    assert {path.name for path in (tmp_path / "small").iterdir()} == {path.name for path in run.iterdir()} - {
+        "notes.txt"
+    }
+    monkeypatch.setattr(reproduce, "LARGEST_WEIGHTS", 4)
+    reproduce.publish(run, tmp_path / "large")
+    assert "weights.safetensors" not in {path.name for path in (tmp_path / "large").iterdir()}

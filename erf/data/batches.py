@@ -1,0 +1,92 @@
+"""Batches of a split in an order that depends on nothing but a seed and indices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from erf.data.split import Split
+from erf.errors import InvalidInput
+from erf.seeds import generator
+
+Augmentation = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
+
+ORDER, AUGMENTATION = 1, 2  # streams of random numbers
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Passes over a split: each is determined by the seed, the epoch and the process alone.
+
+    All processes share one order of the images; each step takes the next ``batch_size * world_size`` of it, of which
+    the process of rank r gets the r-th part. So the images of a step do not depend on how they are spread.
+
+    Attributes:
+        split: The images and labels.
+        batch_size: Images of one process in one step.
+        seed: Of the order and of the augmentation.
+        augment: Applied to bytes and labels on the training device, with a generator for each step; None: nothing.
+        shuffle: A new order in every epoch; otherwise that of the split.
+        drop_last: Leave out the images that do not fill a step. Else the last step is smaller, its parts differ by at
+            most one image, and those of the last ranks may be empty: right for evaluation, wrong for batch norm.
+
+    Raises:
+        InvalidInput: The batch size is below 1, or the split is empty.
+    """
+
+    split: Split
+    batch_size: int
+    seed: int = 0
+    augment: Augmentation | None = None
+    shuffle: bool = True
+    drop_last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise InvalidInput(f"batch_size={self.batch_size}: allowed are whole numbers from 1")
+        if not len(self.split):
+            raise InvalidInput("the split has no images")
+
+    def steps(self, world_size: int = 1) -> int:
+        """Return the number of steps of an epoch, the same for every process.
+
+        Raises:
+            InvalidInput: There are too few images for one step, and ``drop_last`` leaves them all out.
+        """
+        whole, rest = divmod(len(self.split), self.batch_size * world_size)
+        steps = whole + (rest > 0 and not self.drop_last)
+        if not steps:
+            raise InvalidInput(
+                f"batch_size={self.batch_size} in {world_size} processes: allowed with {len(self.split)} images are up "
+                f"to {len(self.split) // world_size}"
+            )
+        return steps
+
+    def epoch(
+        self, epoch: int, rank: int = 0, world_size: int = 1, device: torch.device | str = "cpu", start_step: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the images, normalised float32 ``[n, 3, H, W]`` in channels_last, and int64 labels of each step.
+
+        Args:
+            epoch: Number of the pass.
+            rank: Of this process.
+            world_size: Number of processes.
+            device: Where the batches are wanted and augmented.
+            start_step: The first step to yield; skipping costs nothing.
+        """
+        order = self._order(epoch)
+        stride = self.batch_size * world_size
+        for step in range(start_step, self.steps(world_size)):
+            part = order[step * stride : (step + 1) * stride].tensor_split(world_size)[rank]
+            images, labels = (tensor[part].to(device) for tensor in (self.split.images, self.split.labels))
+            if self.augment is not None:
+                images, labels = self.augment(images, labels, generator(self.seed, AUGMENTATION, epoch, rank, step))
+            yield self.split.normalization(images), labels.long()
+
+    def _order(self, epoch: int) -> Tensor:
+        if not self.shuffle:
+            return torch.arange(len(self.split))
+        return torch.randperm(len(self.split), generator=generator(self.seed, ORDER, epoch))

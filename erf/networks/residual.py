@@ -1,0 +1,78 @@
+"""Residual basic blocks (He et al. 2016), the parts of both networks of Figure 3 of the paper (section 3.2)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from erf.errors import InvalidInput
+from erf.inits import Init, fill_
+
+KERNEL_SIZE = 3  # of every convolution
+
+
+def convolution(
+    channels_in: int, channels_out: int, generator: torch.Generator | None, kernel_size: int = KERNEL_SIZE,
+    stride: int = 1, bias: bool = False, init: Init = Init.he_normal,
+) -> nn.Conv2d:  # fmt: skip
+    """Return a convolution that pads by half its kernel; weights from ``init``, biases 0; no global draw is made."""
+    padding = kernel_size // 2
+    on_meta = nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=bias, device="meta")
+    layer = on_meta.to_empty(device="cpu")  # made on the meta device, where torch's own initialization draws nothing
+    fill_(layer.weight, init, generator)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ConvUnit(nn.Sequential):
+    """A 3x3 convolution, batch norm (gain 1) or else the convolution's bias, ReLU."""
+
+    def __init__(
+        self, channels_in: int, channels_out: int, generator: torch.Generator | None, stride: int = 1,
+        batch_norm: bool = True,
+    ):  # fmt: skip
+        conv = convolution(channels_in, channels_out, generator, stride=stride, bias=not batch_norm)
+        super().__init__(conv, norm(channels_out, batch_norm), nn.ReLU(inplace=True))
+
+
+class BasicBlock(nn.Module):
+    r"""A basic block of equal widths and stride 1, with ReLU after the sum (He et al. 2016).
+
+    .. math:: y = \operatorname{ReLU}(x + N(W_2 * \operatorname{ReLU}(N(W_1 * x))))
+
+    N is batch norm whose gains start at 1, so that the branch takes part from the start. Without batch norm N adds a
+    bias, and the sum is divided by :math:`\sqrt 2`: with He's weights the mean square would grow in each block about
+    twofold, and training a deep net would diverge. A bias-free ReLU net commutes with such a factor, so that the
+    influence maps before training have the shape of those of the plain sum; a branch that starts small or at 0 (Fixup,
+    SkipInit) would change them.
+    """
+
+    def __init__(self, channels: int, generator: torch.Generator | None, batch_norm: bool = True):
+        super().__init__()
+        self.conv1 = convolution(channels, channels, generator, bias=not batch_norm)
+        self.norm1 = norm(channels, batch_norm)
+        self.conv2 = convolution(channels, channels, generator, bias=not batch_norm)
+        self.norm2 = norm(channels, batch_norm)
+        self.scale = 1.0 if batch_norm else math.sqrt(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output, of the shape of ``x [N, C, H, W]``."""
+        branch = F.relu(self.norm1(self.conv1(x)), inplace=True)
+        y = self.norm2(self.conv2(branch)) + x
+        return F.relu(y if self.scale == 1 else y * self.scale, inplace=True)
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise InvalidInput where a number of channels, classes or the like is below 1."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise InvalidInput(f"{name}={size}: allowed are whole numbers from 1")
+
+
+def norm(channels: int, batch_norm: bool) -> nn.Module:
+    """Return batch norm, gains 1 and shifts 0, or nothing."""
+    return nn.BatchNorm2d(channels) if batch_norm else nn.Identity()

