@@ -28,8 +28,9 @@ class Comparison:
         diagnostics: Those of the map.
         erf_size: The paper's size, relative to ``reference``.
         reference: "centre", the paper's; "peak" where the centre is a hole of the grid or outside the image.
-        cut: Per axis, whether the theoretical field leaves the image where the influence is still above the size's
-            threshold: ``erf_size`` is then that of the part in the image, and says how large the image is.
+        cut: Per axis, whether the theoretical field leaves the image (or would leave any, being infinite) where the
+            influence is still above the size's threshold: ``erf_size`` is then that of the part in the image, and says
+            how large the image is.
         ratio: ``erf_size`` over the geometric mean of ``trf_size``; None where that is infinite.
         sigma: Per axis, standard deviation of the Gaussian fit; None where no Gaussian can be fitted.
         r_squared: Of that fit; None as ``sigma``.
@@ -75,7 +76,7 @@ def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
         unmeasured,
         erf_size=size,
         reference=reference,
-        cut=_cut(imap, reference),
+        cut=_cut(trf, imap, reference),
         ratio=None if math.inf in trf.size else size / math.prod(trf.size) ** (1 / len(trf.size)),
         sigma=fit and fit.sigma,
         r_squared=fit and fit.r_squared,
@@ -99,10 +100,11 @@ def _fit(imap: InfluenceMap) -> GaussianFit | None:
         return None
 
 
-def _cut(imap: InfluenceMap, reference: Reference) -> tuple[bool, ...]:
+def _cut(trf: ReceptiveField, imap: InfluenceMap, reference: Reference) -> tuple[bool, ...]:
     above = above_threshold(imap, reference)
     cut = []
-    for axis, ((start, stop), side) in enumerate(zip(imap.trf_box, above.shape, strict=True)):
+    for axis, ((start, stop), side) in enumerate(zip(trf.box, above.shape, strict=True)):
+        endless = math.isinf(trf.size[axis])
         first, last = (bool(np.take(above, border, axis).any()) for border in (0, side - 1))
-        cut.append((start < 0 and first) or (stop > side and last))
+        cut.append(((endless or start < 0) and first) or ((endless or stop > side) and last))
     return tuple(cut)

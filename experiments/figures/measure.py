@@ -86,12 +86,12 @@ def _title(layer: Layer) -> str:
 def _caption(result: Result) -> str:
     config = result.config
     samples = max(layer.samples + layer.skipped for layer in result.layers)
-    images = f"{samples} images of {config.noise} noise" if config.images == NOISE else f"{samples} pictures"
+    images = f"{config.noise} noise" if config.images == NOISE else "pictures"
     return CAPTION.format(
         network=config.network,
         source=config.source,
         weights=config.weights,
-        images=images,
+        images=f"{samples} x {images}",
         statistic=config.statistic,
         seed=config.seed,
         fair=FAIR_FIT,

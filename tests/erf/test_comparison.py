@@ -147,3 +147,14 @@ def test_a_signed_map_cannot_be_compared():
     imap = map_of([[1.0, -1.0]], statistic=Statistic.signed_mean)
     with pytest.raises(InvalidInput, match="negative values"):
         compare(whole(imap), imap)
+
+
+def test_an_infinite_field_leaves_every_image_by_all_borders():
+    values = np.ones((6, 9)) * gaussian((9,), (4,), np.eye(1))
+    box = ((0, 6), (0, 9))
+    field = field_of(box, size=(math.inf, math.inf), jump=(1, 1), start=(2.5, 4.0))
+    imap = map_of(values, centre=field.centre, box=box)
+    assert compare(field, imap).cut == (True, False)
+    values[1:] = 0
+    assert compare(field, map_of(values, centre=field.centre, box=box)).cut == (True, False)
+    assert compare(field, map_of(values[::-1], centre=field.centre, box=box)).cut == (True, False)

@@ -232,7 +232,7 @@ def test_pictures_of_a_folder_are_measured(pictures):
     for layer in result.layers:
         assert layer.erf_size == erf_size(maps[layer.name])
     assert [layer.samples for layer in measured(images=str(pictures), samples=4).layers] == [4, 4]
-    assert "6 pictures" in load("measure").draw(result).get_supxlabel()
+    assert "6 x pictures" in load("measure").draw(result).get_supxlabel()
 
 
 def test_a_truncated_picture_is_an_error_or_is_left_out_and_named(pictures):
