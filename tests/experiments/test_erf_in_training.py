@@ -87,7 +87,8 @@ UNITS = [(16, 16), (10, 10), (10, 21), (21, 10), (21, 21)]
 def test_maps_and_sizes_are_those_of_the_network_at_that_time(when, trained, data):
     result, _ = trained
     network = initial_network(result.config, data) if when == "before" else best_network(trained)
-    maps = measured(network, data.validation.normalized(slice(IMAGES)), result.config, UNITS)
+    images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))  # 4 of 10, evenly spaced
+    maps = measured(network, images, result.config, UNITS)
     np.testing.assert_allclose(result.arrays[when], maps[0].values, rtol=1e-5, atol=1e-6 * maps[0].values.max())
     for unit, imap, shown in zip(result.units, maps, result.arrays[f"units/{when}"], strict=True):
         assert getattr(unit, f"erf_size_{when}") == pytest.approx(erf_size(imap), rel=1e-2)
