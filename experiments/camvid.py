@@ -44,7 +44,7 @@ class Config(TrainingConfig):
     batch_size: int = option(8, "images of one step, of all processes together")
     learning_rate: float = option(0.05, "its peak")
     shift: int = option(16, "training images are mirrored at random and moved by up to so many pixels")
-    images: int = option(64, "so many of them, at every epoch the same")
+    images: int = option(32, "so many of them, evenly spaced, at every epoch the same")
 
     def __post_init__(self) -> None:
         super().__post_init__()

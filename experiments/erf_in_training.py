@@ -87,7 +87,7 @@ class TrainingConfig(ExperimentConfig):
     processes: int = option(1, "on this machine, one for each GPU; under torchrun its own number holds")
     checkpoint_steps: int = option(50, "steps between checkpoints within an epoch")
     probe: Probe = option(Probe.images, "what the ERF is averaged over: validation images, or noise instead")
-    images: int = option(256, "so many of them, at every epoch the same")
+    images: int = option(256, "so many of them, evenly spaced, at every epoch the same")
     statistic: Statistic = option(Statistic.mean_abs, "over images and input channels")
     aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, or one channel's index")
     reference: Reference = option(Reference.centre, "of the ERF size's threshold: centre or peak")
@@ -310,7 +310,8 @@ def _probing(config: TrainingConfig, task: Task) -> Probing:
     network, split = task.network, task.data.validation
     if config.images > len(split):
         raise InvalidInput(f"images={config.images}: there are {len(split)} validation images")
-    images = split.normalized(slice(config.images))
+    # Evenly spaced: neighbours are of one class, or frames of one scene.
+    images = split.normalized(torch.arange(config.images) * len(split) // config.images)
     if config.probe is Probe.noise:
         draws = (generator(config.seed, NOISE, index) for index in range(config.images))
         images = torch.stack([Noise.normal.draw(images.shape[1:], draw) for draw in draws])

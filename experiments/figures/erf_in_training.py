@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from erf.erf_size import TWO_SIGMA_MASS
 from experiments.erf_in_training import Growth, in_words
@@ -85,6 +86,7 @@ def _draw_trajectory(axes: Axes, result: Growth, metric: str) -> None:
     axes.fill_between(epochs, low, high, color=AFTER, alpha=0.25, lw=0)
     axes.plot(epochs, [at.erf_size for at in result.trajectory], "o-", ms=3, color=AFTER)
     axes.axvline(result.best_epoch, color="black", lw=0.8, ls="--")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch (dashed: best validation)", fontsize=8)
     axes.set_ylabel("ERF size (pixels)", color=AFTER)
     axes.grid(alpha=0.3)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,9 +14,10 @@ from erf.networks.cifar_resnet import CifarResNet
 from erf.seeds import derive
 from erf.statistic import Statistic
 from erf.training import calibrate, load_weights, make_fabric
-from experiments import camvid, cifar10
+from experiments import camvid, cifar10, erf_in_training
 from experiments.cli import folder_of
 from experiments.erf_in_training import (
+    BOOTSTRAP,
     NOISE,
     SIGNS,
     Labels,
@@ -87,7 +89,8 @@ UNITS = [(16, 16), (10, 10), (10, 21), (21, 10), (21, 21)]
 def test_maps_and_sizes_are_those_of_the_network_at_that_time(when, trained, data):
     result, _ = trained
     network = initial_network(result.config, data) if when == "before" else best_network(trained)
-    maps = measured(network, data.validation.normalized(slice(IMAGES)), result.config, UNITS)
+    images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))  # 4 of 10, evenly spaced
+    maps = measured(network, images, result.config, UNITS)
     np.testing.assert_allclose(result.arrays[when], maps[0].values, rtol=1e-5, atol=1e-6 * maps[0].values.max())
     for unit, imap, shown in zip(result.units, maps, result.arrays[f"units/{when}"], strict=True):
         assert getattr(unit, f"erf_size_{when}") == pytest.approx(erf_size(imap), rel=1e-2)
@@ -110,6 +113,21 @@ def test_the_test_images_are_judged_by_the_best_epochs_weights(trained, data):
     assert ("test/accuracy", result.test_accuracy, result.best_epoch) in logbook.logged_scalars
 
 
+def test_the_test_images_are_read_once_and_for_nothing_else(data, monkeypatch):
+    read, evaluate = [], erf_in_training.evaluate
+
+    def spy(fabric, network, batches, metrics):
+        read.append(batches)
+        return evaluate(fabric, network, batches, metrics)
+
+    monkeypatch.setattr(erf_in_training, "evaluate", spy)
+    cifar10.run(config_of(epochs=1, grid=1, images=2), ListLogbook())
+    (batches,) = read
+    assert torch.equal(batches.split.images, data.test.images)
+    assert torch.equal(batches.split.labels, data.test.labels)
+    assert (batches.shuffle, batches.drop_last, batches.augment) == (False, False, None)
+
+
 def test_intervals_resample_the_same_images_at_every_epoch(trained):
     result, _ = trained
     sizes = result.arrays["resampled_sizes"]
@@ -121,6 +139,34 @@ def test_intervals_resample_the_same_images_at_every_epoch(trained):
     assert result.growth_interval == middle(sizes[best] - sizes[0])
     assert result.growth_factor_interval == middle(sizes[best] / sizes[0])
     assert [at.erf_size_interval for at in result.trajectory] == [middle(row) for row in sizes]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_resampled_sizes_are_of_means_over_images_drawn_alike_before_and_after(when, trained, data):
+    result, _ = trained
+    config, best = result.config, result.best_epoch
+    network = initial_network(config, data) if when == "before" else best_network(trained)
+    images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))
+    each = [
+        effective_receptive_field(
+            network,
+            image[None],
+            "top",
+            UNITS[0],
+            config.statistic,
+            config.aggregation,
+            derive(config.seed, SIGNS),
+            first,
+        )
+        for first, image in enumerate(images)
+    ]
+    draws = np.random.default_rng(derive(config.seed, BOOTSTRAP)).multinomial(IMAGES, [1 / IMAGES] * IMAGES, size=50)
+    sizes = []
+    for counts in draws:
+        mean = sum(count * imap.values**2 for count, imap in zip(counts, each, strict=True)) / IMAGES
+        sizes.append(erf_size(replace(each[0], values=np.sqrt(mean))))
+    row = result.arrays["resampled_sizes"][0 if when == "before" else best]
+    np.testing.assert_allclose(row, sizes, rtol=1e-2)
 
 
 def test_every_epoch_is_told_and_shown(trained):
