@@ -1,0 +1,54 @@
+"""Networks without batch norm that start where those with it start, to tell its part in what training changes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from erf.errors import InvalidInput
+
+
+def fold_batch_norm_(network: nn.Module) -> nn.Module:
+    r"""Put every batch norm into the convolution below it, in place; what eval mode computes stays the same.
+
+    .. math:: \gamma \frac{W * x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta = W' * x + b', \quad
+              W' = \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}} W, \quad
+              b' = \beta - \frac{\gamma \mu}{\sqrt{\sigma^2 + \epsilon}}
+
+    With the running statistics of some batches, a folded network so starts with the activations, and the influence
+    maps, of the normalised one; in training nothing is normalised any more. (A start from the data, as in Mishkin and
+    Matas 2016: with weights scaled by constants alone, a net of 17 blocks without batch norm learns much more slowly.)
+    A convolution's own output becomes that of its batch norm; by the name of the batch norm both networks have the
+    same layer.
+
+    Args:
+        network: Each ``nn.BatchNorm2d`` follows its convolution in the order of registration, and nothing else reads
+            that convolution's output. Left with ``nn.Identity`` in place of each.
+
+    Returns:
+        The network.
+
+    Raises:
+        InvalidInput: What is registered before a batch norm is not a convolution of as many channels.
+    """
+    leaves = [(name, module) for name, module in network.named_modules() if not any(module.children())]
+    for (_, below), (name, norm) in pairwise([("", nn.Identity()), *leaves]):
+        if isinstance(norm, nn.BatchNorm2d):
+            if not isinstance(below, nn.Conv2d) or below.out_channels != norm.num_features:
+                raise InvalidInput(f"{name}: before it comes {below}; allowed is a convolution of as many channels")
+            _fold_(below, norm)
+            parent, _, child = name.rpartition(".")
+            setattr(network.get_submodule(parent), child, nn.Identity())
+    return network
+
+
+@torch.no_grad()
+def _fold_(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    if norm.running_mean is None or norm.running_var is None:
+        raise InvalidInput("batch norm keeps no running statistics, so there is nothing to fold")
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    bias = -norm.running_mean if convolution.bias is None else convolution.bias - norm.running_mean
+    convolution.weight.mul_(scale[:, None, None, None])
+    convolution.bias = nn.Parameter(norm.bias + bias * scale)
