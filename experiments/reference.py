@@ -23,6 +23,11 @@ RUNS: dict[str, tuple[str, ...]] = {
 R = TypeVar("R")
 
 
+def experiment_of(name: str) -> str:
+    """Return the experiment of the reference run ``name``."""
+    return RUNS[name][0].removeprefix("experiment=")
+
+
 def command(name: str) -> str:
     """Return the command that measures the reference run ``name`` again."""
     return " ".join(["python run.py", *RUNS[name]])

@@ -1,0 +1,74 @@
+"""What a row of the claim table is: parts, each of which holds or not, and the verdict that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from experiments.intervals import Interval
+from experiments.reference import R, command, experiment_of, reference
+
+
+class Verdict(StrEnum):
+    """What the records say of a claim."""
+
+    reproduced = "reproduced"
+    qualified = "reproduced with a qualification"
+    not_reproduced = "not reproduced"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One condition of a claim's rule: what was measured, and whether the condition holds."""
+
+    measured: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One claim: its id, what the paper says, the parts of its rule, and the reference runs they come from."""
+
+    id: str
+    paper: str
+    parts: tuple[Part, ...]
+    runs: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """All parts hold, some do, or none does."""
+        held = [part.holds for part in self.parts]
+        if all(held):
+            return Verdict.reproduced
+        return Verdict.qualified if any(held) else Verdict.not_reproduced
+
+    def markdown(self) -> str:
+        """Return the row of a Markdown table; failed parts are marked."""
+        measured = "; ".join(part.measured if part.holds else f"**not:** {part.measured}" for part in self.parts)
+        commands = "<br>".join(f"`{command(run)}`" for run in self.runs)
+        figures = "<br>".join(f"[{run}]({_figure(run)})" for run in self.runs)
+        return f"| {self.id} | {self.paper} | {measured} | {self.verdict} | {commands} | {figures} |"
+
+
+def _figure(run: str) -> str:
+    return f"results/reference/{run}/{experiment_of(run)}.png"
+
+
+Claim = Callable[[Path], Row]  # given the folder of records
+
+
+def claim(id: str, paper: str, run: str, kind: type[R], parts: Callable[[R], Iterator[Part]]) -> Claim:
+    """Return the row of a claim that one reference run decides."""
+    return lambda folder: Row(id, paper, tuple(parts(reference(run, kind, folder))), (run,))
+
+
+def meets(interval: Interval, low: float, high: float) -> bool:
+    """Return whether an interval and the range from ``low`` to ``high`` have a number in common."""
+    return interval[0] <= high and interval[1] >= low
+
+
+def inside(interval: Interval, low: float, high: float) -> bool:
+    """Return whether an interval lies in the range from ``low`` to ``high``."""
+    return low <= interval[0] and interval[1] <= high

@@ -1,0 +1,46 @@
+"""Sections 2.1, 2.2 and 2.4, and the recursion of theoretical receptive fields (T1, T2, T4, R1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from experiments import exact_theory
+from experiments.claims.row import Claim, Part, claim, inside
+from experiments.stacks import Kind
+
+
+def _t1_parts(result: exact_theory.Result) -> Iterator[Part]:
+    exact = max(u.exact_difference for u in result.uniform)
+    measured = max(u.measured_difference for u in result.uniform)
+    yield Part(f"exact map within {exact:.0e} of the peak (n = {len(result.uniform)} stacks)", exact < 1e-9)
+    # Weights are drawn in float32: each 1 / k^2 is off by up to 2^-24 of itself, 40 layers of it by up to 2.4e-6.
+    yield Part(f"measured map within {measured:.0e}, by rounding of the weights to float32", measured < 1e-5)
+
+
+def _t2_parts(result: exact_theory.Result) -> Iterator[Part]:
+    random = result.of_kind(Kind.random)
+    text = f"depth {random.depth}: no pixel more than {random.largest_deviation:.1f} standard errors from theory"
+    yield Part(f"{text} (n = {random.runs} runs)", random.largest_deviation <= 5)
+
+
+def _t4_parts(result: exact_theory.Result) -> Iterator[Part]:
+    relu = result.of_kind(Kind.relu)
+    low, high = (end / relu.predicted_sigma for end in relu.sigma_interval)
+    text = f"σ of the mean_square map over the linear one's: {relu.sigma / relu.predicted_sigma:.4f}"
+    yield Part(f"{text} ({low:.4f} to {high:.4f}; n = {relu.runs} runs)", inside((low, high), 0.97, 1.03))
+
+
+def _r1_parts(result: exact_theory.Result) -> Iterator[Part]:
+    sizes = result.example_trf_sizes
+    yield Part(f"the worked example gives {', '.join(map(str, sizes))}", sizes == exact_theory.EXAMPLE_TRF_SIZES)
+
+
+_theory = partial(claim, run="exact_theory", kind=exact_theory.Result)
+
+CLAIMS: tuple[Claim, ...] = (
+    _theory("T1", "uniform kernels give extended binomial coefficients", parts=_t1_parts),
+    _theory("T2", "random weights: Var[g] is the n-fold convolution of the weight variances", parts=_t2_parts),
+    _theory("T4", "ReLU scales the variance by a constant and leaves its shape", parts=_t4_parts),
+    _theory("R1", "the recursion of theoretical receptive fields: 3, 5, 7, 9, 10", parts=_r1_parts),
+)
