@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -20,6 +21,7 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from torchmetrics import MetricCollection
 
 from erf.atomic_file import atomic_write
+from erf.batch_norm import calibrate_batch_norm_
 from erf.errors import InvalidInput
 from erf.seeds import derive
 
@@ -287,18 +289,10 @@ def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: Metr
 
 def calibrate(network: nn.Module, batches: Batches, count: int, device: torch.device) -> None:
     """Set the running statistics of batch norm to their plain average over the first ``count`` batches."""
-    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # the plain average
-    with _mode(network, training=True), torch.no_grad(), torch.random.fork_rng(_generators(device)):
-        torch.manual_seed(0)
-        for _, (images, _targets) in zip(range(count), batches.epoch(0, device=device), strict=False):
-            with _naming_batch(images, "calibration"):
-                network(images)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
+    some = (images for _, (images, _targets) in zip(range(count), batches.epoch(0, device=device), strict=False))
+    first = next(some)
+    with _naming_batch(first, "calibration"):
+        calibrate_batch_norm_(network, chain([first], some))
 
 
 def _train_epoch(

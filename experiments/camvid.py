@@ -19,23 +19,16 @@ from erf.data import camvid
 from erf.device import resolve_device
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.training import launch, make_fabric
-from experiments.erf_in_training import (
-    Growth,
-    Task,
-    TrainingConfig,
-    growth_tables,
-    result_of,
-    study,
-    weights_generator,
-)
+from experiments.erf_in_training import Growth, growth_tables, result_of, study
 from experiments.experiment import option
 from experiments.logbook import Logbook
+from experiments.training_plan import GrowthConfig, Task, weights_generator
 
 PAPER_TRF, PAPER_DIAMETERS = 505, (100, 150)  # section 3.2
 
 
 @dataclass
-class Config(TrainingConfig):
+class Config(GrowthConfig):
     """How the network is trained and measured."""
 
     name: str = option("camvid", "the experiment's name, fixed; it names the folder of results")
@@ -102,7 +95,7 @@ def segmentation_metrics(classes: int) -> MetricCollection:
 
 
 def summary(result: Result) -> Group:
-    """Return the tables of the trajectory and of the units, and the test metrics."""
+    """Return the tables of the trajectory, the units and the layers, and the test metrics."""
     at = (
         f"test mean IoU {result.mean_iou:.4f}, global accuracy {result.global_accuracy:.4f} "
         f"at epoch {result.best_epoch}; the paper's diameters: {PAPER_DIAMETERS[0]} and {PAPER_DIAMETERS[1]} pixels"

@@ -19,23 +19,16 @@ from erf.data import cifar10
 from erf.device import resolve_device
 from erf.networks.cifar_resnet import CifarResNet
 from erf.training import launch, make_fabric
-from experiments.erf_in_training import (
-    Growth,
-    Task,
-    TrainingConfig,
-    growth_tables,
-    result_of,
-    study,
-    weights_generator,
-)
+from experiments.erf_in_training import Growth, growth_tables, result_of, study
 from experiments.experiment import option
 from experiments.logbook import Logbook
+from experiments.training_plan import GrowthConfig, Task, weights_generator
 
 PAPER_TEST_ACCURACY, PAPER_TRF = 0.89, 74  # section 3.2
 
 
 @dataclass
-class Config(TrainingConfig):
+class Config(GrowthConfig):
     """How the network is trained and measured."""
 
     name: str = option("cifar10", "the experiment's name, fixed; it names the folder of results")
@@ -83,6 +76,6 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
 
 
 def summary(result: Result) -> Group:
-    """Return the tables of the trajectory and of the units, and the test accuracy."""
+    """Return the tables of the trajectory, the units and the layers, and the test accuracy."""
     at = f"test accuracy {result.test_accuracy:.4f} at epoch {result.best_epoch} (the paper: {PAPER_TEST_ACCURACY})"
     return Group(growth_tables(result), at)

@@ -240,10 +240,13 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
     if kept := logbook.kept():
         print(f"going on: {kept} points are kept from before (to start anew, remove {folder / PARTIAL})")
     result = experiment.run(config, logbook)
-    figure = experiment.draw(result)
-    logbook.figure("figure", figure, 0)
+    figures = {experiment.name: experiment.draw(result)} | {
+        name: draw(result) for name, draw in experiment.others.items()
+    }
+    for name, figure in figures.items():
+        logbook.figure("figure" if name == experiment.name else f"figure/{name}", figure, 0)
+        write_figure(folder / name, figure)
     logbook.settings(msgspec.to_builtins(config), result.metrics())
-    write_figure(folder / experiment.name, figure)
     write_record(
         folder,
         result,

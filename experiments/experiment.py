@@ -79,7 +79,10 @@ class ExperimentResult(Protocol):
 
 @dataclass(frozen=True)
 class Experiment:
-    """The parts of ``experiments/<name>.py`` and ``experiments/figures/<name>.py``."""
+    """The parts of ``experiments/<name>.py`` and ``experiments/figures/<name>.py``.
+
+    ``draw`` makes the experiment's figure; ``OTHERS`` of the figure's module names what makes further ones.
+    """
 
     name: str
     help: str
@@ -88,6 +91,7 @@ class Experiment:
     run: Callable[..., Any]
     summary: Callable[[Any], RenderableType]
     draw: Callable[[Any], Figure]
+    others: dict[str, Callable[[Any], Figure]]
 
 
 def experiment_names() -> list[str]:
@@ -106,4 +110,5 @@ def load(name: str) -> Experiment:
     module = importlib.import_module(f"experiments.{name}")
     figure = importlib.import_module(f"experiments.figures.{name}")
     help = (module.__doc__ or "").partition("\n")[0]
-    return Experiment(name, help, module.Config, module.Result, module.run, module.summary, figure.draw)
+    others = getattr(figure, "OTHERS", {})
+    return Experiment(name, help, module.Config, module.Result, module.run, module.summary, figure.draw, others)

@@ -38,6 +38,10 @@ class CamvidFrontend(nn.Module):
 
     trf_size: ClassVar[int] = 505
     top_layer: ClassVar[str] = "stage4"
+    layers: ClassVar[tuple[str, ...]] = (
+        "stem",
+        *(f"stage{stage}.{i}" for stage, blocks in enumerate(BLOCKS, 1) for i in range(blocks + 1)),
+    )
 
     def __init__(
         self, widths: Sequence[int] = (16, 32, 64, 128), classes: int = 11, input_channels: int = 3,

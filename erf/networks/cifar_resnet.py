@@ -34,6 +34,7 @@ class CifarResNet(nn.Module):
 
     trf_size: ClassVar[int] = 73
     top_layer: ClassVar[str] = "top"
+    layers: ClassVar[tuple[str, ...]] = ("stem", *(f"blocks.{i}" for i in range(BLOCKS)), "top")
 
     def __init__(
         self, width: int, classes: int = 10, input_channels: int = 3, batch_norm: bool = True,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from experiments.cifar10 import Result
-from experiments.figures.erf_in_training import draw_growth
+from experiments.figures.erf_in_training import draw_growth, draw_layers
+
+OTHERS = {"layers": draw_layers}
 
 
 def draw(result: Result) -> Figure:

@@ -15,8 +15,8 @@ from experiments.intervals import interval_text
 BEFORE, AFTER, METRIC = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)
 CAPTION = (
     "Unit {unit} of the top layer; {statistic} over {images} {probe}, peak 1; seed {seed}. ERF size: root of the "
-    "number of pixels above 4.55 % of the {reference}; bars and bands: 95 % over images. The theoretical receptive "
-    "field is {trf} x {trf} pixels{clipped}."
+    "number of pixels above 4.55 % of the {reference}; bars and bands: 95 % over images. The top layer's theoretical "
+    "receptive field is {trf} x {trf} pixels{clipped}."
 )
 
 
@@ -33,6 +33,40 @@ def draw_growth(result: Growth, metric: str, tested: str) -> Figure:
     figure.suptitle(_headline(result, tested), fontsize=11)
     figure.supxlabel(_caption(result), fontsize=8, wrap=True)
     return figure
+
+
+def draw_layers(result: Growth) -> Figure:
+    """Draw ERF sizes of every layer's middle unit before and after training, and below them all maps."""
+    figure = new_figure(11, 5.4)
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.4, 1))[:, 0]
+    _draw_layer_sizes(top.subplots(), result)
+    axes = bottom.subplots(2, len(result.layers), squeeze=False)
+    for row, name, title in zip(axes, ("before", "after"), ("before", f"epoch {result.best_epoch}"), strict=True):
+        for one, values in zip(row, result.arrays[f"layers/{name}"].astype(np.float32), strict=True):
+            show_map(one, values)
+            one.set_xticks([])
+            one.set_yticks([])
+        row[0].set_ylabel(title, fontsize=8)
+    figure.suptitle("ERF of every layer before and after training", fontsize=11)
+    caption = _caption(result).replace(f"Unit {result.centre_unit} of the top layer", "Each layer's middle unit")
+    figure.supxlabel(caption, fontsize=8, wrap=True)
+    return figure
+
+
+def _draw_layer_sizes(axes: Axes, result: Growth) -> None:
+    places = np.arange(len(result.layers))
+    for name, title, colour in (("before", "before training", BEFORE), ("after", f"epoch {result.best_epoch}", AFTER)):
+        sizes = [getattr(layer, f"erf_size_{name}") for layer in result.layers]
+        ends = [getattr(layer, f"erf_size_{name}_interval") or (np.nan, np.nan) for layer in result.layers]
+        low, high = np.array(ends).T
+        axes.fill_between(places, low, high, color=colour, alpha=0.25, lw=0)
+        axes.plot(places, [np.nan if size is None else size for size in sizes], "o-", ms=3, color=colour, label=title)
+    inside = [min(layer.trf_size, *result.input_size) for layer in result.layers]
+    axes.plot(places, inside, color="grey", lw=0.8, ls=":", label="theoretical field, at most the image's shorter side")
+    axes.set_xticks(places, [layer.layer for layer in result.layers], fontsize=7, rotation=45, ha="right")
+    axes.set_ylabel("ERF size (pixels)")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="lower right")
 
 
 def _headline(result: Growth, tested: str) -> str:

@@ -16,21 +16,19 @@ from erf.statistic import Statistic
 from erf.training import calibrate, load_weights, make_fabric
 from experiments import camvid, cifar10, erf_in_training
 from experiments.cli import folder_of
-from experiments.erf_in_training import (
+from experiments.erf_in_training import _frames, result_of, study
+from experiments.erf_probe import measure_layers, probing_of, shown
+from experiments.intervals import middle
+from experiments.training_plan import (
     BOOTSTRAP,
     NOISE,
     SIGNS,
     Labels,
     Probe,
     Task,
-    _frames,
-    _plan,
-    _probing,
-    result_of,
-    study,
+    plan_of,
     weights_generator,
 )
-from experiments.intervals import middle
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
 
@@ -61,7 +59,7 @@ def initial_network(config, data):
     network = CifarResNet(config.width, generator=weights_generator(config))
     fabric = make_fabric(CPU)
     fabric.launch()
-    calibrate(network, _plan(fabric, config, task_of(network, data)).batches, CALIBRATION, CPU)
+    calibrate(network, plan_of(fabric, config, task_of(network, data)).batches, CALIBRATION, CPU)
     return network
 
 
@@ -92,13 +90,55 @@ def test_maps_and_sizes_are_those_of_the_network_at_that_time(when, trained, dat
     images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))  # 4 of 10, evenly spaced
     maps = measured(network, images, result.config, UNITS)
     np.testing.assert_allclose(result.arrays[when], maps[0].values, rtol=1e-5, atol=1e-6 * maps[0].values.max())
-    for unit, imap, shown in zip(result.units, maps, result.arrays[f"units/{when}"], strict=True):
+    for unit, imap, kept in zip(result.units, maps, result.arrays[f"units/{when}"], strict=True):
         assert getattr(unit, f"erf_size_{when}") == pytest.approx(erf_size(imap), rel=1e-2)
-        np.testing.assert_allclose(shown, imap.values / imap.values.max(), rtol=5e-3, atol=1e-3)
+        np.testing.assert_allclose(kept, imap.values / imap.values.max(), rtol=5e-3, atol=1e-3)
     assert [unit.unit for unit in result.units] == UNITS
     assert getattr(result, f"erf_size_{when}") == getattr(result.units[0], f"erf_size_{when}")
     at = result.trajectory[0 if when == "before" else result.best_epoch]
     assert at.sigma == pytest.approx(np.mean(map_moments(maps[0]).sigma), rel=1e-4)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_every_layers_middle_unit_is_measured(when, trained, data):
+    result, _ = trained
+    config = result.config
+    network = initial_network(config, data) if when == "before" else best_network(trained)
+    images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))
+    assert [layer.layer for layer in result.layers] == list(CifarResNet.layers)
+    assert [layer.trf_size for layer in result.layers] == [3, *range(7, 72, 4), 73]
+    for index, layer in enumerate(result.layers):
+        seed = derive(config.seed, SIGNS)
+        imap = effective_receptive_field(network, images, layer.layer, None, config.statistic, config.aggregation, seed)
+        np.testing.assert_allclose(
+            result.arrays[f"layers/{when}"][index], imap.values / imap.values.max(), rtol=5e-3, atol=1e-3
+        )
+        size, (low, high) = getattr(layer, f"erf_size_{when}"), getattr(layer, f"erf_size_{when}_interval")
+        assert size == pytest.approx(erf_size(imap), rel=1e-2)
+        assert low <= high <= 32
+    top = result.layers[-1]
+    assert getattr(top, f"erf_size_{when}") == getattr(result, f"erf_size_{when}")
+    assert getattr(top, f"erf_size_{when}_interval") == getattr(result, f"erf_size_{when}_interval")
+
+
+def test_a_layer_whose_centre_has_no_influence_has_no_size(data):
+    network = CifarResNet(2)
+    torch.nn.init.zeros_(network.top.weight)
+    probing = probing_of(config_of(), network, data.validation, Probe.images, grid=1)
+    found = measure_layers(config_of(), probing, ["stem", "top"], network, lambda items, *_: items, "")
+    assert [layer.size is None for layer in found] == [False, True]
+    assert found[1].interval is None
+    assert not found[1].shown.any()
+
+
+def test_large_maps_are_shown_as_means_of_blocks():
+    maps = np.random.default_rng(0).random((2, 300, 201))
+    means = np.stack(
+        [[[m[r : r + 3, c : c + 3].mean() for c in range(0, 201, 3)] for r in range(0, 300, 3)] for m in maps]
+    )
+    np.testing.assert_allclose(shown(maps), means / means.max((1, 2), keepdims=True), rtol=1e-3, atol=1e-7)
+    small = maps[:, :128, :128]
+    np.testing.assert_allclose(shown(small), small / small.max((1, 2), keepdims=True), rtol=1e-3, atol=1e-7)
 
 
 def test_the_test_images_are_judged_by_the_best_epochs_weights(trained, data):
@@ -193,19 +233,20 @@ def test_frames_hold_first_last_and_best(epochs, best):
 
 def test_noise_can_stand_in_for_the_images_when_measuring(data):
     network = CifarResNet(2)
-    probing = _probing(config_of(probe=Probe.noise, images=10), task_of(network, data))
+    config = config_of(images=10)
+    probing = probing_of(config, network, data.validation, Probe.noise, grid=2)
     assert probing.images.shape == (10, 3, 32, 32)
     assert abs(float(probing.images.mean())) < 0.02
     assert float(probing.images.std()) == pytest.approx(1, abs=0.02)
     first = torch.Generator().manual_seed(derive(3, NOISE, 0))
     assert torch.equal(probing.images[0], torch.randn((3, 32, 32), generator=first))
-    plain = _probing(config_of(images=10), task_of(network, data))
+    plain = probing_of(config, network, data.validation, Probe.images, grid=2)
     assert torch.equal(plain.images, data.validation.normalized())
 
 
 def test_random_labels_are_the_true_ones_of_other_training_images(data):
     fabric = make_fabric(CPU)
-    plans = {kind: _plan(fabric, config_of(labels=kind), task_of(CifarResNet(2), data)) for kind in Labels}
+    plans = {kind: plan_of(fabric, config_of(labels=kind), task_of(CifarResNet(2), data)) for kind in Labels}
     true, random = (plans[kind].batches.split.labels for kind in (Labels.true, Labels.random))
     assert torch.equal(true, data.train.labels)
     assert not torch.equal(random, true)
@@ -214,7 +255,7 @@ def test_random_labels_are_the_true_ones_of_other_training_images(data):
 
 
 def test_training_images_are_changed_and_reordered_and_others_are_not(data):
-    plan = _plan(make_fabric(CPU), config_of(shift=2), task_of(CifarResNet(2), data))
+    plan = plan_of(make_fabric(CPU), config_of(shift=2), task_of(CifarResNet(2), data))
     assert plan.batches.augment.shift == 2
     assert plan.batches.shuffle
     assert plan.batches.drop_last
@@ -224,7 +265,7 @@ def test_training_images_are_changed_and_reordered_and_others_are_not(data):
 
 
 def test_all_that_says_what_is_computed_is_in_the_checkpoint(data):
-    settings = _plan(make_fabric(CPU), config_of(), task_of(CifarResNet(2), data)).settings
+    settings = plan_of(make_fabric(CPU), config_of(), task_of(CifarResNet(2), data)).settings
     assert settings["data"] == data.content()
     assert settings["width"] == 2
     elsewhere = {"fresh", "data_dir", "partial_data", "device", "processes", "checkpoint_steps"}
@@ -245,7 +286,7 @@ def test_more_images_than_there_are_is_an_error_that_names_them():
 
 def test_a_batch_that_processes_cannot_share_is_refused(data):
     with pytest.raises(InvalidInput, match="batch_size=10 cannot be shared evenly by 3 processes"):
-        _plan(SimpleNamespace(world_size=3), config_of(), task_of(CifarResNet(2), data))
+        plan_of(SimpleNamespace(world_size=3), config_of(), task_of(CifarResNet(2), data))
 
 
 def test_other_processes_return_nothing(data):
