@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from erf import InvalidInput
 from erf.data import cifar10
+from erf.data.split import DataSet
 from erf.device import resolve_device
 from erf.networks.cifar_resnet import CifarResNet
 from erf.training import launch, make_fabric
@@ -62,17 +63,21 @@ def run(config: Config, logbook: Logbook) -> Result:
 
 
 def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
-    data = cifar10.load(config.data_dir, config.partial_data)
+    task = task_of(config, cifar10.load(config.data_dir, config.partial_data))
+    growth, tested = study(fabric, config, task, logbook)
+    return result_of(Result, growth, test_accuracy=tested["accuracy"])
+
+
+def task_of(config: Config, data: DataSet) -> Task:
+    """Return what is learnt of ``data``, by a network with its initial weights."""
     classes = len(data.classes)
-    task = Task(
+    return Task(
         network=CifarResNet(config.width, classes, batch_norm=config.batch_norm, generator=weights_generator(config)),
         data=data,
         loss=nn.CrossEntropyLoss(label_smoothing=config.label_smoothing),
         metrics=MetricCollection({"accuracy": MulticlassAccuracy(classes, average="micro")}),
         best_by="accuracy",
     )
-    growth, tested = study(fabric, config, task, logbook)
-    return result_of(Result, growth, test_accuracy=tested["accuracy"])
 
 
 def summary(result: Result) -> Group:

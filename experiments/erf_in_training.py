@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -25,7 +25,7 @@ from experiments.erf_probe import (
     probing_of,
     read_units,
 )
-from experiments.intervals import Interval, interval_text, middle
+from experiments.intervals import Interval, interval_text, known_middle
 from experiments.logbook import Logbook
 from experiments.training_plan import (
     GrowthConfig,
@@ -35,6 +35,7 @@ from experiments.training_plan import (
     in_order,
     optimizer_of,
     plan_of,
+    progress_of,
 )
 
 FRAMES = 8  # epochs whose maps the record keeps, for the filmstrip
@@ -137,7 +138,7 @@ def study(fabric: Fabric, config: GrowthConfig, task: Task, logbook: Logbook) ->
     Returns:
         The growth, None in processes other than the first, which alone measures; and the metrics on the test images.
     """
-    probing = probing_of(config, task.network, task.data.validation, config.probe, config.grid)
+    probing = probing_of(config, task.network, task.network.top_layer, task.data.validation, config.probe, config.grid)
     untrained, plan = deepcopy(task.network), plan_of(fabric, config, task)
     history = list(_epochs(fabric, config, task, plan, probing, logbook))
     weights = best_weights(fabric, logbook.training)
@@ -165,7 +166,7 @@ def _epochs(
         file, text = _maps_file(logbook, epoch), f"ERF after {epoch} epochs"
         return measure_units(config, probing, task.network.top_layer, file, network, logbook.progress, text)
 
-    progress = logbook.progress if fabric.is_global_zero else _silent
+    progress = progress_of(fabric, logbook)
     optimizer = optimizer_of(config, task.network)
     for epoch in train(fabric, task.network, optimizer, plan, logbook.training, measure, progress):
         if fabric.is_global_zero:
@@ -178,10 +179,6 @@ def result_of(kind: type[Any], growth: Growth | None, **others: Any) -> Any:
     if growth is None:
         return None
     return kind(**{known.name: getattr(growth, known.name) for known in fields(growth)}, **others)
-
-
-def _silent(batches: Iterable, description: str, total: int) -> Iterable:
-    return batches
 
 
 def _maps_file(logbook: Logbook, epoch: int) -> Path:
@@ -239,9 +236,9 @@ def _growth(
         erf_size_after=after.erf_size,
         erf_size_after_interval=after.erf_size_interval,
         growth=after.erf_size - before.erf_size,
-        growth_interval=_interval(sizes[best] - sizes[0]),
+        growth_interval=known_middle(sizes[best] - sizes[0]),
         growth_factor=after.erf_size / before.erf_size,
-        growth_factor_interval=_interval(sizes[best] / sizes[0]),
+        growth_factor_interval=known_middle(sizes[best] / sizes[0]),
         units=tuple(
             Unit(_pair(field.unit), float(old), float(new))
             for field, old, new in zip(probing.fields, first.sizes, last.sizes, strict=True)
@@ -272,13 +269,7 @@ def _growth(
 
 def _moment(epoch: Epoch, replicates: np.ndarray) -> Moment:
     size, sigma = epoch.measured["erf_size"], epoch.measured["sigma"]
-    return Moment(epoch.number, epoch.loss, epoch.metrics, size, _interval(replicates), sigma)
-
-
-def _interval(replicates: np.ndarray) -> Interval:
-    interval = middle(replicates)
-    assert interval is not None, "the config asks for one resampling at least"
-    return interval
+    return Moment(epoch.number, epoch.loss, epoch.metrics, size, known_middle(replicates), sigma)
 
 
 def _pair(values: Sequence[Any]) -> tuple[Any, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,11 +20,9 @@ from erf.receptive_field import theoretical_receptive_field
 from erf.seeds import derive, generator
 from experiments.intervals import Interval, middle, resampled
 from experiments.record import decode_arrays, encode_arrays
-from experiments.training_plan import BOOTSTRAP, NOISE, SIGNS, MeasuredNetwork, Probe, TrainingConfig
+from experiments.training_plan import BOOTSTRAP, NOISE, SIGNS, Probe, Progress, TrainingConfig
 
 LARGEST_SHOWN = 128  # pixels a side of the maps that a record keeps to be looked at only
-
-Progress = Callable[[Iterable, str, int], Iterable]
 
 
 @dataclass(frozen=True)
@@ -66,14 +63,13 @@ class LayerErf:
 
 
 def probing_of(
-    config: TrainingConfig, network: nn.Module | MeasuredNetwork, held_out: Split, probe: Probe, grid: int
+    config: TrainingConfig, network: nn.Module, layer: str, held_out: Split, probe: Probe, grid: int
 ) -> Probing:
-    """Return the images to measure on, and the centre unit and ``grid`` rows and columns of others.
+    """Return the images to measure on, and the layer's centre unit and ``grid`` rows and columns of others.
 
     Raises:
         InvalidInput: There are fewer held-out images than are asked for.
     """
-    assert isinstance(network, nn.Module)
     if config.images > len(held_out):
         raise InvalidInput(f"images={config.images}: there are {len(held_out)} validation images")
     # Evenly spaced: neighbours are of one class, or frames of one scene.
@@ -81,9 +77,8 @@ def probing_of(
     if probe is Probe.noise:
         draws = (generator(config.seed, NOISE, index) for index in range(config.images))
         images = torch.stack([Noise.normal.draw(images.shape[1:], draw) for draw in draws])
-    layer = str(network.top_layer)
     centre = theoretical_receptive_field(network, images.shape[2:], layer)
-    assert centre.grid is not None, "the top layer of these networks has rows and columns"
+    assert centre.grid is not None, "what is measured has rows and columns"
     places = [[(i + 1) * side // (grid + 1) for i in range(grid)] for side in centre.grid]
     others = [(row, column) for row in places[0] for column in places[1] if (row, column) != centre.unit]
     found = theoretical_receptive_field(network, images.shape[2:], layer, unit=[centre.unit, *others])

@@ -94,6 +94,13 @@ def middle(replicates: np.ndarray) -> Interval | None:
     return float(low), float(high)
 
 
+def known_middle(replicates: np.ndarray) -> Interval:
+    """Return :func:`middle` of replicates that a config asks for, one at least."""
+    interval = middle(replicates)
+    assert interval is not None, "the config asks for one resampling at least"
+    return interval
+
+
 def interval_text(interval: Interval | None, digits: int) -> str:
     """Return "low to high" for a table, or "-" where there is no interval."""
     return "-" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"

@@ -17,6 +17,9 @@ RUNS: dict[str, tuple[str, ...]] = {
     "nonlinearities": ("experiment=nonlinearities",),
     "erf_growth": ("experiment=erf_growth",),
     "erf_growth_deep": ("experiment=erf_growth", "depths=[40,50,60,70,80,90,100]", "runs=200"),
+    "cifar10": ("experiment=cifar10",),
+    "camvid": ("experiment=camvid",),
+    "growth_controls": ("experiment=growth_controls",),
     "architectures": ("experiment=architectures",),
 }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import torch
@@ -20,11 +21,16 @@ from erf.data.split import DataSet, Split
 from erf.device import resolve_device
 from erf.erf_size import Reference
 from erf.learning_rate import Schedule
+from erf.networks.camvid_frontend import CamvidFrontend
+from erf.networks.cifar_resnet import CifarResNet
 from erf.seeds import derive, generator
 from erf.statistic import Statistic
 from erf.training import Loss, Plan, Precision
 from experiments.experiment import ExperimentConfig, option
+from experiments.logbook import Logbook
 from experiments.stacks import require_at_least
+
+Progress = Callable[[Iterable, str, int], Iterable]
 
 # Streams of random numbers.
 WEIGHTS, ORDER, SIGNS, NOISE, BOOTSTRAP, LABELS = range(6)
@@ -97,19 +103,11 @@ class GrowthConfig(TrainingConfig):
         require_at_least(1, grid=self.grid)
 
 
-class MeasuredNetwork(Protocol):
-    """What the networks of section 3.2 say of themselves."""
-
-    layers: Any
-    top_layer: Any
-    trf_size: Any
-
-
 @dataclass(frozen=True)
 class Task:
     """What is learnt, by which network, judged how."""
 
-    network: Any  # an nn.Module that is a MeasuredNetwork
+    network: CifarResNet | CamvidFrontend
     data: DataSet
     loss: Loss
     metrics: MetricCollection
@@ -176,3 +174,8 @@ def _settings(config: TrainingConfig) -> dict[str, Any]:
     settings = msgspec.to_builtins(config)
     elsewhere = ("fresh", "data_dir", "partial_data", "device", "processes", "checkpoint_steps")
     return {key: str(v) if isinstance(v, list) else v for key, v in settings.items() if key not in elsewhere}
+
+
+def progress_of(fabric: Fabric, logbook: Logbook) -> Progress:
+    """Return what shows the progress, in the first process."""
+    return logbook.progress if fabric.is_global_zero else lambda batches, description, total: batches

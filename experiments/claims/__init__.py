@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.claims import growth, shape, theory
+from experiments.claims import growth, shape, theory, training
 from experiments.claims.row import Part, Row, Verdict
 from experiments.reference import REFERENCE
 
 __all__ = ["CLAIMS", "Part", "Row", "Verdict", "rows", "table"]
 
-CLAIMS = (*shape.CLAIMS, *growth.CLAIMS, *theory.CLAIMS)
+CLAIMS = (*shape.CLAIMS, *growth.CLAIMS, *training.CLAIMS, *theory.CLAIMS)
 
 
 def rows(folder: Path = REFERENCE) -> list[Row]:
-    """Return all rows from the records in ``folder``.
+    """Return all rows from the records in ``folder``, those whose record is missing without numbers.
 
     Raises:
-        InvalidInput: A record is missing or damaged.
+        InvalidInput: A record is damaged.
     """
     return [claim(folder) for claim in CLAIMS]
 

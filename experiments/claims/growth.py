@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from experiments import erf_growth
-from experiments.claims.row import Claim, Part, Row, meets
+from experiments.claims.row import Claim, Part, claim_of_runs, meets
 from experiments.intervals import interval_text
-from experiments.reference import reference
 from experiments.stacks import Kind
 
 
-def _f2(folder: Path) -> Row:
-    paper = reference("erf_growth", erf_growth.Result, folder)
-    deep = reference("erf_growth_deep", erf_growth.Result, folder)
-    return Row(
-        "F2",
-        "ERF size grows with slope 0.56 against the TRF on a log-log plot, the ratio with -0.43 (20 runs each)",
-        (*_f2_paper_parts(paper), *_f2_deep_parts(deep)),
-        ("erf_growth", "erf_growth_deep"),
-    )
+def _f2_parts(paper: erf_growth.Result, deep: erf_growth.Result) -> Iterator[Part]:
+    yield from _f2_paper_parts(paper)
+    yield from _f2_deep_parts(deep)
 
 
 def _f2_paper_parts(result: erf_growth.Result) -> Iterator[Part]:
@@ -44,4 +36,11 @@ def _f2_deep_parts(result: erf_growth.Result) -> Iterator[Part]:
         yield Part(f"{text} ({interval_text(slope.interval, 3)}; {n})", holds)
 
 
-CLAIMS: tuple[Claim, ...] = (_f2,)
+CLAIMS: tuple[Claim, ...] = (
+    claim_of_runs(
+        "F2",
+        "ERF size grows with slope 0.56 against the TRF on a log-log plot, the ratio with -0.43 (20 runs each)",
+        {"erf_growth": erf_growth.Result, "erf_growth_deep": erf_growth.Result},
+        _f2_parts,
+    ),
+)

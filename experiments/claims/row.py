@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from experiments.intervals import Interval
+from experiments.record import is_complete
 from experiments.reference import R, command, experiment_of, reference
 
 
@@ -17,19 +18,23 @@ class Verdict(StrEnum):
     reproduced = "reproduced"
     qualified = "reproduced with a qualification"
     not_reproduced = "not reproduced"
+    not_measured = "not measured yet"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One condition of a claim's rule: what was measured, and whether the condition holds."""
+    """One condition of a claim's rule: what was measured, and whether it holds; None where it is told only beside."""
 
     measured: str
-    holds: bool
+    holds: bool | None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One claim: its id, what the paper says, the parts of its rule, and the reference runs they come from."""
+    """One claim: its id, what the paper says, the parts of its rule, and the reference runs they come from.
+
+    There are no parts where one of the records is missing.
+    """
 
     id: str
     paper: str
@@ -39,16 +44,18 @@ class Row:
     @property
     def verdict(self) -> Verdict:
         """All parts hold, some do, or none does."""
-        held = [part.holds for part in self.parts]
+        if not self.parts:
+            return Verdict.not_measured
+        held = [part.holds for part in self.parts if part.holds is not None]
         if all(held):
             return Verdict.reproduced
         return Verdict.qualified if any(held) else Verdict.not_reproduced
 
     def markdown(self) -> str:
         """Return the row of a Markdown table; failed parts are marked."""
-        measured = "; ".join(part.measured if part.holds else f"**not:** {part.measured}" for part in self.parts)
+        measured = "; ".join(f"**not:** {p.measured}" if p.holds is False else p.measured for p in self.parts)
         commands = "<br>".join(f"`{command(run)}`" for run in self.runs)
-        figures = "<br>".join(f"[{run}]({_figure(run)})" for run in self.runs)
+        figures = "<br>".join(f"[{run}]({_figure(run)})" for run in self.runs) if self.parts else ""
         return f"| {self.id} | {self.paper} | {measured} | {self.verdict} | {commands} | {figures} |"
 
 
@@ -60,8 +67,20 @@ Claim = Callable[[Path], Row]  # given the folder of records
 
 
 def claim(id: str, paper: str, run: str, kind: type[R], parts: Callable[[R], Iterator[Part]]) -> Claim:
-    """Return the row of a claim that one reference run decides."""
-    return lambda folder: Row(id, paper, tuple(parts(reference(run, kind, folder))), (run,))
+    """Return the row of a claim that one reference run, with a result of ``kind``, decides."""
+    return claim_of_runs(id, paper, {run: kind}, parts)
+
+
+def claim_of_runs(id: str, paper: str, runs: Mapping[str, type], parts: Callable[..., Iterator[Part]]) -> Claim:
+    """Return the row of a claim that several reference runs decide: ``parts`` takes their results in this order."""
+
+    def row(folder: Path) -> Row:
+        found = ()
+        if all(is_complete(folder / run) for run in runs):
+            found = tuple(parts(*(reference(run, kind, folder) for run, kind in runs.items())))
+        return Row(id, paper, found, tuple(runs))
+
+    return row
 
 
 def meets(interval: Interval, low: float, high: float) -> bool:

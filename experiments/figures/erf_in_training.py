@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -61,8 +63,8 @@ def _draw_layer_sizes(axes: Axes, result: Growth) -> None:
         low, high = np.array(ends).T
         axes.fill_between(places, low, high, color=colour, alpha=0.25, lw=0)
         axes.plot(places, [np.nan if size is None else size for size in sizes], "o-", ms=3, color=colour, label=title)
-    inside = [min(layer.trf_size, *result.input_size) for layer in result.layers]
-    axes.plot(places, inside, color="grey", lw=0.8, ls=":", label="theoretical field, at most the image's shorter side")
+    inside = [math.sqrt(math.prod(min(layer.trf_size, side) for side in result.input_size)) for layer in result.layers]
+    axes.plot(places, inside, color="grey", lw=0.8, ls=":", label="root of the theoretical field's area in the image")
     axes.set_xticks(places, [layer.layer for layer in result.layers], fontsize=7, rotation=45, ha="right")
     axes.set_ylabel("ERF size (pixels)")
     axes.grid(alpha=0.3)

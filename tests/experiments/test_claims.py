@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ def test_the_readme_shows_the_records():
 
 
 def test_every_claim_of_these_figures_has_its_row():
-    assert [row.id for row in rows()] == ["F1", "F1b", "F2", "T1", "T2", "T4", "R1"]
+    assert [row.id for row in rows()] == ["F1", "F1b", "F2", "F3a", "F3b", "T1", "T2", "T4", "R1"]
     for row in rows():
-        assert row.parts
+        assert bool(row.parts) is (row.verdict is not Verdict.not_measured)
         assert set(row.runs) <= set(RUNS)
         for run in row.runs:
             assert command(run) in row.markdown()
@@ -40,6 +41,10 @@ def test_verdicts(held, verdict):
     row = Row("X", "says", tuple(Part("measured", holds) for holds in held), ("erf_growth",))
     assert row.verdict is verdict
     assert row.markdown().count("**not:**") == held.count(False)
+    beside = replace(row, parts=(*row.parts, Part("told beside", None)))
+    assert beside.verdict is verdict
+    assert beside.markdown().count("**not:**") == held.count(False)
+    assert "told beside" in beside.markdown()
 
 
 @pytest.fixture
@@ -116,7 +121,17 @@ def test_the_worked_example_must_be_met_exactly(folder):
     assert holds(folder, "R1") == [False]
 
 
-def test_a_missing_record_is_named(folder):
-    (folder / "exact_theory" / "result.json").unlink()
-    with pytest.raises(InvalidInput, match=r"exact_theory/result\.json is missing"):
+@pytest.mark.parametrize(("run", "ids"), [("exact_theory", {"T1", "T2", "T4", "R1"}), ("erf_growth_deep", {"F2"})])
+def test_rows_of_a_missing_record_say_so(folder, run, ids):
+    (folder / run / "result.json").unlink()
+    without = {row.id for row in rows(folder) if row.verdict is Verdict.not_measured}
+    assert without - {row.id for row in rows() if row.verdict is Verdict.not_measured} == ids
+    assert {
+        line.split(" | ")[0].removeprefix("| ") for line in table(folder).splitlines() if "not measured yet" in line
+    } == without
+
+
+def test_a_damaged_record_is_named(folder):
+    (folder / "exact_theory" / "result.json").write_text("{")
+    with pytest.raises(InvalidInput, match=r"exact_theory/result\.json is damaged"):
         rows(folder)

@@ -124,7 +124,7 @@ def test_every_layers_middle_unit_is_measured(when, trained, data):
 def test_a_layer_whose_centre_has_no_influence_has_no_size(data):
     network = CifarResNet(2)
     torch.nn.init.zeros_(network.top.weight)
-    probing = probing_of(config_of(), network, data.validation, Probe.images, grid=1)
+    probing = probing_of(config_of(), network, "top", data.validation, Probe.images, grid=1)
     found = measure_layers(config_of(), probing, ["stem", "top"], network, lambda items, *_: items, "")
     assert [layer.size is None for layer in found] == [False, True]
     assert found[1].interval is None
@@ -234,13 +234,13 @@ def test_frames_hold_first_last_and_best(epochs, best):
 def test_noise_can_stand_in_for_the_images_when_measuring(data):
     network = CifarResNet(2)
     config = config_of(images=10)
-    probing = probing_of(config, network, data.validation, Probe.noise, grid=2)
+    probing = probing_of(config, network, "top", data.validation, Probe.noise, grid=2)
     assert probing.images.shape == (10, 3, 32, 32)
     assert abs(float(probing.images.mean())) < 0.02
     assert float(probing.images.std()) == pytest.approx(1, abs=0.02)
     first = torch.Generator().manual_seed(derive(3, NOISE, 0))
     assert torch.equal(probing.images[0], torch.randn((3, 32, 32), generator=first))
-    plain = probing_of(config, network, data.validation, Probe.images, grid=2)
+    plain = probing_of(config, network, "top", data.validation, Probe.images, grid=2)
     assert torch.equal(plain.images, data.validation.normalized())
 
 

@@ -18,6 +18,7 @@ from erf.statistic import Statistic
 from experiments import exact_theory
 from experiments.cli import main
 from experiments.experiment import CONF, experiment_names, load
+from experiments.growth_controls import Arm
 from experiments.network_source import Source
 from experiments.record import Environment, read_environment, read_record, write_record
 from experiments.stacks import Kind, map_of, measure_runs, require_runs
@@ -46,6 +47,7 @@ TOY = {
         "samples": 4,
     },
     "cifar10": {"width": 2, "batch_size": 25, "grid": 1} | TRAINING,
+    "growth_controls": TRAINING | {"arms": [Arm.folded], "width": 2, "batch_size": 25, "seeds": 1, "epochs": 1},
     "camvid": {"widths": [4, 4, 4, 16], "batch_size": 2, "grid": 2, "shift": 4} | TRAINING,
     "exact_theory": {"kernel_sizes": [2, 3], "depths": [2, 5], "depth": 3, "runs": 50, "bootstrap": 20},
 }
@@ -145,6 +147,8 @@ def test_every_tag_is_defined_in_the_docs(experiment):
 def general(tag):
     """Return a tag as the docs have it."""
     words = {"KIND": list(Kind), "LAYER": TOY["measure"]["layers"], "NETWORK": TOY["architectures"]["networks"]}
+    tag = re.sub(rf"/({'|'.join(Arm)})/\d$", "/ARM/NUMBER", tag).replace("images/ARM", "PROBE/ARM")
+    tag = tag.replace("noise/ARM", "PROBE/ARM")
     for word, names in words.items():
         tag = re.sub(rf"/({'|'.join(names)})$", f"/{word}", tag)
     return tag

@@ -1,0 +1,51 @@
+"""Figure 3: the ERF before and after training (F3a, F3b)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from experiments import camvid, cifar10
+from experiments.claims.row import Claim, Part, claim
+from experiments.erf_in_training import Growth
+from experiments.intervals import interval_text
+
+PAPER_FACTOR = camvid.PAPER_DIAMETERS[1] / camvid.PAPER_DIAMETERS[0]
+
+
+def _f3a_parts(result: cifar10.Result) -> Iterator[Part]:
+    yield _growth(result)
+    text = f"test accuracy {result.test_accuracy:.1%} (the paper: {cifar10.PAPER_TEST_ACCURACY:.0%})"
+    yield Part(f"{text}, TRF {result.theoretical_receptive_field} (the paper: {cifar10.PAPER_TRF})", None)
+
+
+def _f3b_parts(result: camvid.Result) -> Iterator[Part]:
+    yield _growth(result)
+    text = f"factor {result.growth_factor:.2f} ({interval_text(result.growth_factor_interval, 2)}; the paper: about "
+    yield Part(
+        f"{text}{PAPER_FACTOR:.1f}), mean IoU {result.mean_iou:.1%}, TRF {result.theoretical_receptive_field}", None
+    )
+
+
+def _growth(result: Growth) -> Part:
+    sizes = f"ERF size {result.erf_size_before:.1f} before, {result.erf_size_after:.1f} at epoch {result.best_epoch}"
+    n = f"n = {result.images} images, one training"
+    text = f"{sizes}: growth {result.growth:.1f} ({interval_text(result.growth_interval, 1)}; {n})"
+    return Part(text, result.growth_interval[0] > 0)
+
+
+CLAIMS: tuple[Claim, ...] = (
+    claim(
+        "F3a",
+        "CIFAR-10 ResNet, 17 blocks: the ERF grows markedly in training",
+        "cifar10",
+        cifar10.Result,
+        _f3a_parts,
+    ),
+    claim(
+        "F3b",
+        "CamVid front end, 16 blocks and 4 subsamplings: the ERF's diameter grows from about 100 to about 150 pixels",
+        "camvid",
+        camvid.Result,
+        _f3b_parts,
+    ),
+)

@@ -1,0 +1,84 @@
+"""The arms differ in what they say they differ in, and their sizes are those of their networks."""
+
+import numpy as np
+import pytest
+
+from erf import InvalidInput
+from experiments import growth_controls
+from experiments.growth_controls import Arm, Config, _config_of
+from experiments.intervals import mean_interval
+from experiments.training_plan import Labels, Probe
+from tests.experiments.list_logbook import ListLogbook
+from tests.experiments.toy_data import toy_data
+
+SETTINGS = {
+    "partial_data": True, "data_dir": str(toy_data()), "width": 2, "epochs": 1, "batch_size": 25, "images": 2,
+    "bootstrap": 20, "calibration": 1,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return growth_controls.run(Config(**SETTINGS, seeds=2), ListLogbook())
+
+
+def of(result, arm, probe):
+    return [training.course(probe) for training in result.of_arm(arm)]
+
+
+@pytest.mark.parametrize("probe", Probe)
+def test_arms_start_alike_with_batch_norm_folded_or_not(trained, probe):
+    plain, random, folded, never = ([course.sizes[0] for course in of(trained, arm, probe)] for arm in Arm)
+    assert random == plain
+    assert folded == pytest.approx(plain, rel=0.02)
+    assert never != pytest.approx(plain, rel=0.02)
+    for when in ("before", "after"):
+        same = np.allclose(
+            trained.arrays[f"folded/{probe}/{when}"], trained.arrays[f"batch_norm/{probe}/{when}"], atol=0.02
+        )
+        assert same is (when == "before")
+
+
+def test_images_and_noise_give_different_sizes(trained):
+    for arm in Arm:
+        on_images, on_noise = (of(trained, arm, probe)[0].sizes for probe in Probe)
+        assert on_images != on_noise
+
+
+def test_outcomes_are_over_the_trainings(trained):
+    outcome = trained.outcome(Arm.folded, Probe.images)
+    growth = [course.growth for course in of(trained, Arm.folded, Probe.images)]
+    assert growth[0] != growth[1]
+    assert outcome.growth == pytest.approx(np.mean(growth))
+    assert outcome.growth_interval == mean_interval(growth)
+    assert outcome.growth == pytest.approx(outcome.after - outcome.before)
+    for course in of(trained, Arm.folded, Probe.images):
+        assert course.growth == course.sizes[-1] - course.sizes[0]
+        assert course.growth_interval[0] <= course.growth_interval[1]
+
+
+def test_trainings_of_one_number_differ_in_their_arm_alone():
+    config = Config(**SETTINGS)
+    of_arm = {arm: _config_of(config, arm, 1) for arm in Arm}
+    assert len({one.seed for one in of_arm.values()}) == 1
+    assert _config_of(config, Arm.folded, 0).seed != of_arm[Arm.folded].seed
+    assert [one.batch_norm for one in of_arm.values()] == [True, True, True, False]
+    assert [one.labels for one in of_arm.values()] == [Labels.true, Labels.random, Labels.true, Labels.true]
+    low, high = config.unnormalised_learning_rate, config.learning_rate
+    assert [one.learning_rate for one in of_arm.values()] == [high, high, low, low]
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"arms": []}, "arms"),
+        ({"arms": [Arm.folded, Arm.folded]}, "arms"),
+        ({"seeds": 0}, "seeds"),
+        ({"width": 0}, "width"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"unnormalised_learning_rate": 0.0}, "unnormalised_learning_rate"),
+    ],
+)
+def test_bad_settings_are_named(settings, named):
+    with pytest.raises(InvalidInput, match=named):
+        Config(**SETTINGS | settings)
