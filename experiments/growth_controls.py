@@ -23,6 +23,7 @@ from erf.data import cifar10 as cifar10_data
 from erf.data.split import DataSet
 from erf.device import resolve_device
 from erf.networks.batch_norm import fold_batch_norm_
+from erf.networks.residual import BasicBlock
 from erf.seeds import derive
 from erf.training import Epoch, calibrate, launch, make_fabric, train
 from experiments import cifar10
@@ -41,10 +42,13 @@ class Arm(StrEnum):
 
     ``batch_norm`` is that of ``cifar10``. ``random_labels`` is the same with labels that say nothing of the images.
     ``folded`` starts as the same function with the same ERF, batch norm's statistics put into the weights, and is
-    trained without normalisation. ``no_batch_norm`` never had any: biases, and sums scaled by a constant.
+    trained without normalisation. ``no_batch_norm`` never had any: biases, and sums scaled by a constant. ``zero_gain``
+    is ``batch_norm`` with gains of 0 at the end of each block (Goyal et al. 2017): the ERF starts as that of the first
+    and the last convolution alone.
     """
 
     batch_norm = "batch_norm"
+    zero_gain = "zero_gain"
     random_labels = "random_labels"
     folded = "folded"
     no_batch_norm = "no_batch_norm"
@@ -187,6 +191,8 @@ def _train(fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet,
     task = cifar10.task_of(own, data)
     plan = plan_of(fabric, own, task)
     plan = replace(plan, settings={**plan.settings, "arm": arm.value})
+    if arm is Arm.zero_gain:
+        _start_blocks_at_0(task.network)
     if arm is Arm.folded:
         calibrate(task.network.to(fabric.device), plan.batches, plan.calibration, fabric.device)
         fold_batch_norm_(task.network)
@@ -220,6 +226,12 @@ def _train(fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet,
     return _Found(history, kept)
 
 
+def _start_blocks_at_0(network: nn.Module) -> None:
+    for block in network.modules():
+        if isinstance(block, BasicBlock) and isinstance(block.norm2, nn.BatchNorm2d):
+            nn.init.zeros_(block.norm2.weight)
+
+
 def _mean_map(maps: list[np.ndarray]) -> np.ndarray:
     return shown(np.stack(maps).mean(0, dtype=np.float64, keepdims=True))[0]
 
@@ -227,7 +239,7 @@ def _mean_map(maps: list[np.ndarray]) -> np.ndarray:
 def _config_of(config: Config, arm: Arm, number: int) -> cifar10.Config:
     """Return the settings of one training; trainings of one number share weights and order over all arms."""
     shared = {known.name: getattr(config, known.name) for known in fields(TrainingConfig)}
-    normalised = arm in (Arm.batch_norm, Arm.random_labels)
+    normalised = arm not in (Arm.folded, Arm.no_batch_norm)
     return cifar10.Config(
         **shared
         | {

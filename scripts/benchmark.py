@@ -18,7 +18,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any, NoReturn
 
 import msgspec
@@ -39,6 +38,8 @@ from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.stack_influence import stack_moments
 from experiments.record import Environment
 from experiments.stacks import require_at_least, require_increasing
+from scripts.benchmarks.case import Case, Disagreement, interleaved_medians
+from scripts.benchmarks.training import TRAINING_CAPTION, time_training_step
 
 SEED = 0
 MARGIN = 10  # pixels around the TRF in the plain loop's image
@@ -47,43 +48,7 @@ THEORY_DEPTH = 1000
 # How close the maps are: linear stacks by max|a-b| / peak; where gates within rounding of 0 flip, by relative L2.
 LINEAR_TOLERANCE, RELU_TOLERANCE = 1e-5, 1e-2
 
-CAPTION = "plain: the plain loop; median durations; differences of the maps; growth of peak memory"
-
-
-class Disagreement(Exception):
-    """Two ways to measure the same maps gave different ones."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One line of the benchmark; None where there is no alternative.
-
-    Attributes:
-        name: What is measured.
-        ours_seconds: Median duration of ours.
-        repetitions: How often each was timed.
-        threads: CPU threads of torch.
-        device: Name of the device that computed.
-        theirs_seconds: Median duration of the alternative.
-        ratio: Theirs over ours.
-        max_relative_difference: Largest difference of any run's two maps, in units of their peak.
-        relative_l2: Root of the sum of squared differences over that of squares, all runs together.
-        ours_peak_mib: By how much it raises the peak memory of a fresh process that has loaded its libraries; None
-            where it was not measured.
-        theirs_peak_mib: Likewise of the alternative.
-    """
-
-    name: str
-    ours_seconds: float
-    repetitions: int
-    threads: int
-    device: str
-    theirs_seconds: float | None = None
-    ratio: float | None = None
-    max_relative_difference: float | None = None
-    relative_l2: float | None = None
-    ours_peak_mib: float | None = None
-    theirs_peak_mib: float | None = None
+CAPTION = f"plain: the plain loop; median durations; differences of the maps; growth of peak memory; {TRAINING_CAPTION}"
 
 
 @dataclass(frozen=True)
@@ -117,12 +82,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 20, 40], help="of the stacks, increasing")
     parser.add_argument("--channels", type=int, default=16, help="of every layer")
     parser.add_argument("--runs", type=int, default=20, help="draws of weights and inputs for each map")
+    parser.add_argument("--width", type=int, default=16, help="channels of the network whose training step is timed")
     parser.add_argument("--repetitions", type=int, default=3, help="of each timing; the median counts")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--output", type=Path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
     require_increasing("depths", options.depths, least=1)
-    for name in ("channels", "runs", "repetitions", "threads"):
+    for name in ("channels", "runs", "width", "repetitions", "threads"):
         require_at_least(1, **{name: getattr(options, name)})
     if options.output:
         _require_writable(options.output)
@@ -146,13 +112,14 @@ def _benchmark(options: argparse.Namespace) -> None:
 
 
 def _measure_cases(options: argparse.Namespace, environment: Environment) -> Iterator[Case]:
-    """Yield each stack's case, of the deepest with its memory, then that of the exact theory."""
+    """Yield each stack's case, of the deepest with its memory, then those of exact theory and of a training step."""
     for activation in (Activation.none, Activation.relu):
         for depth in options.depths:
             stack = ConvStack(depth, options.channels, activation=activation)
             case = _time_stack(stack, options.runs, options.repetitions, environment)
             yield _with_memory(case, stack, options.runs) if depth == options.depths[-1] else case
     yield _time_theory(options.repetitions, environment)
+    yield time_training_step(options.width, options.repetitions, environment)
 
 
 def _time_stack(stack: ConvStack, runs: int, repetitions: int, environment: Environment) -> Case:
@@ -161,7 +128,7 @@ def _time_stack(stack: ConvStack, runs: int, repetitions: int, environment: Envi
     ours, theirs = partial(measure_ours, stack, runs), partial(plain_loop, stack, runs)
     first, second = ours(), theirs()  # also warms up
     require_agreement(name, first, second, stack.activation)
-    ours_seconds, theirs_seconds = _interleaved_medians([ours, theirs], repetitions)
+    ours_seconds, theirs_seconds = interleaved_medians([ours, theirs], repetitions)
     return Case(
         name=name,
         ours_seconds=ours_seconds,
@@ -183,7 +150,7 @@ def _with_memory(case: Case, stack: ConvStack, runs: int) -> Case:
 def _time_theory(repetitions: int, environment: Environment) -> Case:
     exact = partial(theory.influence_map, [ConvLayer(3)] * THEORY_DEPTH)
     exact()
-    (seconds,) = _interleaved_medians([exact], repetitions)
+    (seconds,) = interleaved_medians([exact], repetitions)
     name = f"exact theory, depth {THEORY_DEPTH}, 3x3"
     return Case(name, seconds, repetitions, environment.threads, environment.device)
 
@@ -230,18 +197,6 @@ def require_agreement(name: str, a: np.ndarray, b: np.ndarray, activation: Activ
     if not difference <= allowed:
         measure = "of the peak" if linear else "relative L2"
         raise Disagreement(f"{name}: the maps differ by {difference:.1e} {measure}; allowed: {allowed:.0e}")
-
-
-def _interleaved_medians(measurements: Sequence[Callable[[], Any]], repetitions: int) -> list[float]:
-    """Return the median duration of each, in seconds; taking turns, all meet the same load of the machine."""
-    rounds = [[_seconds(measure) for measure in measurements] for _ in range(repetitions)]
-    return [median(durations) for durations in zip(*rounds, strict=True)]
-
-
-def _seconds(measure: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    measure()
-    return time.perf_counter() - start
 
 
 def _peak_alone(measure: Callable[[ConvStack, int], Any], stack: ConvStack, runs: int) -> float | None:

@@ -14,12 +14,14 @@ from experiments.training_plan import Probe
 # Okabe & Ito (2008).
 COLOURS = {
     Arm.batch_norm: "#0072B2",
+    Arm.zero_gain: "#E69F00",
     Arm.random_labels: "#D55E00",
     Arm.folded: "#009E73",
     Arm.no_batch_norm: "#CC79A7",
 }
 LABELS = {
     Arm.batch_norm: "batch norm",
+    Arm.zero_gain: "batch norm, blocks start at 0",
     Arm.random_labels: "random labels, batch norm",
     Arm.folded: "batch norm folded before",
     Arm.no_batch_norm: "never batch norm",

@@ -28,8 +28,9 @@ def of(result, arm, probe):
 
 @pytest.mark.parametrize("probe", Probe)
 def test_arms_start_alike_with_batch_norm_folded_or_not(trained, probe):
-    plain, random, folded, never = ([course.sizes[0] for course in of(trained, arm, probe)] for arm in Arm)
+    plain, zero, random, folded, never = ([course.sizes[0] for course in of(trained, arm, probe)] for arm in Arm)
     assert random == plain
+    assert zero == pytest.approx([5, 5], abs=0.5)
     assert folded == pytest.approx(plain, rel=0.02)
     assert never != pytest.approx(plain, rel=0.02)
     for when in ("before", "after"):
@@ -62,10 +63,16 @@ def test_trainings_of_one_number_differ_in_their_arm_alone():
     of_arm = {arm: _config_of(config, arm, 1) for arm in Arm}
     assert len({one.seed for one in of_arm.values()}) == 1
     assert _config_of(config, Arm.folded, 0).seed != of_arm[Arm.folded].seed
-    assert [one.batch_norm for one in of_arm.values()] == [True, True, True, False]
-    assert [one.labels for one in of_arm.values()] == [Labels.true, Labels.random, Labels.true, Labels.true]
+    assert [one.batch_norm for one in of_arm.values()] == [True, True, True, True, False]
+    assert [one.labels for one in of_arm.values()] == [
+        Labels.true,
+        Labels.true,
+        Labels.random,
+        Labels.true,
+        Labels.true,
+    ]
     low, high = config.unnormalised_learning_rate, config.learning_rate
-    assert [one.learning_rate for one in of_arm.values()] == [high, high, low, low]
+    assert [one.learning_rate for one in of_arm.values()] == [high, high, high, low, low]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import torch
 
 from erf.networks.conv_stack import Activation, ConvStack
 from scripts import benchmark
+from scripts.benchmarks import training
 
-TOY = ["--depths", "2", "3", "--channels", "2", "--runs", "2", "--repetitions", "1"]
+TOY = ["--depths", "2", "3", "--channels", "2", "--runs", "2", "--width", "2", "--repetitions", "1"]
 NUMBERS = {"ours_seconds", "theirs_seconds", "ratio", "max_relative_difference", "relative_l2"}
 FIELDS = NUMBERS | {"name", "ours_peak_mib", "theirs_peak_mib", "repetitions", "threads", "device"}
 
@@ -34,7 +35,7 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     assert str(path) in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [path]
     report = json.loads(path.read_text())
-    *stacks, theory = report["cases"]
+    *stacks, theory, step = report["cases"]
     assert [case["name"].split(",")[:2] for case in stacks] == [
         ["linear stack", " depth 2"],
         ["linear stack", " depth 3"],
@@ -52,6 +53,9 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     assert theory["ours_seconds"] > 0
     assert theory["theirs_seconds"] is None
     assert theory["ratio"] is None
+    assert step["name"].startswith("training step")
+    assert step["ratio"] == pytest.approx(step["theirs_seconds"] / step["ours_seconds"])
+    assert step["max_relative_difference"] < 1e-5
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -134,3 +138,10 @@ def test_bad_input_is_one_line(arguments, named, tmp_path, monkeypatch, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert named in line
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_a_training_step_that_ends_in_other_weights_is_told(monkeypatch, capsys):
+    monkeypatch.setattr(training, "training_step", lambda *_: None)
+    assert benchmark.main(TOY) == 1
+    assert "weights differ" in capsys.readouterr().err
