@@ -238,8 +238,8 @@ def test_exact_theory_finds_no_difference_where_there_is_none(aggregation, init)
 
 
 def test_exact_theory_sees_a_wrong_total(monkeypatch):
-    true = exact_theory.weight_variance
-    monkeypatch.setattr(exact_theory, "weight_variance", lambda *of: 1.3 * true(*of))
+    true = exact_theory.mean_square_total
+    monkeypatch.setattr(exact_theory, "mean_square_total", lambda *of: 1.3 * true(*of))
     result = toy_run(load("exact_theory"), runs=400, channels=16)
     assert result.of_kind(Kind.random).largest_deviation > 5
 
