@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from erf.errors import InvalidInput
 from erf.influence_map import InfluenceMap
@@ -35,7 +36,8 @@ def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> Influence
         raise InvalidInput("the TRF leaves the map, so its border cannot be averaged; measure it on a larger image")
     values = imap.values
     for axis, apart in enumerate(periods):
-        values = np.apply_along_axis(np.convolve, axis, values, np.full(apart, 1 / apart))
+        margin = [(apart - 1, apart - 1) if a == axis else (0, 0) for a in range(axes)]
+        values = sliding_window_view(np.pad(values, margin), apart, axis).mean(-1)
     return replace(
         imap,
         values=values,

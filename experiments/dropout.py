@@ -19,7 +19,7 @@ from erf.device import resolve_device
 from erf.gaussian_fit import map_moments
 from erf.networks.conv_stack import ConvStack, Dropout
 from erf.seeds import derive
-from erf.stack_influence import stack_moments
+from erf.stack_influence import stack_influence
 from erf.statistic import Statistic
 from experiments.experiment import option
 from experiments.intervals import Interval, interval_text, largest_deviation, middle
@@ -93,7 +93,8 @@ class Point:
     """One rate of one kind of dropout in stacks of one width.
 
     ``largest_deviation`` is the largest |measured - exact| of mean_square over pixels, total included, in standard
-    errors over runs; ``zero_runs`` had no influence anywhere, and count in every mean.
+    errors over runs; None of narrow stacks, whose few largest runs outweigh all others, so that such an error means
+    little. ``zero_runs`` had no influence anywhere, and count in every mean.
     """
 
     dropout: Dropout
@@ -101,7 +102,7 @@ class Point:
     rate: float
     runs: int
     zero_runs: int
-    largest_deviation: float
+    largest_deviation: float | None
     mean_square: Width
     mean_abs: Width
 
@@ -148,9 +149,7 @@ def _stack(config: Config, dropout: Dropout, channels: int, rate: float) -> Conv
 
 
 def _measure(config: Config, stack: ConvStack, exact: InfluenceMap) -> dict[str, np.ndarray]:
-    squares, absolutes = (
-        _moments(config, stack, statistic) for statistic in (Statistic.mean_square, Statistic.mean_abs)
-    )
+    squares, absolutes = _moments(config, stack)
     zero_runs = np.count_nonzero(~squares.any(axis=(1, 2)))
     if config.runs - zero_runs < FEWEST:
         raise InvalidInput(
@@ -171,9 +170,13 @@ def _measure(config: Config, stack: ConvStack, exact: InfluenceMap) -> dict[str,
     return found
 
 
-def _moments(config: Config, stack: ConvStack, statistic: Statistic) -> np.ndarray:
-    seed, device = derive(config.seed, config.depth), resolve_device(config.device)
-    return stack_moments(stack, config.runs, statistic, seed, config.aggregation, config.noise, device)
+def _moments(config: Config, stack: ConvStack) -> tuple[np.ndarray, np.ndarray]:
+    """Return the runs' g^2 and |g|, averaged over input channels."""
+    settings = {"seed": derive(config.seed, config.depth), "device": resolve_device(config.device)}
+    runs = stack_influence(stack, range(config.runs), aggregation=config.aggregation, noise=config.noise, **settings)
+    moments = [(g.double().square().mean(1).cpu(), g.double().abs().mean(1).cpu()) for g in runs]
+    squares, absolutes = (np.concatenate(of) for of in zip(*moments, strict=True))
+    return squares, absolutes
 
 
 def _point(config: Config, stack: ConvStack, found: dict[str, np.ndarray], zero: dict[str, np.ndarray]) -> Point:
@@ -183,7 +186,7 @@ def _point(config: Config, stack: ConvStack, found: dict[str, np.ndarray], zero:
         rate=stack.dropout_rate,
         runs=config.runs,
         zero_runs=int(found["zero_runs"]),
-        largest_deviation=float(found["largest_deviation"]),
+        largest_deviation=float(found["largest_deviation"]) if stack.channels == config.channels else None,
         mean_square=_width(stack, "mean_square", found, zero),
         mean_abs=_width(stack, "mean_abs", found, zero),
     )
@@ -207,7 +210,9 @@ def _width(stack: ConvStack, statistic: str, found: dict[str, np.ndarray], zero:
 def _log(config: Config, point: Point, values: InfluenceMap, logbook: Logbook) -> None:
     step = round(100 * point.rate)
     numbers = {"sigma": point.mean_square.sigma, "sigma_mean_abs": point.mean_abs.sigma}
-    numbers |= {"deviation": point.largest_deviation, "zero_runs": point.zero_runs}
+    numbers["zero_runs"] = point.zero_runs
+    if point.largest_deviation is not None:
+        numbers["deviation"] = point.largest_deviation
     kind = f"{point.dropout}/{point.channels}"
     logbook.scalars({f"{name}/{kind}": value for name, value in numbers.items()}, step)
     if point.channels == config.channels:
@@ -226,7 +231,8 @@ def summary(result: Result) -> Table:
     ]
     table = Table("dropout", "channels", "rate", "runs", "0 everywhere", *columns, title="sigma of mean_square")
     for p in result.points:
-        row = [p.dropout, p.channels, f"{p.rate:g}", p.runs, p.zero_runs, f"{p.largest_deviation:.2f}"]
+        row = [p.dropout, p.channels, f"{p.rate:g}", p.runs, p.zero_runs]
+        row += ["-" if p.largest_deviation is None else f"{p.largest_deviation:.2f}"]
         row += [interval_text(p.mean_square.over_theory, 4), interval_text(p.mean_square.over_zero, 4)]
         table.add_row(*map(str, [*row, interval_text(p.mean_abs.over_zero, 4)]))
     return table

@@ -21,7 +21,9 @@ def dropout_parts(result: Result) -> Iterator[Part]:
         rates = f"rates {points[0].rate:g} to {points[-1].rate:g}"
         for reference, intervals in (("that without", _over_zero(points)), ("theory", _over_theory(points))):
             widest = (min(low for low, _ in intervals), max(high for _, high in intervals))
-            text = f"{kind} dropout, {rates}: σ of the mean_square map over {reference} within {interval_text(widest, 3)}"
+            text = (
+                f"{kind} dropout, {rates}: σ of the mean_square map over {reference} within {interval_text(widest, 3)}"
+            )
             text += f" (n = {result.config.runs} runs, margin {MARGIN:.0%})"
             yield Part(text, all(inside(interval, 1 - MARGIN, 1 + MARGIN) for interval in intervals))
 

@@ -15,6 +15,7 @@ from experiments.intervals import Interval
 
 # Okabe & Ito (2008).
 COLOURS = {Dropout.elementwise: "#0072B2", Dropout.spatial: "#D55E00"}
+MARKERS = {Dropout.elementwise: "o", Dropout.spatial: "x"}
 NARROW_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#009E73")
 CAPTION = (
     "Random linear stacks, depth {depth}, n = {runs} runs a point, seed {seed}; dropout on while measuring, with masks "
@@ -68,7 +69,14 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
     rows.semilogy(exact[middle], color="black", lw=1, label="exact theory")
     for dropout in Dropout:
         values = result.arrays[f"map/{dropout}/{rates[-1]}"]
-        rows.semilogy(values[middle], "o", ms=3, color=COLOURS[dropout], label=f"{dropout}, rate {rates[-1]:g}")
+        rows.semilogy(
+            values[middle],
+            MARKERS[dropout],
+            ms=4,
+            mfc="none",
+            color=COLOURS[dropout],
+            label=f"{dropout}, rate {rates[-1]:g}",
+        )
     rows.set_title("central row, maps of sum 1", fontsize=10)
     rows.set_xlabel("column (pixels)", fontsize=8)
     rows.set_ylabel("E[g²]")
