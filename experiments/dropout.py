@@ -22,7 +22,7 @@ from erf.seeds import derive
 from erf.stack_influence import stack_influence
 from erf.statistic import Statistic
 from experiments.experiment import option
-from experiments.intervals import Interval, interval_text, largest_deviation, middle
+from experiments.intervals import Interval, interval_of, interval_text, largest_deviation
 from experiments.logbook import Logbook
 from experiments.marginals import marginals, resampled_means, sigma
 from experiments.stacks import (
@@ -196,14 +196,12 @@ def _width(stack: ConvStack, statistic: str, found: dict[str, np.ndarray], zero:
     wide = {"mean_square": theory.influence_map, "mean_abs": theory.mean_abs_limit}[statistic](stack.theory())
     predicted = map_moments(wide).sigma[0]
     sigmas, zeros = (of[f"sigmas/{statistic}"] for of in (found, zero))
-    over_theory, over_zero = middle(sigmas / predicted), middle(sigmas / zeros)
-    assert over_theory, "the config asks for one resampling at least"
     return Width(
         sigma=float(found[f"sigma/{statistic}"]),
         predicted_sigma=predicted,
-        over_theory=over_theory,
+        over_theory=interval_of(sigmas / predicted),
         zero_sigma=float(zero[f"sigma/{statistic}"]),
-        over_zero=over_zero if stack.dropout_rate else None,
+        over_zero=interval_of(sigmas / zeros) if stack.dropout_rate else None,
     )
 
 

@@ -115,6 +115,13 @@ def middle(replicates: np.ndarray) -> Interval | None:
     return float(low), float(high)
 
 
+def interval_of(replicates: np.ndarray) -> Interval:
+    """Return :func:`middle` of one bootstrap replicate or more."""
+    interval = middle(replicates)
+    assert interval, "there is no replicate"
+    return interval
+
+
 def interval_text(interval: Interval | None, digits: int) -> str:
     """Return "low to high" for a table, or "-" where there is no interval."""
     return "-" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"

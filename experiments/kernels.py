@@ -1,16 +1,15 @@
 """Kernels of any weights: their ERFs are sums of steps (T3), Gaussian (I3), wider if low in the centre (I1).
 
-T3, section 2.3: a positive kernel w of sum 1 gives P(S_n = t), S_n a sum of n steps drawn from w, of standard deviation
-sqrt(n Var[w]); with random weights w is the profile of their variances. I1, section 4: after any standard init, scale the
-kernel's centre down and its outside up; the extreme are the four corners. I3: whatever w is, the ERF stays Gaussian.
+T3, section 2.3: a positive kernel w of sum 1 gives P(S_n = t), S_n a sum of n steps drawn from w, of standard
+deviation sqrt(n Var[w]); with random weights w is the profile of their variances. I1, section 4: after any standard
+init, scale the kernel's centre down and its outside up; the extreme is the four corners. I3: whatever w is, the ERF
+stays Gaussian.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 from itertools import product
 
@@ -19,65 +18,29 @@ import torch
 from rich.console import Group
 from rich.table import Table
 
-from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian, fit_power_law, theory
+from erf import InfluenceMap, InvalidInput, fit_power_law, theory
 from erf.device import resolve_device
 from erf.gaussian_fit import map_moments
-from erf.grid_average import grid_average
-from erf.inits import Init, center_low_profile
+from erf.inits import Init
 from erf.networks.conv_stack import ConvStack
 from erf.normal_distance import line_distance, normal_distance
 from erf.seeds import derive
 from erf.stack_influence import stack_moments
 from erf.statistic import Statistic
+from experiments.centre_low import Strength, measure_strengths
 from experiments.experiment import option
-from experiments.intervals import Interval, interval_text, largest_deviation, middle, resampled
+from experiments.intervals import Interval, interval_of, interval_text, largest_deviation
+from experiments.kernel_profiles import Profile, profile_moments, profile_stack, whole_numbers
 from experiments.logbook import Logbook
 from experiments.marginals import marginals, resampled_means, sigma
 from experiments.stacks import (
-    Kind,
     StackConfig,
     map_of,
     mean_square_total,
     require_at_least,
     require_choices,
     require_increasing,
-    stack_of,
 )
-
-
-class Profile(StrEnum):
-    """The weights of a kernel, or the variances of its random weights, relative to one another, in whole numbers.
-
-    ``equal``: all 1. ``binomial``: high in the centre. ``lopsided``: rising along both axes. ``ring``: 9 at the border,
-    1 inside. ``drawn``: 1 to 9, drawn from the seed. ``corners``: the four corners alone.
-    """
-
-    equal = "equal"
-    binomial = "binomial"
-    lopsided = "lopsided"
-    ring = "ring"
-    drawn = "drawn"
-    corners = "corners"
-
-    def weights(self, kernel_size: int, seed: int) -> np.ndarray:
-        """Return the kernel ``[k, k]``, whole numbers from 0."""
-        k = kernel_size
-        place = np.arange(k)
-        border = np.maximum.outer(place % (k - 1) == 0, place % (k - 1) == 0)
-        match self:
-            case Profile.equal:
-                return np.ones((k, k), dtype=int)
-            case Profile.binomial:
-                line = [math.comb(k - 1, i) for i in place]
-                return np.outer(line, line)
-            case Profile.lopsided:
-                return 1 + np.add.outer(place, 2 * place)
-            case Profile.ring:
-                return np.where(border, 9, 1)
-            case Profile.drawn:
-                return np.random.default_rng(derive(seed, k)).integers(1, 10, (k, k))
-            case Profile.corners:
-                return np.outer(place % (k - 1) == 0, place % (k - 1) == 0).astype(int)
 
 
 @dataclass
@@ -90,7 +53,7 @@ class Config(StackConfig):
     depth: int = option(5, "number of convolutions for all kernel sizes")
     depths: list[int] = option([2, 5, 10, 20], "at which the distance to the normal is measured, increasing")
     strengths: list[float] = option([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "of the centre-low init, increasing from 0 to 1")
-    runs: int = option(1000, "draws of weights for each random stack")
+    runs: int = option(2000, "draws of weights for each random stack")
     statistic: Statistic = option(Statistic.mean_square, "exact theory is about this one")
     bootstrap: int = option(1000, "resamplings of the runs for each interval")
 
@@ -104,7 +67,7 @@ class Config(StackConfig):
         if len(self.depths) < 3:
             raise InvalidInput(f"depths={self.depths}: an exponent needs three depths at least")
         strengths = self.strengths
-        if len(strengths) < 2 or sorted(set(strengths)) != strengths or strengths[0] != 0 or not strengths[-1] <= 1:
+        if len(strengths) < 2 or sorted(set(strengths)) != strengths or strengths[0] or not strengths[-1] <= 1:
             raise InvalidInput(
                 f"strengths={strengths}: allowed are increasing numbers from 0 to 1, 0 and another at least"
             )
@@ -165,31 +128,12 @@ class Distance:
 
 
 @dataclass(frozen=True)
-class Strength:
-    """A strength of the centre-low init (I1), mean_square; sigma and size in pixels.
-
-    ``gain`` is sigma over that at strength 0 and ``step`` its interval minus the strength before (None at 0), each with
-    the same draws run by run. ``size`` is the ERF size of the map averaged over the period k - 1 of the corners' grid,
-    relative to its peak.
-    """
-
-    kernel_size: int
-    strength: float
-    sigma: float
-    predicted_sigma: float
-    gain: float
-    gain_interval: Interval
-    predicted_gain: float
-    step: Interval | None
-    size: float
-    size_interval: Interval
-    predicted_size: float
-
-
-@dataclass(frozen=True)
 class Result:
-    """What was measured. Arrays, for each profile at the smallest kernel size: ``map/<profile> [S, S]``, mean_square of
-    random weights at ``depth``, of sum 1, and ``theory/<profile>``; ``kernel/<profile> [k, k]`` at the largest one."""
+    """What was measured.
+
+    Arrays, for each profile at the smallest kernel size: ``kernel/<profile> [k, k]``, whole numbers;
+    ``map/<profile> [S, S]``, mean_square of random weights at the largest depth, of sum 1; and ``theory/<profile>``.
+    """
 
     config: Config
     fixed: tuple[Fixed, ...]
@@ -216,7 +160,7 @@ def run(config: Config, logbook: Logbook) -> Result:
     found = _measure_profiles(config, logbook)
     random = [_random(config, *key, found[key]) for key in found]
     distances = [_distance(config, *pair, found) for pair in pairs]
-    strengths = list(_strengths(config, logbook))
+    strengths = list(measure_strengths(config, logbook))
     _log(random, distances, strengths, logbook)
     arrays = _arrays(config, found, logbook)
     return Result(config, tuple(fixed), tuple(random), tuple(distances), tuple(strengths), arrays)
@@ -232,21 +176,15 @@ def _measure_profiles(config: Config, logbook: Logbook) -> dict[Key, Found]:
     keys = [(profile, *stack) for profile, stack in product(config.profiles, dict.fromkeys(stacks))]
     found = {}
     for profile, kernel_size, depth in logbook.progress(keys, "measuring profiles"):
-        stack = _stack(config, profile.weights(kernel_size, config.seed), depth)
+        stack = profile_stack(config, profile.weights(kernel_size, config.seed), depth)
         name = f"{profile}-{kernel_size}-{depth}"
         found[profile, kernel_size, depth] = logbook.once(name, partial(_measure, config, stack))
     return found
 
 
-def _stack(config: Config, weights: np.ndarray, depth: int) -> ConvStack:
-    """Return the random linear stack whose variances have the profile ``weights [k, k]``."""
-    profile = tuple(tuple(float(w) for w in row) for row in weights)
-    return replace(stack_of(config, Kind.random, depth), kernel_size=len(profile), profile=profile)
-
-
 def _fixed_map(config: Config, profile: Profile, kernel_size: int, depth: int) -> InfluenceMap:
     """Return the back-propagated map of one channel's fixed positive kernel."""
-    random = _stack(config, profile.weights(kernel_size, config.seed), depth)
+    random = profile_stack(config, profile.weights(kernel_size, config.seed), depth)
     stack = replace(random, init=Init.equal, channels=1, input_channels=1)
     device = resolve_device(config.device)
     signed = stack_moments(stack, 1, Statistic.signed_mean, aggregation=0, device=device, dtype=torch.float64)
@@ -255,10 +193,10 @@ def _fixed_map(config: Config, profile: Profile, kernel_size: int, depth: int) -
 
 def _fixed(config: Config, profile: Profile, kernel_size: int) -> Fixed:
     weights = profile.weights(kernel_size, config.seed)
-    layers = _stack(config, weights, config.depth).theory()
+    layers = profile_stack(config, weights, config.depth).theory()
     exact = theory.influence_map(layers, Statistic.signed_mean)
     measured = _fixed_map(config, profile, kernel_size, config.depth)
-    whole = _whole_numbers(weights, config.depth)
+    whole = whole_numbers(weights, config.depth)
     closed = np.array(theory.variance(layers, Statistic.signed_mean))
     differences = np.diag(map_moments(exact).covariance) / closed - 1
     return Fixed(
@@ -270,30 +208,8 @@ def _fixed(config: Config, profile: Profile, kernel_size: int) -> Fixed:
     )
 
 
-def _whole_numbers(weights: np.ndarray, depth: int) -> np.ndarray:
-    """Return the n-fold convolution of a kernel of whole numbers over its sum, without rounding up to the division."""
-    counts = np.ones((1, 1), dtype=object)
-    for _ in range(depth):
-        grown = np.zeros([side + len(weights) - 1 for side in counts.shape], dtype=object)
-        for (i, j), weight in np.ndenumerate(weights):
-            grown[i : i + len(counts), j : j + len(counts)] += counts * int(weight)
-        counts = grown
-    return (counts / counts.sum()).astype(np.float64)
-
-
-def _moments(config: Config, stack: ConvStack) -> np.ndarray:
-    return stack_moments(
-        stack,
-        runs=config.runs,
-        statistic=Statistic.mean_square,
-        seed=derive(config.seed, stack.depth),
-        aggregation=config.aggregation,
-        device=resolve_device(config.device),
-    )
-
-
 def _measure(config: Config, stack: ConvStack) -> Found:
-    moments = _moments(config, stack)
+    moments = profile_moments(config, stack)
     exact = theory.influence_map(stack.theory())
     lines = marginals(moments)
     again = resampled_means(lines, config.bootstrap, derive(config.seed, stack.depth, 1))
@@ -308,14 +224,14 @@ def _measure(config: Config, stack: ConvStack) -> Found:
 
 
 def _random(config: Config, profile: Profile, kernel_size: int, depth: int, found: Found) -> Random:
-    layers = _stack(config, profile.weights(kernel_size, config.seed), depth).theory()
+    layers = profile_stack(config, profile.weights(kernel_size, config.seed), depth).theory()
     return Random(
         profile=profile,
         kernel_size=kernel_size,
         depth=depth,
         largest_deviation=float(found["largest_deviation"]),
         sigma=float(found["sigma"]),
-        sigma_interval=_interval(found["sigmas"]),
+        sigma_interval=interval_of(found["sigmas"]),
         predicted_sigma=math.sqrt(np.mean(theory.variance(layers))),
     )
 
@@ -328,80 +244,20 @@ def _distance(config: Config, profile: Profile, kernel_size: int, found: dict[Ke
     points = [found[profile, kernel_size, depth] for depth in config.depths]
     random = tuple(float(point["distance"]) for point in points)
     law = fit_power_law(config.depths, random, np.stack([point["distances"] for point in points], axis=1))
-    intervals = tuple(_interval(point["distances"]) for point in points)
+    intervals = tuple(interval_of(point["distances"]) for point in points)
     return Distance(profile, kernel_size, tuple(config.depths), fixed, random, intervals, law.exponent, law.interval)
 
 
-def _interval(replicates: np.ndarray) -> Interval:
-    interval = middle(replicates)
-    assert interval, "the config asks for one resampling at least"
-    return interval
-
-
-def _strengths(config: Config, logbook: Logbook) -> Iterator[Strength]:
-    tasks = list(product(config.kernel_sizes, config.strengths))
-    first: Found = {}
-    before: Found = {}
-    for kernel_size, strength in logbook.progress(tasks, "measuring strengths"):
-        found = logbook.once(f"{kernel_size}-{strength}", partial(_measure_strength, config, kernel_size, strength))
-        first = first if strength else found
-        yield _strength(config, kernel_size, strength, found, first, before if strength else None)
-        before = found
-
-
-def _center_low(config: Config, kernel_size: int, strength: float) -> ConvStack:
-    return _stack(config, (center_low_profile((kernel_size,) * 2, strength) ** 2).numpy(), config.depth)
-
-
-def _size(kernel_size: int, imap: InfluenceMap) -> float:
-    return erf_size(grid_average(imap, kernel_size - 1))
-
-
-def _measure_strength(config: Config, kernel_size: int, strength: float) -> Found:
-    moments = _moments(config, _center_low(config, kernel_size, strength))
-    lines, imap, size = marginals(moments), map_of(config, moments), partial(_size, kernel_size)
-    # One seed for all strengths: they are compared over the same runs.
-    seed = derive(config.seed, config.depth, 1)
-    return {
-        "sigma": sigma(lines.mean(0)),
-        "sigmas": sigma(resampled_means(lines, config.bootstrap, seed)),
-        "size": np.array(size(imap)),
-        "sizes": resampled(moments, imap, size, config.bootstrap, seed),
-    }
-
-
-def _strength(
-    config: Config, kernel_size: int, strength: float, found: Found, first: Found, before: Found | None
-) -> Strength:
-    exact, none = (theory.influence_map(_center_low(config, kernel_size, s).theory()) for s in (strength, 0.0))
-    predicted, without = (map_moments(imap).sigma[0] for imap in (exact, none))
-    gains = found["sigmas"] / first["sigmas"]
-    return Strength(
-        kernel_size=kernel_size,
-        strength=strength,
-        sigma=float(found["sigma"]),
-        predicted_sigma=predicted,
-        gain=float(found["sigma"] / first["sigma"]),
-        gain_interval=_interval(gains),
-        predicted_gain=predicted / without,
-        step=None if before is None else _interval(gains - before["sigmas"] / first["sigmas"]),
-        size=float(found["size"]),
-        size_interval=_interval(found["sizes"]),
-        predicted_size=_size(kernel_size, exact),
-    )
-
-
 def _arrays(config: Config, found: dict[Key, Found], logbook: Logbook) -> dict[str, np.ndarray]:
-    smallest, largest = config.kernel_sizes[0], config.kernel_sizes[-1]
+    kernel_size, depth = config.kernel_sizes[0], config.depths[-1]
     arrays = {}
     for profile in config.profiles:
-        values = found[profile, smallest, config.depth]["values"]
-        stack = _stack(config, profile.weights(smallest, config.seed), config.depth)
-        exact = theory.influence_map(stack.theory())
-        arrays |= {f"map/{profile}": values / values.sum(), f"theory/{profile}": exact.values}
-        arrays[f"kernel/{profile}"] = profile.weights(largest, config.seed)
+        values, kernel = found[profile, kernel_size, depth]["values"], profile.weights(kernel_size, config.seed)
+        exact = theory.influence_map(profile_stack(config, kernel, depth).theory())
+        arrays |= {f"kernel/{profile}": kernel, f"map/{profile}": values / values.sum()}
+        arrays[f"theory/{profile}"] = exact.values
         imap = replace(exact, values=values, samples=config.runs, aggregation=config.aggregation)
-        logbook.map(f"map/{profile}", imap, fit_gaussian(imap), config.depth)
+        logbook.map(f"map/{profile}", imap, None, depth)
     return arrays
 
 

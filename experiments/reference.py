@@ -17,6 +17,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "nonlinearities": ("experiment=nonlinearities",),
     "erf_growth": ("experiment=erf_growth",),
     "erf_growth_deep": ("experiment=erf_growth", "depths=[40,50,60,70,80,90,100]", "runs=200"),
+    "dropout": ("experiment=dropout",),
+    "kernels": ("experiment=kernels",),
     "architectures": ("experiment=architectures",),
 }
 

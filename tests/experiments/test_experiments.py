@@ -1,5 +1,6 @@
 """Every experiment end to end at toy size, from the list that the folder conf/experiment/ makes."""
 
+import math
 import re
 from dataclasses import fields, replace
 from functools import cache
@@ -13,11 +14,13 @@ from rich.console import Console
 
 from erf import InvalidInput, fit_gaussian
 from erf.inits import Init
+from erf.networks.conv_stack import Dropout
 from erf.seeds import derive
 from erf.statistic import Statistic
 from experiments import exact_theory
 from experiments.cli import main
 from experiments.experiment import CONF, experiment_names, load
+from experiments.kernel_profiles import Profile
 from experiments.network_source import Source
 from experiments.record import Environment, read_environment, read_record, write_record
 from experiments.stacks import Kind, map_of, measure_runs, require_runs
@@ -47,6 +50,16 @@ TOY = {
     },
     "cifar10": {"width": 2, "batch_size": 25, "grid": 1} | TRAINING,
     "camvid": {"widths": [4, 4, 4, 16], "batch_size": 2, "grid": 2, "shift": 4} | TRAINING,
+    "dropout": {"rates": [0.0, 0.4], "depth": 3, "runs": 40, "narrow": [2], "channels": 4, "bootstrap": 20},
+    "kernels": {
+        "kernel_sizes": [2, 3],
+        "depths": [2, 3, 4],
+        "depth": 3,
+        "runs": 20,
+        "channels": 4,
+        "strengths": [0.0, 1.0],
+        "bootstrap": 20,
+    },
     "exact_theory": {"kernel_sizes": [2, 3], "depths": [2, 5], "depth": 3, "runs": 50, "bootstrap": 20},
 }
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
@@ -145,8 +158,11 @@ def test_every_tag_is_defined_in_the_docs(experiment):
 def general(tag):
     """Return a tag as the docs have it."""
     words = {"KIND": list(Kind), "LAYER": TOY["measure"]["layers"], "NETWORK": TOY["architectures"]["networks"]}
+    words |= {"DROPOUT": list(Dropout), "PROFILE": list(Profile)}
+    tag = re.sub(r"/\dx\d$", "/KERNEL", tag)
+    tag = re.sub(rf"/({'|'.join(Dropout)})/\d+$", r"/\1/CHANNELS", tag)
     for word, names in words.items():
-        tag = re.sub(rf"/({'|'.join(names)})$", f"/{word}", tag)
+        tag = re.sub(rf"/({'|'.join(names)})(/CHANNELS|/KERNEL)?$", rf"/{word}\2", tag)
     return tag
 
 
@@ -172,6 +188,31 @@ def test_its_summary_prints(experiment, capsys):
         ("nonlinearities", {"fewer_runs": 100}, "fewer_runs"),
         ("nonlinearities", {"groups": 1}, "groups"),
         ("nonlinearities", {"kinds": [Kind.uniform]}, "uniform"),
+        ("dropout", {"rates": [0.1, 0.2]}, "rates"),
+        ("dropout", {"rates": [0.0]}, "rates"),
+        ("dropout", {"rates": [0.0, 0.5, 0.2]}, "rates"),
+        ("dropout", {"rates": [0.0, 1.0]}, "rates"),
+        ("dropout", {"rates": [0.0, math.nan]}, "rates"),
+        ("dropout", {"runs": 19}, "runs"),
+        ("dropout", {"depth": 1}, "depth"),
+        ("dropout", {"narrow": [16]}, "narrow"),
+        ("dropout", {"narrow": [4, 1]}, "narrow"),
+        ("dropout", {"aggregation": 1}, "narrow"),
+        ("dropout", {"statistic": Statistic.rms}, "statistic=rms"),
+        ("dropout", {"bootstrap": 0}, "bootstrap"),
+        ("kernels", {"strengths": [0.0, 1.1]}, "strengths"),
+        ("kernels", {"strengths": [0.0, math.nan]}, "strengths"),
+        ("kernels", {"strengths": [0.1, 1.0]}, "strengths"),
+        ("kernels", {"strengths": [0.0]}, "strengths"),
+        ("kernels", {"kernel_sizes": [1, 3]}, "kernel_sizes"),
+        ("kernels", {"profiles": []}, "profiles"),
+        ("kernels", {"profiles": [Profile.ring, Profile.ring]}, "profiles"),
+        ("kernels", {"depths": [2, 5]}, "depths"),
+        ("kernels", {"depths": [0, 5, 9]}, "depths"),
+        ("kernels", {"depth": 1}, "depth"),
+        ("kernels", {"kernel_size": 5}, "kernel_sizes"),
+        ("kernels", {"statistic": Statistic.mean_abs}, "statistic=mean_abs"),
+        ("kernels", {"init": Init.equal}, "init=equal"),
         ("exact_theory", {"runs": 1}, "runs"),
         ("exact_theory", {"bootstrap": 0}, "bootstrap"),
         ("cifar10", {"width": 0}, "width"),
