@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from enum import StrEnum
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from erf.errors import InvalidInput
 
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
+Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
 
 class Init(StrEnum):
@@ -71,7 +74,7 @@ def weight_variance(init: Init, channels_in: int, channels_out: int, positions: 
     raise InvalidInput("init=equal is not random, so it has no variance")
 
 
-def center_low_profile(kernel_size: tuple[int, ...], strength: float) -> Tensor:
+def center_low_profile(kernel_size: tuple[int, ...], strength: float, period: tuple[int, ...] | None = None) -> Tensor:
     r"""Return the multipliers m of a centre-low kernel (section 4), float64 ``[*kernel_size]``.
 
     .. math:: m^2 \propto \exp\left(a \sum_i x_i^2\right), \quad a = \frac{strength}{1 - strength}, \quad
@@ -81,29 +84,69 @@ def center_low_profile(kernel_size: tuple[int, ...], strength: float) -> Tensor:
     entropy. Strength 0 is the unchanged kernel; strength 1 the limit, in which only the corners are left. The paper
     states the idea and its extreme, not the formula.
 
+    Args:
+        kernel_size: One entry per axis.
+        strength: From 0 to 1.
+        period: Per axis, which taps meet in one output: every ``period``-th, as in a transposed convolution. The mean
+            is 1 over each such set. None is 1: all taps meet, as in a convolution.
+
     Raises:
         InvalidInput: ``strength`` is outside [0, 1].
     """
     if not 0 <= strength <= 1:
         raise InvalidInput(f"strength={strength}: allowed are numbers from 0 to 1")
-    axes = [torch.linspace(-1, 1, size, dtype=torch.float64) for size in kernel_size]
-    distance = torch.stack(torch.meshgrid(*axes, indexing="ij")).square().sum(0)
-    distance -= distance.max()  # 0 at the corners: no overflow, however large the factor
-    squared = (distance == 0).double() if strength == 1 else torch.exp(distance * strength / (1 - strength))
-    return (squared / squared.mean()).sqrt()
+    periods = period or (1,) * len(kernel_size)
+    axes = [_squared_on_axis(size, strength, apart) for size, apart in zip(kernel_size, periods, strict=True)]
+    return reduce(lambda whole, axis: whole[..., None] * axis, axes).sqrt()
+
+
+def _squared_on_axis(size: int, strength: float, period: int) -> Tensor:
+    """Return m^2 along one axis, of which the whole profile's is the product."""
+    squared = torch.linspace(-1, 1, size, dtype=torch.float64).square()
+    for first in range(min(period, size)):
+        taps = slice(first, None, period)
+        distance = squared[taps] - squared[taps].max()  # 0 at the outermost: no overflow, however large the factor
+        share = (distance == 0).double() if strength == 1 else torch.exp(distance * strength / (1 - strength))
+        squared[taps] = share / share.mean()
+    return squared
 
 
 def center_low_(module: nn.Module, strength: float) -> nn.Module:
     """Scale every convolution in ``module`` by the centre-low profile, in place, after any standard init.
 
-    The profile's mean square is 1, so the expected variance of each filter is kept; 1x1 kernels are unchanged.
+    The profile's mean square is 1 over the taps that meet in one output, so the expected variance of each filter and
+    of each output is kept. 1x1 kernels are unchanged; a weight that several layers share is scaled once. In a
+    transposed convolution with a stride, taps meet a stride apart: where that leaves one a set, nothing changes.
 
     Raises:
-        InvalidInput: ``strength`` is outside [0, 1].
+        InvalidInput: ``strength`` is outside [0, 1], or a convolution's weight is not a parameter with values (weight
+            norm and other parametrizations: call this before them; lazy modules: after a first batch). Nothing is
+            changed then.
     """
-    for layer in module.modules():
-        if isinstance(layer, Convolution):
-            profile = center_low_profile(tuple(layer.kernel_size), strength)
-            with torch.no_grad():
-                layer.weight.mul_(profile.to(layer.weight))
+    scales: dict[nn.Parameter, Tensor] = {}
+    for name, layer in module.named_modules():
+        if isinstance(layer, Convolution | Transposed):
+            weight = _plain_weight(name, layer)
+            scales.setdefault(weight, center_low_profile(tuple(layer.kernel_size), strength, _period(layer)))
+    with torch.no_grad():
+        for weight, profile in scales.items():
+            weight.mul_(profile.to(weight))
     return module
+
+
+def _plain_weight(name: str, layer: nn.Module) -> nn.Parameter:
+    weight = dict(layer.named_parameters(recurse=False)).get("weight")
+    if weight is None:
+        raise InvalidInput(
+            f"module {name!r}: its weight is computed from others; call center_low_ before that is set up"
+        )
+    if isinstance(weight, UninitializedParameter):
+        raise InvalidInput(f"module {name!r} is lazy and has no weight yet; run a batch first")
+    return weight
+
+
+def _period(layer: Convolution | Transposed) -> tuple[int, ...]:
+    """Return, per axis, how many taps further the next one is that meets the same outputs."""
+    if isinstance(layer, Convolution):
+        return (1,) * len(layer.kernel_size)
+    return tuple(s // math.gcd(s, d) for s, d in zip(layer.stride, layer.dilation, strict=True))

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 # The streams of one sample (seed, index of the run or image, stream).
-WEIGHTS, INPUTS, SIGNS = 0, 1, 2
+WEIGHTS, INPUTS, SIGNS, MASKS = 0, 1, 2, 3
 
 
 def derive(seed: int, *indices: int) -> int:

@@ -19,7 +19,7 @@ from erf.device import full_float32
 from erf.errors import InvalidInput
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.noise import Noise
-from erf.seeds import INPUTS, WEIGHTS, generator
+from erf.seeds import INPUTS, MASKS, WEIGHTS, generator
 from erf.statistic import Statistic
 
 # Runs share a call while one layer's activations of all of them stay near the size of a processor's cache.
@@ -39,7 +39,8 @@ def stack_influence(
 
     .. math:: g_{r,c,i,j} = \partial \sum_k d_{r,k}\, y_{r,k} / \partial x_{r,c,i,j}
 
-    Run r's weights, inputs and signs d depend only on (seed, r): not on the batches, the device or the dtype.
+    Run r's weights, inputs, dropped units and signs d depend only on (seed, r): not on the batches, the device or the
+    dtype.
 
     Args:
         stack: The family of networks.
@@ -94,16 +95,25 @@ def _draw_weights(stack: ConvStack, batch: range, seed: int) -> list[Tensor]:
     return [torch.stack(layer) for layer in zip(*drawn, strict=True)]
 
 
-def _slopes(stack: ConvStack, weights: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Tensor | None]:
-    """Return the derivative of each layer's activation at its input, ``[R, C, S_l, S_l]``; None where it is 1."""
-    if stack.activation is Activation.none:
+def _draw_masks(stack: ConvStack, batch: range, seed: int) -> list[Tensor | None]:
+    if not stack.dropout_rate:
         return [None] * stack.depth
+    drawn = [stack.draw_masks(generator(seed, run, MASKS)) for run in batch]
+    return [*(torch.stack(layer) for layer in zip(*drawn, strict=True)), None]
+
+
+def _slopes(stack: ConvStack, weights: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Tensor | None]:
+    """Return the derivative of each layer's output at its convolution's, ``[R, C, S_l, S_l]``; None where it is 1."""
+    masks = [None if mask is None else mask.to(weights[0]) for mask in _draw_masks(stack, batch, seed)]
+    if stack.activation is Activation.none:
+        return masks
     shape = (stack.input_channels, stack.trf_size, stack.trf_size)
     x = torch.stack([noise.draw(shape, generator(seed, run, INPUTS)) for run in batch]).to(weights[0])
     slopes = []
-    for weight, activation in zip(weights, stack.layer_activations(), strict=True):
-        z = _group_convolve(x, weight)
-        x, slope = _activate(z, activation)
+    for weight, activation, mask in zip(weights, stack.layer_activations(), masks, strict=True):
+        x, slope = _activate(_group_convolve(x, weight), activation)
+        if mask is not None:
+            x, slope = x * mask, mask if slope is None else slope * mask
         slopes.append(slope)
     return slopes
 

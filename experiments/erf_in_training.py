@@ -25,7 +25,7 @@ from experiments.erf_probe import (
     probing_of,
     read_units,
 )
-from experiments.intervals import Interval, interval_text, known_middle
+from experiments.intervals import Interval, interval_of, interval_text
 from experiments.logbook import Logbook
 from experiments.training_plan import (
     GrowthConfig,
@@ -236,9 +236,9 @@ def _growth(
         erf_size_after=after.erf_size,
         erf_size_after_interval=after.erf_size_interval,
         growth=after.erf_size - before.erf_size,
-        growth_interval=known_middle(sizes[best] - sizes[0]),
+        growth_interval=interval_of(sizes[best] - sizes[0]),
         growth_factor=after.erf_size / before.erf_size,
-        growth_factor_interval=known_middle(sizes[best] / sizes[0]),
+        growth_factor_interval=interval_of(sizes[best] / sizes[0]),
         units=tuple(
             Unit(_pair(field.unit), float(old), float(new))
             for field, old, new in zip(probing.fields, first.sizes, last.sizes, strict=True)
@@ -269,7 +269,7 @@ def _growth(
 
 def _moment(epoch: Epoch, replicates: np.ndarray) -> Moment:
     size, sigma = epoch.measured["erf_size"], epoch.measured["sigma"]
-    return Moment(epoch.number, epoch.loss, epoch.metrics, size, known_middle(replicates), sigma)
+    return Moment(epoch.number, epoch.loss, epoch.metrics, size, interval_of(replicates), sigma)
 
 
 def _pair(values: Sequence[Any]) -> tuple[Any, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -19,7 +18,6 @@ from torch import nn
 
 from erf import ConvLayer, InfluenceMap, InvalidInput, fit_gaussian, theoretical_receptive_field, theory
 from erf.gaussian_fit import map_moments
-from erf.inits import weight_variance
 from erf.seeds import derive
 from erf.statistic import Statistic
 from experiments.experiment import option
@@ -29,6 +27,7 @@ from experiments.stacks import (
     Kind,
     StackConfig,
     map_of,
+    mean_square_total,
     measure_runs,
     predicted_sigma,
     require_at_least,
@@ -175,7 +174,8 @@ def _sigma(imap: InfluenceMap) -> float:
 
 def _random(config: Config, kind: Kind, found: dict[str, np.ndarray], exact: InfluenceMap) -> Random:
     # The total of a linear stack follows from its weights' variances; that of ReLU is compared up to a factor.
-    total = found["values"].sum() if kind is not Kind.random else _linear_total(config)
+    linear = kind is Kind.random
+    total = mean_square_total(config, stack_of(config, kind, config.depth)) if linear else found["values"].sum()
     deviation = (found["values"] - exact.values * total) / found["standard_error"]
     interval = middle(found["sigmas"])
     assert interval  # the config asks for one resampling at least
@@ -184,22 +184,12 @@ def _random(config: Config, kind: Kind, found: dict[str, np.ndarray], exact: Inf
         depth=config.depth,
         runs=config.runs - int(found["skipped"]),
         skipped=int(found["skipped"]),
-        scaled=kind is not Kind.random,
+        scaled=not linear,
         largest_deviation=float(np.abs(deviation).max()),
         sigma=float(found["sigma"]),
         sigma_interval=interval,
         predicted_sigma=predicted_sigma(config, kind, config.depth),
     )
-
-
-def _linear_total(config: Config) -> float:
-    """Return the expected sum over pixels of g^2 of one input channel: a product over layers of fan-out x variance."""
-    widths = [config.input_channels] + [config.channels] * config.depth
-    window = config.kernel_size**2
-    total = 1.0
-    for c_in, c_out in pairwise(widths):
-        total *= c_out * window * weight_variance(config.init, c_in, c_out, window)
-    return total / config.channels if isinstance(config.aggregation, int) else total
 
 
 def _example_trf_sizes() -> tuple[int, ...]:

@@ -29,7 +29,7 @@ from erf.training import Epoch, calibrate, launch, make_fabric, train
 from experiments import cifar10
 from experiments.erf_probe import Kept, measure_units, probing_of, read_units, shown
 from experiments.experiment import option
-from experiments.intervals import Interval, interval_text, known_middle, mean_interval
+from experiments.intervals import Interval, interval_of, interval_text, mean_interval
 from experiments.logbook import Logbook
 from experiments.stacks import require_at_least, require_choices
 from experiments.training_plan import Labels, Probe, TrainingConfig, optimizer_of, plan_of, progress_of
@@ -279,9 +279,9 @@ def _course(probe: Probe, found: _Found) -> Course:
     return Course(
         probe=probe,
         sizes=sizes,
-        intervals=tuple(known_middle(at.resampled_sizes) for at in kept),
+        intervals=tuple(interval_of(at.resampled_sizes) for at in kept),
         growth=sizes[-1] - sizes[0],
-        growth_interval=known_middle(kept[-1].resampled_sizes - kept[0].resampled_sizes),
+        growth_interval=interval_of(kept[-1].resampled_sizes - kept[0].resampled_sizes),
     )
 
 

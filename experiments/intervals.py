@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -16,6 +17,9 @@ Interval = tuple[float, float]
 
 # Resampled maps held in memory at once.
 CHUNK = 50
+
+# Exact maps promise their relative error down to this share of the peak.
+FAINT = 1e-12
 
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
@@ -86,6 +90,23 @@ def jackknife_interval(maps: Sequence[InfluenceMap], quantity: Callable[[Influen
     return float(whole - half), float(whole + half)
 
 
+def largest_deviation(moments: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest |mean over runs - expected| over pixels, in standard errors over runs.
+
+    Where all runs agree to the last bit, as in a hole that none reaches, any difference is infinitely many of them.
+    Pixels of less than FAINT of the peak are left out, unless no path leads there at all: float32 cannot hold them.
+
+    Args:
+        moments: ``[R, S, S]``.
+        expected: ``[S, S]``, the exact map, total included.
+    """
+    compared = (expected == 0) | (expected > FAINT * expected.max())
+    difference = np.abs(moments.mean(0) - expected)[compared]
+    error = (moments.std(0, ddof=1) / math.sqrt(len(moments)))[compared]
+    with np.errstate(divide="ignore"):
+        return float(np.divide(difference, error, out=np.zeros_like(error), where=difference > 0).max())
+
+
 def middle(replicates: np.ndarray) -> Interval | None:
     """Return the range of the middle 95 % of bootstrap replicates; None where there are none."""
     if not replicates.size:
@@ -94,10 +115,10 @@ def middle(replicates: np.ndarray) -> Interval | None:
     return float(low), float(high)
 
 
-def known_middle(replicates: np.ndarray) -> Interval:
-    """Return :func:`middle` of replicates that a config asks for, one at least."""
+def interval_of(replicates: np.ndarray) -> Interval:
+    """Return :func:`middle` of one bootstrap replicate or more."""
     interval = middle(replicates)
-    assert interval is not None, "the config asks for one resampling at least"
+    assert interval, "there is no replicate"
     return interval
 
 

@@ -20,6 +20,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "cifar10": ("experiment=cifar10",),
     "camvid": ("experiment=camvid",),
     "growth_controls": ("experiment=growth_controls",),
+    "dropout": ("experiment=dropout",),
+    "kernels": ("experiment=kernels",),
     "architectures": ("experiment=architectures",),
 }
 

@@ -13,7 +13,7 @@ import torch
 from erf import InfluenceMap, InvalidInput, theory
 from erf.device import resolve_device
 from erf.influence_map import map_of_samples
-from erf.inits import Init
+from erf.inits import Init, weight_variance
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.noise import Noise
 from erf.seeds import derive
@@ -147,6 +147,19 @@ def predicted_map(config: StackConfig, kind: Kind, depth: int) -> InfluenceMap:
         return replace(exact, values=values, statistic=config.statistic)
     statistic = Statistic.mean_square if config.statistic is Statistic.mean_square else Statistic.rms
     return theory.influence_map(layers, statistic)
+
+
+def mean_square_total(config: StackConfig, stack: ConvStack) -> float:
+    """Return the expected sum over pixels of g^2 of one input channel of a random linear stack, dropout included.
+
+    A product over layers of fan-out x variance; a unit that dropout may take from the layer has E[m^2] = 1 / (1 - p).
+    """
+    widths = [stack.input_channels] + [stack.channels] * stack.depth
+    window = stack.kernel_size**2
+    total = (1 - stack.dropout_rate) ** (1.0 - stack.depth)
+    for c_in, c_out in pairwise(widths):
+        total *= c_out * window * weight_variance(stack.init, c_in, c_out, window)
+    return total / stack.channels if isinstance(config.aggregation, int) else total
 
 
 def predicted_sigma(config: StackConfig, kind: Kind, depth: int) -> float:

@@ -38,6 +38,19 @@ _MODULES: dict[Activation, type[nn.Module]] = {
 }
 
 
+class Dropout(StrEnum):
+    """What is dropped together: single units (Srivastava et al. 2014) or whole channels (Tompson et al. 2015)."""
+
+    elementwise = "elementwise"
+    spatial = "spatial"
+
+
+_DROPOUTS: dict[Dropout, type[nn.Dropout] | type[nn.Dropout2d]] = {
+    Dropout.elementwise: nn.Dropout,
+    Dropout.spatial: nn.Dropout2d,
+}
+
+
 @dataclass(frozen=True)
 class ConvStack:
     """A stack of equal convolutions without bias, stride 1 (the paper names neither bias nor widths).
@@ -50,6 +63,10 @@ class ConvStack:
         init: How weights are drawn.
         activation: After every convolution.
         final_activation: Whether also after the last one.
+        profile: ``[k][k]``, how the kernel's weights (``init=equal``) or its weights' variances (random inits) differ
+            over the kernel, up to a factor; their mean stays that of the init. None: not at all.
+        dropout_rate: Share of the units that are 0 after each activation but the last; the others grow by 1 / (1 - p).
+        dropout: What is dropped together.
     """
 
     depth: int
@@ -59,11 +76,17 @@ class ConvStack:
     init: Init = Init.he_normal
     activation: Activation = Activation.none
     final_activation: bool = True
+    profile: tuple[tuple[float, ...], ...] | None = None
+    dropout_rate: float = 0.0
+    dropout: Dropout = Dropout.elementwise
 
     def __post_init__(self):
         for name in ("depth", "channels", "input_channels", "kernel_size"):
             if getattr(self, name) < 1:
                 raise InvalidInput(f"{name}={getattr(self, name)}: allowed are whole numbers from 1")
+        if not 0 <= self.dropout_rate < 1:
+            raise InvalidInput(f"dropout_rate={self.dropout_rate}: allowed are numbers from 0 to below 1")
+        self.theory()  # checks the profile
 
     @property
     def trf_size(self) -> int:
@@ -77,13 +100,35 @@ class ConvStack:
 
     def theory(self) -> list[ConvLayer]:
         """Return the linear stack whose exact map predicts this one's."""
-        return [ConvLayer(self.kernel_size)] * self.depth
+        return [ConvLayer((self.kernel_size,) * 2, profile=self.profile)] * self.depth
 
     def draw_weights(self, generator: torch.Generator) -> list[Tensor]:
         """Return one run's weights, first layer first, float32 ``[C_out, C_in, k, k]`` each."""
         widths = [self.input_channels] + [self.channels] * self.depth
         kernel = (self.kernel_size, self.kernel_size)
-        return [fill_(torch.empty(c_out, c_in, *kernel), self.init, generator) for c_in, c_out in pairwise(widths)]
+        relative = self._multipliers()
+        shapes = [(c_out, c_in, *kernel) for c_in, c_out in pairwise(widths)]
+        return [fill_(torch.empty(shape), self.init, generator) * relative for shape in shapes]
+
+    def _multipliers(self) -> Tensor:
+        relative = torch.from_numpy(self.theory()[0].profile * self.kernel_size**2)
+        return (relative if self.init is Init.equal else relative.sqrt()).float()
+
+    def draw_masks(self, generator: torch.Generator) -> list[Tensor]:
+        """Return what one run's dropout multiplies each layer's output by, in the cone of one output unit.
+
+        Each is 0 with probability ``dropout_rate``, else 1 / (1 - ``dropout_rate``): as in torch, the mean is 1.
+
+        Returns:
+            First layer first, float32, ``[C, S_l, S_l]``, for spatial dropout ``[C, 1, 1]``; the measured layer itself
+            has none, so ``depth - 1`` in all.
+        """
+        kept = 1 - self.dropout_rate
+        sides = [self.trf_size - (layer + 1) * (self.kernel_size - 1) for layer in range(self.depth - 1)]
+        if self.dropout is Dropout.spatial:
+            sides = [1] * len(sides)
+        ones = [torch.full((self.channels, side, side), kept) for side in sides]
+        return [torch.bernoulli(one, generator=generator) / kept for one in ones]
 
     def layer_activations(self) -> list[Activation]:
         """Return the activation after each convolution."""
@@ -91,7 +136,10 @@ class ConvStack:
         return [self.activation] * (self.depth - 1) + [last]
 
     def network(self, weights: list[Tensor], padding: int = 0) -> nn.Sequential:
-        """Return the stack as a module with these weights; without padding its input is the TRF of one unit."""
+        """Return the stack as a module with these weights; without padding its input is the TRF of one unit.
+
+        Dropout is torch's: it draws units of its own, in train mode only.
+        """
         modules = []
         for weight, activation in zip(weights, self.layer_activations(), strict=True):
             convolution = nn.Conv2d(
@@ -99,4 +147,6 @@ class ConvStack:
             )
             convolution.weight = nn.Parameter(weight)
             modules += [convolution, activation.module()]
-        return nn.Sequential(*modules)
+            if self.dropout_rate:
+                modules.append(_DROPOUTS[self.dropout](self.dropout_rate))
+        return nn.Sequential(*(modules[:-1] if self.dropout_rate else modules))

@@ -10,13 +10,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.claims import growth, shape, theory, training
+from experiments.claims import dropout, growth, kernels, shape, theory, training
 from experiments.claims.row import Part, Row, Verdict
 from experiments.reference import REFERENCE
 
 __all__ = ["CLAIMS", "Part", "Row", "Verdict", "rows", "table"]
 
-CLAIMS = (*shape.CLAIMS, *growth.CLAIMS, *training.CLAIMS, *theory.CLAIMS)
+CLAIMS = (
+    *shape.CLAIMS,
+    *growth.CLAIMS,
+    *training.CLAIMS,
+    *theory.CLAIMS,
+    *dropout.CLAIMS,
+    *kernels.CLAIMS,
+)
 
 
 def rows(folder: Path = REFERENCE) -> list[Row]:

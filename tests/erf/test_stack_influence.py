@@ -1,13 +1,15 @@
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from erf import InvalidInput, theory
-from erf.inits import Init, weight_variance
-from erf.networks.conv_stack import Activation, ConvStack
+from erf.inits import Init, center_low_, center_low_profile, weight_variance
+from erf.networks.conv_stack import Activation, ConvStack, Dropout
 from erf.noise import Noise
+from erf.seeds import generator
 from erf.stack_influence import stack_influence, stack_moments
 from erf.statistic import Statistic
 from tests.oracles.naive_stack import naive_influence
@@ -46,6 +48,70 @@ def test_it_is_the_plain_loop_for_every_setting(kernel_size, aggregation, noise)
 def test_it_is_the_plain_loop_for_every_init(init):
     stack = ConvStack(3, 4, init=init, activation=Activation.leaky_relu)
     assert difference(fast_influence(stack), naive_influence(stack, range(4))) < 1e-10
+
+
+LOPSIDED = ((1.0, 2.0, 0.0), (3.0, 5.0, 4.0), (0.5, 1.0, 9.0))
+
+
+@pytest.mark.parametrize("dropout", Dropout)
+@pytest.mark.parametrize("activation", [Activation.none, Activation.relu, Activation.tanh])
+def test_it_is_the_plain_loop_with_dropout_and_a_profile(activation, dropout):
+    stack = ConvStack(4, 5, 2, activation=activation, profile=LOPSIDED, dropout_rate=0.3, dropout=dropout)
+    expected = naive_influence(stack, range(4), seed=3)
+    assert difference(fast_influence(stack, seed=3), expected) < 1e-10
+    plain = replace(stack, dropout_rate=0.0)
+    assert difference(expected, naive_influence(plain, range(4), seed=3)) > 0.01
+
+
+@pytest.mark.parametrize("dropout", Dropout)
+def test_masks_are_those_of_torch(dropout):
+    stack = ConvStack(3, 50, dropout_rate=0.4, dropout=dropout)
+    drawn = [stack.draw_masks(generator(seed)) for seed in range(200)]
+    sides = [5, 3] if dropout is Dropout.elementwise else [1, 1]
+    assert [mask.shape for mask in drawn[0]] == [(50, side, side) for side in sides]
+    values = torch.cat([mask.flatten() for run in drawn for mask in run]).double()
+    assert sorted(set(values.tolist())) == pytest.approx([0, 1 / 0.6])
+    assert float((values == 0).double().mean()) == pytest.approx(0.4, abs=5 * np.sqrt(0.24 / len(values)))
+    first, second = drawn[0]
+    assert not torch.equal(first[:, :1, :1], second[:, :1, :1])
+    torchs = stack.network(stack.draw_weights(generator(0)))[2].train()(torch.ones(50, 50, 20, 20))
+    assert sorted(set(torchs.flatten().tolist())) == pytest.approx([0, 1 / 0.6])
+    assert (torchs.flatten(2).std(2) == 0).all() == (dropout is Dropout.spatial)
+
+
+@pytest.mark.parametrize("dropout", Dropout)
+def test_torchs_own_dropout_scales_the_exact_map_and_leaves_its_shape(dropout):
+    """One backward pass a run through nn.Dropout in train mode, whose masks are not ours."""
+    stack = ConvStack(5, 16, init=Init.glorot_normal, dropout_rate=0.4, dropout=dropout)
+    maps = []
+    torch.manual_seed(0)
+    for run in range(400):
+        image = torch.zeros(1, 1, 11, 11, requires_grad=True)
+        network = stack.network(stack.draw_weights(generator(run))).train()
+        (g,) = torch.autograd.grad(network(image)[0, 0, 0, 0], image)
+        maps.append(g[0, 0].double().numpy() ** 2)
+    # Glorot keeps the total of the four inner layers; into one input channel lead 9 weights of variance 2 / (9 x 17).
+    expected = theory.influence_map(stack.theory()).values * 2 / 17 * (1 / 0.6) ** 4
+    error = np.std(maps, axis=0, ddof=1) / np.sqrt(400)
+    assert np.abs((np.mean(maps, axis=0) - expected) / error).max() < 5
+
+
+def test_a_profile_scales_the_weights_and_keeps_their_mean():
+    flat, lopsided = (ConvStack(2, 3, profile=profile) for profile in (None, LOPSIDED))
+    share = np.array(LOPSIDED) / np.mean(LOPSIDED)
+    for init, power in [(Init.he_normal, 0.5), (Init.equal, 1)]:
+        plain, scaled = (replace(s, init=init).draw_weights(generator(0)) for s in (flat, lopsided))
+        for one, other in zip(plain, scaled, strict=True):
+            torch.testing.assert_close(other.double(), one * torch.from_numpy(share**power), rtol=1e-6, atol=0)
+
+
+def test_centre_low_stacks_are_those_of_center_low_():
+    stack = ConvStack(3, 4, kernel_size=5)
+    squares = tuple(map(tuple, (center_low_profile((5, 5), 0.6) ** 2).tolist()))
+    ours = replace(stack, profile=squares).draw_weights(generator(0))
+    theirs = center_low_(stack.network(stack.draw_weights(generator(0))), 0.6).parameters()
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other.detach(), rtol=1e-6, atol=1e-9)
 
 
 def test_the_output_shape_and_type():
@@ -173,6 +239,18 @@ def test_float64_holds_what_float32_does_not():
 def test_bad_aggregation(aggregation, statistic, message):
     with pytest.raises(InvalidInput, match=message):
         stack_moments(ConvStack(2, 4), 2, statistic, aggregation=aggregation)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_bad_dropout_rates(rate):
+    with pytest.raises(InvalidInput, match=r"dropout_rate=.*allowed are numbers from 0 to below 1"):
+        ConvStack(2, dropout_rate=rate)
+
+
+@pytest.mark.parametrize("profile", [((1.0,) * 3,) * 2, ((-1.0, 1.0, 1.0),) * 3, ((0.0,) * 3,) * 3])
+def test_bad_profiles(profile):
+    with pytest.raises(InvalidInput, match=r"a profile of kernel size \(3, 3\)"):
+        ConvStack(2, profile=profile)
 
 
 @pytest.mark.parametrize("name", ["depth", "channels", "input_channels", "kernel_size"])

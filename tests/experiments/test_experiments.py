@@ -1,5 +1,6 @@
 """Every experiment end to end at toy size, from the list that the folder conf/experiment/ makes."""
 
+import math
 import re
 from dataclasses import fields, replace
 from functools import cache
@@ -13,12 +14,14 @@ from rich.console import Console
 
 from erf import InvalidInput, fit_gaussian
 from erf.inits import Init
+from erf.networks.conv_stack import Dropout
 from erf.seeds import derive
 from erf.statistic import Statistic
 from experiments import exact_theory
 from experiments.cli import main
 from experiments.experiment import CONF, experiment_names, load
 from experiments.growth_controls import Arm
+from experiments.kernel_profiles import Profile
 from experiments.network_source import Source
 from experiments.record import Environment, read_environment, read_record, write_record
 from experiments.stacks import Kind, map_of, measure_runs, require_runs
@@ -49,6 +52,16 @@ TOY = {
     "cifar10": {"width": 2, "batch_size": 25, "grid": 1} | TRAINING,
     "growth_controls": TRAINING | {"arms": [Arm.folded], "width": 2, "batch_size": 25, "seeds": 1, "epochs": 1},
     "camvid": {"widths": [4, 4, 4, 16], "batch_size": 2, "grid": 2, "shift": 4} | TRAINING,
+    "dropout": {"rates": [0.0, 0.4], "depth": 3, "runs": 40, "narrow": [2], "channels": 4, "bootstrap": 20},
+    "kernels": {
+        "kernel_sizes": [2, 3],
+        "depths": [2, 3, 4],
+        "depth": 3,
+        "runs": 20,
+        "channels": 4,
+        "strengths": [0.0, 1.0],
+        "bootstrap": 20,
+    },
     "exact_theory": {"kernel_sizes": [2, 3], "depths": [2, 5], "depth": 3, "runs": 50, "bootstrap": 20},
 }
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
@@ -149,8 +162,11 @@ def general(tag):
     words = {"KIND": list(Kind), "LAYER": TOY["measure"]["layers"], "NETWORK": TOY["architectures"]["networks"]}
     tag = re.sub(rf"/({'|'.join(Arm)})/\d$", "/ARM/NUMBER", tag).replace("images/ARM", "PROBE/ARM")
     tag = tag.replace("noise/ARM", "PROBE/ARM")
+    words |= {"DROPOUT": list(Dropout), "PROFILE": list(Profile)}
+    tag = re.sub(r"/\dx\d$", "/KERNEL", tag)
+    tag = re.sub(rf"/({'|'.join(Dropout)})/\d+$", r"/\1/CHANNELS", tag)
     for word, names in words.items():
-        tag = re.sub(rf"/({'|'.join(names)})$", f"/{word}", tag)
+        tag = re.sub(rf"/({'|'.join(names)})(/CHANNELS|/KERNEL)?$", rf"/{word}\2", tag)
     return tag
 
 
@@ -176,6 +192,31 @@ def test_its_summary_prints(experiment, capsys):
         ("nonlinearities", {"fewer_runs": 100}, "fewer_runs"),
         ("nonlinearities", {"groups": 1}, "groups"),
         ("nonlinearities", {"kinds": [Kind.uniform]}, "uniform"),
+        ("dropout", {"rates": [0.1, 0.2]}, "rates"),
+        ("dropout", {"rates": [0.0]}, "rates"),
+        ("dropout", {"rates": [0.0, 0.5, 0.2]}, "rates"),
+        ("dropout", {"rates": [0.0, 1.0]}, "rates"),
+        ("dropout", {"rates": [0.0, math.nan]}, "rates"),
+        ("dropout", {"runs": 19}, "runs"),
+        ("dropout", {"depth": 1}, "depth"),
+        ("dropout", {"narrow": [16]}, "narrow"),
+        ("dropout", {"narrow": [4, 1]}, "narrow"),
+        ("dropout", {"aggregation": 1}, "narrow"),
+        ("dropout", {"statistic": Statistic.rms}, "statistic=rms"),
+        ("dropout", {"bootstrap": 0}, "bootstrap"),
+        ("kernels", {"strengths": [0.0, 1.1]}, "strengths"),
+        ("kernels", {"strengths": [0.0, math.nan]}, "strengths"),
+        ("kernels", {"strengths": [0.1, 1.0]}, "strengths"),
+        ("kernels", {"strengths": [0.0]}, "strengths"),
+        ("kernels", {"kernel_sizes": [1, 3]}, "kernel_sizes"),
+        ("kernels", {"profiles": []}, "profiles"),
+        ("kernels", {"profiles": [Profile.ring, Profile.ring]}, "profiles"),
+        ("kernels", {"depths": [2, 5]}, "depths"),
+        ("kernels", {"depths": [0, 5, 9]}, "depths"),
+        ("kernels", {"depth": 1}, "depth"),
+        ("kernels", {"kernel_size": 5}, "kernel_sizes"),
+        ("kernels", {"statistic": Statistic.mean_abs}, "statistic=mean_abs"),
+        ("kernels", {"init": Init.equal}, "init=equal"),
         ("exact_theory", {"runs": 1}, "runs"),
         ("exact_theory", {"bootstrap": 0}, "bootstrap"),
         ("cifar10", {"width": 0}, "width"),
@@ -242,8 +283,8 @@ def test_exact_theory_finds_no_difference_where_there_is_none(aggregation, init)
 
 
 def test_exact_theory_sees_a_wrong_total(monkeypatch):
-    true = exact_theory.weight_variance
-    monkeypatch.setattr(exact_theory, "weight_variance", lambda *of: 1.3 * true(*of))
+    true = exact_theory.mean_square_total
+    monkeypatch.setattr(exact_theory, "mean_square_total", lambda *of: 1.3 * true(*of))
     result = toy_run(load("exact_theory"), runs=400, channels=16)
     assert result.of_kind(Kind.random).largest_deviation > 5
 

@@ -6,8 +6,10 @@ from erf.statistic import Statistic
 from experiments.intervals import (
     bootstrap_maps,
     difference_interval,
+    interval_of,
     interval_text,
     jackknife_interval,
+    largest_deviation,
     mean_interval,
     middle,
     resampled,
@@ -102,3 +104,29 @@ def test_resampling_with_one_seed_pairs_two_sets_of_samples():
         corner_share(map_of_samples(before[m].mean(0)[None], Statistic.mean_abs, ((0, 3), (0, 3)), 0)) for m in means
     ]
     assert np.std(a) == pytest.approx(np.std(shares), rel=0.15)
+
+
+def test_the_largest_deviation_is_in_standard_errors():
+    moments = np.random.default_rng(5).exponential(1.0, (50, 4, 4))
+    error = moments.std(0, ddof=1) / np.sqrt(50)
+    expected = moments.mean(0) + 0.1 * error
+    expected[2, 1] += 6 * error[2, 1]
+    assert largest_deviation(moments, expected) == pytest.approx(6.1, rel=1e-9)
+
+
+def test_holes_must_be_holes_and_what_float32_cannot_hold_is_left_out():
+    moments = np.random.default_rng(6).exponential(1.0, (50, 1, 3))
+    moments[:, 0, 1:] = 0
+    mean = moments.mean(0)
+    assert largest_deviation(moments, mean) == 0
+    faint = mean + np.array([[0, 0, 1e-13]])
+    assert largest_deviation(moments, faint) == 0
+    assert largest_deviation(moments, mean + np.array([[0, 0, 1e-9]])) == np.inf
+    moments[3, 0, 1] = 1e-6  # an influence where no path leads
+    assert largest_deviation(moments, mean) == pytest.approx(1, rel=0.1)
+
+
+def test_an_interval_needs_a_replicate():
+    assert interval_of(np.array([2.0])) == (2, 2)
+    with pytest.raises(AssertionError, match="no replicate"):
+        interval_of(np.empty(0))

@@ -1,0 +1,39 @@
+"""Section 2.5, dropout (a part of T5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from erf.networks.conv_stack import Dropout
+from experiments import dropout
+from experiments.claims.row import Claim, Part, claim, inside
+from experiments.dropout import MARGIN, Point, Result
+from experiments.intervals import Interval, interval_text
+
+
+def dropout_parts(result: Result) -> Iterator[Part]:
+    """Yield, for each kind of dropout, equivalence of sigma with that at rate 0 and with exact theory.
+
+    Two one-sided tests of 2.5 % each reject both sides of the margin where the 95 % interval lies within it.
+    """
+    for kind in Dropout:
+        points = [point for point in result.of(kind, result.config.channels) if point.rate]
+        rates = f"rates {points[0].rate:g} to {points[-1].rate:g}"
+        for reference, intervals in (("that without", _over_zero(points)), ("theory", _over_theory(points))):
+            widest = (min(low for low, _ in intervals), max(high for _, high in intervals))
+            text = (
+                f"{kind} dropout, {rates}: σ of the mean_square map over {reference} within {interval_text(widest, 3)}"
+            )
+            text += f" (n = {result.config.runs} runs, margin {MARGIN:.0%})"
+            yield Part(text, all(inside(interval, 1 - MARGIN, 1 + MARGIN) for interval in intervals))
+
+
+def _over_zero(points: list[Point]) -> list[Interval]:
+    return [point.mean_square.over_zero for point in points if point.mean_square.over_zero]
+
+
+def _over_theory(points: list[Point]) -> list[Interval]:
+    return [point.mean_square.over_theory for point in points]
+
+
+CLAIMS: tuple[Claim, ...] = (claim("T5", "dropout leaves the shape", "dropout", dropout.Result, dropout_parts),)
