@@ -18,7 +18,7 @@ from rich.table import Table
 from scipy.signal import convolve2d
 from torch import nn
 
-from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian, influence
+from erf import InfluenceMap, InvalidInput, erf_size, influence
 from erf.erf_size import above_threshold
 from erf.influence_map import map_of_samples
 from erf.inits import Init
@@ -81,8 +81,8 @@ class Point:
 
     ``trf_size`` is None where the field is infinite. ``outside_stack`` is the share outside the TRF of the stack of
     convolutions alone, ``outside_field`` that outside the network's own TRF (which holds a block's own convolutions),
-    ``core`` that in the pixels that the ERF size of the stack's exact map counts. ``r_squared`` and ``sigma`` (pixels,
-    mean of both axes) are of a Gaussian fitted within the stack's TRF. ``predicted`` is ``outside_stack`` by theory.
+    ``core`` that in the pixels that the ERF size of the stack's exact map counts. ``size`` is the ERF size in pixels,
+    ``predicted`` is ``outside_stack`` by theory.
     """
 
     block: Block
@@ -96,8 +96,6 @@ class Point:
     core: float
     core_interval: Interval
     size: float
-    r_squared: float
-    sigma: float
     predicted: float | None
 
 
@@ -201,19 +199,25 @@ def _core(config: Config) -> np.ndarray:
 
 
 def predicted_share(config: Config, block: Block, below: int) -> float | None:
-    """Return the share outside the stack's TRF by theory; None where there is none.
-
-    A fully connected layer of independent weights makes E[g^2] the same at all of its inputs. Each convolution below
-    passes it on to its neighbours, but for what falls beyond the border of the image.
-    """
+    """Return the share outside the stack's TRF by theory; None where there is none."""
     if block is not Block.fully_connected:
         return 0.0 if block is Block.none else None
-    values = np.ones((config.side,) * 2)
-    for _ in range(below):
-        values = convolve2d(values, np.ones((config.kernel_size,) * 2), mode="same")
+    values = fully_connected_map(config, below)
     # The mean of |g| is taken to be that of wide layers, where g is normal at each pixel.
     values = values if config.statistic is Statistic.mean_square else np.sqrt(values)
     return float(values[~_inside(config, _stack_box(config))].sum() / values.sum())
+
+
+def fully_connected_map(config: Config, below: int) -> np.ndarray:
+    """Return the exact mean_square map of a linear stack with a fully connected layer, ``[side, side]``, of sum 1.
+
+    Independent weights make E[g^2] the same at all of the layer's inputs. Each convolution below spreads it evenly over
+    its kernel, but for what falls beyond the border of the image.
+    """
+    values = np.ones((config.side,) * 2)
+    for _ in range(below):
+        values = convolve2d(values, np.ones((config.kernel_size,) * 2), mode="same")
+    return values / values.sum()
 
 
 def _report(config: Config, block: Block, below: int, found: dict[str, np.ndarray], logbook: Logbook) -> Point:
@@ -225,7 +229,6 @@ def _report(config: Config, block: Block, below: int, found: dict[str, np.ndarra
         samples=config.runs - skipped,
         skipped=skipped,
     )
-    fit = fit_gaussian(imap)  # within the stack's TRF, which the map has for this
     point = Point(
         block=block,
         below=below,
@@ -238,11 +241,9 @@ def _report(config: Config, block: Block, below: int, found: dict[str, np.ndarra
         core=_share(_core(config), imap),
         core_interval=_interval(found["core"]),
         size=erf_size(imap),
-        r_squared=fit.r_squared,
-        sigma=float(np.mean(fit.sigma)),
         predicted=predicted_share(config, block, below),
     )
-    logbook.map(f"map/{block}", imap, fit, below)
+    logbook.map(f"map/{block}", imap, None, below)
     numbers = {"outside": point.outside_stack, "core": point.core, "size": point.size}
     logbook.scalars({f"{name}/{block}": value for name, value in numbers.items()}, below)
     return point
@@ -274,13 +275,13 @@ def _layer(name: str, layer: nn.Module, channels: int, side: int) -> Layer:
 
 def summary(result: Result) -> Group:
     """Return the tables of blocks and of single layers."""
-    columns = ["outside the stack's", "95 %", "theory", "outside its own", "core", "95 %", "ERF size", "sigma", "r²"]
+    columns = ["outside the stack's", "95 %", "theory", "outside its own", "core", "95 %", "ERF size"]
     points = Table("block", "below", "TRF", *columns, "runs", "skipped")
     for p in result.points:
         row = [p.block, p.below, "inf" if p.trf_size is None else p.trf_size, f"{p.outside_stack:.4f}"]
         row += [interval_text(p.outside_stack_interval, 4), "-" if p.predicted is None else f"{p.predicted:.4f}"]
         row += [f"{p.outside_field:.4f}", f"{p.core:.4f}", interval_text(p.core_interval, 4)]
-        row += [f"{p.size:.1f}", f"{p.sigma:.2f}", f"{p.r_squared:.3f}", p.runs, p.skipped]
+        row += [f"{p.size:.1f}", p.runs, p.skipped]
         points.add_row(*map(str, row))
     layers = Table("layer", "values that a unit reads", "of", "the neighbour has the same weights")
     for layer in result.layers:

@@ -17,6 +17,9 @@ RUNS: dict[str, tuple[str, ...]] = {
     "nonlinearities": ("experiment=nonlinearities",),
     "erf_growth": ("experiment=erf_growth",),
     "erf_growth_deep": ("experiment=erf_growth", "depths=[40,50,60,70,80,90,100]", "runs=200"),
+    "sparse_connections": ("experiment=sparse_connections",),
+    "attention": ("experiment=attention",),
+    "attention_mean_square": ("experiment=attention", "statistic=mean_square"),
     "architectures": ("experiment=architectures",),
 }
 

@@ -18,9 +18,10 @@ from rich.table import Table
 from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
 from erf.device import resolve_device
 from erf.gaussian_fit import map_moments
+from erf.grid_average import grid_average
 from erf.influence_map import map_of_samples
 from erf.networks.sparse_convolution import Connections, SparseStack
-from erf.normality import averaged_over_period, distance_to_normal
+from erf.normal_distance import normal_distance
 from erf.seeds import derive, generator
 from erf.stack_influence import stack_moments
 from erf.statistic import Statistic
@@ -168,8 +169,8 @@ def run(config: Config, logbook: Logbook) -> Result:
     arrays = {
         f"map/{layout}": (found := kept[layout, config.depths[-1]]["values"]) / found.max() for layout in config.layouts
     }
-    networks, one = _networks(config)
-    return Result(config, points, networks, arrays | {"network": one})
+    networks, single = zip(*(_networks(config, depth) for depth in config.depths), strict=True)
+    return Result(config, points, networks, arrays | {"network": single[-1]})
 
 
 def _period(config: Config, layout: Layout) -> int:
@@ -181,11 +182,11 @@ def _sigma(imap: InfluenceMap) -> float:
 
 
 def _size(period: int, imap: InfluenceMap) -> float:
-    return erf_size(averaged_over_period(imap, period))
+    return erf_size(grid_average(imap, period))
 
 
 def _distance(period: int, imap: InfluenceMap) -> float:
-    return float(np.mean(distance_to_normal(averaged_over_period(imap, period))))
+    return float(np.mean(normal_distance(grid_average(imap, period))))
 
 
 def _measure(config: Config, layout: Layout, depth: int) -> dict[str, np.ndarray]:
@@ -227,7 +228,7 @@ def _report(
         predicted_distance=_distance(period, exact),
         largest_deviation=_largest_deviation(found, exact),
     )
-    logbook.map(f"map/{layout}", imap, fit_gaussian(averaged_over_period(imap, period)), depth)
+    logbook.map(f"map/{layout}", imap, fit_gaussian(grid_average(imap, period)), depth)
     for name in ("sigma", "size", "distance"):
         logbook.scalars({f"{name}/{layout}": getattr(point, name)}, depth)
     return point
@@ -246,16 +247,14 @@ def _largest_deviation(found: dict[str, np.ndarray], exact: InfluenceMap) -> flo
     return float(np.abs(difference[seen] / found["standard_error"][seen]).max())
 
 
-def _networks(config: Config) -> tuple[tuple[Networks, ...], np.ndarray]:
-    """Return what single scattered networks are like at each depth, and one's map at the largest depth."""
-    found = []
-    for depth in config.depths:
-        # Positions matter here, weights do not: one channel is enough.
-        stack = replace(stack_of(config, Layout.scattered, depth), channels=1, input_channels=1)
-        seeds = [generator(config.seed, depth, len(Layout), number) for number in range(config.networks)]
-        maps = [stack.exact_map_of(stack.draw_layers(draw)) for draw in seeds]
-        found.append(Networks(depth, tuple(map(_sigma, maps)), tuple(_distance(1, imap) for imap in maps)))
-    return tuple(found), maps[0].values / maps[0].values.max()
+def _networks(config: Config, depth: int) -> tuple[Networks, np.ndarray]:
+    """Return what single scattered networks are like, and the exact map of one of them, of peak 1."""
+    # Positions matter here, weights do not: one channel is enough.
+    stack = replace(stack_of(config, Layout.scattered, depth), channels=1, input_channels=1)
+    draws = [generator(config.seed, depth, len(Layout), number) for number in range(config.networks)]
+    maps = [stack.exact_map_of(stack.draw_layers(draw)) for draw in draws]
+    found = Networks(depth, tuple(map(_sigma, maps)), tuple(_distance(1, imap) for imap in maps))
+    return found, maps[0].values / maps[0].values.max()
 
 
 def summary(result: Result) -> Group:

@@ -16,9 +16,10 @@ from experiments.figures.style import new_figure
 COLOURS, MARKERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), "os^Dv"
 FAINTEST = 1e-4  # of the peak: the lower end of the maps' colour scale
 CAPTION = (
-    "{depth} convolutions of {kernel} x {kernel} ({kind}, {channels} channels, TRF {trf}, white square), images of {side} "
-    "x {side} pixels, {statistic} over {runs} runs, seed {seed}. Maps: block after {middle} convolutions. Bars: 95 % over "
-    "runs; crosses: theory; *: finite field. Core: pixels that the ERF size of the stack's exact map counts."
+    "{depth} convolutions of {kernel} x {kernel} ({kind}, {channels} channels, TRF {trf}: white square), images of "
+    "{side} x {side} pixels, {statistic} over {runs} runs, seed {seed}. Maps: block after {middle} convolutions. Bars: "
+    "95 % over runs; crosses: theory. *: the field is finite. Core: the pixels that the ERF size of the stack's exact "
+    "map counts."
 )
 
 
@@ -26,7 +27,7 @@ def draw(result: Result) -> Figure:
     """Draw a map for each block above its shares at each place."""
     config = result.config
     figure = new_figure(max(8, 1.65 * len(config.blocks)), 7)
-    maps, shares = figure.subfigures(2, 1, height_ratios=[1, 1.5])
+    maps, shares = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.5])[:, 0]
     axes = maps.subplots(1, len(config.blocks), squeeze=False)[0]
     for one, block in zip(axes, config.blocks, strict=True):
         _draw_map(one, result, result.arrays[f"map/{block}"])

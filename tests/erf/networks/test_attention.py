@@ -90,8 +90,8 @@ def test_weights_come_from_the_generator_alone():
 
 
 STACK = ConvStack(depth=3, channels=8, input_channels=2, activation=Activation.relu)
-# The stack's 7 pixels; residual: pooling adds 2, four convolutions at jump 2 add 16, bilinear upsampling, which reads two
-# neighbours, 2; multi-scale: pooling 1, a convolution at jump 2 adds 4, upsampling 2, a convolution at jump 1 adds 2.
+# The stack's 7 pixels. Residual: pooling adds 2, four convolutions at jump 2 add 16, bilinear upsampling, which reads
+# two neighbours, 2. Multi-scale: pooling adds 1, a convolution at jump 2 adds 4, upsampling 2, one at jump 1 adds 2.
 SIZES = {Block.none: 7, Block.residual: 7 + 20, Block.multi_scale: 7 + 9}
 
 

@@ -1,0 +1,44 @@
+"""Maps with holes, averaged over the period of their grid (sections 2.5 and 4 of the paper).
+
+Strides, dilation and kernels of which only the corners are left reach every so manieth pixel only. What lies between is
+0, perhaps the centre itself, and a count of pixels jumps with the parity of the depth; the averaged map has no holes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from erf.errors import InvalidInput
+from erf.influence_map import InfluenceMap
+
+
+def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> InfluenceMap:
+    """Return the mean over every window of ``period`` pixels along each axis, those that stick out included.
+
+    The sum stays. The map grows by ``period - 1`` pixels along each axis and its variance by (period^2 - 1) / 12; a
+    value stands at the middle of its window, which for an even period is between two pixels of ``imap``.
+
+    Args:
+        imap: A map whose whole TRF lies in it.
+        period: Of the grid, in pixels; an int stands for all axes.
+
+    Raises:
+        InvalidInput: The period is not a whole number from 1 for each axis, or the TRF leaves the map.
+    """
+    axes = imap.values.ndim
+    periods = period if isinstance(period, tuple) else (period,) * axes
+    if len(periods) != axes or any(p < 1 for p in periods):
+        raise InvalidInput(f"period={period}: allowed are whole numbers from 1, one for each of {axes} axes")
+    if any(imap.clipped):
+        raise InvalidInput("the TRF leaves the map, so its border cannot be averaged; measure it on a larger image")
+    values = imap.values
+    for axis, apart in enumerate(periods):
+        values = np.apply_along_axis(np.convolve, axis, values, np.full(apart, 1 / apart))
+    return replace(
+        imap,
+        values=values,
+        centre=tuple(c + (p - 1) / 2 for c, p in zip(imap.centre, periods, strict=True)),
+        trf_box=tuple((low, high + p - 1) for (low, high), p in zip(imap.trf_box, periods, strict=True)),
+    )
