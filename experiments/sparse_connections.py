@@ -242,7 +242,7 @@ def _interval(replicates: np.ndarray) -> Interval:
 
 def _largest_deviation(found: dict[str, np.ndarray], exact: InfluenceMap) -> float:
     """Return the largest difference from the exact map of the same total, in standard errors over runs."""
-    seen = exact.values > SEEN * exact.values.max()
+    seen = (exact.values > SEEN * exact.values.max()) & (found["standard_error"] > 0)
     difference = found["values"] - exact.values * found["values"].sum()
     return float(np.abs(difference[seen] / found["standard_error"][seen]).max())
 

@@ -97,7 +97,8 @@ class SparseStack(ConvStack):
 
     Every layer draws positions of its own, for all of its channels; a run's positions are drawn with its weights. They
     do not depend on the input. (Deformable convolutions predict their offsets, which are all 0 at first: a plain
-    kernel. Here they start with offsets.)
+    kernel. Here they start with offsets.) Predictions are :meth:`exact_map`'s; ``theory`` is that of full kernels over
+    the area, which have the same field.
 
     Attributes:
         kernel_size: Side of the area, in pixels; odd.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,16 +15,13 @@ from experiments.sparse_connections import Layout
 
 def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
     config = result.config
-    depths, n = ", ".join(map(str, config.depths)), f"n = {config.runs} runs"
+    where = f"depths {', '.join(map(str, config.depths))}; n = {config.runs} runs"
     for layout in config.layouts:
-        if layout is Layout.adjacent:
-            continue
         gains = [point.gain for point in result.of_layout(layout) if point.gain is not None]
-        text = ", ".join(interval_text(gain, 2) for gain in gains)
-        yield Part(
-            f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {text} pixels (depths {depths}; {n})",
-            all(low > 0 for low, _ in gains),
-        )
+        if layout is not Layout.adjacent:
+            text = ", ".join(interval_text(gain, 2) for gain in gains)
+            text = f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {text} pixels ({where})"
+            yield Part(text, all(low > 0 for low, _ in gains))
 
 
 def _r2_parts(result: attention.Result) -> Iterator[Part]:
@@ -44,32 +40,29 @@ def _r3(folder: Path) -> Row:
     results = [reference(name, attention.Result, folder) for name in runs]
     blocks = [block for block in results[0].config.blocks if block not in (Block.none, Block.fully_connected)]
     parts = [_share_part(result, block) for result in results for block in blocks]
-    return Row("R3", "attention gives low layers a global field (not the paper's own claim)", tuple(parts), runs)
+    return Row("R3", "attention gives low layers a global field (not the paper's own)", tuple(parts), runs)
 
 
 def _share_part(result: attention.Result, block: Block) -> Part:
     """Return whether the share outside the TRF of all convolutions is above 0 where the field is global, else 0."""
     points = result.of_block(block)
-    n = f"{result.config.statistic}, n = {min(point.runs for point in points)} runs"
     name = "convolutions alone" if block is Block.none else str(block)
-    if all(point.trf_size is None for point in points):
+    measured = f"{result.config.statistic}, n = {min(point.runs for point in points)} runs"
+    finite = {point.trf_size for point in points} - {None}
+    if not finite:
         shares = ", ".join(f"{p.outside_stack:.2g} ({_span(p.outside_stack_interval)})" for p in points)
-        holds = all(point.outside_stack_interval[0] > 0 for point in points)
-        return Part(f"{name}: share {shares} outside the stack's TRF ({_places(result, block)}{n})", holds)
+        places = ", ".join(str(point.below) for point in points)
+        text = f"{name} after {places} of {result.config.depth} convolutions: share {shares} outside the stack's field"
+        return Part(f"{text} ({measured})", all(point.outside_stack_interval[0] > 0 for point in points))
     outside = max(point.outside_field for point in points)
-    sizes = ", ".join(dict.fromkeys(f"{point.trf_size or math.inf:.0f}" for point in points))
-    text = f"{name}: finite field of {sizes} pixels, share {outside:.2g} outside of it"
+    text = f"{name}: field of {', '.join(map(str, finite))} pixels, share {outside:.2g} outside of it"
     if block is not Block.none:
-        text += f", {max(point.outside_stack for point in points):.2g} outside the stack's"
-    return Part(f"{text} ({n})", outside == 0)
+        text += f", at most {max(point.outside_stack for point in points):.2g} outside the stack's"
+    return Part(f"{text} ({measured})", outside == 0)
 
 
 def _span(interval: tuple[float, float]) -> str:
     return f"{interval[0]:.2g} to {interval[1]:.2g}"
-
-
-def _places(result: attention.Result, block: Block) -> str:
-    return f"after {', '.join(str(p.below) for p in result.of_block(block))} of {result.config.depth} convolutions; "
 
 
 CLAIMS: tuple[Claim, ...] = (
@@ -82,7 +75,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     claim(
         "R2",
-        "a fully connected layer sees everything, a convolution is sparse and shares weights (not the paper's own claim)",
+        "a fully connected layer sees everything, a convolution is sparse and shares weights (not the paper's own)",
         "attention",
         attention.Result,
         _r2_parts,

@@ -15,6 +15,7 @@ from experiments.figures.style import new_figure
 # Okabe & Ito (2008): one for each place of the block, lowest first; further ones begin anew.
 COLOURS, MARKERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), "os^Dv"
 FAINTEST = 1e-4  # of the peak: the lower end of the maps' colour scale
+SMALLEST = 1e-6  # share at which the axis turns from logarithmic to linear, so that it holds 0
 CAPTION = (
     "{depth} convolutions of {kernel} x {kernel} ({kind}, {channels} channels, TRF {trf}: white square), images of "
     "{side} x {side} pixels, {statistic} over {runs} runs, seed {seed}. Maps: block after {middle} convolutions. Bars: "
@@ -37,7 +38,7 @@ def draw(result: Result) -> Figure:
     outside, core = shares.subplots(1, 2)
     _draw_shares(outside, result, "outside_stack", "share outside the stack's TRF")
     _draw_shares(core, result, "core", "share in the Gaussian core")
-    outside.legend(title="convolutions below the block", fontsize=8, title_fontsize=8)
+    core.legend(title="convolutions below the block", fontsize=8, title_fontsize=8, loc="lower left")
     caption = CAPTION.format(
         depth=config.depth, kernel=config.kernel_size, kind=config.kind, channels=config.channels,
         trf=result.stack_trf_size, side=config.side, statistic=config.statistic, runs=config.runs, seed=config.seed,
@@ -75,7 +76,8 @@ def _draw_shares(axes: Axes, result: Result, name: str, ylabel: str) -> None:
         if name == "outside_stack":
             known = [(x, p.predicted) for x, p in zip(places, points, strict=True) if p.predicted is not None]
             axes.plot([x for x, _ in known], [y for _, y in known], "x", color="black", ms=8, zorder=3)
+            axes.set_yscale("symlog", linthresh=SMALLEST, linscale=0.3)
     axes.set_xticks(range(len(blocks)), [label(result.of_block(block)[0]) for block in blocks], fontsize=7)
-    axes.set_ylim(-0.03, 1.03)
+    axes.set_ylim(-SMALLEST / 4 if name == "outside_stack" else 0, 1.5 if name == "outside_stack" else 1.03)
     axes.set_ylabel(ylabel)
     axes.grid(axis="y", alpha=0.3)

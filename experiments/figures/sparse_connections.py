@@ -25,8 +25,8 @@ TICKS = {
 CAPTION = (
     "{connections} connections of each unit to each channel; linear, {channels} channels, {statistic}, {runs} runs a "
     "point (positions and weights drawn for each run), seed {seed}; bars: 95 % over runs; lines: exact theory. Sizes "
-    "and distances: of the map averaged over the period of its holes. Maps: depth {depth}. Grey: exact, of {networks} "
-    "single networks of scattered positions, middle 95 %."
+    "and distances: of the map averaged over the period of its holes; half of a distribution function's step is "
+    "0.2 / σ. Maps: depth {depth}. Grey: exact, of {networks} single networks of scattered positions, middle 95 %."
 )
 
 
