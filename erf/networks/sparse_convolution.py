@@ -81,7 +81,7 @@ def _interpolation(positions: Tensor, area: int) -> Tensor:
 class Connections(StrEnum):
     """Where a unit's connections lie.
 
-    ``grid``: evenly spaced over the area, with the units of a dilated convolution. ``scattered``: on different pixels
+    ``grid``: evenly spaced over the area, as those of a dilated convolution. ``scattered``: on different pixels
     of the area, each set of them as likely as any other. ``deformable``: the positions of a plain kernel, each moved
     by an offset uniform in rows and columns that may take the outermost to the area's border.
     """

@@ -50,7 +50,7 @@ def _share_part(result: attention.Result, block: Block) -> Part:
     measured = f"{result.config.statistic}, n = {min(point.runs for point in points)} runs"
     finite = {point.trf_size for point in points} - {None}
     if not finite:
-        shares = ", ".join(f"{p.outside_stack:.2g} ({_span(p.outside_stack_interval)})" for p in points)
+        shares = ", ".join(f"{p.outside_stack:.3g} ({_span(p.outside_stack_interval)})" for p in points)
         places = ", ".join(str(point.below) for point in points)
         text = f"{name} after {places} of {result.config.depth} convolutions: share {shares} outside the stack's field"
         return Part(f"{text} ({measured})", all(point.outside_stack_interval[0] > 0 for point in points))
@@ -62,7 +62,7 @@ def _share_part(result: attention.Result, block: Block) -> Part:
 
 
 def _span(interval: tuple[float, float]) -> str:
-    return f"{interval[0]:.2g} to {interval[1]:.2g}"
+    return f"{interval[0]:.3g} to {interval[1]:.3g}"
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -65,13 +65,14 @@ def test_positions_fill_the_area_and_differ_between_layers_and_runs(connections)
         assert connections is Connections.deformable or torch.equal(taps.sum(0).unique(), torch.tensor([0.0, 1.0]))
 
 
-SPARSE = [(side, c) for side in (3, 5, 7) for c in Connections]
+SPARSE = [(side, c) for side in (3, 5) for c in Connections]
 
 
 @pytest.mark.parametrize(("side", "connections"), SPARSE)
 def test_the_measured_mean_square_map_is_the_exact_one(side, connections):
-    stack = SparseStack(4, 16, kernel_size=side, connections=connections)
-    runs = stack_moments(stack, 1000, Statistic.mean_square, seed=1, aggregation=0)
+    stack = SparseStack(3, 16, kernel_size=side, connections=connections)
+    # Positions drawn for each run make g^2 skewed: of a thousand runs the standard error is often too small.
+    runs = stack_moments(stack, 4000, Statistic.mean_square, seed=1, aggregation=0)
     exact = stack.exact_map().values
     # Where positions are drawn for each run, few runs reach the corners at all, and their standard error says nothing.
     seen = exact > 0.01 * exact.max()
