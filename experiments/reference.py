@@ -22,6 +22,9 @@ RUNS: dict[str, tuple[str, ...]] = {
     "growth_controls": ("experiment=growth_controls",),
     "dropout": ("experiment=dropout",),
     "kernels": ("experiment=kernels",),
+    "sparse_connections": ("experiment=sparse_connections",),
+    "attention": ("experiment=attention",),
+    "attention_mean_square": ("experiment=attention", "statistic=mean_square"),
     "architectures": ("experiment=architectures",),
 }
 

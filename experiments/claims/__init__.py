@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.claims import dropout, growth, kernels, shape, theory, training
+from experiments.claims import connections, dropout, growth, kernels, shape, theory, training
 from experiments.claims.row import Part, Row, Verdict
 from experiments.reference import REFERENCE
 
@@ -23,6 +23,7 @@ CLAIMS = (
     *theory.CLAIMS,
     *dropout.CLAIMS,
     *kernels.CLAIMS,
+    *connections.CLAIMS,
 )
 
 

@@ -18,21 +18,8 @@ def test_the_readme_shows_the_records():
 
 
 def test_every_claim_of_these_figures_has_its_row():
-    assert [row.id for row in rows()] == [
-        "F1",
-        "F1b",
-        "F2",
-        "F3a",
-        "F3b",
-        "T1",
-        "T2",
-        "T4",
-        "R1",
-        "T5",
-        "T3",
-        "I1",
-        "I3",
-    ]
+    ids = "F1 F1b F2 F3a F3b T1 T2 T4 R1 T5 T3 I1 I3 A1 R2 R3"
+    assert [row.id for row in rows()] == ids.split()
     for row in rows():
         assert bool(row.parts) is (row.verdict is not Verdict.not_measured)
         assert set(row.runs) <= set(RUNS)
@@ -87,6 +74,8 @@ def change(folder, run, key, at, **values):
 RANDOM, RELU, UNIFORM_20 = {"kind": "random"}, {"kind": "relu"}, {"kind": "uniform", "depth": 20}
 PAPER = RANDOM | {"y": "size", "x": "trf_size", "depths": [5, 40]}
 PAPER_RATIO, DEEP = PAPER | {"y": "ratio"}, PAPER | {"depths": [40, 100]}
+DILATED, DEFORMABLE = {"layout": "dilated", "depth": 20}, {"layout": "deformable", "depth": 5}
+FULL, SELF, OUTSIDE = {"block": "fully_connected", "below": 2}, {"block": "self_attention"}, "outside_stack_interval"
 HIGH, LOW = [0.995, 0.996], [0.98, 0.981]
 
 
@@ -118,6 +107,16 @@ HIGH, LOW = [0.995, 0.996], [0.98, 0.981]
         ("T2", 0, "exact_theory", "random", RANDOM, {"largest_deviation": 4.9}, {"largest_deviation": 5.1}),
         ("T4", 0, "exact_theory", "random", RELU, {"sigma_interval": [2.51, 2.65]}, {"sigma_interval": [2.5, 2.65]}),
         ("T4", 0, "exact_theory", "random", RELU, {"sigma_interval": [2.51, 2.65]}, {"sigma_interval": [2.51, 2.67]}),
+        ("A1", 0, "sparse_connections", "points", DILATED, {"gain": [1e-6, 1.0]}, {"gain": [-1e-6, 1.0]}),
+        ("A1", 2, "sparse_connections", "points", DEFORMABLE, {"gain": [1e-6, 1.0]}, {"gain": [-1e-6, 1.0]}),
+        ("R2", 0, "attention", "points", FULL, {OUTSIDE: [1e-6, 1.0]}, {OUTSIDE: [0.0, 1.0]}),
+        ("R2", 1, "attention", "points", {"block": "none"}, {"outside_field": 0.0}, {"outside_field": 1e-9}),
+        ("R2", 2, "attention", "layers", {"name": "convolution"}, {"connections": 144}, {"connections": 36864}),
+        ("R2", 2, "attention", "layers", {"name": "convolution"}, {"shared": True}, {"shared": False}),
+        ("R2", 3, "attention", "layers", {"name": "fully connected"}, {"connections": 36864}, {"connections": 36863}),
+        ("R3", 2, "attention", "points", SELF, {OUTSIDE: [1e-6, 1.0]}, {OUTSIDE: [0.0, 1.0]}),
+        ("R3", 4, "attention", "points", {"block": "residual"}, {"outside_field": 0.0}, {"outside_field": 1e-9}),
+        ("R3", 8, "attention_mean_square", "points", SELF, {OUTSIDE: [1e-6, 1.0]}, {OUTSIDE: [0.0, 1.0]}),
     ],
 )
 def test_each_part_of_a_rule_holds_up_to_its_limit_and_not_beyond(folder, id, part, run, key, at, passing, failing):

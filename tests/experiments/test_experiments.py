@@ -14,6 +14,7 @@ from rich.console import Console
 
 from erf import InvalidInput, fit_gaussian
 from erf.inits import Init
+from erf.networks.attention_stack import Block
 from erf.networks.conv_stack import Dropout
 from erf.seeds import derive
 from erf.statistic import Statistic
@@ -24,6 +25,7 @@ from experiments.growth_controls import Arm
 from experiments.kernel_profiles import Profile
 from experiments.network_source import Source
 from experiments.record import Environment, read_environment, read_record, write_record
+from experiments.sparse_connections import Layout
 from experiments.stacks import Kind, map_of, measure_runs, require_runs
 from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook
@@ -62,6 +64,8 @@ TOY = {
         "strengths": [0.0, 1.0],
         "bootstrap": 20,
     },
+    "sparse_connections": {"depths": [2, 3], "runs": 8, "channels": 4, "networks": 3, "bootstrap": 20},
+    "attention": {"depth": 3, "below": [1, 2], "side": 16, "runs": 4, "channels": 4, "bootstrap": 20},
     "exact_theory": {"kernel_sizes": [2, 3], "depths": [2, 5], "depth": 3, "runs": 50, "bootstrap": 20},
 }
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
@@ -165,6 +169,7 @@ def general(tag):
     words |= {"DROPOUT": list(Dropout), "PROFILE": list(Profile)}
     tag = re.sub(r"/\dx\d$", "/KERNEL", tag)
     tag = re.sub(rf"/({'|'.join(Dropout)})/\d+$", r"/\1/CHANNELS", tag)
+    words |= {"LAYOUT": list(Layout), "BLOCK": list(Block)}
     for word, names in words.items():
         tag = re.sub(rf"/({'|'.join(names)})(/CHANNELS|/KERNEL)?$", rf"/{word}\2", tag)
     return tag
@@ -219,6 +224,24 @@ def test_its_summary_prints(experiment, capsys):
         ("kernels", {"init": Init.equal}, "init=equal"),
         ("exact_theory", {"runs": 1}, "runs"),
         ("exact_theory", {"bootstrap": 0}, "bootstrap"),
+        ("sparse_connections", {"area": 4}, "area=4: allowed with kernel_size=3 are 5, 7, 9"),
+        ("sparse_connections", {"area": 3}, "area=3"),
+        ("sparse_connections", {"kernel_size": 4}, "kernel_size=4"),
+        ("sparse_connections", {"layouts": [Layout.dilated]}, "adjacent is missing"),
+        ("sparse_connections", {"layouts": []}, "layouts"),
+        ("sparse_connections", {"statistic": Statistic.mean_abs}, "statistic=mean_abs"),
+        ("sparse_connections", {"depths": [1, 5]}, "depths"),
+        ("sparse_connections", {"networks": 1}, "networks=1"),
+        ("sparse_connections", {"runs": 1}, "runs=1"),
+        ("attention", {"below": [2, 11]}, "below"),
+        ("attention", {"below": [0]}, "below"),
+        ("attention", {"side": 22}, "side=22: allowed are even numbers from 24"),
+        ("attention", {"side": 47}, "side=47"),
+        ("attention", {"kernel_size": 2}, "kernel_size=2"),
+        ("attention", {"kind": Kind.uniform}, "kind=uniform"),
+        ("attention", {"blocks": [Block.none, Block.none]}, "blocks"),
+        ("attention", {"runs": 1}, "runs=1"),
+        ("attention", {"bootstrap": 0}, "bootstrap=0"),
         ("cifar10", {"width": 0}, "width"),
         ("cifar10", {"label_smoothing": 1.0}, "label_smoothing"),
         ("cifar10", {"epochs": 0}, "epochs"),

@@ -1,0 +1,84 @@
+"""Which pixels a layer reads: sparse connections (A1), fully connected layers (R2) and attention (R3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from erf.networks.attention_stack import Block
+from experiments import attention, sparse_connections
+from experiments.claims.row import Claim, Part, Row, claim
+from experiments.intervals import interval_text
+from experiments.reference import reference
+from experiments.sparse_connections import Layout
+
+
+def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
+    config = result.config
+    where = f"depths {', '.join(map(str, config.depths))}; n = {config.runs} runs"
+    for layout in config.layouts:
+        gains = [point.gain for point in result.of_layout(layout) if point.gain is not None]
+        if layout is not Layout.adjacent:
+            text = ", ".join(interval_text(gain, 2) for gain in gains)
+            text = f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {text} pixels ({where})"
+            yield Part(text, all(low > 0 for low, _ in gains))
+
+
+def _r2_parts(result: attention.Result) -> Iterator[Part]:
+    yield _share_part(result, Block.fully_connected)
+    yield _share_part(result, Block.none)
+    for layer in result.layers:
+        connected = layer.name != "convolution"
+        text = f"a unit of a {layer.name} layer reads {layer.connections} of {layer.possible} values, its neighbour "
+        text += "the same ones one pixel on with the same weights" if layer.shared else "has other weights"
+        holds = layer.shared != connected and (layer.connections == layer.possible) == connected
+        yield Part(text, holds)
+
+
+def _r3(folder: Path) -> Row:
+    runs = ("attention", "attention_mean_square")
+    results = [reference(name, attention.Result, folder) for name in runs]
+    blocks = [block for block in results[0].config.blocks if block not in (Block.none, Block.fully_connected)]
+    parts = [_share_part(result, block) for result in results for block in blocks]
+    return Row("R3", "attention gives low layers a global field (not the paper's own)", tuple(parts), runs)
+
+
+def _share_part(result: attention.Result, block: Block) -> Part:
+    """Return whether the share outside the TRF of all convolutions is above 0 where the field is global, else 0."""
+    points = result.of_block(block)
+    name = "convolutions alone" if block is Block.none else str(block)
+    measured = f"{result.config.statistic}, n = {min(point.runs for point in points)} runs"
+    finite = {point.trf_size for point in points} - {None}
+    if not finite:
+        shares = ", ".join(f"{p.outside_stack:.3g} ({_span(p.outside_stack_interval)})" for p in points)
+        places = ", ".join(str(point.below) for point in points)
+        text = f"{name} after {places} of {result.config.depth} convolutions: share {shares} outside the stack's field"
+        return Part(f"{text} ({measured})", all(point.outside_stack_interval[0] > 0 for point in points))
+    outside = max(point.outside_field for point in points)
+    text = f"{name}: field of {', '.join(map(str, finite))} pixels, share {outside:.2g} outside of it"
+    if block is not Block.none:
+        text += f", at most {max(point.outside_stack for point in points):.2g} outside the stack's"
+    return Part(f"{text} ({measured})", outside == 0)
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.3g} to {interval[1]:.3g}"
+
+
+CLAIMS: tuple[Claim, ...] = (
+    claim(
+        "A1",
+        "as many connections, spread sparsely over a larger area, enlarge the ERF; dilation is one case",
+        "sparse_connections",
+        sparse_connections.Result,
+        _a1_parts,
+    ),
+    claim(
+        "R2",
+        "a fully connected layer sees everything, a convolution is sparse and shares weights (not the paper's own)",
+        "attention",
+        attention.Result,
+        _r2_parts,
+    ),
+    _r3,
+)
