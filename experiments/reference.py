@@ -18,6 +18,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "erf_growth": ("experiment=erf_growth",),
     "erf_growth_deep": ("experiment=erf_growth", "depths=[40,50,60,70,80,90,100]", "runs=200"),
     "architectures": ("experiment=architectures",),
+    "subsampling": ("experiment=subsampling",),
+    "skip_connections": ("experiment=skip_connections",),
 }
 
 R = TypeVar("R")

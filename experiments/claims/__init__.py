@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.claims import growth, shape, theory
+from experiments.claims import architecture, growth, shape, theory
 from experiments.claims.row import Part, Row, Verdict
 from experiments.reference import REFERENCE
 
 __all__ = ["CLAIMS", "Part", "Row", "Verdict", "rows", "table"]
 
-CLAIMS = (*shape.CLAIMS, *growth.CLAIMS, *theory.CLAIMS)
+CLAIMS = (*shape.CLAIMS, *growth.CLAIMS, *theory.CLAIMS, *architecture.CLAIMS)
 
 
 def rows(folder: Path = REFERENCE) -> list[Row]:

@@ -1,0 +1,70 @@
+"""What shapes an ERF: subsampling and dilation (F2b), and these and skip connections (T5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from experiments import skip_connections, subsampling
+from experiments.claims.row import Claim, Part, Row, claim
+from experiments.intervals import interval_text
+from experiments.reference import reference
+from experiments.subsampling import STRIDED, Variant
+
+BOXY = -0.3  # the excess kurtosis below which a map counts as rectangular; a box has -1.2
+
+
+def _f2b_parts(result: subsampling.Result) -> Iterator[Part]:
+    yield from _enlarged(result)
+    dilated, plain = result.of_variant(Variant.dilation), result.of_variant(Variant.plain)
+    text = f"excess kurtosis of the dilated map {dilated.kurtosis:.2f} ({interval_text(dilated.kurtosis_interval, 2)})"
+    yield Part(f"{text}, of the plain one {plain.kurtosis:.2f}", dilated.kurtosis_interval[1] < BOXY)
+
+
+def _enlarged(result: subsampling.Result) -> Iterator[Part]:
+    """Yield a part for each placement of the strides and for dilation, and one for all placements by theory."""
+    plain = result.of_variant(Variant.plain)
+    for variant in (*STRIDED, Variant.dilation):
+        measured = result.of_variant(variant)
+        assert measured.excess, "all but the plain stack have one"
+        text = f"{variant.replace('_', ' ')}: ERF size {measured.size:.1f} against {plain.size:.1f}"
+        text += f" (larger by {interval_text(measured.excess, 1)}; n = {measured.runs} runs)"
+        yield Part(text, measured.excess[0] > 0)
+    sizes = result.arrays["placement_sizes"]
+    text = f"theory over {len(sizes)} placements of the strides: {sizes.min():.1f} to {sizes.max():.1f}"
+    yield Part(f"{text} against {plain.predicted_size:.1f}", bool(sizes.min() > plain.predicted_size))
+
+
+def _shrunk(result: skip_connections.Result) -> Iterator[Part]:
+    """Yield a part for each design, which holds if it does for each of the branch gains."""
+    gains = ", ".join(f"{gain:g}" for gain in result.config.gains)
+    for design in result.config.designs:
+        plain, points = result.plain(design), result.of_design(design)
+        ends = [point.excess for point in points if point.excess]
+        sizes = ", ".join(f"{point.size:.1f}" for point in points)
+        text = f"skips, {design.replace('_', ' ')}: {sizes} at branch gains {gains} against {plain.size:.1f}"
+        text += (
+            f" (smaller by {', '.join(interval_text((-high, -low), 1) for low, high in ends)}; n = {plain.runs} runs)"
+        )
+        yield Part(text, len(ends) == len(points) and all(high < 0 for _, high in ends))
+
+
+def _t5(folder: Path) -> Row:
+    parts = (
+        *_enlarged(reference("subsampling", subsampling.Result, folder)),
+        *_shrunk(reference("skip_connections", skip_connections.Result, folder)),
+    )
+    text = "subsampling and dilation enlarge the ERF; skip connections make it smaller"
+    return Row("T5", text, parts, ("subsampling", "skip_connections"))
+
+
+CLAIMS: tuple[Claim, ...] = (
+    claim(
+        "F2b",
+        "three of 15 layers with stride 2, or dilated by 2, 4, 8, enlarge the ERF quickly; dilation looks rectangular",
+        "subsampling",
+        subsampling.Result,
+        _f2b_parts,
+    ),
+    _t5,
+)
