@@ -97,7 +97,8 @@ class Config(StackConfig):
         if self.runs * side**2 > LARGEST:
             raise InvalidInput(
                 f"runs={self.runs}, depth={self.depth}, subsampled={self.subsampled}, dilations={self.dilations}: "
-                f"{variant} has a theoretical field of {side} pixels; allowed are {LARGEST // side**2} runs of that"
+                f"{variant} has a theoretical field of {side} pixels, whose maps of all runs take "
+                f"{8e-9 * self.runs * side**2:.1f} GB; allowed are {8e-9 * LARGEST:.1f}"
             )
 
 
