@@ -306,17 +306,20 @@ def _placements(config: Config) -> Iterator[tuple[int, ...]]:
 
 
 def summary(result: Result) -> Group:
-    """Return the tables of the variants and of the range over placements."""
-    columns = ["TRF", "ERF size", "95 %", "theory", "- plain, 95 %", "ratio", "by peak", "sigma", "theory"]
-    table = Table("variant", *columns, "kurtosis", "95 %", "theory", "grid", "centre / mean", "holes", "runs")
+    """Return the tables of sizes, of shapes and grids, and of the range over placements."""
+    sized = Table(
+        "variant", "TRF", "ERF size", "95 %", "theory", "- plain, 95 %", "ratio", "by peak", "runs", "skipped"
+    )
+    shaped = Table("variant", "sigma", "theory", "kurtosis", "95 %", "theory", "grid", "centre / mean", "holes")
     for m in result.variants:
         row = [m.variant, m.trf_size, f"{m.size:.1f}", interval_text(m.size_interval, 1), f"{m.predicted_size:.1f}"]
-        row += [interval_text(m.excess, 1), f"{m.ratio:.3f}", f"{m.peak_size:.1f}", f"{m.sigma:.2f}"]
-        row += [f"{m.predicted_sigma:.2f}", f"{m.kurtosis:.2f}", interval_text(m.kurtosis_interval, 2)]
-        row += [f"{m.predicted_kurtosis:.2f}", m.period, f"{m.centre_share:.2f}", f"{m.holes:.0%}", m.runs]
-        table.add_row(*map(str, row))
+        row += [interval_text(m.excess, 1), f"{m.ratio:.3f}", f"{m.peak_size:.1f}", m.runs, m.skipped]
+        sized.add_row(*map(str, row))
+        row = [m.variant, f"{m.sigma:.2f}", f"{m.predicted_sigma:.2f}", f"{m.kurtosis:.2f}"]
+        row += [interval_text(m.kurtosis_interval, 2), f"{m.predicted_kurtosis:.2f}", m.period]
+        shaped.add_row(*map(str, [*row, f"{m.centre_share:.2f}", f"{m.holes:.0%}"]))
     sizes, layers = result.arrays["placement_sizes"], result.arrays["placements"]
     places = Table("predicted over placements", "strided layers", "ERF size")
     for name, at in (("smallest", int(sizes.argmin())), ("largest", int(sizes.argmax()))):
         places.add_row(f"{name} of {len(sizes)}", ", ".join(map(str, layers[at])), f"{sizes[at]:.1f}")
-    return Group(table, places)
+    return Group(sized, shaped, places)
