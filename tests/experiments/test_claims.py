@@ -17,7 +17,7 @@ def test_the_readme_shows_the_records():
 
 
 def test_every_claim_of_these_figures_has_its_row():
-    assert [row.id for row in rows()] == ["F1", "F1b", "F2", "T1", "T2", "T4", "R1"]
+    assert [row.id for row in rows()] == ["F1", "F1b", "F2", "T1", "T2", "T4", "R1", "F2b", "T5"]
     for row in rows():
         assert row.parts
         assert set(row.runs) <= set(RUNS)
@@ -68,6 +68,8 @@ def change(folder, run, key, at, **values):
 RANDOM, RELU, UNIFORM_20 = {"kind": "random"}, {"kind": "relu"}, {"kind": "uniform", "depth": 20}
 PAPER = RANDOM | {"y": "size", "x": "trf_size", "depths": [5, 40]}
 PAPER_RATIO, DEEP = PAPER | {"y": "ratio"}, PAPER | {"depths": [40, 100]}
+LATE, DILATED, PLAIN = ({"variant": variant} for variant in ("late_strides", "dilation", "plain"))
+SKIP = {"design": "pre_activation", "gain": 1.0}
 HIGH, LOW = [0.995, 0.996], [0.98, 0.981]
 
 
@@ -99,6 +101,20 @@ HIGH, LOW = [0.995, 0.996], [0.98, 0.981]
         ("T2", 0, "exact_theory", "random", RANDOM, {"largest_deviation": 4.9}, {"largest_deviation": 5.1}),
         ("T4", 0, "exact_theory", "random", RELU, {"sigma_interval": [2.51, 2.65]}, {"sigma_interval": [2.5, 2.65]}),
         ("T4", 0, "exact_theory", "random", RELU, {"sigma_interval": [2.51, 2.65]}, {"sigma_interval": [2.51, 2.67]}),
+        ("F2b", 2, "subsampling", "variants", LATE, {"excess": [0.1, 9.0]}, {"excess": [-0.1, 9.0]}),
+        ("F2b", 3, "subsampling", "variants", DILATED, {"excess": [0.1, 9.0]}, {"excess": [-0.1, 9.0]}),
+        ("F2b", 4, "subsampling", "variants", PLAIN, {"predicted_size": 27.0}, {"predicted_size": 28.0}),
+        (
+            "F2b",
+            5,
+            "subsampling",
+            "variants",
+            DILATED,
+            {"kurtosis_interval": [-1, -0.31]},
+            {"kurtosis_interval": [-1, -0.29]},
+        ),
+        ("T5", 0, "subsampling", "variants", LATE, {"excess": [0.1, 9.0]}, {"excess": [-0.1, 9.0]}),
+        ("T5", 4, "skip_connections", "points", SKIP, {"excess": [-2.0, -0.1]}, {"excess": [-2.0, 0.1]}),
     ],
 )
 def test_each_part_of_a_rule_holds_up_to_its_limit_and_not_beyond(folder, id, part, run, key, at, passing, failing):
