@@ -18,8 +18,9 @@ from erf.influence_map import InfluenceMap
 def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> InfluenceMap:
     """Return the mean over every window of ``period`` pixels along each axis, those that stick out included.
 
-    The sum stays. The map grows by ``period - 1`` pixels along each axis and its variance by (period^2 - 1) / 12; a
-    value stands at the middle of its window, which for an even period is between two pixels of ``imap``.
+    What is averaged over samples is averaged here, too: of rms the squares. Its sum stays. The map grows by
+    ``period - 1`` pixels along each axis and its variance by (period^2 - 1) / 12; a value stands at the middle of its
+    window, which for an even period is between two pixels of ``imap``.
 
     Args:
         imap: A map whose whole TRF lies in it.
@@ -34,13 +35,17 @@ def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> Influence
         raise InvalidInput(f"period={period}: allowed are whole numbers from 1, one for each of {axes} axes")
     if any(imap.clipped):
         raise InvalidInput("the TRF leaves the map, so its border cannot be averaged; measure it on a larger image")
-    values = imap.values
-    for axis, apart in enumerate(periods):
-        margin = [(apart - 1, apart - 1) if a == axis else (0, 0) for a in range(axes)]
-        values = sliding_window_view(np.pad(values, margin), apart, axis).mean(-1)
     return replace(
         imap,
-        values=values,
+        values=imap.statistic.from_mean_moment(moving_mean(imap.statistic.to_mean_moment(imap.values), periods)),
         centre=tuple(c + (p - 1) / 2 for c, p in zip(imap.centre, periods, strict=True)),
         trf_box=tuple((low, high + p - 1) for (low, high), p in zip(imap.trf_box, periods, strict=True)),
     )
+
+
+def moving_mean(values: np.ndarray, periods: tuple[int, ...]) -> np.ndarray:
+    """Return the mean over every window of so many pixels along each axis, with zeros around ``values``."""
+    for axis, apart in enumerate(periods):
+        margin = [(apart - 1, apart - 1) if a == axis else (0, 0) for a in range(values.ndim)]
+        values = sliding_window_view(np.pad(values, margin), apart, axis).mean(-1)
+    return values

@@ -5,20 +5,21 @@ Plain stacks have a faster way of their own, :mod:`erf.stack_influence`; this on
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from erf import InfluenceMap, InvalidInput, ReceptiveField, theoretical_receptive_field
+from erf import InfluenceMap, InvalidInput, ReceptiveField, theoretical_receptive_field, theory
 from erf.aggregation import Aggregation, check_aggregation, output_direction
 from erf.device import resolve_device
 from erf.influence import influence
 from erf.influence_map import map_of_samples
 from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.statistic import Statistic
+from erf.theory import Block
 from experiments.stacks import StackConfig
 
 Build = Callable[[torch.Generator], nn.Module]
@@ -78,3 +79,10 @@ def measure_draws(
             raise InvalidInput(f"run {run}: the gradient is not finite; choose an init that keeps the variance")
         moments[run] = config.statistic.moment(g.double()).mean((0, 1)).cpu().numpy()
     return Draws(moments, field, config.statistic, config.aggregation)
+
+
+def exact_map(layers: Sequence[Block], statistic: Statistic) -> InfluenceMap:
+    """Return the exact map that runs of such a linear network tend to; for mean_abs, that of wide layers."""
+    if statistic is Statistic.mean_abs:
+        return theory.mean_abs_limit(layers)
+    return theory.influence_map(layers, statistic)

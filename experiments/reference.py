@@ -26,6 +26,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "attention": ("experiment=attention",),
     "attention_mean_square": ("experiment=attention", "statistic=mean_square"),
     "architectures": ("experiment=architectures",),
+    "subsampling": ("experiment=subsampling",),
+    "skip_connections": ("experiment=skip_connections",),
 }
 
 R = TypeVar("R")

@@ -90,7 +90,7 @@ def require_increasing(key: str, values: list[int], least: int) -> None:
         raise InvalidInput(f"{key}={values}: allowed are increasing whole numbers from {least}, at least one")
 
 
-def require_runs(imap: InfluenceMap, kind: Kind, depth: int, least: int) -> None:
+def require_runs(imap: InfluenceMap, kind: str, depth: int, least: int) -> None:
     """Raise InvalidInput unless so many runs of a point had any influence at all."""
     if imap.samples < least:
         raise InvalidInput(

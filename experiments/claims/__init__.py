@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.claims import connections, dropout, growth, kernels, shape, theory, training
+from experiments.claims import architecture, connections, growth, kernels, shape, theory, training
 from experiments.claims.row import Part, Row, Verdict
 from experiments.reference import REFERENCE
 
@@ -21,7 +21,7 @@ CLAIMS = (
     *growth.CLAIMS,
     *training.CLAIMS,
     *theory.CLAIMS,
-    *dropout.CLAIMS,
+    *architecture.CLAIMS,
     *kernels.CLAIMS,
     *connections.CLAIMS,
 )

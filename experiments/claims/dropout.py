@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from erf.networks.conv_stack import Dropout
-from experiments import dropout
-from experiments.claims.row import Claim, Part, claim, inside
+from experiments.claims.row import Part, inside
 from experiments.dropout import MARGIN, Point, Result
 from experiments.intervals import Interval, interval_text
 
@@ -34,6 +33,3 @@ def _over_zero(points: list[Point]) -> list[Interval]:
 
 def _over_theory(points: list[Point]) -> list[Interval]:
     return [point.mean_square.over_theory for point in points]
-
-
-CLAIMS: tuple[Claim, ...] = (claim("T5", "dropout leaves the shape", "dropout", dropout.Result, dropout_parts),)

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from erf import ConvLayer, InvalidInput, erf_size, theory
 from erf.gaussian_fit import map_moments
 from erf.grid_average import grid_average
+from erf.statistic import Statistic
 from tests.oracles.maps import map_of
 
 CORNERS = np.array([[1.0, 0, 1], [0, 0, 0], [1, 0, 1]])
@@ -22,6 +25,13 @@ def test_every_window_is_averaged(period):
     assert found.values.sum() == pytest.approx(values.sum(), rel=1e-13)
     assert found.centre == (1.5 + (rows - 1) / 2, 3.0 + (columns - 1) / 2)
     assert found.trf_box == ((1, 4 + rows - 1), (0, 6 + columns - 1))
+
+
+def test_of_rms_the_squares_are_averaged():
+    values = np.random.default_rng(1).random((4, 4))
+    squares = grid_average(map_of(values**2), 3).values
+    found = grid_average(replace(map_of(values), statistic=Statistic.rms), 3)
+    np.testing.assert_allclose(found.values, np.sqrt(squares), rtol=1e-13)
 
 
 @pytest.mark.parametrize("depth", [4, 5, 12, 13])

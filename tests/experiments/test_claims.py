@@ -18,7 +18,7 @@ def test_the_readme_shows_the_records():
 
 
 def test_every_claim_of_these_figures_has_its_row():
-    ids = "F1 F1b F2 F3a F3b T1 T2 T4 R1 T5 T3 I1 I3 A1 R2 R3"
+    ids = "F1 F1b F2 F3a F3b T1 T2 T4 R1 F2b T5 T3 I1 I3 A1 R2 R3"
     assert [row.id for row in rows()] == ids.split()
     for row in rows():
         assert bool(row.parts) is (row.verdict is not Verdict.not_measured)
@@ -76,6 +76,8 @@ PAPER = RANDOM | {"y": "size", "x": "trf_size", "depths": [5, 40]}
 PAPER_RATIO, DEEP = PAPER | {"y": "ratio"}, PAPER | {"depths": [40, 100]}
 DILATED, DEFORMABLE = {"layout": "dilated", "depth": 20}, {"layout": "deformable", "depth": 5}
 FULL, SELF, OUTSIDE = {"block": "fully_connected", "below": 2}, {"block": "self_attention"}, "outside_stack_interval"
+LATE, DILATION, PLAIN = ({"variant": variant} for variant in ("late_strides", "dilation", "plain"))
+SKIP = {"design": "pre_activation", "gain": 1.0}
 HIGH, LOW = [0.995, 0.996], [0.98, 0.981]
 
 
@@ -117,6 +119,20 @@ HIGH, LOW = [0.995, 0.996], [0.98, 0.981]
         ("R3", 2, "attention", "points", SELF, {OUTSIDE: [1e-6, 1.0]}, {OUTSIDE: [0.0, 1.0]}),
         ("R3", 4, "attention", "points", {"block": "residual"}, {"outside_field": 0.0}, {"outside_field": 1e-9}),
         ("R3", 8, "attention_mean_square", "points", SELF, {OUTSIDE: [1e-6, 1.0]}, {OUTSIDE: [0.0, 1.0]}),
+        ("F2b", 2, "subsampling", "variants", LATE, {"excess": [0.1, 9.0]}, {"excess": [-0.1, 9.0]}),
+        ("F2b", 3, "subsampling", "variants", DILATION, {"excess": [0.1, 9.0]}, {"excess": [-0.1, 9.0]}),
+        ("F2b", 4, "subsampling", "variants", PLAIN, {"predicted_size": 27.0}, {"predicted_size": 28.0}),
+        (
+            "F2b",
+            5,
+            "subsampling",
+            "variants",
+            DILATION,
+            {"kurtosis_interval": [-1, -0.31]},
+            {"kurtosis_interval": [-1, -0.29]},
+        ),
+        ("T5", 0, "subsampling", "variants", LATE, {"excess": [0.1, 9.0]}, {"excess": [-0.1, 9.0]}),
+        ("T5", 4, "skip_connections", "points", SKIP, {"excess": [-2.0, -0.1]}, {"excess": [-2.0, 0.1]}),
     ],
 )
 def test_each_part_of_a_rule_holds_up_to_its_limit_and_not_beyond(folder, id, part, run, key, at, passing, failing):

@@ -25,8 +25,10 @@ from experiments.growth_controls import Arm
 from experiments.kernel_profiles import Profile
 from experiments.network_source import Source
 from experiments.record import Environment, read_environment, read_record, write_record
+from experiments.skip_connections import Design, branch_distribution, residual_stack
 from experiments.sparse_connections import Layout
 from experiments.stacks import Kind, map_of, measure_runs, require_runs
+from experiments.subsampling import Variant
 from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
@@ -67,6 +69,15 @@ TOY = {
     "sparse_connections": {"depths": [2, 3], "runs": 8, "channels": 4, "networks": 3, "bootstrap": 20},
     "attention": {"depth": 3, "below": [1, 2], "side": 16, "runs": 4, "channels": 4, "bootstrap": 20},
     "exact_theory": {"kernel_sizes": [2, 3], "depths": [2, 5], "depth": 3, "runs": 50, "bootstrap": 20},
+    "subsampling": {"depth": 4, "subsampled": 2, "dilations": [3], "runs": 6, "channels": 4, "bootstrap": 20},
+    "skip_connections": {
+        "depth": 5,
+        "gains": [0.5, 2.0],
+        "runs": 4,
+        "channels": 4,
+        "calibration": 2,
+        "bootstrap": 20,
+    },
 }
 DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
 
@@ -170,6 +181,7 @@ def general(tag):
     tag = re.sub(r"/\dx\d$", "/KERNEL", tag)
     tag = re.sub(rf"/({'|'.join(Dropout)})/\d+$", r"/\1/CHANNELS", tag)
     words |= {"LAYOUT": list(Layout), "BLOCK": list(Block)}
+    words |= {"VARIANT": list(Variant), "DESIGN": list(Design)}
     for word, names in words.items():
         tag = re.sub(rf"/({'|'.join(names)})(/CHANNELS|/KERNEL)?$", rf"/{word}\2", tag)
     return tag
@@ -242,6 +254,29 @@ def test_its_summary_prints(experiment, capsys):
         ("attention", {"blocks": [Block.none, Block.none]}, "blocks"),
         ("attention", {"runs": 1}, "runs=1"),
         ("attention", {"bootstrap": 0}, "bootstrap=0"),
+        ("subsampling", {"runs": 1}, "runs"),
+        ("subsampling", {"variants": [Variant.plain]}, "plain"),
+        ("subsampling", {"variants": [Variant.dilation] * 2}, "variants"),
+        ("subsampling", {"kind": Kind.uniform}, "kind=uniform"),
+        ("subsampling", {"subsampled": 16}, "subsampled=16"),
+        (
+            "subsampling",
+            {"subsampled": 10},
+            "early_strides has a theoretical field of 12287 pixels",
+        ),
+        ("subsampling", {"dilations": []}, "dilations"),
+        ("subsampling", {"dilations": [2, 0]}, "dilations"),
+        ("skip_connections", {"designs": []}, "designs"),
+        ("skip_connections", {"gains": []}, "gains"),
+        ("skip_connections", {"gains": [0.0, 1.0]}, "gains"),
+        ("skip_connections", {"gains": [2.0, 1.0]}, "gains"),
+        ("skip_connections", {"gains": [1.0, float("inf")]}, "gains"),
+        ("skip_connections", {"gains": [float("nan")]}, "gains"),
+        ("skip_connections", {"depth": 14}, "depth=14.*branch_depth=2"),
+        ("skip_connections", {"depth": 1}, "depth=1"),
+        ("skip_connections", {"branch_depth": 0}, "branch_depth"),
+        ("skip_connections", {"calibration": 1}, "calibration"),
+        ("skip_connections", {"kernel_size": 4}, "kernel_size=4"),
         ("cifar10", {"width": 0}, "width"),
         ("cifar10", {"label_smoothing": 1.0}, "label_smoothing"),
         ("cifar10", {"epochs": 0}, "epochs"),
@@ -344,3 +379,72 @@ def test_nonlinearities_compares_each_group_with_its_first_runs():
                 expected = fit_gaussian(map_of(config, kept[first : first + runs])).r_squared
                 assert found == pytest.approx(expected, rel=1e-9)
         assert np.mean(fits.r_squared) > np.mean(fits.fewer_r_squared)
+
+
+def test_subsampling_measures_what_theory_predicts():
+    result = toy_run(load("subsampling"), runs=200, channels=16, depth=5)
+    plain = result.of_variant(Variant.plain)
+    for measured in result.variants:
+        assert measured.size == pytest.approx(measured.predicted_size, rel=0.07)
+        assert measured.sigma == pytest.approx(measured.predicted_sigma, rel=0.03)
+        assert measured.kurtosis == pytest.approx(measured.predicted_kurtosis, abs=0.1)
+        assert measured.size_interval[0] <= measured.size <= measured.size_interval[1]
+        if measured is not plain:
+            low, high = measured.excess
+            assert low - 0.1 < measured.size - plain.size < high + 0.1  # counts of pixels are jagged
+    assert plain.excess is None
+
+
+def test_subsampling_counts_a_grid_as_a_whole():
+    """Of a map spread by dilation 2, each pixel is the plain map's; the holes between them count once averaged."""
+    result = toy_run(load("subsampling"), runs=20, depth=5, channels=16)
+    plain, spread = (result.of_variant(variant) for variant in (Variant.plain, Variant.dilated_throughout))
+    assert spread.peak_size == plain.peak_size
+    assert spread.sigma == pytest.approx(2 * plain.sigma)
+    assert spread.size == pytest.approx(2 * plain.size, rel=0.1)
+    assert spread.holes == pytest.approx(1 - (11 / 21) ** 2)
+    assert (plain.holes, plain.centre_share, plain.period, spread.period) == (0, 1, 1, 2)
+
+
+def test_subsampling_predicts_every_placement():
+    result = toy_run(load("subsampling"), variants=[Variant.early_strides, Variant.late_strides])
+    placements = {tuple(layers): size for layers, size in zip(*placed(result), strict=True)}
+    assert set(placements) == {(1, 2), (1, 3), (1, 4), (2, 3), (2, 4), (3, 4)}
+    assert placements[1, 2] == result.of_variant(Variant.early_strides).predicted_size
+    assert placements[3, 4] == result.of_variant(Variant.late_strides).predicted_size
+    assert (
+        len(toy_run(load("subsampling"), variants=[Variant.dilation], depth=24, subsampled=3).arrays["placements"])
+        <= 1000
+    )
+
+
+def placed(result):
+    return result.arrays["placements"].tolist(), result.arrays["placement_sizes"].tolist()
+
+
+def test_skip_connections_measures_the_predicted_mixture():
+    settings = {"runs": 150, "channels": 16, "designs": [Design.linear, Design.pre_activation]}
+    result = toy_run(load("skip_connections"), **settings)
+    for point in result.points:
+        assert point.size == pytest.approx(point.predicted_size, rel=0.08)
+        assert point.sigma == pytest.approx(point.predicted_sigma, rel=0.05)
+        assert point.size_interval[0] <= point.size <= point.size_interval[1]
+        if point.gain is None:
+            assert (point.excess, point.branches) == (None, 2)
+        else:
+            low, high = point.excess
+            assert low - 0.1 < point.size - result.plain(point.design).size < high + 0.1
+
+
+@pytest.mark.parametrize("design", Design)
+def test_numbers_of_branches_taken_are_sums_of_coins(design):
+    stack = residual_stack(load("skip_connections").Config(), design, 1.0)
+    distribution = branch_distribution(stack)
+    shares = [gamma**2 / (1 + gamma**2) for gamma in stack.branch_gains()]
+    numbers = np.arange(8)
+    assert distribution.sum() == pytest.approx(1)
+    assert distribution @ numbers == pytest.approx(sum(shares))
+    variance = distribution @ numbers**2 - (distribution @ numbers) ** 2
+    assert variance == pytest.approx(sum(share * (1 - share) for share in shares))
+    plain = residual_stack(load("skip_connections").Config(), design, None)
+    assert branch_distribution(plain).tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
