@@ -82,3 +82,10 @@ def test_the_record_holds_maps_of_both_kinds(measured):
         values = measured.arrays[f"map/{kind}/0.5"]
         assert values.sum() == pytest.approx(1)
         assert np.abs(values - exact).max() < 0.1 * exact.max()
+
+
+def test_rates_share_weights_and_resamplings():
+    """A rate that drops no unit is the rate 0, run by run, so the interval of their ratio has no width."""
+    result = run(Config(rates=[0.0, 1e-9], depth=3, runs=30, narrow=[], bootstrap=50), ListLogbook())
+    for kind in Dropout:
+        assert result.of(kind, 16)[1].mean_square.over_zero == pytest.approx((1, 1), rel=1e-6)
