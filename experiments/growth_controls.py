@@ -65,7 +65,7 @@ class Config(TrainingConfig):
     epochs: int = option(5, "how often all training images are seen")
     label_smoothing: float = option(0.1, "share of the target spread over all classes")
     unnormalised_learning_rate: float = option(
-        0.02, "peak of the arms without batch norm, which diverge at higher ones"
+        0.003, "peak of the arms without batch norm; at 0.03 they become constant functions"
     )
     images: int = option(128, "so many of them, evenly spaced, at every epoch the same")
 

@@ -145,7 +145,7 @@ def test_running_out_of_memory_is_one_line(tmp_path, monkeypatch, capsys):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(CifarResNet, "forward", too_large)
-    monkeypatch.setattr("experiments.erf_in_training._probing", lambda config, task: None)
+    monkeypatch.setattr("experiments.erf_in_training.probing_of", lambda *_: None)
     toy = ["partial_data=true", f"data_dir={toy_data()}", "width=2", "batch_size=25"]
     line = the_one_line(capsys, ["experiment=cifar10", *toy])
     assert "out of memory in calibration: a batch of 25 images of 32 x 32" in line

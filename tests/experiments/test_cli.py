@@ -52,7 +52,7 @@ def test_help_of_an_experiment_shows_every_field(name, capsys):
     assert main([f"experiment={name}", "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for known in fields(load(name).Config):
-        (line,) = (line for line in lines if line.split()[:1] == [known.name])
+        (line,) = (line for line in lines if line.startswith(f" {known.name} "))
         assert known.metadata["help"].split()[0] in line
     assert any("seed" in line and "int" in line and " 0 " in line for line in lines)
     assert not Path("results").exists()
