@@ -1,13 +1,17 @@
-"""Measure the reference runs and write what follows from them: ``python scripts/reproduce.py [NAME ...]``.
+"""Measure the reference runs anew and write what follows from them: ``python scripts/reproduce.py [--help]``.
 
 Each run is measured by run.py's own code, so what is complete is not measured again and what was interrupted goes on.
-Its record and figure are then copied to results/reference/, and the README's claim table is written from all of them.
+Its record and figures are then copied to the folder of evidence, and the claim table and the report are written from
+all records there.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
@@ -15,29 +19,136 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import table
-from experiments.cli import folder_of, main
-from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT
-from experiments.reference import REFERENCE, RUNS
+from experiments.cli import INTERRUPTED, folder_of, main
+from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
+from experiments.reference import DATA, QUICK, REFERENCE, RUNS
+from experiments.report.page import write_report
 
 LARGEST_WEIGHTS = 8 * 2**20  # bytes
 README = ROOT / "README.md"
 BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of claims -->"
 
 
-def reproduce(names: Sequence[str]) -> int:
-    """Measure and publish the runs called ``names``, all without names, and rewrite the README; return an exit code."""
+@dataclass(frozen=True)
+class Evidence:
+    """Runs, each by the overrides of run.py that measure it, and the folder that their records are copied to."""
+
+    folder: Path
+    runs: dict[str, tuple[str, ...]]
+
+
+FULL = Evidence(REFERENCE, RUNS)
+REDUCED = Evidence(ROOT / "results" / "quick", {name: (*RUNS[name], *QUICK[name]) for name in RUNS})
+
+
+@dataclass
+class Pace:
+    """How long runs take here, by how long they took when the reference was recorded.
+
+    ``assumed`` is the pace before the first run is done: 1 is the reference's, None says that nothing is known.
+    """
+
+    assumed: float | None = 1.0
+    clock: Callable[[], float] = time.monotonic
+    _taken: float = field(default=0.0, init=False)
+    _expected: float = field(default=0.0, init=False)
+
+    def done(self, name: str, seconds: float) -> None:
+        """Note that the run ``name`` was measured in ``seconds``."""
+        self._taken += seconds
+        self._expected += expected_seconds(name)
+
+    def left(self, names: Sequence[str]) -> float | None:
+        """Return the seconds that the runs ``names`` will take; None while nothing is known."""
+        pace = self._taken / self._expected if self._expected else self.assumed
+        return None if pace is None else pace * sum(map(expected_seconds, names))
+
+
+def expected_seconds(name: str) -> float:
+    """Return how long the reference run ``name`` took; where it has no record, the mean of those that have one."""
+    known = {run: read_environment(REFERENCE / run).seconds for run in RUNS if is_complete(REFERENCE / run)}
+    return known.get(name, sum(known.values()) / max(len(known), 1))
+
+
+def reproduce(arguments: Sequence[str]) -> int:
+    """Do what the command line ``arguments`` say and return the exit code."""
     try:
-        for name in names or RUNS:
-            if name not in RUNS:
-                raise InvalidInput(f"run {name!r} is unknown; allowed: {', '.join(RUNS)}")
-            if code := main(RUNS[name]):
-                return code
-            publish(folder_of(RUNS[name]), REFERENCE / name)
-        atomic_write(README, with_claims(README.read_text(), table()).encode())
+        options = _options(arguments)
+        evidence = REDUCED if options.quick else FULL
+        code = measure(evidence, options.only or list(RUNS), options.data_dir, None if options.quick else 1.0)
+        if code != INTERRUPTED:
+            write_up(evidence)
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    return code
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/reproduce.py", description=(__doc__ or "").partition(":")[0] + ".")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"only these of the runs {', '.join(RUNS)}")
+    parser.add_argument("--quick", action="store_true", help="at reduced size, in minutes, into results/quick/")
+    parser.add_argument("--data-dir", default="data", help="where the data sets of the trainings lie (default: data)")
+    options = parser.parse_args(arguments)
+    for name in options.only or ():
+        if name not in RUNS:
+            raise InvalidInput(f"run {name!r} is unknown; allowed: {', '.join(RUNS)}")
+    return options
+
+
+def measure(evidence: Evidence, names: Sequence[str], data_dir: str, pace: float | None) -> int:
+    """Measure the runs called ``names``, as far as they have no record and their data are there.
+
+    Returns:
+        0; 1 where a run failed, after all others; 130 where one was interrupted.
+    """
+    failed, without_data, timer = [], [], Pace(pace)
+    for number, name in enumerate(names, 1):
+        print(f"\n[{number}/{len(names)}] {name}{_time_left(evidence, timer, names[number - 1 :])}", flush=True)
+        if missing := _missing_data(name, data_dir):
+            print(missing)
+            without_data.append(missing)
+            continue
+        start = time.monotonic()
+        if code := _measure_one(evidence, name, data_dir):
+            failed.append(name)
+        else:
+            timer.done(name, time.monotonic() - start)
+        if code == INTERRUPTED:
+            return code
+    for line in without_data:
+        print(line)
+    if failed:
+        print(f"error: failed: {', '.join(failed)}; the messages stand above", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _missing_data(name: str, data_dir: str) -> str | None:
+    """Return a line that says how to get the data of a training that are not there."""
+    data = DATA.get(name)
+    if data is None or (Path(data_dir) / data).is_dir():
+        return None
+    return f"{name} is skipped, as its data are missing: python scripts/fetch_data.py {data} --data-dir {data_dir}"
+
+
+def _measure_one(evidence: Evidence, name: str, data_dir: str) -> int:
+    overrides = [*evidence.runs[name], *([f"data_dir={data_dir}"] if name in DATA else [])]
+    run = folder_of(overrides)
+    if is_complete(run):
+        print(f"recorded already: {run}")
+    elif code := main(overrides):
+        return code
+    publish(run, evidence.folder / name)
     return 0
+
+
+def _time_left(evidence: Evidence, timer: Pace, names: Sequence[str]) -> str:
+    to_do = [name for name in names if not is_complete(folder_of(evidence.runs[name]))]
+    seconds = timer.left(to_do)
+    return "" if seconds is None else f", about {max(1, round(seconds / 60))} min left"
 
 
 def publish(run: Path, folder: Path) -> None:
@@ -47,6 +158,15 @@ def publish(run: Path, folder: Path) -> None:
     weights = [path.name for path in run.glob("*.safetensors") if path.stat().st_size < LARGEST_WEIGHTS]
     for name in (*figures, *weights, ARRAYS, ENVIRONMENT, RESULT):
         atomic_write(folder / name, (run / name).read_bytes())
+
+
+def write_up(evidence: Evidence) -> None:
+    """Write the report from the records in the folder of evidence, and the README's table if it is the reference."""
+    write_report(evidence.folder, evidence.runs)
+    print(f"\nreport        {evidence.folder / 'report.html'}")
+    if evidence is FULL:
+        atomic_write(README, with_claims(README.read_text(), table()).encode())
+        print(f"claim table   {README}")
 
 
 def with_claims(readme: str, claims: str) -> str:

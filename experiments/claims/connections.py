@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from erf.networks.attention_stack import Block
 from experiments import attention, sparse_connections
-from experiments.claims.row import Claim, Part, Row, claim
+from experiments.claims.row import Claim, Part, claim, claim_of_runs
 from experiments.intervals import interval_text
-from experiments.reference import reference
 from experiments.sparse_connections import Layout
 
 
@@ -35,12 +33,10 @@ def _r2_parts(result: attention.Result) -> Iterator[Part]:
         yield Part(text, holds)
 
 
-def _r3(folder: Path) -> Row:
-    runs = ("attention", "attention_mean_square")
-    results = [reference(name, attention.Result, folder) for name in runs]
+def _r3_parts(*results: attention.Result) -> Iterator[Part]:
     blocks = [block for block in results[0].config.blocks if block not in (Block.none, Block.fully_connected)]
-    parts = [_share_part(result, block) for result in results for block in blocks]
-    return Row("R3", "attention gives low layers a global field (not the paper's own)", tuple(parts), runs)
+    for result in results:
+        yield from (_share_part(result, block) for block in blocks)
 
 
 def _share_part(result: attention.Result, block: Block) -> Part:
@@ -80,5 +76,10 @@ CLAIMS: tuple[Claim, ...] = (
         attention.Result,
         _r2_parts,
     ),
-    _r3,
+    claim_of_runs(
+        "R3",
+        "attention gives low layers a global field (not the paper's own)",
+        {"attention": attention.Result, "attention_mean_square": attention.Result},
+        _r3_parts,
+    ),
 )
