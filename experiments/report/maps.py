@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import math
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +54,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Pack:
-    """All maps of a record; ``values`` are float16, little endian, peak 1, one map after the other, deflated, base64."""
+    """All maps of a record; ``values`` holds one after the other: float16, little endian, peak 1, deflated, base64."""
 
     maps: tuple[Shown, ...]
     values: str
@@ -63,7 +62,9 @@ class Pack:
 
 def pack(result: Any) -> Pack | None:
     """Return the maps among the arrays of a result; None if it has none."""
-    arrays = {key: values.astype(np.float64) for key, values in result.arrays.items() if _is_map(key, values)}
+    found = [key for key, values in result.arrays.items() if _is_map(key, values)]
+    measured_first = sorted(found, key=_is_theory)
+    arrays = {key: result.arrays[key].astype(np.float64) for key in measured_first}
     shown, first = [], 0
     for key, values in arrays.items():
         shown.append(_shown(result, key, values, first, arrays))
@@ -77,6 +78,10 @@ def pack(result: Any) -> Pack | None:
 def _is_map(key: str, values: np.ndarray) -> bool:
     flat = values.ndim == 2 and min(values.shape) >= SMALLEST and values.dtype.kind == "f"
     return flat and not key.endswith("resampled_sizes") and bool(values.any())
+
+
+def _is_theory(key: str) -> bool:
+    return key.startswith("theory")
 
 
 def _shown(result: Any, key: str, values: np.ndarray, first: int, arrays: dict[str, np.ndarray]) -> Shown:
@@ -142,5 +147,3 @@ def _contour(values: np.ndarray, box: tuple[int, int, int, int] | None) -> Conto
     degrees = math.degrees(math.atan2(directions[0, 1], directions[1, 1]))
     row, column = (round(float(v), 2) for v in fit.centre)
     return Contour(row, column, (round(long, 2), round(short, 2)), round(degrees, 1), round(fit.r_squared, 4))
-
-

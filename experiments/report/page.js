@@ -121,9 +121,19 @@ class Inspector {
     pen.lineWidth = 1.5 * devicePixelRatio;
     if (contour && this.contour.checked) this.ellipse(pen, zoom, contour);
     if (box && this.box.checked) this.rectangle(pen, zoom, box);
+    this.cross(pen, zoom);
+  }
+
+  cross(pen, zoom) {
     pen.setLineDash([]);
-    pen.strokeStyle = "#ffffff";
-    pen.strokeRect(this.column * zoom, this.row * zoom, zoom, zoom);
+    pen.lineWidth = devicePixelRatio;
+    pen.strokeStyle = "#ffffff80";
+    for (const [x, y, across, down] of [[0, this.row + .5, this.shown.columns, 0], [this.column + .5, 0, 0, this.shown.rows]]) {
+      pen.beginPath();
+      pen.moveTo(x * zoom, y * zoom);
+      pen.lineTo((x + across) * zoom, (y + down) * zoom);
+      pen.stroke();
+    }
   }
 
   ellipse(pen, zoom, {row, column, radii, degrees}) {

@@ -16,7 +16,7 @@ import msgspec
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import CLAIMS, Row
-from experiments.record import ROOT
+from experiments.record import ROOT, is_complete
 from experiments.reference import RUNS
 from experiments.report.section import Section, section
 
@@ -30,11 +30,6 @@ class ClaimRow:
 
     row: Row
     problem: str
-
-    @property
-    def runs(self) -> str:
-        """The sections it is measured in, for the page's links."""
-        return ", ".join(self.row.runs)
 
 
 def write_report(folder: Path, runs: Mapping[str, tuple[str, ...]] = RUNS) -> Path:
@@ -78,7 +73,7 @@ def claim_rows(folder: Path) -> list[ClaimRow]:
         except InvalidInput as error:
             row, problem = claim(Path(folder, "none")), str(error).replace(f"{folder}/", "")
         if not row.parts and not problem:
-            missing = [run for run in row.runs if not (folder / run / "result.json").exists()]
+            missing = [run for run in row.runs if not is_complete(folder / run)]
             problem = f"record missing: {', '.join(missing)}"
         rows.append(ClaimRow(row, problem))
     return rows

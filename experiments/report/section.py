@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ class Picture:
     name: str
     words: str
     source: str = ""
+    width: int = 0
+    height: int = 0
     problem: str = ""
 
 
@@ -79,7 +82,7 @@ def section(folder: Path, name: str, overrides: Sequence[str]) -> Section:
         problems=problems,
         warnings=provenance.warnings(environment) if environment else (),
         settings=msgspec.to_builtins(result.config),
-        caption=_caption(experiment, result),
+        caption=_caption(result),
         numbers=as_text(experiment.summary(result)),
         pictures=tuple(_pictures(record, experiment, folder)),
         environment=environment,
@@ -91,7 +94,7 @@ def section(folder: Path, name: str, overrides: Sequence[str]) -> Section:
 
 def as_text(summary: Any) -> str:
     """Return a summary for the terminal as plain text."""
-    console = Console(width=160, record=True, file=Path("/dev/null").open("w"))
+    console = Console(width=160, record=True, file=io.StringIO())
     console.print(summary)
     return "\n".join(line.rstrip() for line in console.export_text().splitlines())
 
@@ -112,15 +115,13 @@ def _files(record: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in record.iterdir() if not path.name.startswith(".")))
 
 
-def _caption(experiment: Experiment, result: Any) -> str:
+def _caption(result: Any) -> str:
     """Return statistic, runs, seed and interval of a record, as far as its settings name them."""
     settings = result.config
-    said = [f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in COUNTS if hasattr(settings, key)]
-    said.insert(0, f"statistic {settings.statistic}") if hasattr(settings, "statistic") else None
-    interval = "95 % intervals"
-    if getattr(settings, "bootstrap", 0):
-        interval += f" from {settings.bootstrap} resamplings"
-    return f"{experiment.help} {', '.join([*said, f'seed {settings.seed}', interval]).capitalize()}."
+    named = [key for key in ("statistic", *COUNTS, "seed") if hasattr(settings, key)]
+    said = [f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in named]
+    resampled = f" from {settings.bootstrap} resamplings" if getattr(settings, "bootstrap", 0) else ""
+    return f"{', '.join(said).capitalize()}; intervals are 95 %{resampled}."
 
 
 def _pictures(record: Path, experiment: Experiment, folder: Path) -> list[Picture]:
@@ -132,8 +133,7 @@ def _pictures(record: Path, experiment: Experiment, folder: Path) -> list[Pictur
 
 def _picture(record: Path, name: str, words: str, folder: Path) -> Picture:
     try:
-        return Picture(name, words, source=inlined(record / f"{name}.png"))
+        source, (width, height) = inlined(record / f"{name}.png")
     except InvalidInput as error:
         return Picture(name, words, problem=_within(error, folder))
-
-
+    return Picture(name, words, source, width, height)
