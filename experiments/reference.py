@@ -61,6 +61,12 @@ def experiment_of(name: str) -> str:
     return RUNS[name][0].removeprefix("experiment=")
 
 
+def changed(overrides: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``overrides`` with those of the same keys replaced by ``others``, which may add keys, too."""
+    by_key = {override.partition("=")[0]: override for override in (*overrides, *others)}
+    return tuple(by_key.values())
+
+
 def command(name: str) -> str:
     """Return the command that measures the reference run ``name`` again."""
     return " ".join(["python run.py", *RUNS[name]])

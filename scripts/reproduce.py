@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
@@ -21,7 +22,7 @@ from erf.errors import InvalidInput
 from experiments.claims import table
 from experiments.cli import INTERRUPTED, folder_of, main
 from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
-from experiments.reference import DATA, QUICK, REFERENCE, RUNS
+from experiments.reference import DATA, QUICK, REFERENCE, RUNS, changed
 from experiments.report.page import write_report
 
 LARGEST_WEIGHTS = 8 * 2**20  # bytes
@@ -31,37 +32,48 @@ BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of cl
 
 @dataclass(frozen=True)
 class Evidence:
-    """Runs, each by the overrides of run.py that measure it, and the folder that their records are copied to."""
+    """Runs, each by the overrides of run.py that measure it, and the folder that their records are copied to.
+
+    ``pace`` is a guess of how long they take, in units of how long the reference took; ``note`` stands in the report.
+    """
 
     folder: Path
     runs: dict[str, tuple[str, ...]]
+    pace: float = 1.0
+    note: str = ""
 
 
 FULL = Evidence(REFERENCE, RUNS)
-REDUCED = Evidence(ROOT / "results" / "quick", {name: (*RUNS[name], *QUICK[name]) for name in RUNS})
+REDUCED = Evidence(
+    ROOT / "results" / "quick",
+    {name: changed(RUNS[name], QUICK[name]) for name in RUNS},
+    pace=0.1,
+    note="Measured at reduced size, to see that everything runs: the evidence is in results/reference/.",
+)
 
 
 @dataclass
 class Pace:
-    """How long runs take here, by how long they took when the reference was recorded.
+    """How long runs take here, in units of how long they took when the reference was recorded.
 
-    ``assumed`` is the pace before the first run is done: 1 is the reference's, None says that nothing is known.
+    The pace assumed before the first run is done weighs as much as ``WEIGHT`` seconds of the reference.
     """
 
-    assumed: float | None = 1.0
-    clock: Callable[[], float] = time.monotonic
+    assumed: float
     _taken: float = field(default=0.0, init=False)
     _expected: float = field(default=0.0, init=False)
+
+    WEIGHT: ClassVar[float] = 200.0
 
     def done(self, name: str, seconds: float) -> None:
         """Note that the run ``name`` was measured in ``seconds``."""
         self._taken += seconds
         self._expected += expected_seconds(name)
 
-    def left(self, names: Sequence[str]) -> float | None:
-        """Return the seconds that the runs ``names`` will take; None while nothing is known."""
-        pace = self._taken / self._expected if self._expected else self.assumed
-        return None if pace is None else pace * sum(map(expected_seconds, names))
+    def left(self, names: Sequence[str]) -> float:
+        """Return the seconds that the runs ``names`` will take."""
+        pace = (self._taken + self.assumed * self.WEIGHT) / (self._expected + self.WEIGHT)
+        return pace * sum(map(expected_seconds, names))
 
 
 def expected_seconds(name: str) -> float:
@@ -75,7 +87,7 @@ def reproduce(arguments: Sequence[str]) -> int:
     try:
         options = _options(arguments)
         evidence = REDUCED if options.quick else FULL
-        code = measure(evidence, options.only or list(RUNS), options.data_dir, None if options.quick else 1.0)
+        code = measure(evidence, options.only or list(RUNS), options.data_dir)
         if code != INTERRUPTED:
             write_up(evidence)
     except (InvalidInput, OSError) as error:
@@ -99,26 +111,27 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def measure(evidence: Evidence, names: Sequence[str], data_dir: str, pace: float | None) -> int:
+def measure(evidence: Evidence, names: Sequence[str], data_dir: str) -> int:
     """Measure the runs called ``names``, as far as they have no record and their data are there.
 
     Returns:
         0; 1 where a run failed, after all others; 130 where one was interrupted.
     """
-    failed, without_data, timer = [], [], Pace(pace)
+    failed, without_data, pace = [], [], Pace(evidence.pace)
     for number, name in enumerate(names, 1):
-        print(f"\n[{number}/{len(names)}] {name}{_time_left(evidence, timer, names[number - 1 :])}", flush=True)
+        left = _time_left(evidence, pace, names[number - 1 :], data_dir)
+        print(f"\n[{number}/{len(names)}] {name}, {left}", flush=True)
         if missing := _missing_data(name, data_dir):
             print(missing)
             without_data.append(missing)
             continue
-        start = time.monotonic()
-        if code := _measure_one(evidence, name, data_dir):
-            failed.append(name)
-        else:
-            timer.done(name, time.monotonic() - start)
+        code, seconds = _measure_one(evidence, name, data_dir)
         if code == INTERRUPTED:
             return code
+        if code:
+            failed.append(name)
+        elif seconds:
+            pace.done(name, seconds)
     for line in without_data:
         print(line)
     if failed:
@@ -134,21 +147,27 @@ def _missing_data(name: str, data_dir: str) -> str | None:
     return f"{name} is skipped, as its data are missing: python scripts/fetch_data.py {data} --data-dir {data_dir}"
 
 
-def _measure_one(evidence: Evidence, name: str, data_dir: str) -> int:
+def _measure_one(evidence: Evidence, name: str, data_dir: str) -> tuple[int, float]:
+    """Measure a run unless it is recorded, and publish it; return run.py's exit code and how long it took."""
     overrides = [*evidence.runs[name], *([f"data_dir={data_dir}"] if name in DATA else [])]
-    run = folder_of(overrides)
+    run, seconds = folder_of(overrides), 0.0
     if is_complete(run):
         print(f"recorded already: {run}")
-    elif code := main(overrides):
-        return code
+    else:
+        start = time.monotonic()
+        if code := main(overrides):
+            return code, 0.0
+        seconds = time.monotonic() - start
     publish(run, evidence.folder / name)
-    return 0
+    return 0, seconds
 
 
-def _time_left(evidence: Evidence, timer: Pace, names: Sequence[str]) -> str:
-    to_do = [name for name in names if not is_complete(folder_of(evidence.runs[name]))]
-    seconds = timer.left(to_do)
-    return "" if seconds is None else f", about {max(1, round(seconds / 60))} min left"
+def _time_left(evidence: Evidence, pace: Pace, names: Sequence[str], data_dir: str) -> str:
+    """Return how long those of the runs ``names`` that are to be measured will take, in words."""
+    wanted = (name for name in names if not _missing_data(name, data_dir))
+    to_do = [name for name in wanted if not is_complete(folder_of(evidence.runs[name]))]
+    minutes = pace.left(to_do) / 60
+    return "less than a minute left" if minutes < 1 else f"about {minutes:.0f} min left"
 
 
 def publish(run: Path, folder: Path) -> None:
@@ -162,7 +181,7 @@ def publish(run: Path, folder: Path) -> None:
 
 def write_up(evidence: Evidence) -> None:
     """Write the report from the records in the folder of evidence, and the README's table if it is the reference."""
-    write_report(evidence.folder, evidence.runs)
+    write_report(evidence.folder, evidence.runs, evidence.note)
     print(f"\nreport        {evidence.folder / 'report.html'}")
     if evidence is FULL:
         atomic_write(README, with_claims(README.read_text(), table()).encode())

@@ -32,20 +32,21 @@ class ClaimRow:
     problem: str
 
 
-def write_report(folder: Path, runs: Mapping[str, tuple[str, ...]] = RUNS) -> Path:
+def write_report(folder: Path, runs: Mapping[str, tuple[str, ...]] = RUNS, note: str = "") -> Path:
     """Write ``folder/report.html`` from the records in ``folder`` and return its path.
 
     Args:
         folder: Holds a folder for each run.
         runs: Each run's overrides of run.py. One without a record, or with a damaged one, is shown as such.
+        note: A sentence that stands at the top.
     """
     path = folder / REPORT
     folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, render(folder, runs).encode())
+    atomic_write(path, render(folder, runs, note).encode())
     return path
 
 
-def render(folder: Path, runs: Mapping[str, tuple[str, ...]] = RUNS) -> str:
+def render(folder: Path, runs: Mapping[str, tuple[str, ...]] = RUNS, note: str = "") -> str:
     """Return the page of the records in ``folder``."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(SOURCES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
@@ -53,6 +54,7 @@ def render(folder: Path, runs: Mapping[str, tuple[str, ...]] = RUNS) -> str:
     )  # fmt: skip
     claims = claim_rows(folder)
     return environment.get_template("page.html.j2").render(
+        note=note,
         claims=claims,
         verdicts=Counter(claim.row.verdict for claim in claims),
         theory=_markdown(_below_title((ROOT / "docs" / "theory.md").read_text())),
