@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.claims import table
+from experiments.claims import rows, table
+from experiments.claims.comparison import compare
 from experiments.cli import INTERRUPTED, folder_of, main
 from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
 from experiments.reference import DATA, QUICK, REFERENCE, RUNS, changed
@@ -49,6 +50,12 @@ REDUCED = Evidence(
     {name: changed(RUNS[name], QUICK[name]) for name in RUNS},
     pace=0.1,
     note="Measured at reduced size, to see that everything runs: the evidence is in results/reference/.",
+)
+VERIFY_SEED = 1  # the reference's is 0
+REPEATED = Evidence(
+    ROOT / "results" / "verify",
+    {name: changed(RUNS[name], (f"seed={VERIFY_SEED}",)) for name in RUNS},
+    note=f"Measured again at seed {VERIFY_SEED}, to be compared with results/reference/.",
 )
 
 
@@ -86,10 +93,12 @@ def reproduce(arguments: Sequence[str]) -> int:
     """Do what the command line ``arguments`` say and return the exit code."""
     try:
         options = _options(arguments)
-        evidence = REDUCED if options.quick else FULL
+        evidence = REDUCED if options.quick else REPEATED if options.verify else FULL
         code = measure(evidence, options.only or list(RUNS), options.data_dir)
         if code != INTERRUPTED:
             write_up(evidence)
+        if code == 0 and options.verify:
+            code = verify()
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -102,7 +111,11 @@ def reproduce(arguments: Sequence[str]) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/reproduce.py", description=(__doc__ or "").partition(":")[0] + ".")
     parser.add_argument("--only", nargs="+", metavar="NAME", help=f"only these of the runs {', '.join(RUNS)}")
-    parser.add_argument("--quick", action="store_true", help="at reduced size, in minutes, into results/quick/")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="at reduced size, in minutes, into results/quick/")
+    size.add_argument(
+        "--verify", action="store_true", help="at another seed, into results/verify/, and compare with the reference"
+    )
     parser.add_argument("--data-dir", default="data", help="where the data sets of the trainings lie (default: data)")
     options = parser.parse_args(arguments)
     for name in options.only or ():
@@ -117,23 +130,24 @@ def measure(evidence: Evidence, names: Sequence[str], data_dir: str) -> int:
     Returns:
         0; 1 where a run failed, after all others; 130 where one was interrupted.
     """
-    failed, without_data, pace = [], [], Pace(evidence.pace)
+    folders = {name: folder_of(evidence.runs[name]) for name in names}  # refuses unusable settings before measuring
+    without_data = [line for name in names if (line := _missing_data(name, data_dir))]
+    failed, pace = [], Pace(evidence.pace)
     for number, name in enumerate(names, 1):
-        left = _time_left(evidence, pace, names[number - 1 :], data_dir)
-        print(f"\n[{number}/{len(names)}] {name}, {left}", flush=True)
-        if missing := _missing_data(name, data_dir):
-            print(missing)
-            without_data.append(missing)
+        to_do = [left for left in names[number - 1 :] if not _missing_data(left, data_dir)]
+        left = _in_words(pace.left([name for name in to_do if not is_complete(folders[name])]))
+        print(f"\n[{number}/{len(names)}] {name}, {left} left", flush=True)
+        if name not in to_do:
+            print(_missing_data(name, data_dir))
             continue
-        code, seconds = _measure_one(evidence, name, data_dir)
+        code, seconds = _measure_one(evidence, name, folders[name], data_dir)
         if code == INTERRUPTED:
             return code
         if code:
             failed.append(name)
         elif seconds:
             pace.done(name, seconds)
-    for line in without_data:
-        print(line)
+    print("", *without_data, sep="\n")
     if failed:
         print(f"error: failed: {', '.join(failed)}; the messages stand above", file=sys.stderr)
     return 1 if failed else 0
@@ -147,27 +161,34 @@ def _missing_data(name: str, data_dir: str) -> str | None:
     return f"{name} is skipped, as its data are missing: python scripts/fetch_data.py {data} --data-dir {data_dir}"
 
 
-def _measure_one(evidence: Evidence, name: str, data_dir: str) -> tuple[int, float]:
-    """Measure a run unless it is recorded, and publish it; return run.py's exit code and how long it took."""
-    overrides = [*evidence.runs[name], *([f"data_dir={data_dir}"] if name in DATA else [])]
-    run, seconds = folder_of(overrides), 0.0
+def _measure_one(evidence: Evidence, name: str, run: Path, data_dir: str) -> tuple[int, float]:
+    """Measure a run unless ``run`` holds its record, and publish it; return the exit code and how long it took."""
+    seconds = 0.0
     if is_complete(run):
         print(f"recorded already: {run}")
     else:
         start = time.monotonic()
-        if code := main(overrides):
+        if code := main([*evidence.runs[name], *([f"data_dir={data_dir}"] if name in DATA else [])]):
             return code, 0.0
         seconds = time.monotonic() - start
     publish(run, evidence.folder / name)
     return 0, seconds
 
 
-def _time_left(evidence: Evidence, pace: Pace, names: Sequence[str], data_dir: str) -> str:
-    """Return how long those of the runs ``names`` that are to be measured will take, in words."""
-    wanted = (name for name in names if not _missing_data(name, data_dir))
-    to_do = [name for name in wanted if not is_complete(folder_of(evidence.runs[name]))]
-    minutes = pace.left(to_do) / 60
-    return "less than a minute left" if minutes < 1 else f"about {minutes:.0f} min left"
+def _in_words(seconds: float) -> str:
+    return "less than a minute" if seconds < 60 else f"about {seconds / 60:.0f} min"
+
+
+def verify() -> int:
+    """Print for each claim measured again whether its numbers and its verdict agree; return 1 if any does not."""
+    compared = compare(rows(FULL.folder), rows(REPEATED.folder))
+    print("\nlargest: difference in units of 1.96 sqrt(se_new² + se_old²); p: of it, by Holm over the claims")
+    print(f"{'id':5}{'numbers':>8}{'largest':>9}{'p':>8}  {'verdict':32}{'again':32}")
+    for one in compared:
+        measured = f"{one.largest:9.2f}{one.adjusted:8.3f}" if one.numbers else f"{'-':>9}{'-':>8}"
+        agrees = "agrees" if one.agrees else "DIFFERS"
+        print(f"{one.id:5}{one.numbers:8}{measured}  {one.before:32}{one.after:32}{agrees}")
+    return 0 if all(one.agrees for one in compared) else 1
 
 
 def publish(run: Path, folder: Path) -> None:

@@ -19,7 +19,7 @@ def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
         if layout is not Layout.adjacent:
             text = ", ".join(interval_text(gain, 2) for gain in gains)
             text = f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {text} pixels ({where})"
-            yield Part(text, all(low > 0 for low, _ in gains))
+            yield Part(text, all(low > 0 for low, _ in gains), tuple(gains))
 
 
 def _r2_parts(result: attention.Result) -> Iterator[Part]:
@@ -49,7 +49,8 @@ def _share_part(result: attention.Result, block: Block) -> Part:
         shares = ", ".join(f"{p.outside_stack:.3g} ({_span(p.outside_stack_interval)})" for p in points)
         places = ", ".join(str(point.below) for point in points)
         text = f"{name} after {places} of {result.config.depth} convolutions: share {shares} outside the stack's field"
-        return Part(f"{text} ({measured})", all(point.outside_stack_interval[0] > 0 for point in points))
+        intervals = tuple(point.outside_stack_interval for point in points)
+        return Part(f"{text} ({measured})", all(low > 0 for low, _ in intervals), intervals)
     outside = max(point.outside_field for point in points)
     text = f"{name}: field of {', '.join(map(str, finite))} pixels, share {outside:.2g} outside of it"
     if block is not Block.none:
