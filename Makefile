@@ -1,8 +1,8 @@
-# From a fresh clone, with nothing but Python >= 3.11:  make run,  make test.
+# From a fresh clone, with nothing but Python >= 3.11:  make run,  make test,  make reproduce.
 PYTHON ?= python3
 INSTALLED := .venv/installed
 
-.PHONY: run test
+.PHONY: run test reproduce
 
 run: $(INSTALLED)
 	.venv/bin/python run.py experiment=erf_growth
@@ -12,6 +12,10 @@ test: $(INSTALLED)
 	.venv/bin/ruff format --check
 	.venv/bin/pyright
 	.venv/bin/python -m pytest
+
+# All of the evidence: hours with the trainings, whose data scripts/fetch_data.py gets. QUICK=1: minutes, smaller.
+reproduce: $(INSTALLED)
+	.venv/bin/python scripts/reproduce.py $(if $(QUICK),--quick)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

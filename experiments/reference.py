@@ -30,12 +30,41 @@ RUNS: dict[str, tuple[str, ...]] = {
     "skip_connections": ("experiment=skip_connections",),
 }
 
+# What each reference run is reduced to where all of them shall take minutes: the same claims, of fewer runs and sizes.
+QUICK: dict[str, tuple[str, ...]] = {
+    "exact_theory": ("runs=800", "bootstrap=200"),
+    "gaussian_shape": ("group_runs=[20,100,200]", "group_total=600"),
+    "nonlinearities": ("groups=4",),
+    "erf_growth": ("depths=[5,10,20,40]", "bootstrap=200"),
+    "erf_growth_deep": ("depths=[40,50,60]", "runs=30", "bootstrap=200"),
+    "cifar10": ("width=4", "epochs=1", "images=16", "calibration=2", "bootstrap=100"),
+    "camvid": ("widths=[4,4,8,16]", "epochs=1", "images=4", "calibration=1", "bootstrap=100"),
+    "growth_controls": ("arms=[folded]", "width=2", "seeds=1", "epochs=1", "images=16", "bootstrap=100"),
+    "dropout": ("runs=500", "bootstrap=200"),
+    "kernels": ("kernel_sizes=[3,5]", "runs=300", "bootstrap=200"),
+    "sparse_connections": ("depths=[5,10]", "runs=150", "networks=10", "bootstrap=200"),
+    "attention": ("runs=20", "bootstrap=200"),
+    "attention_mean_square": ("runs=20", "bootstrap=200"),
+    "architectures": ("networks=[resnet18,mobilenet_v2]", "draws=2", "samples=1"),
+    "subsampling": ("runs=60", "bootstrap=200"),
+    "skip_connections": ("runs=30", "bootstrap=200"),
+}
+
+# The data set that a run's training needs, in its folder of data.
+DATA = {"cifar10": "cifar10", "camvid": "camvid", "growth_controls": "cifar10"}
+
 R = TypeVar("R")
 
 
 def experiment_of(name: str) -> str:
     """Return the experiment of the reference run ``name``."""
     return RUNS[name][0].removeprefix("experiment=")
+
+
+def changed(overrides: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ``overrides`` with those of the same keys replaced by ``others``, which may add keys, too."""
+    by_key = {override.partition("=")[0]: override for override in (*overrides, *others)}
+    return tuple(by_key.values())
 
 
 def command(name: str) -> str:

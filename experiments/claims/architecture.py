@@ -17,7 +17,8 @@ def _f2b_parts(result: subsampling.Result) -> Iterator[Part]:
     yield from _enlarged(result)
     dilated, plain = result.of_variant(Variant.dilation), result.of_variant(Variant.plain)
     text = f"excess kurtosis of the dilated map {dilated.kurtosis:.2f} ({interval_text(dilated.kurtosis_interval, 2)})"
-    yield Part(f"{text}, of the plain one {plain.kurtosis:.2f}", dilated.kurtosis_interval[1] < BOXY)
+    text += f", of the plain one {plain.kurtosis:.2f}"
+    yield Part(text, dilated.kurtosis_interval[1] < BOXY, (dilated.kurtosis_interval,))
 
 
 def _enlarged(result: subsampling.Result) -> Iterator[Part]:
@@ -28,7 +29,7 @@ def _enlarged(result: subsampling.Result) -> Iterator[Part]:
         assert measured.excess, "all but the plain stack have one"
         text = f"{variant.replace('_', ' ')}: ERF size {measured.size:.1f} against {plain.size:.1f}"
         text += f" (larger by {interval_text(measured.excess, 1)}; n = {measured.runs} runs)"
-        yield Part(text, measured.excess[0] > 0)
+        yield Part(text, measured.excess[0] > 0, (measured.excess,))
     sizes = result.arrays["placement_sizes"]
     text = f"theory over {len(sizes)} placements of the strides: {sizes.min():.1f} to {sizes.max():.1f}"
     yield Part(f"{text} against {plain.predicted_size:.1f}", bool(sizes.min() > plain.predicted_size))
@@ -40,11 +41,12 @@ def _shrunk(result: skip_connections.Result) -> Iterator[Part]:
     for design in result.config.designs:
         plain, points = result.plain(design), result.of_design(design)
         sizes = ", ".join(f"{point.size:.1f}" for point in points)
-        less = ", ".join(interval_text((-high, -low), 1) for low, high in (p.excess for p in points if p.excess))
+        excesses = tuple(point.excess for point in points if point.excess)
+        less = ", ".join(interval_text((-high, -low), 1) for low, high in excesses)
         text = f"skips, {design.replace('_', ' ')}: {sizes} at branch gains {gains} against {plain.size:.1f}"
         unclear = [f"{point.gain:g}" for point in points if not (point.excess and point.excess[1] < 0)]
         at = f", not clearly at gain {', '.join(unclear)}" if unclear else ""
-        yield Part(f"{text} (smaller by {less}{at}; n = {plain.runs} runs)", not unclear)
+        yield Part(f"{text} (smaller by {less}{at}; n = {plain.runs} runs)", not unclear, excesses)
 
 
 def _t5_parts(

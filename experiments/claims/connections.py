@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from erf.networks.attention_stack import Block
 from experiments import attention, sparse_connections
-from experiments.claims.row import Claim, Part, Row, claim
+from experiments.claims.row import Claim, Part, claim, claim_of_runs
 from experiments.intervals import interval_text
-from experiments.reference import reference
 from experiments.sparse_connections import Layout
 
 
@@ -21,7 +19,7 @@ def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
         if layout is not Layout.adjacent:
             text = ", ".join(interval_text(gain, 2) for gain in gains)
             text = f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {text} pixels ({where})"
-            yield Part(text, all(low > 0 for low, _ in gains))
+            yield Part(text, all(low > 0 for low, _ in gains), tuple(gains))
 
 
 def _r2_parts(result: attention.Result) -> Iterator[Part]:
@@ -35,12 +33,10 @@ def _r2_parts(result: attention.Result) -> Iterator[Part]:
         yield Part(text, holds)
 
 
-def _r3(folder: Path) -> Row:
-    runs = ("attention", "attention_mean_square")
-    results = [reference(name, attention.Result, folder) for name in runs]
+def _r3_parts(*results: attention.Result) -> Iterator[Part]:
     blocks = [block for block in results[0].config.blocks if block not in (Block.none, Block.fully_connected)]
-    parts = [_share_part(result, block) for result in results for block in blocks]
-    return Row("R3", "attention gives low layers a global field (not the paper's own)", tuple(parts), runs)
+    for result in results:
+        yield from (_share_part(result, block) for block in blocks)
 
 
 def _share_part(result: attention.Result, block: Block) -> Part:
@@ -53,7 +49,8 @@ def _share_part(result: attention.Result, block: Block) -> Part:
         shares = ", ".join(f"{p.outside_stack:.3g} ({_span(p.outside_stack_interval)})" for p in points)
         places = ", ".join(str(point.below) for point in points)
         text = f"{name} after {places} of {result.config.depth} convolutions: share {shares} outside the stack's field"
-        return Part(f"{text} ({measured})", all(point.outside_stack_interval[0] > 0 for point in points))
+        intervals = tuple(point.outside_stack_interval for point in points)
+        return Part(f"{text} ({measured})", all(low > 0 for low, _ in intervals), intervals)
     outside = max(point.outside_field for point in points)
     text = f"{name}: field of {', '.join(map(str, finite))} pixels, share {outside:.2g} outside of it"
     if block is not Block.none:
@@ -80,5 +77,10 @@ CLAIMS: tuple[Claim, ...] = (
         attention.Result,
         _r2_parts,
     ),
-    _r3,
+    claim_of_runs(
+        "R3",
+        "attention gives low layers a global field (not the paper's own)",
+        {"attention": attention.Result, "attention_mean_square": attention.Result},
+        _r3_parts,
+    ),
 )

@@ -24,7 +24,8 @@ def dropout_parts(result: Result) -> Iterator[Part]:
                 f"{kind} dropout, {rates}: σ of the mean_square map over {reference} within {interval_text(widest, 3)}"
             )
             text += f" (n = {result.config.runs} runs, margin {MARGIN:.0%})"
-            yield Part(text, all(inside(interval, 1 - MARGIN, 1 + MARGIN) for interval in intervals))
+            holds = all(inside(interval, 1 - MARGIN, 1 + MARGIN) for interval in intervals)
+            yield Part(text, holds, tuple(intervals))
 
 
 def _over_zero(points: list[Point]) -> list[Interval]:

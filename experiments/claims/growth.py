@@ -22,7 +22,7 @@ def _f2_paper_parts(result: erf_growth.Result) -> Iterator[Part]:
             slope = result.slope(kind, y, "trf_size", erf_growth.PAPER_DEPTHS)
             assert slope is not None, "the reference run has all the paper's depths"
             text = f"{kind} {y} slope over depths 5-40: {slope.exponent:.2f} ({interval_text(slope.interval, 2)}; {n})"
-            yield Part(text, meets(slope.interval, low, high))
+            yield Part(text, meets(slope.interval, low, high), (slope.interval,))
 
 
 def _f2_deep_parts(result: erf_growth.Result) -> Iterator[Part]:
@@ -33,7 +33,7 @@ def _f2_deep_parts(result: erf_growth.Result) -> Iterator[Part]:
         assert slope is not None, "the reference run has three large depths"
         text = f"{kind} size slope over depths {depths[0]}-{depths[1]}: {slope.exponent:.3f}"
         holds = 0.47 <= slope.exponent <= 0.53
-        yield Part(f"{text} ({interval_text(slope.interval, 3)}; {n})", holds)
+        yield Part(f"{text} ({interval_text(slope.interval, 3)}; {n})", holds, (slope.interval,))
 
 
 CLAIMS: tuple[Claim, ...] = (

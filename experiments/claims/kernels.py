@@ -38,6 +38,7 @@ def _i1_parts(result: Result) -> Iterator[Part]:
         yield Part(
             f"{text}n = {result.config.runs} runs), at every step of strength",
             all(s.step is None or s.step[0] > 0 for s in found),
+            tuple(s.gain_interval for s in found),
         )
         ends = [(s.gain_interval[0] / s.predicted_gain, s.gain_interval[1] / s.predicted_gain) for s in found]
         widest = (min(low for low, _ in ends), max(high for _, high in ends))
@@ -57,7 +58,7 @@ def _i3_parts(result: Result) -> Iterator[Part]:
             low, high = d.exponent_interval
             n = f"n = {result.config.runs} runs"
             text = f"{d.profile} {d.kernel_size}x{d.kernel_size}, random: like depth^{d.exponent:.2f}"
-            yield Part(f"{text} ({low:.2f} to {high:.2f}; {n})", high < 0)
+            yield Part(f"{text} ({low:.2f} to {high:.2f}; {n})", high < 0, (d.exponent_interval,))
 
 
 _kernels = partial(claim, run="kernels", kind=kernels.Result)

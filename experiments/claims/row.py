@@ -23,10 +23,18 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Part:
-    """One condition of a claim's rule: what was measured, and whether it holds; None where it is told only beside."""
+    """One condition of a claim's rule.
+
+    Attributes:
+        measured: What was measured, in words.
+        holds: Whether the condition does; None where something is told only beside.
+        intervals: 95 % intervals of the random numbers that it is about, by which another measurement is compared.
+            Exact numbers, and those without an interval such as a largest deviation, have none.
+    """
 
     measured: str
     holds: bool | None
+    intervals: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True)

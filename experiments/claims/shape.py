@@ -19,7 +19,7 @@ def _f1_parts(result: gaussian_shape.Result) -> Iterator[Part]:
     fall = next(fall for fall in result.falls if fall.kind is Kind.random)
     text = f"random: 1 - r² falls like runs^{fall.exponent:.2f} ({interval_text(fall.interval, 2)}), less theory's own"
     text += f" like runs^{fall.noise_exponent:.2f} ({interval_text(fall.noise_interval, 2)})"
-    yield Part(text, meets(fall.interval, -1.1, -0.9))
+    yield Part(text, meets(fall.interval, -1.1, -0.9), (fall.interval,))
     many = [g for g in result.of_kind(Kind.random) if g.runs >= 200]
     text = ", ".join(f"{g.r_squared:.4f} of {g.runs} runs (n = {g.groups} groups)" for g in many)
     yield Part(f"random r² = {text}", all(g.r_squared > 0.99 for g in many))
@@ -34,11 +34,14 @@ def _f1b_parts(result: nonlinearities.Result) -> Iterator[Part]:
     for kind in (Kind.relu, Kind.tanh, Kind.sigmoid):
         fits = result.of_kind(kind)
         text = f"{kind}: r² {np.mean(fits.fewer_r_squared):.3f} at {few} runs, {np.mean(fits.r_squared):.3f} at {many}"
-        yield Part(f"{text} (gain {interval_text(fits.gain, 3)}, n = {len(fits.r_squared)} groups)", fits.gain[0] > 0)
+        text += f" (gain {interval_text(fits.gain, 3)}, n = {len(fits.r_squared)} groups)"
+        yield Part(text, fits.gain[0] > 0, (fits.gain,))
     relu = result.of_kind(Kind.relu)
     for kind in (Kind.tanh, Kind.sigmoid):
         gap = difference_interval(result.of_kind(kind).r_squared, relu.r_squared)
-        yield Part(f"{kind} above ReLU by {interval_text(gap, 4)}", gap is not None and gap[0] > 0)
+        yield Part(
+            f"{kind} above ReLU by {interval_text(gap, 4)}", gap is not None and gap[0] > 0, (gap,) if gap else ()
+        )
 
 
 CLAIMS: tuple[Claim, ...] = (

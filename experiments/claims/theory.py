@@ -28,7 +28,8 @@ def _t4_parts(result: exact_theory.Result) -> Iterator[Part]:
     relu = result.of_kind(Kind.relu)
     low, high = (end / relu.predicted_sigma for end in relu.sigma_interval)
     text = f"σ of the mean_square map over the linear one's: {relu.sigma / relu.predicted_sigma:.4f}"
-    yield Part(f"{text} ({low:.4f} to {high:.4f}; n = {relu.runs} runs)", inside((low, high), 0.97, 1.03))
+    text += f" ({low:.4f} to {high:.4f}; n = {relu.runs} runs)"
+    yield Part(text, inside((low, high), 0.97, 1.03), ((low, high),))
 
 
 def _r1_parts(result: exact_theory.Result) -> Iterator[Part]:

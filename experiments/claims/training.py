@@ -30,7 +30,7 @@ def _growth(result: Growth) -> Part:
     sizes = f"ERF size {result.erf_size_before:.1f} before, {result.erf_size_after:.1f} at epoch {result.best_epoch}"
     n = f"n = {result.images} images, one training"
     text = f"{sizes}: growth {result.growth:.1f} ({interval_text(result.growth_interval, 1)}; {n})"
-    return Part(text, result.growth_interval[0] > 0)
+    return Part(text, result.growth_interval[0] > 0, (result.growth_interval,))
 
 
 CLAIMS: tuple[Claim, ...] = (

@@ -1,7 +1,11 @@
+import json
+import shutil
+
 import pytest
 
 from erf import InvalidInput
 from experiments import cli
+from experiments.reference import DATA, QUICK, REFERENCE, RUNS, changed
 from scripts import reproduce
 
 
@@ -13,7 +17,7 @@ def test_the_claim_table_is_replaced_and_nothing_else():
 
 
 def test_an_unknown_run_is_one_line(capsys):
-    assert reproduce.reproduce(["typo"]) == 1
+    assert reproduce.reproduce(["--only", "typo"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: run 'typo' is unknown; allowed: ")
     assert error.count("\n") == 1
@@ -44,3 +48,106 @@ def test_small_weights_and_animations_are_published_too(tmp_path, monkeypatch):
     monkeypatch.setattr(reproduce, "LARGEST_WEIGHTS", 4)
     reproduce.publish(run, tmp_path / "large")
     assert "weights.safetensors" not in {path.name for path in (tmp_path / "large").iterdir()}
+
+
+SMALL = {
+    "exact_theory": ("experiment=exact_theory", "runs=40", "depth=3", "depths=[2,5]", "bootstrap=20"),
+    "cifar10": ("experiment=cifar10",),
+    "nonlinearities": ("experiment=nonlinearities", "runs=4", "fewer_runs=2", "groups=2", "depth=3"),
+}
+
+
+@pytest.fixture
+def evidence(tmp_path, monkeypatch):
+    """Two small runs and one without its data, with a folder of evidence of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reproduce, "REDUCED", reproduce.Evidence(tmp_path / "quick", SMALL, pace=0.1))
+    return tmp_path / "quick"
+
+
+def test_all_is_measured_but_what_lacks_its_data_and_then_written_up(evidence, capsys):
+    assert reproduce.reproduce(["--quick", "--only", *SMALL]) == 0
+    said = capsys.readouterr().out
+    assert "[1/3] exact_theory, less than a minute left" in said
+    missing = "cifar10 is skipped, as its data are missing: python scripts/fetch_data.py cifar10 --data-dir data"
+    assert said.count(missing) == 2  # where it is skipped, and at the end
+    assert {path.name for path in evidence.iterdir()} == {"exact_theory", "nonlinearities", "report.html"}
+    first = (evidence / "exact_theory" / "result.json").read_bytes()
+    assert reproduce.reproduce(["--quick", "--only", *SMALL]) == 0
+    assert capsys.readouterr().out.count("recorded already: ") == 2
+    assert (evidence / "exact_theory" / "result.json").read_bytes() == first
+
+
+def test_a_failure_is_named_and_the_others_go_on(evidence, monkeypatch, capsys):
+    monkeypatch.setattr(reproduce, "main", lambda given: 1 if "experiment=exact_theory" in given else cli.main(given))
+    assert reproduce.reproduce(["--quick", "--only", "exact_theory", "nonlinearities"]) == 1
+    assert "failed: exact_theory" in capsys.readouterr().err
+    assert (evidence / "nonlinearities" / "result.json").exists()
+    assert "its record is missing: exact_theory/result.json" in (evidence / "report.html").read_text()
+
+
+def test_unusable_settings_are_refused_before_anything_is_measured(evidence, monkeypatch, capsys):
+    broken = SMALL | {"nonlinearities": ("experiment=nonlinearities", "runs=-1")}
+    monkeypatch.setattr(reproduce, "REDUCED", reproduce.Evidence(evidence, broken))
+    assert reproduce.reproduce(["--quick", "--only", *SMALL]) == 1
+    assert "error: runs=-1 is too small" in capsys.readouterr().err
+    assert not evidence.exists()
+
+
+def test_an_interruption_stops_and_the_same_command_goes_on(evidence, monkeypatch, capsys):
+    def interrupted(overrides):
+        return cli.INTERRUPTED if "experiment=nonlinearities" in overrides else cli.main(overrides)
+
+    monkeypatch.setattr(reproduce, "main", interrupted)
+    assert reproduce.reproduce(["--quick", "--only", *SMALL]) == cli.INTERRUPTED
+    assert not (evidence / "report.html").exists()
+    monkeypatch.setattr(reproduce, "main", cli.main)
+    assert reproduce.reproduce(["--quick", "--only", *SMALL]) == 0
+    assert capsys.readouterr().out.count("recorded already: ") == 1
+    assert (evidence / "report.html").exists()
+
+
+@pytest.mark.parametrize("arguments", [["--typo"], ["--quick", "--verify"], ["--only"]])
+def test_unusable_arguments_end_with_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        reproduce.reproduce(arguments)
+    assert end.value.code == 2
+    assert "usage: scripts/reproduce.py" in capsys.readouterr().err
+
+
+def test_every_run_has_its_reduced_and_its_repeated_form():
+    assert list(QUICK) == list(RUNS)
+    assert DATA.keys() <= RUNS.keys()
+    campaigns = (reproduce.FULL, reproduce.REDUCED, reproduce.REPEATED)
+    assert [list(one.runs) for one in campaigns] == [list(RUNS)] * 3
+    assert len({one.folder for one in campaigns}) == 3
+    folders = {cli.folder_of(overrides) for overrides in reproduce.REDUCED.runs.values()}  # all of them compose
+    assert len(folders) == len(RUNS)
+    assert all(overrides[-1] == "seed=1" for overrides in reproduce.REPEATED.runs.values())
+
+
+def test_overrides_of_the_same_key_are_replaced():
+    assert changed(("experiment=a", "runs=3"), ("runs=2", "seed=1")) == ("experiment=a", "runs=2", "seed=1")
+
+
+def test_the_time_left_follows_the_pace(monkeypatch):
+    monkeypatch.setattr(reproduce, "expected_seconds", {"a": 100.0, "b": 300.0, "c": 50.0}.__getitem__)
+    pace = reproduce.Pace(1.0)
+    assert pace.left(["a", "b", "c"]) == 450
+    pace.done("a", 200.0)
+    assert pace.left(["b", "c"]) == pytest.approx(350 * 400 / 300)  # the assumed pace weighs as much as 200 seconds
+
+
+def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, monkeypatch, capsys):
+    shutil.copytree(REFERENCE / "exact_theory", tmp_path / "exact_theory")
+    monkeypatch.setattr(reproduce, "REPEATED", reproduce.Evidence(tmp_path, SMALL))
+    assert reproduce.verify() == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said[3:]] == ["T1", "T2", "T4", "R1"]
+    assert all(line.endswith("agrees") for line in said[3:])
+    path = tmp_path / "exact_theory" / "result.json"
+    record = json.loads(path.read_text())
+    record["random"][1]["sigma_interval"] = [2.5, 2.51]
+    path.write_text(json.dumps(record))
+    assert reproduce.verify() == 1
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.endswith("DIFFERS")] == ["T4"]

@@ -1,0 +1,83 @@
+"""Two measurements of the claims, at different seeds: do their numbers agree, and their verdicts?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+from scipy import stats
+
+from erf.errors import InvalidInput
+from experiments.claims.row import Row, Verdict
+from experiments.intervals import Interval
+
+NORMAL = 1.96  # standard errors on either side of a 95 % interval
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One claim measured twice.
+
+    Attributes:
+        id: Of the claim.
+        before, after: Both verdicts.
+        numbers: How many random numbers of the claim were compared.
+        largest: The largest of their differences, in units of 1.96 sqrt(se_new^2 + se_old^2); 0 without numbers.
+        p: Probability of a largest difference as large, by Bonferroni over the claim's numbers.
+        adjusted: The same by Holm over all claims compared.
+    """
+
+    id: str
+    before: Verdict
+    after: Verdict
+    numbers: int
+    largest: float
+    p: float
+    adjusted: float = 1.0
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the numbers do, all claims taken together at 5 %, and the verdict is the same."""
+        return self.adjusted >= LEVEL and self.before is self.after
+
+
+def compare(before: Sequence[Row], after: Sequence[Row]) -> list[Comparison]:
+    """Return a comparison for each claim that both measurements have numbers for.
+
+    Raises:
+        InvalidInput: A claim's numbers are not as many in both, as at other settings.
+    """
+    old = {row.id: row for row in before if row.parts}
+    found = [_compare(old[row.id], row) for row in after if row.parts and row.id in old]
+    adjusted = _holm(np.array([one.p for one in found]))
+    return [replace(one, adjusted=float(p)) for one, p in zip(found, adjusted, strict=True)]
+
+
+def _compare(before: Row, after: Row) -> Comparison:
+    old, new = (list(chain.from_iterable(part.intervals for part in row.parts)) for row in (before, after))
+    if len(old) != len(new):
+        raise InvalidInput(f"claim {after.id} has {len(old)} numbers in one measurement and {len(new)} in the other")
+    largest = max((_difference(*pair) for pair in zip(old, new, strict=True)), default=0.0)
+    p = min(1.0, len(new) * 2 * float(stats.norm.sf(NORMAL * largest)))
+    return Comparison(after.id, before.verdict, after.verdict, len(new), largest, p if new else 1.0)
+
+
+def _difference(old: Interval, new: Interval) -> float:
+    """Return how far the middles of two intervals lie apart, in roots of the sum of their squared half widths."""
+    apart = abs(sum(new) - sum(old)) / 2
+    width = float(np.hypot(old[1] - old[0], new[1] - new[0])) / 2
+    if not width:  # both exact
+        return float("inf") if apart else 0.0
+    return apart / width
+
+
+def _holm(p: np.ndarray) -> np.ndarray:
+    """Return p values adjusted by Holm (1979) for their number: the smallest times n, the next times n - 1, ..."""
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1)
+    return adjusted

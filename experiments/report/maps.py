@@ -1,0 +1,149 @@
+"""The maps of a record, packed for the page's inspector: values, Gaussian contour and the TRF's box."""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from erf import InfluenceMap, InvalidInput, fit_gaussian
+from erf.erf_size import TWO_SIGMA_MASS
+from erf.statistic import Statistic
+from experiments import attention
+
+WORTH_A_CONTOUR = 0.5  # r² of the fit, as in measure's pictures: below, the ellipse says nothing of the map
+RADIUS = math.sqrt(-2 * math.log(1 - TWO_SIGMA_MASS))  # of the contour at the paper's threshold, in sigma
+SMALLEST = 3  # side in pixels
+
+# Experiments whose maps are those of a whole image; all others' end where the TRF ends.
+OF_AN_IMAGE = ("architectures", "attention", "camvid", "cifar10", "growth_controls")
+
+
+@dataclass(frozen=True)
+class Contour:
+    """The Gaussian fit's ellipse at the ERF's threshold, in the map's pixels, and how good the fit is."""
+
+    row: float
+    column: float
+    radii: tuple[float, float]
+    degrees: float
+    r_squared: float
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One map: its key in arrays.npz, its sides, and where its values begin among all of the record.
+
+    ``box`` is top, bottom, left, right of the TRF, half-open; None where it is infinite, or unknown, which ``note``
+    says. ``theory`` is the key of the exact map of the same shape, whose cross-section is drawn beside this one's.
+    """
+
+    key: str
+    rows: int
+    columns: int
+    first: int
+    box: tuple[int, int, int, int] | None
+    note: str
+    contour: Contour | None
+    theory: str | None
+
+
+@dataclass(frozen=True)
+class Pack:
+    """All maps of a record; ``values`` holds one after the other: float16, little endian, peak 1, deflated, base64."""
+
+    maps: tuple[Shown, ...]
+    values: str
+
+
+def pack(result: Any) -> Pack | None:
+    """Return the maps among the arrays of a result; None if it has none."""
+    found = [key for key, values in result.arrays.items() if _is_map(key, values)]
+    measured_first = sorted(found, key=_is_theory)
+    arrays = {key: result.arrays[key].astype(np.float64) for key in measured_first}
+    shown, first = [], 0
+    for key, values in arrays.items():
+        shown.append(_shown(result, key, values, first, arrays))
+        first += values.size
+    if not shown:
+        return None
+    half = b"".join((values / np.abs(values).max()).astype("<f2").tobytes() for values in arrays.values())
+    return Pack(tuple(shown), base64.b64encode(zlib.compress(half, 9)).decode())
+
+
+def _is_map(key: str, values: np.ndarray) -> bool:
+    flat = values.ndim == 2 and min(values.shape) >= SMALLEST and values.dtype.kind == "f"
+    return flat and not key.endswith("resampled_sizes") and bool(values.any())
+
+
+def _is_theory(key: str) -> bool:
+    return key.startswith("theory")
+
+
+def _shown(result: Any, key: str, values: np.ndarray, first: int, arrays: dict[str, np.ndarray]) -> Shown:
+    box, note = _box(result, key, values.shape)
+    contour = _contour(values, box)
+    if contour is None:
+        note += f"{'; ' if note else ''}no Gaussian fits (r² below {WORTH_A_CONTOUR})"
+    rows, columns = values.shape
+    return Shown(key, rows, columns, first, box, note, contour, _theory(key, arrays))
+
+
+def _theory(key: str, arrays: dict[str, np.ndarray]) -> str | None:
+    """Return the key of a map's exact map: of its own, or of one that all of the record share."""
+    own = key.replace("map/", "theory/", 1)
+    candidates = (name for name in (own, "theory") if name != key and name in arrays)
+    return next((name for name in candidates if arrays[name].shape == arrays[key].shape), None)
+
+
+def _box(result: Any, key: str, shape: tuple[int, ...]) -> tuple[tuple[int, int, int, int] | None, str]:
+    """Return the TRF's box in the map, and what must be said of it."""
+    rows, columns = shape
+    if result.config.name not in OF_AN_IMAGE:
+        return (0, rows, 0, columns), ""
+    if result.config.name == "growth_controls":
+        return None, "the record does not hold the TRF: there is no box"
+    size = _trf_size(result, key)
+    if size is None:
+        return None, "the TRF is infinite: there is no box"
+    if size >= max(shape):
+        return None, f"the TRF, {size} pixels, is larger than the image: there is no box"
+    if not isinstance(result, attention.Result):
+        return None, f"the record does not say where in the image the TRF of {size} pixels begins"
+    top = rows // 2 - size // 2  # of the middle unit, of layers of stride 1
+    return (top, top + size, top, top + size), ""
+
+
+def _trf_size(result: Any, key: str) -> int | None:
+    """Return the TRF's size in pixels of the layer whose map is ``key``; None where it is infinite."""
+    name = key.partition("/")[2]
+    if isinstance(result, attention.Result):
+        place = attention.middle_place(result.config)
+        # Blocks that change nothing at some places are measured at one only.
+        points = [point for point in result.points if point.block == name]
+        return next((point.trf_size for point in points if point.below == place), points[0].trf_size)
+    if result.config.name == "architectures":
+        return [stage.trf_size for stage in result.stages if stage.network == name][-1]
+    return result.theoretical_receptive_field
+
+
+def _contour(values: np.ndarray, box: tuple[int, int, int, int] | None) -> Contour | None:
+    rows, columns = values.shape
+    top, bottom, left, right = box or (0, rows, 0, columns)
+    centre = ((top + bottom - 1) / 2, (left + right - 1) / 2)
+    try:
+        fit = fit_gaussian(InfluenceMap(np.abs(values), Statistic.rms, centre, ((top, bottom), (left, right)), 1))
+    except InvalidInput:  # no Gaussian has such a shape
+        return None
+    if fit.r_squared < WORTH_A_CONTOUR:
+        return None
+    variances, directions = np.linalg.eigh(fit.covariance)
+    short, long = (RADIUS * float(sigma) for sigma in np.sqrt(variances))
+    # The last eigenvector is that of the long axis; angles turn from columns towards rows, as on a screen.
+    degrees = math.degrees(math.atan2(directions[0, 1], directions[1, 1]))
+    row, column = (round(float(v), 2) for v in fit.centre)
+    return Contour(row, column, (round(long, 2), round(short, 2)), round(degrees, 1), round(fit.r_squared, 4))

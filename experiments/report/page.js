@@ -1,0 +1,194 @@
+"use strict";
+// The inspector of a record's maps. Values come as float16, deflated, in base64: see experiments/report/maps.py.
+
+const DECADES = 4; // of the logarithmic scale, below the peak
+// magma, every 16th colour and the last
+const COLOURS = ["000004", "0a0722", "180f3e", "2d1161", "440f76", "5a167e", "721f81", "892881", "a1307e", "b73779",
+  "cf4070", "e2506a", "f1605d", "f9795d", "fe9f6d", "fec488", "fcfdbf"]
+  .map(hex => [0, 2, 4].map(at => parseInt(hex.slice(at, at + 2), 16)));
+
+function colour(share) {
+  const place = Math.min(Math.max(share, 0), 1) * (COLOURS.length - 1);
+  const below = Math.min(Math.floor(place), COLOURS.length - 2);
+  return COLOURS[below].map((low, channel) => low + (COLOURS[below + 1][channel] - low) * (place - below));
+}
+
+function fromHalf(bits) {
+  const sign = bits & 0x8000 ? -1 : 1, exponent = bits >> 10 & 31, fraction = bits & 1023;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * fraction / 1024);
+}
+
+async function unpack(base64) {
+  const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const view = new DataView(await new Response(stream).arrayBuffer());
+  return Float64Array.from({length: view.byteLength / 2}, (_, at) => fromHalf(view.getUint16(2 * at, true)));
+}
+
+function heightOf(value, log) {
+  if (!log) return Math.max(value, 0);
+  return value > 0 ? Math.max(1 + Math.log10(value) / DECADES, 0) : 0;
+}
+
+function written(value) {
+  return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(4);
+}
+
+class Inspector {
+  constructor(root, pack, values) {
+    this.root = root;
+    this.maps = pack.maps;
+    this.values = values;
+    for (const name of ["which", "log", "contour", "box", "readout", "map", "bar", "across", "down", "note", "low"])
+      this[name] = root.querySelector("." + name);
+    this.which.addEventListener("change", () => this.choose());
+    for (const control of [this.log, this.contour, this.box]) control.addEventListener("change", () => this.draw());
+    for (const event of ["pointermove", "pointerdown"]) this.map.addEventListener(event, e => this.point(e));
+    this.map.addEventListener("keydown", e => this.step(e));
+    new ResizeObserver(() => this.draw()).observe(this.map);
+    this.choose();
+  }
+
+  choose() {
+    this.shown = this.maps[this.which.selectedIndex];
+    const {rows, columns, contour, box, note} = this.shown;
+    this.row = rows >> 1;
+    this.column = columns >> 1;
+    this.contour.disabled = !contour;
+    this.box.disabled = !box;
+    const said = contour ? [`Gaussian fit: r² = ${contour.r_squared}`] : [];
+    if (box) said.push(`TRF ${box[1] - box[0]} x ${box[3] - box[2]} pixels`);
+    if (note) said.push(note);
+    this.note.textContent = `${rows} x ${columns} pixels. ${said.join("; ")}.`;
+    this.map.style.aspectRatio = `${columns} / ${rows}`;
+    this.draw();
+  }
+
+  at(shown, row, column) {
+    return this.values[shown.first + row * shown.columns + column];
+  }
+
+  theory() {
+    return this.maps.find(other => other.key === this.shown.theory);
+  }
+
+  point(event) {
+    const frame = this.map.getBoundingClientRect(), {rows, columns} = this.shown;
+    const place = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
+    this.column = place((event.clientX - frame.left) / frame.width, columns);
+    this.row = place((event.clientY - frame.top) / frame.height, rows);
+    this.draw();
+  }
+
+  step(event) {
+    const move = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}[event.key];
+    if (!move) return;
+    event.preventDefault();
+    this.row = Math.min(Math.max(this.row + move[0], 0), this.shown.rows - 1);
+    this.column = Math.min(Math.max(this.column + move[1], 0), this.shown.columns - 1);
+    this.draw();
+  }
+
+  draw() {
+    this.read();
+    this.paint();
+    const {rows, columns} = this.shown;
+    const along = (count, pixel) => shown => Array.from({length: count}, (_, at) => this.at(shown, ...pixel(at)));
+    this.profile(this.across, `row ${this.row}: column (pixels)`, this.column, along(columns, at => [this.row, at]));
+    this.profile(this.down, `column ${this.column}: row (pixels)`, this.row, along(rows, at => [at, this.column]));
+    this.scale();
+  }
+
+  read() {
+    const exact = this.theory(), {row, column} = this;
+    let said = `row ${row}, column ${column}: ${written(this.at(this.shown, row, column))} of the peak`;
+    if (exact) said += `; exact theory ${written(this.at(exact, row, column))}`;
+    this.readout.textContent = said;
+  }
+
+  paint() {
+    const {rows, columns, first, contour, box} = this.shown;
+    const small = new OffscreenCanvas(columns, rows), pixels = new ImageData(columns, rows);
+    for (let at = 0; at < rows * columns; at++)
+      pixels.data.set([...colour(heightOf(this.values[first + at], this.log.checked)), 255], 4 * at);
+    small.getContext("2d").putImageData(pixels, 0, 0);
+    const zoom = Math.max(this.map.clientWidth * devicePixelRatio / columns, 0.1);
+    this.map.width = Math.round(columns * zoom);
+    this.map.height = Math.round(rows * zoom);
+    const pen = this.map.getContext("2d");
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(small, 0, 0, this.map.width, this.map.height);
+    pen.lineWidth = 1.5 * devicePixelRatio;
+    if (contour && this.contour.checked) this.ellipse(pen, zoom, contour);
+    if (box && this.box.checked) this.rectangle(pen, zoom, box);
+    this.cross(pen, zoom);
+  }
+
+  cross(pen, zoom) {
+    pen.setLineDash([]);
+    pen.lineWidth = devicePixelRatio;
+    pen.strokeStyle = "#ffffff80";
+    for (const [x, y, across, down] of [[0, this.row + .5, this.shown.columns, 0], [this.column + .5, 0, 0, this.shown.rows]]) {
+      pen.beginPath();
+      pen.moveTo(x * zoom, y * zoom);
+      pen.lineTo((x + across) * zoom, (y + down) * zoom);
+      pen.stroke();
+    }
+  }
+
+  ellipse(pen, zoom, {row, column, radii, degrees}) {
+    pen.strokeStyle = "#56B4E9";
+    pen.beginPath();
+    pen.ellipse((column + .5) * zoom, (row + .5) * zoom, radii[0] * zoom, radii[1] * zoom, degrees * Math.PI / 180, 0, 7);
+    pen.stroke();
+  }
+
+  rectangle(pen, zoom, [top, bottom, left, right]) {
+    const inset = pen.lineWidth / 2;
+    pen.strokeStyle = "#ffffff";
+    pen.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+    pen.strokeRect(left * zoom + inset, top * zoom + inset, (right - left) * zoom - 2 * inset,
+      (bottom - top) * zoom - 2 * inset);
+  }
+
+  profile(svg, name, here, values) {
+    const [width, height, left, bottom, top] = [420, 150, 44, 34, 8], exact = this.theory(), log = this.log.checked;
+    const mine = values(this.shown), x = at => left + at / (mine.length - 1) * (width - left - 8);
+    const y = value => top + (1 - Math.min(heightOf(value, log), 1)) * (height - top - bottom);
+    const path = all => all.map((value, at) => `${at ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+    const ticks = log ? [["1", 1], [`1e-${DECADES}`, 0]] : [["1", 1], ["0", 0]];
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.innerHTML = `<path class="axis" d="M${left} ${top}V${height - bottom}H${width - 8}"/>
+      <path class="axis here" d="M${x(here)} ${top}V${height - bottom}"/>
+      ${exact ? `<path class="line theory" d="${path(values(exact))}"/>` : ""}<path class="line" d="${path(mine)}"/>
+      ${ticks.map(([text, value]) => `<text x="${left - 5}" y="${y(value) + 4}" text-anchor="end">${text}</text>`).join("")}
+      <text x="${left}" y="${height - bottom + 14}">0</text>
+      <text x="${width - 8}" y="${height - bottom + 14}" text-anchor="end">${mine.length - 1}</text>
+      <text x="${(left + width) / 2}" y="${height - bottom + 28}" text-anchor="middle">${name}</text>
+      <text transform="translate(12 ${(height - bottom + top) / 2}) rotate(-90)" text-anchor="middle">influence / peak</text>`;
+  }
+
+  scale() {
+    const pen = this.bar.getContext("2d"), pixels = pen.createImageData(256, 1);
+    for (let at = 0; at < 256; at++) pixels.data.set([...colour(at / 255), 255], 4 * at);
+    pen.putImageData(pixels, 0, 0);
+    this.low.textContent = this.log.checked ? `1e-${DECADES} and less` : "0";
+  }
+}
+
+async function start(root) {
+  const pack = JSON.parse(root.querySelector("script").textContent);
+  root.inspector = new Inspector(root, pack, await unpack(pack.values));
+  root.dataset.ready = "true";
+}
+
+// Maps are unpacked when their record comes near the screen.
+const near = new IntersectionObserver(entries => {
+  for (const {isIntersecting, target} of entries)
+    if (isIntersecting) { near.unobserve(target); start(target); }
+}, {rootMargin: "400px"});
+for (const root of document.querySelectorAll(".inspector")) near.observe(root);
+
+document.getElementById("go").addEventListener("change", event => {
+  if (event.target.value) location.hash = event.target.value;
+});

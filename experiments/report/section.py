@@ -1,0 +1,139 @@
+"""What the page shows of one reference run: its figures, numbers, maps and provenance, or what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+from erf.errors import InvalidInput
+from experiments.experiment import Experiment, load
+from experiments.record import RESULT, Environment, is_complete, read_environment, read_record
+from experiments.report import maps, provenance
+from experiments.report.pictures import inlined
+
+# Settings that say how often something was measured, for captions.
+COUNTS = ("runs", "draws", "samples", "images", "seeds", "groups", "group_total")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as a data URI and what it shows in words; ``problem`` says why there is none."""
+
+    name: str
+    words: str
+    source: str = ""
+    width: int = 0
+    height: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One reference run.
+
+    ``problems`` says what is missing or damaged. ``digest`` is the SHA-256 of result.json, by which one sees whether
+    the page shows the record as it is.
+    """
+
+    name: str
+    experiment: Experiment
+    command: str
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    settings: dict[str, Any] | None = None
+    caption: str = ""
+    numbers: str = ""
+    pictures: tuple[Picture, ...] = ()
+    environment: Environment | None = None
+    maps: maps.Pack | None = None
+    digest: str = ""
+    files: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing or damaged."""
+        return not self.problems and not any(picture.problem for picture in self.pictures)
+
+
+def section(folder: Path, name: str, overrides: Sequence[str]) -> Section:
+    """Return what the page shows of the run ``name``, measured by ``overrides``, whose record is in ``folder/name``."""
+    record = folder / name
+    experiment = load(overrides[0].removeprefix("experiment="))
+    command = " ".join(["python run.py", *overrides])
+    if not is_complete(record):
+        return Section(name, experiment, command, (f"its record is missing: {name}/{RESULT}",))
+    try:
+        result = read_record(record, experiment.Result)
+    except InvalidInput as error:
+        return Section(name, experiment, command, (_within(error, folder),), files=_files(record))
+    environment, problems = _environment(record, folder)
+    return Section(
+        name=name,
+        experiment=experiment,
+        command=command,
+        problems=problems,
+        warnings=provenance.warnings(environment) if environment else (),
+        settings=msgspec.to_builtins(result.config),
+        caption=_caption(result),
+        numbers=as_text(experiment.summary(result)),
+        pictures=tuple(_pictures(record, experiment, folder)),
+        environment=environment,
+        maps=maps.pack(result),
+        digest=hashlib.sha256((record / RESULT).read_bytes()).hexdigest(),
+        files=_files(record),
+    )
+
+
+def as_text(summary: Any) -> str:
+    """Return a summary for the terminal as plain text."""
+    console = Console(width=160, record=True, file=io.StringIO())
+    console.print(summary)
+    return "\n".join(line.rstrip() for line in console.export_text().splitlines())
+
+
+def _environment(record: Path, folder: Path) -> tuple[Environment | None, tuple[str, ...]]:
+    try:
+        return read_environment(record), ()
+    except InvalidInput as error:
+        return None, (_within(error, folder),)
+
+
+def _within(error: InvalidInput, folder: Path) -> str:
+    """Return a message with paths as the page's reader knows them."""
+    return str(error).replace(f"{folder}/", "")
+
+
+def _files(record: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in record.iterdir() if not path.name.startswith(".")))
+
+
+def _caption(result: Any) -> str:
+    """Return statistic, runs, seed and interval of a record, as far as its settings name them."""
+    settings = result.config
+    named = [key for key in ("statistic", *COUNTS, "seed") if hasattr(settings, key)]
+    said = [f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in named]
+    resampled = f" from {settings.bootstrap} resamplings" if getattr(settings, "bootstrap", 0) else ""
+    return f"{', '.join(said).capitalize()}; intervals are 95 %{resampled}."
+
+
+def _pictures(record: Path, experiment: Experiment, folder: Path) -> list[Picture]:
+    figures = importlib.import_module(f"experiments.figures.{experiment.name}")
+    words = {experiment.name: figures.__doc__ or ""}
+    words |= {name: draw.__doc__ or "" for name, draw in experiment.others.items()}
+    return [_picture(record, name, text.partition("\n")[0], folder) for name, text in words.items()]
+
+
+def _picture(record: Path, name: str, words: str, folder: Path) -> Picture:
+    try:
+        source, (width, height) = inlined(record / f"{name}.png")
+    except InvalidInput as error:
+        return Picture(name, words, problem=_within(error, folder))
+    return Picture(name, words, source, width, height)

@@ -1,0 +1,171 @@
+"""The report in a real browser, as a reader opens it: from a file, without a network."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments.reference import REFERENCE, RUNS
+from experiments.report.page import write_report
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"no browser: none of {', '.join(BROWSERS)} is installed")
+
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SCREENSHOTS = os.environ.get("ERF_SCREENSHOTS")  # a folder to look at what the tests see
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """Return the report of the committed records, of which one is missing and one damaged."""
+    folder = tmp_path_factory.mktemp("evidence")
+    for name in ("exact_theory", "nonlinearities", "kernels", "attention"):
+        shutil.copytree(REFERENCE / name, folder / name)
+    (folder / "sparse_connections").mkdir()
+    (folder / "sparse_connections" / "result.json").write_text("{")
+    return write_report(folder, RUNS)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with playwright.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+def opened(browser, report: Path, viewport=WIDE, scheme="light"):
+    """Return a page whose ``said`` collects every console message, error and request beyond the file."""
+    page = browser.new_page(viewport=viewport, color_scheme=scheme)
+    page.said = []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.on("request", lambda asked: asked.url.startswith(("file:", "data:")) or page.said.append(asked.url))
+    page.goto(report.as_uri())
+    return page
+
+
+@pytest.fixture
+def page(browser, report):
+    page = opened(browser, report)
+    yield page
+    assert page.said == []
+    page.close()
+
+
+def inspector(page, run: str):
+    """Return the inspector of a run's maps, unpacked."""
+    root = page.locator(f"#{run} .inspector")
+    root.scroll_into_view_if_needed()
+    page.wait_for_selector(f"#{run} .inspector[data-ready=true]")
+    return root
+
+
+def pixels(root) -> str:
+    """Return the picture of the map as text that differs where the picture does."""
+    return root.locator("canvas.map").evaluate("canvas => canvas.toDataURL()")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_page_opens_clean_and_fits_the_screen(browser, report, viewport, scheme):
+    page = opened(browser, report, viewport, scheme)
+    loaded = page.locator("img").evaluate_all("all => all.map(image => image.complete && image.naturalWidth > 100)")
+    assert loaded == [True] * 4
+    assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+    for run in ("exact_theory", "nonlinearities", "kernels", "attention"):
+        inspector(page, run)
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)"
+    assert dark is (scheme == "dark")
+    if SCREENSHOTS:
+        page.screenshot(path=Path(SCREENSHOTS, f"report-{viewport['width']}-{scheme}.png"), full_page=True)
+    assert page.said == []
+    page.close()
+
+
+def test_every_figure_has_a_text_alternative(page):
+    alternatives = page.locator("img").evaluate_all("all => all.map(image => image.alt)")
+    assert all(len(text) > 40 for text in alternatives)
+    page.locator("#kernels summary", has_text="as text").click()
+    assert "strength" in page.locator("#kernels pre").inner_text()
+
+
+def test_hovering_reads_the_pixel_under_the_pointer_and_the_arrow_keys_the_next(page):
+    root = inspector(page, "kernels")
+    root.locator(".which").select_option("map/lopsided")
+    frame = root.locator("canvas.map").bounding_box()
+    side = frame["width"] / 41
+    root.locator("canvas.map").hover(position={"x": 26.5 * side, "y": 23.5 * side})
+    values = {
+        at: root.evaluate(f"root => root.inspector.at(root.inspector.shown, {at})") for at in ("23, 26", "23, 27")
+    }
+    assert 0.5 < values["23, 26"] <= 1
+    assert root.locator(".readout").inner_text().startswith(f"row 23, column 26: {values['23, 26']:.4f} of the peak")
+    root.locator("canvas.map").press("ArrowRight")
+    assert root.locator(".readout").inner_text().startswith(f"row 23, column 27: {values['23, 27']:.4f} of the peak")
+    assert "exact theory" in root.locator(".readout").inner_text()
+
+
+def test_values_arrive_as_they_are_recorded(page):
+    import numpy as np
+
+    with np.load(REFERENCE / "kernels" / "arrays.npz") as arrays:
+        recorded = arrays["map/lopsided"] / arrays["map/lopsided"].max()
+    root = inspector(page, "kernels")
+    root.locator(".which").select_option("map/lopsided")
+    shown = root.evaluate("({inspector: i}) => Array.from(i.values.slice(i.shown.first, i.shown.first + 41 * 41))")
+    np.testing.assert_allclose(np.reshape(shown, (41, 41)), recorded, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("control", ["log", "contour", "box"])
+def test_each_switch_changes_the_picture_and_back(page, control):
+    root = inspector(page, "kernels")
+    before = pixels(root)
+    root.locator(f".{control}").click()
+    assert pixels(root) != before
+    root.locator(f".{control}").click()
+    assert pixels(root) == before
+
+
+def test_the_logarithmic_scale_lifts_the_flanks_of_the_cross_section(page):
+    root = inspector(page, "exact_theory")
+    before = root.locator(".across .line").last.get_attribute("d")
+    root.locator(".log").click()
+    assert root.locator(".across .line").last.get_attribute("d") != before
+    assert "1e-4" in root.locator(".low").inner_text()
+    assert root.locator(".across .line.theory").count() == 1
+
+
+def test_switches_that_mean_nothing_here_are_off(page):
+    root = inspector(page, "attention")
+    root.locator(".which").select_option("map/self_attention")
+    assert root.locator(".box").is_disabled()
+    assert "the TRF is infinite" in root.locator(".note").inner_text()
+    root.locator(".which").select_option("map/none")
+    assert root.locator(".box").is_enabled()
+    assert "TRF 21 x 21 pixels" in root.locator(".note").inner_text()
+
+
+def test_links_lead_to_records_and_sections(page):
+    page.locator("#claim-T3 a").click()
+    assert page.url.endswith("#kernels")
+    page.locator("#go").select_option("exact_theory")
+    page.wait_for_url("**#exact_theory")
+    links = page.locator("article .files a, nav a, .claims a").evaluate_all("all => all.map(one => one.href)")
+    for link in links:
+        path, _, anchor = link.removeprefix("file://").partition("#")
+        assert Path(path).exists()
+        assert not anchor or page.locator(f"[id='{anchor}']").count() == 1
+
+
+def test_missing_and_damaged_records_are_shown_as_such(page):
+    assert "its record is missing: erf_growth/result.json" in page.locator("#erf_growth .problem").inner_text()
+    assert "sparse_connections/result.json is damaged" in page.locator("#sparse_connections .problem").inner_text()
+    assert "sparse_connections/result.json is damaged" in page.locator("#claim-A1 .problem").inner_text()
+    assert "record missing: gaussian_shape" in page.locator("#claim-F1 .problem").inner_text()
+    assert page.locator("article").count() == len(RUNS)

@@ -1,0 +1,173 @@
+import hashlib
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from experiments.claims import rows
+from experiments.exact_theory import Result
+from experiments.record import Environment, read_environment, read_record
+from experiments.reference import REFERENCE, RUNS
+from experiments.report import maps, provenance
+from experiments.report.page import claim_rows, render
+from experiments.report.section import section
+from scripts import report
+
+LARGEST = 8 * 2**20  # bytes of the page
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The records of two runs, of which all the rest are missing."""
+    for name in ("exact_theory", "nonlinearities"):
+        shutil.copytree(REFERENCE / name, tmp_path / name)
+    return tmp_path
+
+
+def told(folder, name="exact_theory"):
+    return section(folder, name, RUNS[name])
+
+
+def test_the_committed_page_shows_the_committed_records():
+    page = (REFERENCE / "report.html").read_text()
+    shown = dict(re.findall(r'<article id="(\w+)"[^>]*data-record-sha256="(\w+)"', page))
+    records = {name: REFERENCE / name / "result.json" for name in RUNS}
+    digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in records.items() if path.exists()}
+    assert shown == digests
+    assert re.findall(r'<tr id="claim-(\w+)">', page) == [row.id for row in rows()]
+    for row in rows():
+        verdict = re.search(rf'<tr id="claim-{row.id}">.*?class="verdict (\w+)"', page, re.DOTALL)
+        assert verdict
+        assert verdict[1] == row.verdict.name
+    assert len(page.encode()) < LARGEST
+
+
+class Loads(HTMLParser):
+    """Collects what a page loads from elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        keys = {"link": "href", "a": None}.get(tag, "src")
+        self.found += [value for key, value in attrs if key == keys and not value.startswith("data:")]
+
+
+def test_the_page_loads_nothing(folder):
+    page = render(folder)
+    parser = Loads()
+    parser.feed(page)
+    assert parser.found == []
+    assert not re.search(r"@import|url\((?!data:)", page)
+    parser.feed('<img src="http://example.org/a.png">')
+    assert parser.found == ["http://example.org/a.png"]
+
+
+def test_a_whole_record_has_all_its_parts(folder):
+    one = told(folder)
+    assert one.complete
+    assert one.command == "python run.py experiment=exact_theory"
+    assert one.caption.startswith("Statistic mean_square, runs 4000, seed 0; intervals are 95 % from 1000")
+    assert "(3, 5, 7, 9, 10)" in one.numbers
+    assert one.pictures[0].source.startswith("data:image/webp;base64,")
+    assert {"result.json", "arrays.npz", "exact_theory.svg"} <= set(one.files)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("result.json", None, "its record is missing: exact_theory/result.json"),
+        ("result.json", b"{", "exact_theory/result.json is damaged"),
+        ("arrays.npz", None, "exact_theory/arrays.npz is missing"),
+        ("arrays.npz", b"PK", "exact_theory/arrays.npz is damaged"),
+        ("environment.json", None, "exact_theory/environment.json is missing"),
+        ("exact_theory.png", None, "exact_theory/exact_theory.png is missing"),
+        ("exact_theory.png", b"\x89PNG", "exact_theory/exact_theory.png is damaged"),
+    ],
+)
+def test_what_is_missing_or_damaged_is_named_and_shown(folder, file, content, message):
+    path = folder / "exact_theory" / file
+    path.unlink() if content is None else path.write_bytes(content)
+    one = told(folder)
+    problems = [*one.problems, *(picture.problem for picture in one.pictures)]
+    assert any(message in problem for problem in problems)
+    assert not one.complete
+    page = render(folder)
+    assert message in page
+    assert '<article id="exact_theory" class="incomplete"' in page
+
+
+def test_a_truncated_figure_is_damaged(folder):
+    path = folder / "exact_theory" / "exact_theory.png"
+    path.write_bytes(path.read_bytes()[:5000])
+    assert "is damaged" in told(folder).pictures[0].problem
+
+
+def test_every_claim_has_its_row_whatever_is_missing(folder, tmp_path):
+    (folder / "nonlinearities" / "result.json").write_text("{")
+    found = {claim.row.id: claim for claim in claim_rows(folder)}
+    assert list(found) == [row.id for row in rows()]
+    assert found["T1"].problem == ""
+    assert "nonlinearities/result.json is damaged" in found["F1b"].problem
+    assert found["R3"].problem == "record missing: attention, attention_mean_square"
+    assert [len(claim.row.parts) for claim in claim_rows(tmp_path / "nothing")] == [0] * len(found)
+
+
+def environment(**others):
+    values = json.loads((REFERENCE / "exact_theory" / "environment.json").read_text())
+    return Environment(**values | others)
+
+
+@pytest.mark.parametrize(
+    ("others", "warning"),
+    [
+        ({"dirty": True}, "dirty tree"),
+        ({"commit": None, "dirty": None}, "the code is unknown"),
+        ({"earlier_commits": ("abc",)}, "at other commits: abc"),
+        ({"versions": {"torch": "2.0.0"}}, "measured with torch 2.0.0; pinned is "),
+    ],
+)
+def test_records_of_doubtful_origin_are_marked(folder, others, warning):
+    assert provenance.warnings(environment()) == ()
+    assert len(provenance.warnings(environment(**others))) == 1
+    path = folder / "exact_theory" / "environment.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | others))
+    assert warning in render(folder)
+    assert read_environment(path.parent).dirty is others.get("dirty", False)
+
+
+def test_maps_are_packed_with_contour_box_and_theory():
+    result = read_record(REFERENCE / "exact_theory", Result)
+    packed = maps.pack(result)
+    assert packed
+    random, relu, exact = packed.maps
+    assert [one.key for one in packed.maps] == ["random", "relu", "theory"]
+    assert (random.rows, random.columns, relu.first, exact.first) == (21, 21, 441, 882)
+    assert random.box == (0, 21, 0, 21)
+    assert (random.theory, exact.theory) == ("theory", None)
+    assert exact.contour
+    # Variance 2 n / 3 along each axis at depth 10; the contour is at 2.486 sigma.
+    assert exact.contour.radii == pytest.approx((2.486 * np.sqrt(20 / 3),) * 2, rel=0.02)
+    assert (exact.contour.row, exact.contour.column) == (10, 10)
+
+
+def test_the_box_in_an_image_is_the_blocks_own():
+    one = told(REFERENCE, "attention")
+    assert one.maps
+    found = {shown.key: shown for shown in one.maps.maps}
+    assert found["map/none"].box == (14, 35, 14, 35)
+    assert found["map/residual"].box == (4, 45, 4, 45)
+    assert found["map/self_attention"].box is None
+    assert "infinite" in found["map/self_attention"].note
+
+
+def test_the_command_writes_the_report(folder, capsys):
+    assert report.main([str(folder)]) == 0
+    assert "report.html" in capsys.readouterr().out
+    assert (folder / "report.html").read_text() == render(folder)
+    assert report.main([str(folder / "typo")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
