@@ -1,13 +1,15 @@
 """Influence maps of many random stacks at once (sections 2.2, 2.4 and 3.1), touching only what can matter.
 
 The unit's cone is all that is computed: the forward pass runs without padding on an input of exactly the TRF, and the
-backward pass grows from one pixel to the TRF by one kernel a layer. A linear stack needs no forward pass. Several runs,
-each with its own weights, share every call as the groups of one convolution.
+backward pass grows from one pixel to the TRF by one kernel a layer. A linear stack needs no forward pass, and is met
+from both ends: its lower layers are one convolution, whose kernel is far smaller than the TRF while it is built up from
+the image. Several runs, each with its own weights, share every call as the groups of one convolution.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,8 +24,9 @@ from erf.noise import Noise
 from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.statistic import Statistic
 
-# Runs share a call while one layer's activations of all of them stay near the size of a processor's cache.
-BATCH_BYTES = 8 * 2**20
+# Runs share a call while one layer's activations of all of them stay near the size of a core's cache. What is kept at
+# once is at most that for each layer's weights and slopes.
+BATCH_BYTES = 5 * 2**19
 
 
 def stack_influence(
@@ -113,7 +116,8 @@ def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]
         case Activation.none:
             return z, None
         case Activation.relu:
-            return z.relu(), z > 0
+            y = z.relu_()
+            return y, y.sign()
         case Activation.leaky_relu:
             return F.leaky_relu(z), torch.where(z > 0, torch.ones_like(z), 0.01)
         case Activation.tanh:
@@ -125,21 +129,79 @@ def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]
 
 
 def _backward(directions: Tensor, weights: list[Tensor], slopes: list[Tensor | None]) -> Tensor:
+    """Return the influence ``[R, C_in, S, S]`` of the outputs' sum with ``directions [R, C]`` on the input."""
+    meeting = _meeting_layer(weights, slopes)
     g = directions[:, :, None, None]
-    for weight, slope in zip(reversed(weights), reversed(slopes), strict=True):
+    for weight, slope in zip(reversed(weights[meeting:]), reversed(slopes[meeting:]), strict=True):
         if slope is not None:
-            g = g * slope
-        turned = weight.flip(-2, -1).transpose(1, 2)
-        g = _group_convolve(g, turned, padding=weight.shape[-1] - 1)
-    return g
+            g = g.mul_(slope)
+        g = _group_convolve(g, weight.flip(-2, -1).transpose(1, 2), padding=weight.shape[-1] - 1)
+    if not meeting:
+        return g
+    slope = slopes[meeting - 1]
+    return _through_one_kernel(g if slope is None else g.mul_(slope), _kernel_of_layers(weights[:meeting]))
 
 
-def _group_convolve(x: Tensor, weights: Tensor, padding: int = 0) -> Tensor:
-    """Convolve run r's ``x [R, C_in, H, W]`` with run r's ``weights [R, C_out, C_in, k, k]``."""
+def _meeting_layer(weights: list[Tensor], slopes: list[Tensor | None]) -> int:
+    """Return how many of the lowest layers to make one kernel of, for the fewest multiplications.
+
+    There must be no slopes between them; 0 leaves all layers to the backward pass.
+    """
+    linear = next((layer for layer, slope in enumerate(slopes, 1) if slope is not None), len(weights))
+    return min(range(linear + 1), key=partial(_multiplications, weights))
+
+
+def _multiplications(weights: list[Tensor], meeting: int) -> int:
+    (_, channels, inputs, kernel, _), depth = weights[0].shape, len(weights)
+    layer = (channels * kernel) ** 2
+    sides = [1 + layers * (kernel - 1) for layers in range(depth + 1)]
+    if not meeting:
+        return layer * sum(side**2 for side in sides[:-2]) + channels * inputs * (kernel * sides[-2]) ** 2
+    above = layer * sum(side**2 for side in sides[: depth - meeting])
+    below = layer * sum(inputs * side**2 for side in sides[1:meeting])
+    joining = channels * inputs * sides[meeting] ** 2 * sides[depth - meeting] * sides[-1]
+    return above + below + joining
+
+
+def _kernel_of_layers(weights: list[Tensor]) -> Tensor:
+    """Return the kernels ``[R, C, C_in, k, k]`` of the linear layers with these weights, first layer first.
+
+    The kernel of each input channel grows by one layer at a time, as a gradient does from above.
+    """
+    inputs = []
+    for kernel in weights[0].unbind(2):
+        for weight in weights[1:]:
+            kernel = _group_convolve(kernel, weight.flip(-2, -1), padding=weight.shape[-1] - 1)
+        inputs.append(kernel)
+    return torch.stack(inputs, 2)
+
+
+def _through_one_kernel(g: Tensor, kernels: Tensor) -> Tensor:
+    """Take ``g [R, C, H, H]`` backward through a convolution with large ``kernels [R, C, C_in, k, k]``.
+
+    A kernel's rows are convolved with those of g as the channels of one call, [C] to [C_in k] channels; then row u of
+    the kernel adds to the output u rows further down.
+    """
+    (runs, _, side, _), (inputs, k) = g.shape, kernels.shape[2:4]
+    rows = kernels.flip(-1).permute(0, 2, 3, 1, 4).flatten(1, 2)[:, :, :, None]  # [R, C_in k, C, 1, k]
+    influence = g.new_zeros(runs, inputs, side + k - 1, side + k - 1)
+    for run in range(runs):
+        products = _group_convolve(g[run : run + 1], rows[run : run + 1], padding=(0, k - 1))
+        products = products.contiguous().unflatten(1, (inputs, k))
+        for u in range(k):
+            influence[run, :, u : u + side] += products[0, :, u]
+    return influence
+
+
+def _group_convolve(x: Tensor, weights: Tensor, padding: int | tuple[int, int] = 0) -> Tensor:
+    """Convolve run r's ``x [R, C_in, H, W]`` with run r's ``weights [R, C_out, C_in, *kernel]``.
+
+    With the channels of all runs innermost in memory, CPU libraries need not reorder fields before and after.
+    """
     runs, c_out, c_in, *kernel = weights.shape
     out = F.conv2d(
-        x.reshape(1, runs * c_in, *x.shape[2:]),
-        weights.reshape(runs * c_out, c_in, *kernel),
+        x.reshape(1, runs * c_in, *x.shape[2:]).contiguous(memory_format=torch.channels_last),
+        weights.reshape(runs * c_out, c_in, *kernel).contiguous(memory_format=torch.channels_last),
         padding=padding,
         groups=runs,
     )
