@@ -34,8 +34,8 @@ class Init(StrEnum):
 def _normal_(init: Init) -> Callable[[Tensor, torch.Generator | None], Tensor]:
     # As nn.init draws, to the bit; for a small kernel, its bookkeeping takes as long as the drawing.
     def fill(weight: Tensor, generator: torch.Generator | None) -> Tensor:
-        c_out, c_in = weight.shape[:2]
-        std = math.sqrt(weight_variance(init, c_in, c_out, weight[0, 0].numel()))
+        c_out, c_in, *positions = weight.shape
+        std = math.sqrt(weight_variance(init, c_in, c_out, math.prod(positions)))
         weight.detach().normal_(0, std, generator=generator)
         return weight
 

@@ -1,15 +1,17 @@
 """Influence maps of many random stacks at once (sections 2.2, 2.4 and 3.1), touching only what can matter.
 
 The unit's cone is all that is computed: the forward pass runs without padding on an input of exactly the TRF, and the
-backward pass grows from one pixel to the TRF by one kernel a layer. A linear stack needs no forward pass, and is met
-from both ends: its lower layers are one convolution, whose kernel is far smaller than the TRF while it is built up from
-the image. Several runs, each with its own weights, share every call as the groups of one convolution.
+backward pass grows from one pixel to the TRF by one kernel a layer. Several runs, each with its own weights, share
+every call as the groups of one convolution.
+
+A linear stack needs no forward pass and is met from both ends. Its lower layers are one convolution, whose kernel
+grows layer by layer from the image as the gradient does from the unit; where the two have grown so far that joining
+them costs less than going on, they are convolved. That takes about a third of the multiplications.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -24,9 +26,13 @@ from erf.noise import Noise
 from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.statistic import Statistic
 
-# Runs share a call while one layer's activations of all of them stay near the size of a core's cache. What is kept at
-# once is at most that for each layer's weights and slopes.
-BATCH_BYTES = 5 * 2**19
+# Runs share a call while one layer's activations of all of them stay near the size of a core's cache. Memory is at most
+# about this much for each layer, whatever the number of runs.
+BATCH_BYTES = 9 * 2**18
+LEAK = 0.01  # slope of leaky_relu below 0, torch's default
+
+Slope = Callable[[Tensor], Tensor]
+"""Takes a gradient back through what follows a convolution: multiplies it by the slope there."""
 
 
 def stack_influence(
@@ -59,15 +65,15 @@ def stack_influence(
     Raises:
         InvalidInput: A gradient is not finite; the message names the run.
     """
-    side = stack.trf_size
-    size = max(1, BATCH_BYTES // (stack.channels * side**2 * dtype.itemsize))
+    meeting = _meeting_layer(stack)
+    size = _batch_size(stack, meeting, dtype)
     with full_float32(), torch.no_grad():
         for first in range(0, len(runs), size):
             batch = runs[first : first + size]
             weights = [w.to(device, dtype) for w in _draw_weights(stack, batch, seed)]
             slopes = _slopes(stack, weights, batch, seed, noise)
             directions = [output_direction(aggregation, stack.channels, seed, run) for run in batch]
-            influence = _backward(torch.stack(directions).to(weights[0]), weights, slopes)
+            influence = _backward(torch.stack(directions).to(weights[0]), weights, slopes, meeting)
             _require_finite(influence, batch, stack)
             yield influence
 
@@ -97,115 +103,122 @@ def _draw_weights(stack: ConvStack, batch: range, seed: int) -> list[Tensor]:
     return [torch.stack(layer) for layer in zip(*drawn, strict=True)]
 
 
-def _slopes(stack: ConvStack, weights: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Tensor | None]:
-    """Return the derivative of each layer's activation at its input, ``[R, C, S_l, S_l]``; None where it is 1."""
+def _slopes(stack: ConvStack, weights: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Slope | None]:
+    """Return what multiplies ``[R, C, S_l, S_l]`` by the slope of each layer's activation; None where that is 1."""
     if stack.activation is Activation.none:
         return [None] * stack.depth
     shape = (stack.input_channels, stack.trf_size, stack.trf_size)
     x = torch.stack([noise.draw(shape, generator(seed, run, INPUTS)) for run in batch]).to(weights[0])
     slopes = []
     for weight, activation in zip(weights, stack.layer_activations(), strict=True):
-        z = _group_convolve(x, weight)
-        x, slope = _activate(z, activation)
+        x, slope = _activate(_correlate(x, weight), activation)
         slopes.append(slope)
     return slopes
 
 
-def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]:
+def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Slope | None]:
+    """Return the activation of z, in z's memory, and its slope, which is known from the output."""
+    aten = torch.ops.aten
     match activation:
         case Activation.none:
             return z, None
         case Activation.relu:
             y = z.relu_()
-            return y, y.sign()
+            return y, lambda g: aten.threshold_backward(g, y, 0)
         case Activation.leaky_relu:
-            return F.leaky_relu(z), torch.where(z > 0, torch.ones_like(z), 0.01)
+            y = F.leaky_relu_(z, LEAK)
+            return y, lambda g: aten.leaky_relu_backward(g, y, LEAK, True)
         case Activation.tanh:
-            y = z.tanh()
-            return y, 1 - y**2
+            y = z.tanh_()
+            return y, lambda g: aten.tanh_backward(g, y)
         case Activation.sigmoid:
-            y = z.sigmoid()
-            return y, y * (1 - y)
+            y = z.sigmoid_()
+            return y, lambda g: aten.sigmoid_backward(g, y)
 
 
-def _backward(directions: Tensor, weights: list[Tensor], slopes: list[Tensor | None]) -> Tensor:
-    """Return the influence ``[R, C_in, S, S]`` of the outputs' sum with ``directions [R, C]`` on the input."""
-    meeting = _meeting_layer(weights, slopes)
+def _meeting_layer(stack: ConvStack) -> int:
+    """Return how many of the lowest layers to make one kernel of, for the fewest multiplications; 0: none."""
+    if stack.activation is not Activation.none:
+        return 0
+    return min(range(stack.depth), key=lambda layers: _multiplications(stack, layers))
+
+
+def _multiplications(stack: ConvStack, meeting: int) -> int:
+    """Return how many a run of a linear stack takes; that many of its layers are one kernel."""
+    grown = [1 + layers * (stack.kernel_size - 1) for layers in range(stack.depth + 1)]
+    above, below = grown[stack.depth - meeting], grown[meeting]
+    inputs, layer = stack.input_channels, (stack.channels * stack.kernel_size) ** 2
+    if not meeting:
+        return layer * sum(side**2 for side in grown[:-2]) + layer // stack.channels * inputs * grown[-2] ** 2
+    layers = layer * (
+        sum(side**2 for side in grown[: -1 - meeting]) + inputs * sum(side**2 for side in grown[1:meeting])
+    )
+    return layers + stack.channels * inputs * below**2 * above * (above + below - 1)
+
+
+def _batch_size(stack: ConvStack, meeting: int, dtype: torch.dtype) -> int:
+    side = stack.trf_size - meeting * (stack.kernel_size - 1)
+    return max(1, BATCH_BYTES // (stack.channels * side**2 * dtype.itemsize))
+
+
+def _backward(directions: Tensor, weights: list[Tensor], slopes: list[Slope | None], meeting: int) -> Tensor:
+    """Return the influence ``[R, C_in, S, S]`` of the outputs' sum with ``directions [R, C]`` on the input.
+
+    Each step convolves with a kernel turned by 180 degrees. Where there are no slopes, the gradient itself is kept
+    turned instead, and turned back at the end.
+    """
+    linear = not any(slopes)
+    if not linear:
+        weights = [weight.flip(-2, -1) for weight in weights]
     g = directions[:, :, None, None]
     for weight, slope in zip(reversed(weights[meeting:]), reversed(slopes[meeting:]), strict=True):
-        if slope is not None:
-            g = g.mul_(slope)
-        g = _group_convolve(g, weight.flip(-2, -1).transpose(1, 2), padding=weight.shape[-1] - 1)
-    if not meeting:
-        return g
-    slope = slopes[meeting - 1]
-    return _through_one_kernel(g if slope is None else g.mul_(slope), _kernel_of_layers(weights[:meeting]))
-
-
-def _meeting_layer(weights: list[Tensor], slopes: list[Tensor | None]) -> int:
-    """Return how many of the lowest layers to make one kernel of, for the fewest multiplications.
-
-    There must be no slopes between them; 0 leaves all layers to the backward pass.
-    """
-    linear = next((layer for layer, slope in enumerate(slopes, 1) if slope is not None), len(weights))
-    return min(range(linear + 1), key=partial(_multiplications, weights))
-
-
-def _multiplications(weights: list[Tensor], meeting: int) -> int:
-    (_, channels, inputs, kernel, _), depth = weights[0].shape, len(weights)
-    layer = (channels * kernel) ** 2
-    sides = [1 + layers * (kernel - 1) for layers in range(depth + 1)]
-    if not meeting:
-        return layer * sum(side**2 for side in sides[:-2]) + channels * inputs * (kernel * sides[-2]) ** 2
-    above = layer * sum(side**2 for side in sides[: depth - meeting])
-    below = layer * sum(inputs * side**2 for side in sides[1:meeting])
-    joining = channels * inputs * sides[meeting] ** 2 * sides[depth - meeting] * sides[-1]
-    return above + below + joining
+        g = _correlate(g if slope is None else slope(g), weight.transpose(1, 2), full=True)
+    if meeting:
+        g = _join(g, _kernel_of_layers(weights[:meeting]))
+    return g.flip(-2, -1) if linear else g
 
 
 def _kernel_of_layers(weights: list[Tensor]) -> Tensor:
-    """Return the kernels ``[R, C, C_in, k, k]`` of the linear layers with these weights, first layer first.
-
-    The kernel of each input channel grows by one layer at a time, as a gradient does from above.
-    """
+    """Return ``[R, C, C_in, k, k]``, the influence of each input channel's pixels on the last of these linear layers."""
     inputs = []
-    for kernel in weights[0].unbind(2):
+    for kernel in weights[0].flip(-2, -1).unbind(2):
         for weight in weights[1:]:
-            kernel = _group_convolve(kernel, weight.flip(-2, -1), padding=weight.shape[-1] - 1)
+            kernel = _correlate(kernel, weight, full=True)
         inputs.append(kernel)
     return torch.stack(inputs, 2)
 
 
-def _through_one_kernel(g: Tensor, kernels: Tensor) -> Tensor:
-    """Take ``g [R, C, H, H]`` backward through a convolution with large ``kernels [R, C, C_in, k, k]``.
+def _join(g: Tensor, kernels: Tensor) -> Tensor:
+    """Convolve ``g [R, C, H, H]`` with large ``kernels [R, C, C_in, k, k]``, summed over C.
 
-    A kernel's rows are convolved with those of g as the channels of one call, [C] to [C_in k] channels; then row u of
-    the kernel adds to the output u rows further down.
+    Each row of the kernel is a channel of one convolution along the rows of g, [C] to [C_in k]; then the products with
+    row u are added u rows further down.
     """
     (runs, _, side, _), (inputs, k) = g.shape, kernels.shape[2:4]
-    rows = kernels.flip(-1).permute(0, 2, 3, 1, 4).flatten(1, 2)[:, :, :, None]  # [R, C_in k, C, 1, k]
-    influence = g.new_zeros(runs, inputs, side + k - 1, side + k - 1)
+    rows = kernels.flip(-1).permute(0, 2, 3, 1, 4).flatten(1, 2).unsqueeze(3)  # [R, C_in k, C, 1, k]
+    joined = g.new_zeros(runs, inputs, side + k - 1, side + k - 1)
     for run in range(runs):
-        products = _group_convolve(g[run : run + 1], rows[run : run + 1], padding=(0, k - 1))
-        products = products.contiguous().unflatten(1, (inputs, k))
+        products = _correlate(g[run : run + 1], rows[run : run + 1], full=True)
+        products = products.unflatten(1, (inputs, k))
         for u in range(k):
-            influence[run, :, u : u + side] += products[0, :, u]
-    return influence
+            joined[run, :, u : u + side].add_(products[0, :, u])
+    return joined
 
 
-def _group_convolve(x: Tensor, weights: Tensor, padding: int | tuple[int, int] = 0) -> Tensor:
-    """Convolve run r's ``x [R, C_in, H, W]`` with run r's ``weights [R, C_out, C_in, *kernel]``.
+def _correlate(x: Tensor, weights: Tensor, full: bool = False) -> Tensor:
+    """Cross-correlate run r's ``x [R, C_in, H, W]`` with run r's ``weights [R, C_out, C_in, kh, kw]``.
 
-    With the channels of all runs innermost in memory, CPU libraries need not reorder fields before and after.
+    Where the kernel is inside x; with ``full``, wherever it touches x. The channels of all runs lie innermost in memory
+    ("channels last"), in which order CPU libraries convolve fields as they are; the result lies so too.
     """
-    runs, c_out, c_in, *kernel = weights.shape
+    runs, _, c_in, height, width = weights.shape
     out = F.conv2d(
         x.reshape(1, runs * c_in, *x.shape[2:]).contiguous(memory_format=torch.channels_last),
-        weights.reshape(runs * c_out, c_in, *kernel).contiguous(memory_format=torch.channels_last),
-        padding=padding,
+        weights.permute(0, 1, 3, 4, 2).contiguous().flatten(0, 1).permute(0, 3, 1, 2),
+        padding=(height - 1, width - 1) if full else 0,
         groups=runs,
     )
-    return out.reshape(runs, c_out, *out.shape[2:])
+    return out.unflatten(1, (runs, -1))[0]
 
 
 def _require_finite(influence: Tensor, batch: range, stack: ConvStack) -> None:
