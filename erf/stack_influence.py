@@ -124,16 +124,16 @@ def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Slope | None]:
             return z, None
         case Activation.relu:
             y = z.relu_()
-            return y, lambda g: aten.threshold_backward(g, y, 0)
+            return y, lambda g: aten.threshold_backward.grad_input(g, y, 0, grad_input=g)
         case Activation.leaky_relu:
             y = F.leaky_relu_(z, LEAK)
-            return y, lambda g: aten.leaky_relu_backward(g, y, LEAK, True)
+            return y, lambda g: aten.leaky_relu_backward.grad_input(g, y, LEAK, True, grad_input=g)
         case Activation.tanh:
             y = z.tanh_()
-            return y, lambda g: aten.tanh_backward(g, y)
+            return y, lambda g: aten.tanh_backward.grad_input(g, y, grad_input=g)
         case Activation.sigmoid:
             y = z.sigmoid_()
-            return y, lambda g: aten.sigmoid_backward(g, y)
+            return y, lambda g: aten.sigmoid_backward.grad_input(g, y, grad_input=g)
 
 
 def _meeting_layer(stack: ConvStack) -> int:
