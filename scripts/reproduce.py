@@ -32,7 +32,7 @@ def reproduce(arguments: Sequence[str]) -> int:
     names = [argument for argument in arguments if "=" not in argument]
     overrides = [argument for argument in arguments if "=" in argument]
     try:
-        if changing := chosen(overrides):
+        if changing := [one for one in overrides if one.startswith("experiment=")] + chosen(overrides):
             raise InvalidInput(f"{changing[0]} would measure something else; allowed: data_dir=..., hydra...=...")
         for name in names or [*RUNS, *SWEEPS]:
             if name not in RUNS and name not in SWEEPS:
