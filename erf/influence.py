@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from erf.aggregation import Aggregation, check_aggregation, output_direction
+from erf.cropping import Crop, Probe, crops
 from erf.device import full_float32
 from erf.diagnostics import findings
 from erf.errors import InvalidInput
 from erf.influence_map import InfluenceMap, map_of_samples
 from erf.layer_outputs import layer_outputs
-from erf.receptive_field import ReceptiveField, Unit, theoretical_receptive_field
+from erf.receptive_field import ReceptiveField, Unit
 from erf.statistic import Statistic, choice
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
@@ -106,48 +108,42 @@ def effective_receptive_field(
     kind = choice(Statistic, statistic, "statistic")
     names = layer if isinstance(layer, list) else [layer]
     units = unit if isinstance(unit, list) else [unit]
-    probes: list[_Probe] = []
-    maps: list[InfluenceMap] = []
-    cancelling: list[bool] = []
+    found: list[Crop] = []
+    size: list[int] = []
+    parts: dict[int, InfluenceMap] = {}
+    cancelling: set[int] = set()
     with _measuring(network, choice(Mode, mode, "mode")):
         for first, batch in _batches(images, batch_size, first_sample):
-            if not probes:
-                probes = _probes(network, batch, layer, unit, mode)
-                cancelling = _cancelling(network, batch[:1], probes) if aggregation == "sum" else [False] * len(probes)
+            if not found:
+                channels, *size = batch.shape[1:]
+                found = crops(network, size, channels, names, units, mode)
+                cancelling = _cancelling(network, batch[:1], found) if aggregation == "sum" else set()
             choose = partial(_directions, aggregation, kind, seed, range(first, first + len(batch)))
-            new = [
-                _map_of(g, probe.field, kind, aggregation, normalize)
-                for probe, g in _influences(network, batch, probes, choose)
-            ]
-            maps = [old.merge(one) for old, one in zip(maps, new, strict=True)] if maps else new
-    if not maps:
+            for number, probe, g in _influences(network, batch, found, choose):
+                new = _map_of(g, probe.field, kind, aggregation, normalize)
+                parts[number] = parts[number].merge(new) if number in parts else new
+    if not parts:
         raise InvalidInput("there is no image to measure on")
+    whole = _on_the_image(parts, found, size)
     maps = [
-        replace(imap, findings=findings(network, probe.field, cancels))
-        for imap, probe, cancels in zip(maps, probes, cancelling, strict=True)
+        replace(imap, findings=findings(network, probe.field, number in cancelling)) for number, probe, imap in whole
     ]
     by_layer = {name: maps[i * len(units) : (i + 1) * len(units)] for i, name in enumerate(names)}
     results = {name: found if isinstance(unit, list) else found[0] for name, found in by_layer.items()}
     return results if isinstance(layer, list) else results[layer]
 
 
-@dataclass(frozen=True)
-class _Probe:
-    """One unit of one layer (None: the network's output), and its field."""
-
-    layer: str | None
-    field: ReceptiveField
-
-
-def _probes(network: nn.Module, batch: Tensor, layer: Any, unit: Any, mode: str) -> list[_Probe]:
-    channels, *size = batch.shape[1:]
-    found = theoretical_receptive_field(network, size, layer, unit, channels=channels, mode=mode)
-    by_layer = found if isinstance(layer, list) else {layer: found}
-    return [
-        _Probe(name, field)
-        for name, fields in by_layer.items()
-        for field in (fields if isinstance(unit, list) else [fields])
-    ]
+def _on_the_image(
+    parts: dict[int, InfluenceMap], found: Sequence[Crop], size: Sequence[int]
+) -> list[tuple[int, Probe, InfluenceMap]]:
+    """Put the maps into the whole image, in the order of their numbers; they are 0 outside of their crops."""
+    whole = []
+    for crop in found:
+        for number, probe in crop.probes.items():
+            values = np.zeros(size)
+            values[crop.slices] = parts[number].values
+            whole.append((number, probe, replace(parts[number], values=values)))
+    return sorted(whole, key=lambda entry: entry[0])
 
 
 def _batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
@@ -191,35 +187,41 @@ def _check_images(images: Tensor, shape: torch.Size) -> None:
 
 
 def _influences(
-    network: nn.Module, batch: Tensor, probes: Sequence[_Probe], choose: Callable[[int], Tensor]
-) -> Iterator[tuple[_Probe, Tensor]]:
-    """Yield each probe and its influence, all from one forward pass."""
-    leaf = batch.detach().to(_home(network, batch)).requires_grad_()
-    outputs = layer_outputs(network, leaf, list(dict.fromkeys(probe.layer for probe in probes)))
-    for probe in probes:
-        at_unit = _at_unit(outputs[probe.layer], probe, len(batch))
-        yield probe, _gradient(at_unit, leaf, choose(at_unit.shape[1]))
+    network: nn.Module, batch: Tensor, found: Sequence[Crop], choose: Callable[[int], Tensor]
+) -> Iterator[tuple[int, Probe, Tensor]]:
+    """Yield each probe, by its number, and its influence on its crop: one forward pass a crop, to the last layer."""
+    for crop in found:
+        part = batch.detach()[(..., *crop.slices)]
+        leaf = part.to(_home(network, batch)).contiguous().requires_grad_()
+        layers = list(dict.fromkeys(probe.layer for probe in crop.probes.values()))
+        outputs = layer_outputs(network, leaf, layers, whole=False)
+        for number, probe in crop.probes.items():
+            at_unit = _at_unit(outputs[probe.layer], probe, len(batch))
+            yield number, probe, _gradient(at_unit, leaf, choose(at_unit.shape[1]))
 
 
-def _cancelling(network: nn.Module, image: Tensor, probes: Sequence[_Probe]) -> list[bool]:
-    """Return for each probe whether its channels' sum has next to none of the influence that each of them has."""
+def _cancelling(network: nn.Module, image: Tensor, found: Sequence[Crop]) -> set[int]:
+    """Return the numbers of the probes whose channels' sum has next to none of the influence that each of them has."""
 
-    def totals(aggregation: Aggregation) -> list[float]:
+    def totals(aggregation: Aggregation) -> dict[int, float]:
         choose = partial(_directions, aggregation, Statistic.mean_abs, 0, range(1))
-        return [float(g.abs().sum(dtype=torch.float64)) for _, g in _influences(network, image, probes, choose)]
+        return {
+            number: float(g.abs().sum(dtype=torch.float64))
+            for number, _, g in _influences(network, image, found, choose)
+        }
 
-    return [one < CANCELLED * other for one, other in zip(totals("sum"), totals("random_sign"), strict=True)]
+    of_sum, of_signs = totals("sum"), totals("random_sign")
+    return {number for number, total in of_sum.items() if total < CANCELLED * of_signs[number]}
 
 
-def _at_unit(outputs: Tensor, probe: _Probe, images: int) -> Tensor:
+def _at_unit(outputs: Tensor, probe: Probe, images: int) -> Tensor:
     """Return the unit's channels ``[N, K]``, in whatever layout the layer's output is."""
     name = "the network's output" if probe.layer is None else f"layer {probe.layer!r}"
-    index = probe.field.index
-    if index is None:
+    if probe.index is None:
         raise InvalidInput(f"{name} has no spatial axes, so its units have a TRF but no map; name an earlier layer")
-    if index[0] != slice(None) or len(outputs) != images:
+    if probe.index[0] != slice(None) or len(outputs) != images:
         raise InvalidInput(f"{name} has shape {list(outputs.shape)}: its first dimension must be the images")
-    return outputs[index].reshape(images, -1)
+    return outputs[probe.index].reshape(images, -1)
 
 
 def _gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None) -> Tensor:

@@ -14,7 +14,8 @@ from torch import nn
 
 from erf.errors import InvalidInput
 from erf.reachability.grid import Grid, grid_of
-from erf.reachability.tracer import Step, Trace, trace
+from erf.reachability.record import Step, Trace
+from erf.reachability.tracer import trace
 
 Box = tuple[tuple[int, int], ...]
 Unit = tuple[int, ...]
@@ -73,6 +74,11 @@ class ReceptiveField:
     def modules(self) -> tuple[str, ...]:
         """The names of the modules that have run when the layer has, in the order of their calls."""
         return tuple(step.name for step in self._path)
+
+    @property
+    def step(self) -> Step:
+        """The layer's call in the pass without data that the field was read from."""
+        return self._path[-1]
 
     def table(self) -> str:
         """Return the recursion layer by layer, in the order of the calls, up to this layer's own line.
@@ -134,19 +140,35 @@ def theoretical_receptive_field(
         InvalidInput: If a layer is unknown, does not run once, or has several outputs or no rows and columns; if the
             unit lies outside; if an operator has no rule, or the network decides by values.
     """
-    size = _checked_size(input_size)
     names = layer if isinstance(layer, list) else [layer]
-    for name in names:
-        _check_name(network, name)
-    with _in_mode(network, mode):
-        passed = _traced(network, size, _input_channels(network) if channels is None else channels)
-    fields = {name or "": _fields(network, passed, size, name or "", unit) for name in names}
+    units = unit if isinstance(unit, list) else [unit]
+    with in_mode(network, mode):
+        _, found = traced_fields(network, input_size, names, units, channels)
+    fields = {name or "": each if isinstance(unit, list) else each[0] for name, each in zip(names, found, strict=True)}
     return fields if isinstance(layer, list) else fields[layer or ""]
 
 
+def traced_fields(
+    network: nn.Module,
+    input_size: Sequence[int],
+    layers: Sequence[str | None],
+    units: Sequence[Unit | None],
+    channels: int | None = None,
+) -> tuple[Trace, list[list[ReceptiveField]]]:
+    """Return the pass without data, and the fields of each unit of each layer that it shows.
+
+    The arguments are those of :func:`theoretical_receptive_field`, and the network is looked at as it is.
+    """
+    size = _checked_size(input_size)
+    for name in layers:
+        _check_name(network, name)
+    passed = traced(network, size, _input_channels(network) if channels is None else channels)
+    return passed, [_fields(network, passed, size, name or "", units) for name in layers]
+
+
 def _fields(
-    network: nn.Module, passed: Trace, size: Unit, name: str, unit: Unit | list[Unit] | None
-) -> ReceptiveField | list[ReceptiveField]:
+    network: nn.Module, passed: Trace, size: Unit, name: str, units: Sequence[Unit | None]
+) -> list[ReceptiveField]:
     step = _step_of(network, passed, name)
     path = tuple(passed.steps[: passed.steps.index(step) + 1])
     try:
@@ -154,9 +176,7 @@ def _fields(
     except InvalidInput as error:
         raise InvalidInput(f"{_called(name)} has no units to look at: {error}") from None
     spanning = [owner or type(network).__name__ for owner in passed.operators]
-    units = unit if isinstance(unit, list) else [unit]
-    found = [_field(grid, size, _checked_unit(grid, u, name, len(size)), spanning, path) for u in units]
-    return found if isinstance(unit, list) else found[0]
+    return [_field(grid, size, _checked_unit(grid, unit, name, len(size)), spanning, path) for unit in units]
 
 
 def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[Step, ...]) -> ReceptiveField:
@@ -290,9 +310,14 @@ def _input_channels(network: nn.Module) -> int:
     raise InvalidInput("the number of input channels cannot be read off the first layer: pass channels=...")
 
 
-def _traced(network: nn.Module, size: Unit, channels: int) -> Trace:
+def traced(network: nn.Module, size: Unit, channels: int, until: str | None = None) -> Trace:
+    """Return the pass without data, up to the named module's return.
+
+    Raises:
+        InvalidInput: The network does not run on an image of that size, or an operator has no rule.
+    """
     try:
-        return trace(network, size, channels)
+        return trace(network, size, channels, until=until)
     except InvalidInput:
         raise
     except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
@@ -311,7 +336,7 @@ def _wrong_channels(network: nn.Module, channels: int) -> str:
 
 
 @contextmanager
-def _in_mode(network: nn.Module, mode: str) -> Iterator[None]:
+def in_mode(network: nn.Module, mode: str) -> Iterator[None]:
     """Run in eval mode, or as it is, and put every module's attributes back: modes, and whatever a forward notes."""
     if mode not in ("eval", "as_is"):
         raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -21,44 +20,20 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from erf.errors import InvalidInput
 from erf.reachability.digit import Digit
 from erf.reachability.reach import Reach, nothing
+from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
 from erf.reachability.registry import Call, find_rule
 from erf.reachability.storage import WrittenStorage
 
-Reaches = tuple[Reach, ...]  # one per input axis
 _DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
 
 
-@dataclass(frozen=True)
-class Step:
-    """What one call of a module returned.
-
-    Attributes:
-        name: The module's name in the network; empty for the network itself.
-        kind: Its class.
-        outputs: The boxes of each tensor in its output, per input axis.
-        leaf: Whether it has no modules within.
-    """
-
-    name: str
-    kind: str
-    outputs: tuple[Reaches, ...]
-    leaf: bool
+class _Returned(Exception):
+    """The module after which to stop has returned."""
 
 
-@dataclass
-class Trace:
-    """One forward pass.
-
-    Attributes:
-        steps: The modules' calls in the order in which they returned.
-        operators: Per operator, the name of the module in which it was called.
-    """
-
-    steps: list[Step] = field(default_factory=list)
-    operators: list[str] = field(default_factory=list)
-
-
-def trace(network: nn.Module, input_size: Sequence[int], channels: int, bounded: bool = False) -> Trace:
+def trace(
+    network: nn.Module, input_size: Sequence[int], channels: int, bounded: bool = False, until: str | None = None
+) -> Trace:
     """Run the network once on the meta device and return what can reach the output of each module.
 
     Args:
@@ -66,16 +41,17 @@ def trace(network: nn.Module, input_size: Sequence[int], channels: int, bounded:
         input_size: Extent of each spatial axis of the input.
         channels: Of the input.
         bounded: Take the borders as they are, and let padding read nothing, instead of an unbounded image.
+        until: Stop when the module of that name has returned.
     """
     dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.get_default_dtype())
     # Two images, so that a batch is not mistaken for an axis of size 1, and train-mode norms have something to join.
     image = torch.empty(2, channels, *input_size, dtype=dtype, device="meta")
-    mode = _ReachMode(network, len(input_size))
-    mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
     state = {name: _weightless(tensor) for name, tensor in _owned_tensors(network)}
+    mode = _ReachMode(network, len(input_size), list(state.values()), image, until)
+    mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
     contexts = [_without_fast_paths(), torch.random.fork_rng(devices=[]), torch.no_grad(), mode.following_modules()]
-    with ExitStack() as stack:
-        for context in contexts + ([] if bounded else [_UnboundedPadding()]) + [mode]:
+    with ExitStack() as stack, suppress(_Returned):
+        for context in contexts + ([] if bounded else [_UnboundedPadding(mode.trace)]) + [mode]:
             stack.enter_context(context)
         torch.func.functional_call(network, state, (image,), tie_weights=False)
     return mode.trace
@@ -126,9 +102,14 @@ def _without_fast_paths() -> Iterator[None]:
 class _UnboundedPadding(TorchFunctionMode):
     """Lets circular padding continue the image like any other; torch makes it of writes to slices, which hides it."""
 
+    def __init__(self, passed: Trace) -> None:
+        super().__init__()
+        self._trace = passed
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
         if func is nn.functional.pad and "circular" in (*args[2:3], kwargs.get("mode")):
+            self._trace.operations.append(Operation(None))
             args, kwargs = args[:2], {"pad": kwargs["pad"]} if "pad" in kwargs else {}
         return func(*args, **kwargs)
 
@@ -136,10 +117,17 @@ class _UnboundedPadding(TorchFunctionMode):
 class _ReachMode(TorchDispatchMode):
     """Passes the boxes on through every operator, and notes those of every module's output."""
 
-    def __init__(self, network: nn.Module, axes: int) -> None:
+    def __init__(
+        self, network: nn.Module, axes: int, state: Sequence[Tensor], image: Tensor, until: str | None
+    ) -> None:
         super().__init__()
-        self.trace = Trace()
+        self.trace = Trace(image=len(state), size=tuple(image.shape[2:]))
         self.reaches = WeakTensorKeyDictionary()
+        self._until = until
+        self._count = 0
+        self._numbers = WeakTensorKeyDictionary()
+        for tensor in (*state, image):
+            self._number(tensor)
         self._axes = axes
         self._names = {module: name for name, module in network.named_modules()}
         self._running: list[str] = [""]
@@ -164,7 +152,10 @@ class _ReachMode(TorchDispatchMode):
         if module in self._names:
             outputs = tuple(self._reaches_of(tensor) for tensor in tensors_in(output))
             leaf = next(module.children(), None) is None
-            self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf))
+            called = len(self.trace.operations)
+            self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called))
+            if self._names[module] == self._until:
+                raise _Returned
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -178,9 +169,29 @@ class _ReachMode(TorchDispatchMode):
         output = _run(func, args, kwargs, tensors)
         if func.is_view:
             self._owners.setdefault(_storage(args[0]), args[0])
+        arguments = _numbered((args, kwargs), self._numbers)
         if any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors):
             self._pass_on(func, args, kwargs, tensors_in(output))
+        self._note(func, arguments, tensors_in(output))
         return output
+
+    def _note(self, func: OpOverload, arguments: Any, outputs: list[Tensor]) -> None:
+        """Keep the call and what it returned."""
+        reaches = [self._reaches_of(tensor) for tensor in outputs]
+        operation = Operation(
+            func,
+            arguments,
+            tuple(self._number(tensor) for tensor in outputs),
+            tuple(tuple(tensor.shape) for tensor in outputs),
+            tuple(None if all(reach.is_nothing for reach in found) else found for found in reaches),
+        )
+        self.trace.operations.append(operation)
+
+    def _number(self, tensor: Tensor) -> int:
+        if tensor not in self._numbers:
+            self._numbers[tensor] = self._count
+            self._count += 1
+        return self._numbers[tensor]
 
     def _refuse(self, func: OpOverload, tensors: list[Tensor]) -> None:
         """Refuse what cannot be done without data."""
@@ -257,6 +268,17 @@ def tensors_in(value: Any) -> list[Tensor]:
     if isinstance(value, dict):
         return [tensor for part in value.values() for tensor in tensors_in(part)]
     return []
+
+
+def _numbered(value: Any, numbers: WeakTensorKeyDictionary) -> Any:
+    """Put its number in the place of each tensor."""
+    if isinstance(value, Tensor):
+        return Operand(numbers.get(value))
+    if isinstance(value, (list, tuple)):
+        return tuple(_numbered(part, numbers) for part in value)
+    if isinstance(value, dict):
+        return tuple((name, _numbered(part, numbers)) for name, part in value.items())
+    return value
 
 
 def _replaced(value: Any, known: dict[int, Reaches], axis: int) -> Any:

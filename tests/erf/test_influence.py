@@ -308,7 +308,7 @@ def test_a_later_in_place_operation_does_not_change_a_layer():
 def test_lists_of_layers_and_units_take_one_forward_pass():
     network, images = small_network(), some_images(4, 2, 8, 8)
     calls = []
-    handle = network.register_forward_hook(lambda *call: calls.append(1) if not call[-1].is_meta else None)
+    handle = network.register_forward_pre_hook(lambda _, given: calls.append(1) if not given[0].is_meta else None)
     units = [(1, 1), (2, 3)]
     found = effective_receptive_field(network, images, layer=["2", "0"], unit=units, batch_size=2)
     assert len(calls) == 2

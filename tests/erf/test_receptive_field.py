@@ -19,7 +19,8 @@ from torchvision import models
 
 from erf.errors import InvalidInput
 from erf.reachability import registry
-from erf.reachability.tracer import Step, trace
+from erf.reachability.record import Step
+from erf.reachability.tracer import trace
 from erf.receptive_field import ReceptiveField, theoretical_receptive_field
 from tests.erf.hard_cases import LINE, PLANE, VOLUME, Forward, Network
 from tests.oracles.nan_poisoning import Box, poisoned_box, values_at

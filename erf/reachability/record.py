@@ -1,0 +1,76 @@
+"""What is noted of one forward pass without data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch._ops import OpOverload
+
+from erf.reachability.reach import Reach
+
+Reaches = tuple[Reach, ...]  # one per input axis
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one call of a module returned.
+
+    Attributes:
+        name: The module's name in the network; empty for the network itself.
+        kind: Its class.
+        outputs: The boxes of each tensor in its output, per input axis.
+        leaf: Whether it has no modules within.
+        operations: How many operators had been called when it returned.
+    """
+
+    name: str
+    kind: str
+    outputs: tuple[Reaches, ...]
+    leaf: bool
+    operations: int
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor in the arguments of an operator, by its number in the pass; None if nothing is known of it."""
+
+    number: int | None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call of an operator.
+
+    Attributes:
+        operator: Which; None stands for circular padding, which reads the other end of the axis.
+        arguments: As given, with an :class:`Operand` in the place of each tensor.
+        results: The numbers of the tensors that it returned.
+        shapes: Their shapes.
+        reaches: Their boxes, per input axis; None where no pixel reaches any position.
+    """
+
+    operator: OpOverload | None
+    arguments: Any = ()
+    results: tuple[int, ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
+    reaches: tuple[Reaches | None, ...] = ()
+
+
+@dataclass
+class Trace:
+    """One forward pass.
+
+    Attributes:
+        steps: The modules' calls in the order in which they returned.
+        operators: Per operator that pixels reach, the name of the module in which it was called.
+        operations: All operators that were called.
+        image: The number of the image; lower ones are the network's parameters and buffers.
+        size: Of the image, per axis.
+    """
+
+    steps: list[Step] = field(default_factory=list)
+    operators: list[str] = field(default_factory=list)
+    operations: list[Operation] = field(default_factory=list)
+    image: int = 0
+    size: tuple[int, ...] = ()
