@@ -161,10 +161,12 @@ class _Plan:
         part = self._part(sizes, step.name)
         sides = tuple((low - first, high - first) for (low, high), first in zip(probe.field.box, start, strict=True))
         check_translation(self._whole, part, step.operations, start, sides)
-        (whole_output,), (output,) = step.outputs, part.steps[-1].outputs
-        moves = moved_by(whole_output, output, start)
-        unit = tuple(place - move for place, move in zip(probe.field.unit, moves, strict=True))
-        return replace(probe, index=grid_of(output).index(unit))
+        (expected,), (output,) = step.outputs, part.steps[-1].outputs
+        unit = tuple(u - m for u, m in zip(probe.field.unit, moved_by(expected, output, start), strict=True))
+        grid = grid_of(output)
+        if grid.dims != grid_of(expected).dims:  # where rows and columns are 1 wide, as the channels may be
+            raise Differs("the layer's rows and columns cannot be told")
+        return replace(probe, index=grid.index(unit))
 
     def _part(self, size: tuple[int, ...], name: str) -> Trace:
         """Return the pass of an image of that size up to a module."""

@@ -84,12 +84,23 @@ def check_translation(whole: Trace, part: Trace, operations: int, start: Sequenc
 
 
 def moved_by(whole: Reaches, part: Reaches, start: Sequence[int]) -> tuple[int, ...]:
-    """Return, per axis, the position in the whole tensor at which the part's begins.
+    """Return, per axis, how many positions along it the whole tensor has before the part's first.
 
     Raises:
         Differs: It is not a stretch of it.
     """
-    return tuple(found[1] if found else 0 for found in _stretches(whole, part, start))
+    return tuple(
+        found[1] * _positions(whole, axis, found[0]) if found else 0
+        for axis, found in enumerate(_stretches(whole, part, start))
+    )
+
+
+def _positions(reaches: Reaches, axis: int, k: int) -> int:
+    """Return how many positions along the axis one step of a digit is: those of the digits after it."""
+    dims = [dim for dim, digits in enumerate(reaches[axis].dims) for _ in digits]
+    others = [_digits(reach) for n, reach in enumerate(reaches) if n != axis]
+    later = [d for d in range(k + 1, len(dims)) if dims[d] == dims[k] and all(digits[d].constant for digits in others)]
+    return math.prod(_digits(reaches[axis])[d].size for d in later)
 
 
 def alignment(passed: Trace, operations: int, axis: int) -> int:

@@ -1,0 +1,411 @@
+"""A map measured on a crop is that of the whole image; where it would not be, the whole image is measured."""
+
+from contextlib import contextmanager
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+import torchvision
+from hypothesis import Phase, event, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torchvision.models import segmentation
+from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models.convnext import CNBlockConfig
+from torchvision.models.resnet import Bottleneck
+from torchvision.models.vgg import make_layers
+
+from erf import InvalidInput, cropping, effective_receptive_field, theoretical_receptive_field
+from tests.erf.hard_cases import PLANE, Forward
+from tests.oracles.whole_image import whole_image_map
+
+TOLERANCE = 1e-12
+
+
+@pytest.fixture(autouse=True)
+def _crop_small_images(monkeypatch):
+    monkeypatch.setattr(cropping, "OVERHEAD", 0)
+
+
+def images_of(*size, channels=2, count=2):
+    return torch.randn(count, channels, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+
+def made(network):
+    """Return a network in float64 whose every parameter and running statistic is drawn."""
+    random = torch.Generator().manual_seed(5)
+    network = network.double()
+    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
+        if tensor.is_floating_point():
+            scale = 1.0 if tensor.ndim < 2 else (2 / tensor[0].numel()) ** 0.5
+            drawn = torch.randn(tensor.shape, generator=random, dtype=torch.float64) * scale
+            tensor.data = drawn.abs() + 0.5 if "running_var" in name else drawn
+    return network.eval()
+
+
+@contextmanager
+def pixels_run(network):
+    """Note how many pixels of one image each forward pass with data sees."""
+    seen = []
+    hook = network.register_forward_pre_hook(
+        lambda _, given: None if given[0].is_meta else seen.append(prod(given[0].shape[2:]))
+    )
+    yield seen
+    hook.remove()
+
+
+def check(network, images, layer, units, mode="eval"):
+    """Compare the maps of the units with plain gradients; return the share of the image that each one took."""
+    size, shares = images.shape[2:], []
+    for unit in units:
+        field = theoretical_receptive_field(network, size, layer, unit, channels=images.shape[1], mode=mode)
+        expected = whole_image_map(network, images, layer, field.index)
+        with pixels_run(network) as seen:
+            imap = effective_receptive_field(network, images, layer, unit, mode=mode)
+        peak = expected.max() or 1
+        assert imap.values.shape == size
+        assert np.abs(imap.values * (imap.samples / len(images)) - expected).max() <= TOLERANCE * peak
+        assert (imap.trf_box, imap.centre, imap.origin) == (field.box, field.centre, (0,) * len(size))
+        shares.append(max(seen) / prod(size))
+    return shares
+
+
+def places(grid):
+    """Return units in the middle, at corners, on an edge and next to one."""
+    middle, last = [n // 2 for n in grid], [n - 1 for n in grid]
+    return [tuple(place) for place in (middle, [0] * len(grid), last, [0, *middle[1:]], [*last[:-1], min(1, last[-1])])]
+
+
+def torchvision_network(name, family=torchvision.models, **options):
+    torch.manual_seed(0)
+    return getattr(family, name)(weights=None, **options)
+
+
+# Small networks of the real families' own blocks.
+def resnet():
+    network = torchvision.models.ResNet(Bottleneck, [1, 1, 1, 1], 2, width_per_group=8)
+    return nn.Sequential(*list(network.children())[:6])
+
+
+def densenet():
+    return torchvision.models.DenseNet(4, (3, 3), 8, num_classes=2).features
+
+
+def mobilenet():
+    return torchvision.models.MobileNetV2(2, width_mult=0.25).features[:6]
+
+
+def vgg():
+    return make_layers([8, "M", 8, "M", 16, 16, "M"], batch_norm=True)
+
+
+def convnext():
+    return torchvision.models.ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)], num_classes=2).features
+
+
+def shufflenet():
+    network = torchvision.models.ShuffleNetV2([2, 1, 1], [4, 8, 8, 8, 8], 2)
+    return nn.Sequential(network.conv1, network.maxpool, network.stage2)
+
+
+def dilated_fcn():
+    dilated = torchvision.models.ResNet(
+        Bottleneck, [1, 1, 1, 1], 2, width_per_group=8, replace_stride_with_dilation=[False, True, True]
+    )
+    backbone = IntermediateLayerGetter(dilated, {"layer4": "out"})
+    return segmentation.FCN(backbone, segmentation.fcn.FCNHead(2048, 3))
+
+
+class UNet(nn.Module):
+    """Two levels down and up again, joined by concatenation."""
+
+    def __init__(self, up, join=lambda a, b: torch.cat([a, b], 1)):
+        super().__init__()
+        self.first = nn.Conv2d(2, 4, 3, padding=1)
+        self.second = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1), nn.BatchNorm2d(6), nn.Tanh())
+        self.third = nn.Conv2d(6, 8, 3, padding=1)
+        self.up, self.join = nn.ModuleList([up(8, 6), up(6, 4)]), join
+        self.fourth, self.fifth = nn.Conv2d(12, 6, 3, padding=1), nn.Conv2d(8, 3, 3, padding=1)
+
+    def forward(self, x):
+        a = torch.tanh(self.first(x))
+        b = self.second(F.max_pool2d(a, 2))
+        c = torch.tanh(self.third(F.avg_pool2d(b, 2)))
+        d = torch.tanh(self.fourth(self.join(self.up[0](c), b)))
+        return self.fifth(self.join(self.up[1](d), a))
+
+
+def upsampled(mode):
+    return lambda i, o: nn.Sequential(nn.Upsample(scale_factor=2, mode=mode), nn.Conv2d(i, o, 1))
+
+
+def to_the_skips_size(low, skip):
+    return torch.cat([F.interpolate(low, skip.shape[2:], mode="bilinear"), skip], 1)
+
+
+def padded_to_the_skips_size(low, skip):
+    return torch.cat([F.pad(low, (0, skip.shape[3] - low.shape[3], 0, skip.shape[2] - low.shape[2])), skip], 1)
+
+
+def chain(*layers):
+    return lambda: nn.Sequential(*layers)
+
+
+def same(inputs=2, outputs=2, **options):
+    return nn.Conv2d(inputs, outputs, 3, padding=1, **options)
+
+
+# name: network, layer, image (channels and size), the largest share of it that the middle unit may take
+CROPPED = {
+    "ResNet": (resnet, "5", (3, 96, 80), 0.36),
+    "ResNet, within a block": (resnet, "5.0.downsample.0", (3, 64, 64), 0.3),
+    "VGG": (vgg, None, (3, 72, 64), 0.4),
+    "MobileNetV2": (mobilenet, "4", (3, 64, 64), 0.3),
+    "ConvNeXt": (convnext, "1", (3, 80, 64), 0.3),
+    "DenseNet": (densenet, "denseblock1", (3, 64, 64), 0.4),
+    "ShuffleNet": (shufflenet, "2", (3, 80, 80), 0.4),
+    "FCN's dilated backbone": (dilated_fcn, "backbone.layer2", (3, 64, 64), 0.3),
+    "U-Net, transposed": (lambda: UNet(lambda i, o: nn.ConvTranspose2d(i, o, 2, 2)), None, (2, 64, 72), 0.3),
+    "U-Net, nearest": (lambda: UNet(upsampled("nearest")), None, (2, 64, 72), 0.3),
+    "U-Net, bilinear": (lambda: UNet(upsampled("bilinear")), None, (2, 64, 72), 0.3),
+    "U-Net, to the skip's size": (
+        lambda: UNet(lambda i, o: nn.Conv2d(i, o, 1), to_the_skips_size), None, (2, 64, 64), 0.4
+    ),
+    "U-Net, padded": (
+        lambda: UNet(lambda i, o: nn.ConvTranspose2d(i, o, 2, 2), padded_to_the_skips_size), None, (2, 64, 64), 0.3
+    ),
+    "strided": (chain(same(stride=2), nn.Tanh(), same(stride=3), nn.Tanh(), same()), None, (2, 60, 60), 0.3),
+    "dilated": (chain(same(), nn.Tanh(), nn.Conv2d(2, 3, 3, dilation=3, padding=3)), None, (2, 40, 30), 0.1),
+    "even kernels": (chain(nn.Conv2d(2, 2, 2), nn.Tanh(), nn.Conv2d(2, 2, 4, 2, 1)), None, (2, 30, 30), 0.1),
+    "transposed": (
+        chain(same(stride=2), nn.Tanh(), nn.ConvTranspose2d(2, 3, 3, 2, 1, 1), nn.Tanh(), same(3)),
+        None, (2, 40, 40), 0.1,
+    ),
+    "anisotropic": (chain(nn.Conv2d(2, 2, (1, 5), (2, 1)), nn.Tanh(), nn.Conv2d(2, 2, (3, 1))), None, (2, 30, 30), 0.1),
+    "pixel shuffle": (chain(same(2, 8), nn.PixelShuffle(2), nn.Tanh(), same()), None, (2, 24, 24), 0.1),
+    "pixel unshuffle": (chain(nn.PixelUnshuffle(4), nn.Tanh(), same(32)), None, (2, 48, 48), 0.1),
+    "tokens": (
+        lambda: Forward(lambda x, a, b: b(torch.tanh(a(x)).flatten(2).transpose(1, 2)), same(2, 4), nn.Linear(4, 3)),
+        None, (2, 24, 20), 0.05,
+    ),
+    "global in one axis": (
+        lambda: Forward(lambda x, a, b: b(torch.tanh(a(x)).softmax(2)), same(), same()), None, (2, 12, 40), 0.2
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CROPPED)
+def test_a_crop_gives_the_map_of_the_whole_image(name):
+    factory, layer, (channels, *size), most = CROPPED[name]
+    network = made(factory())
+    grid = theoretical_receptive_field(network, size, layer, channels=channels).grid
+    shares = check(network, images_of(*size, channels=channels), layer, places(grid))
+    assert shares[0] <= most
+    assert all(share < 1 for share in shares)
+
+
+AXES = {
+    "1-D": (lambda: nn.Sequential(nn.Conv1d(2, 4, 5, 2, 1), nn.Tanh(), nn.MaxPool1d(2), nn.Conv1d(4, 2, 3)), (97,)),
+    "1-D up": (lambda: nn.Sequential(nn.ConvTranspose1d(2, 2, 4, 3), nn.Tanh(), nn.Conv1d(2, 2, 3)), (60,)),
+    "3-D": (
+        lambda: nn.Sequential(
+            nn.Conv3d(2, 2, (3, 1, 2), (1, 2, 1), (1, 0, 1)), nn.Tanh(), nn.MaxPool3d(2, 1), nn.AvgPool3d(2)
+        ),
+        (14, 13, 12),
+    ),
+    "3-D up": (
+        lambda: nn.Sequential(nn.Upsample(scale_factor=2, mode="trilinear"), nn.ConvTranspose3d(2, 2, 3, 2)),
+        (9, 9, 9),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_one_and_three_axes(name):
+    factory, size = AXES[name]
+    network = made(factory())
+    shares = check(network, images_of(*size), None, places(theoretical_receptive_field(network, size, channels=2).grid))
+    assert shares[0] < 0.5
+
+
+class Conditioned(nn.Module):
+    """A 3 x 3 convolution of an image to which something was done that depends on its size."""
+
+    def __init__(self, change, *shape):
+        super().__init__()
+        self.change, self.convolution = change, nn.LazyConv2d(3, 3, padding=1)
+        self.table = nn.Parameter(torch.zeros(shape)) if shape else None
+        self.plain = torch.linspace(1, 2, 32)[:, None].double()
+
+    def forward(self, x):
+        return self.convolution(torch.tanh(self.change(x) if self.table is None else self.change(x, self.table)))
+
+
+def conditioned(change, *shape):
+    def factory():
+        network = Conditioned(change, *shape)
+        network(torch.zeros(1, 2, 32, 32))
+        return network
+
+    return factory
+
+
+def coordinates(x):
+    rows = torch.linspace(-1, 1, x.shape[2], dtype=x.dtype, device=x.device)
+    return torch.cat([x, rows[None, None, :, None].expand(len(x), 1, *x.shape[2:])], 1)
+
+
+def masked(x):
+    mask = torch.zeros(x.shape[2:], dtype=x.dtype, device=x.device)
+    mask[4:] = 1
+    return x * mask
+
+
+def dropping_then_padding(x, conv):
+    """A window at the border of a crop would see padding where the image goes on."""
+    return F.pad(torch.tanh(conv(x[:, :, 2:, 2:])), (2, 2, 2, 2))
+
+
+def biased_gaps(x, up, conv):
+    """No pixel reaches the gaps of the transposed convolution, but they are not 0 as padding is."""
+    return conv(torch.tanh(up(x)))
+
+
+WHOLE = {
+    "global pooling": lambda: Forward(lambda x, a: a(x) * torch.sigmoid(x.mean((2, 3), keepdim=True)), same()),
+    "group norm": chain(same(), nn.GroupNorm(1, 2), same()),
+    "attention": PLANE["attention"],
+    "adaptive pooling": chain(same(), nn.AdaptiveAvgPool2d(8), same()),
+    "adaptive pooling that keeps the size": chain(same(), nn.AdaptiveAvgPool2d(32), same()),
+    "interpolation to a fixed size": chain(same(), nn.Upsample((48, 48), mode="bilinear"), same()),
+    "interpolation by an odd factor": chain(same(), nn.Upsample(scale_factor=1.5, mode="bilinear"), same()),
+    "aligned corners": chain(same(), nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), same()),
+    "coordinate channels": conditioned(coordinates),
+    "position embedding": conditioned(lambda x, table: x + table, 1, 2, 32, 32),
+    "interpolated position embedding": conditioned(
+        lambda x, table: x + F.interpolate(table, x.shape[2:], mode="bilinear"), 1, 2, 8, 8
+    ),
+    "position embedding cut to size": conditioned(lambda x, table: x + table[: x.shape[2], : x.shape[3]], 40, 40),
+    "rows chosen by the size": conditioned(lambda x, table: x + table[x.shape[2] // 8], 9, 1, 1),
+    "mask": conditioned(masked),
+    "scale that is the size": conditioned(lambda x: x * (x.shape[2] / 32)),
+    "tensor that is the size": conditioned(lambda x: x * torch.tensor(x.shape[2] / 32, dtype=x.dtype)),
+    "branch on the size": conditioned(lambda x: x if x.shape[2] > 30 else -x),
+    "fixed view": conditioned(lambda x: x.view(len(x), 2, 8, 4, 8, 4).flip(2).reshape(x.shape)),
+    "fixed slice": conditioned(lambda x: F.pad(x[:, :, 4:28, 4:28], (4, 4, 4, 4))),
+    "roll": PLANE["roll"],
+    "flip": PLANE["flip"],
+    "shifted windows": PLANE["shifted windows"],
+    "circular": PLANE["circular"],
+    "circular by hand": PLANE["circular by hand"],
+    "reflection": PLANE["reflection"],
+    "replication": PLANE["replication"],
+    "picked rows": chain(Forward(lambda x: x[:, :, torch.arange(0, 32, 2)]), same()),
+    "write to a view": PLANE["write to a view"],
+    "dropping, then padding": lambda: Forward(dropping_then_padding, same()),
+    "transposed convolution that drops its border": chain(nn.ConvTranspose2d(2, 2, 4, 2, 3), nn.Tanh(), same()),
+    "biased gaps": lambda: Forward(biased_gaps, nn.ConvTranspose2d(2, 2, 1, 3), same()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_whole_image_is_measured_where_a_crop_would_differ(name):
+    network = made(WHOLE[name]())
+    field = theoretical_receptive_field(network, (32, 32), channels=2)
+    shares = check(network, images_of(32, 32), None, places(field.grid))
+    assert shares[0] == 1
+
+
+def test_shifted_window_attention_is_measured_on_the_whole_image():
+    network = torchvision.models.SwinTransformer([4, 4], 8, [2, 2], [2, 2], [4, 4], num_classes=2).double().eval()
+    assert check(network, images_of(64, 64, channels=3, count=1), "features.1", [(8, 9)]) == [1]
+
+
+def test_train_mode_is_measured_on_the_whole_image():
+    images = images_of(32, 32)
+    norm = made(nn.Sequential(same(), nn.BatchNorm2d(2), same())).train()
+    with pixels_run(norm) as seen:
+        effective_receptive_field(norm, images, mode="as_is")
+    assert set(seen) == {32 * 32}
+    assert check(norm.eval(), images, None, [(16, 16)], mode="as_is")[0] < 0.1
+    drawn = nn.Sequential(same(), nn.Dropout(0.5), same()).double().train()
+    with pixels_run(drawn) as seen:
+        effective_receptive_field(drawn, images, mode="as_is")
+    assert set(seen) == {32 * 32}
+
+
+# What stops a crop is in them too: odd factors, padding by what is inside, what drops a border, gaps.
+LAYERS = st.one_of(
+    st.builds(
+        lambda k, s, p, d: lambda i, o: nn.Conv2d(i, o, k, s, p, d),
+        *[st.integers(low, high) for low, high in ((1, 4), (1, 3), (0, 3), (1, 2))],
+    ),
+    st.builds(
+        lambda k, s, p: lambda i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.MaxPool2d(k, s, min(p, k // 2))),
+        *[st.integers(low, high) for low, high in ((2, 3), (1, 3), (0, 1))],
+    ),
+    st.builds(
+        lambda k, ceil: lambda i, o: nn.Sequential(nn.AvgPool2d(k, ceil_mode=ceil), nn.Conv2d(i, o, 1)),
+        st.integers(2, 3),
+        st.booleans(),
+    ),
+    st.builds(
+        lambda k, s, p: lambda i, o: nn.ConvTranspose2d(i, o, k, s, min(p, k - 1)),
+        *[st.integers(low, high) for low, high in ((1, 4), (1, 3), (0, 3))],
+    ),
+    st.builds(
+        lambda factor, mode: lambda i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.Upsample(None, factor, mode)),
+        st.sampled_from([2, 1.5, 0.5]),
+        st.sampled_from(["nearest", "bilinear"]),
+    ),
+    st.builds(
+        lambda pads, mode: lambda i, o: nn.Sequential(
+            Forward(lambda x: F.pad(x, pads, mode)), nn.Conv2d(i, o, 3)
+        ),
+        st.lists(st.integers(0, 2), min_size=4, max_size=4),
+        st.sampled_from(["constant", "constant", "reflect", "replicate", "circular"]),
+    ),
+    st.builds(
+        lambda first, last, step: lambda i, o: nn.Sequential(
+            Forward(lambda x: x[:, :, first : x.shape[2] - last : step]), nn.Conv2d(i, o, 1)
+        ),
+        *[st.integers(low, high) for low, high in ((0, 2), (0, 2), (1, 2))],
+    ),
+    st.just(lambda i, o: nn.Sequential(nn.Conv2d(i, 4 * o, 1), nn.PixelShuffle(2))),
+    st.just(lambda i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.BatchNorm2d(o))),
+)  # fmt: skip
+
+
+class Drawn(nn.Module):
+    """A chain of layers; an input of an earlier one of the same size is added where there is one."""
+
+    def __init__(self, layers, skip):
+        super().__init__()
+        widths = [2, *(3 for _ in layers)]
+        self.layers = nn.ModuleList(layer(*pair) for layer, pair in zip(layers, pairwise(widths), strict=True))
+        self.skip = skip
+
+    def forward(self, x):
+        kept = []
+        for layer in self.layers:
+            x = torch.tanh(layer(x))
+            alike = [other for other in kept if other.shape == x.shape]
+            kept.append(x)
+            x = x + alike[-1] if self.skip and alike else x
+        return x
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
+@given(st.lists(LAYERS, min_size=1, max_size=4), st.booleans(), st.integers(20, 33), st.integers(20, 33), st.data())
+def test_any_stack_gives_the_map_of_the_whole_image(layers, skip, rows, columns, data):
+    network = made(Drawn(layers, skip))
+    try:
+        grid = theoretical_receptive_field(network, (rows, columns), channels=2).grid
+    except InvalidInput:  # too small an image, or no pixel reaches the unit
+        return
+    unit = tuple(data.draw(st.integers(0, n - 1)) for n in grid)
+    (share,) = check(network, images_of(rows, columns, count=1), None, [unit])
+    event("a crop" if share < 1 else "the whole image")
