@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from erf.errors import InvalidInput
-from erf.reachability.grid import grid_of
 from erf.reachability.record import Step, Trace
-from erf.reachability.translation import Differs, alignment, check_translation, moved_by
+from erf.reachability.translation import Differs, alignment, check_translation, moved_index
 from erf.receptive_field import Box, ReceptiveField, Unit, in_mode, traced, traced_fields
 
 # A pass takes as long as these pixels more would, however small its crop is; so does the comparison, once.
@@ -161,12 +160,7 @@ class _Plan:
         part = self._part(sizes, step.name)
         sides = tuple((low - first, high - first) for (low, high), first in zip(probe.field.box, start, strict=True))
         check_translation(self._whole, part, step.operations, start, sides)
-        (expected,), (output,) = step.outputs, part.steps[-1].outputs
-        unit = tuple(u - m for u, m in zip(probe.field.unit, moved_by(expected, output, start), strict=True))
-        grid = grid_of(output)
-        if grid.dims != grid_of(expected).dims:  # where rows and columns are 1 wide, as the channels may be
-            raise Differs("the layer's rows and columns cannot be told")
-        return replace(probe, index=grid.index(unit))
+        return replace(probe, index=moved_index(step.outputs[0], part.steps[-1].outputs[0], start, probe.index))
 
     def _part(self, size: tuple[int, ...], name: str) -> Trace:
         """Return the pass of an image of that size up to a module."""

@@ -29,6 +29,7 @@ from erf.reachability.record import Operand, Operation, Reaches, Trace
 from erf.reachability.registry import RULES
 
 Box = tuple[tuple[int, int], ...]
+Index = tuple[int | slice, ...]
 
 # Operators that do the same at every position, besides what torch tags as pointwise. Left out are roll and circular
 # padding (they read the other end), reflection and replication (they read what is inside for what is outside),
@@ -83,24 +84,25 @@ def check_translation(whole: Trace, part: Trace, operations: int, start: Sequenc
             raise Differs(f"{a.operator} writes to a constant what may differ")
 
 
-def moved_by(whole: Reaches, part: Reaches, start: Sequence[int]) -> tuple[int, ...]:
-    """Return, per axis, how many positions along it the whole tensor has before the part's first.
+def moved_index(whole: Reaches, part: Reaches, start: Sequence[int], index: Index) -> Index:
+    """Return where in the part's tensor stands what has this index in the whole one.
 
     Raises:
-        Differs: It is not a stretch of it.
+        Differs: It is not there.
     """
-    return tuple(
-        found[1] * _positions(whole, axis, found[0]) if found else 0
-        for axis, found in enumerate(_stretches(whole, part, start))
-    )
-
-
-def _positions(reaches: Reaches, axis: int, k: int) -> int:
-    """Return how many positions along the axis one step of a digit is: those of the digits after it."""
-    dims = [dim for dim, digits in enumerate(reaches[axis].dims) for _ in digits]
-    others = [_digits(reach) for n, reach in enumerate(reaches) if n != axis]
-    later = [d for d in range(k + 1, len(dims)) if dims[d] == dims[k] and all(digits[d].constant for digits in others)]
-    return math.prod(_digits(reaches[axis])[d].size for d in later)
+    offsets = dict(found for found in _stretches(whole, part, start) if found)
+    moved: list[int | slice] = []
+    first = 0  # digit of the dimension
+    for place, old, new in zip(index, whole[0].dims, part[0].dims, strict=False):
+        if isinstance(place, int):
+            digits = np.unravel_index(place, [digit.size for digit in old])
+            digits = [int(digit) - offsets.get(first + k, 0) for k, digit in enumerate(digits)]
+            if any(not 0 <= digit < other.size for digit, other in zip(digits, new, strict=True)):
+                raise Differs("the unit is not in the part")
+            place = int(np.ravel_multi_index(digits, [digit.size for digit in new]))
+        moved.append(place)
+        first += len(old)
+    return tuple(moved)
 
 
 def alignment(passed: Trace, operations: int, axis: int) -> int:
@@ -188,10 +190,11 @@ def _check_moved(a: Operation, b: Operation, start: Sequence[int], box: Box) -> 
 
 def _stretches(whole: Reaches, part: Reaches, start: Sequence[int]) -> list[tuple[int, int] | None]:
     """Return, per axis, the digit along which the part is shorter and where it begins; None if it is along none."""
-    sizes = [[tuple(digit.size for digit in _digits(reach)) for reach in reaches] for reaches in (whole, part)]
-    if len({*sizes[0]}) > 1 or len({*sizes[1]}) > 1 or len(sizes[0][0]) != len(sizes[1][0]):
-        raise Differs("the tensors are laid out in other ways")
-    shorter = {k for k, (n, m) in enumerate(zip(sizes[0][0], sizes[1][0], strict=True)) if n != m}
+    layouts = {tuple(map(len, reach.dims)) for reach in (*whole, *part)}
+    sizes = [{tuple(digit.size for digit in _digits(reach)) for reach in reaches} for reaches in (whole, part)]
+    if len(layouts) > 1 or any(len(found) > 1 for found in sizes):
+        raise Differs("the dimensions are made of other directions")
+    shorter = {k for k, (n, m) in enumerate(zip(sizes[0].pop(), sizes[1].pop(), strict=True)) if n != m}
     found = [_stretch(*axis, shorter) for axis in zip(whole, part, start, strict=True)]
     if sorted(pair[0] for pair in found if pair) != sorted(shorter):
         raise Differs("a dimension has another size, but no axis of the image runs along it")

@@ -12,7 +12,6 @@ import torchvision
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torchvision.models import segmentation
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import Bottleneck
@@ -111,12 +110,11 @@ def shufflenet():
     return nn.Sequential(network.conv1, network.maxpool, network.stage2)
 
 
-def dilated_fcn():
+def dilated_backbone():
     dilated = torchvision.models.ResNet(
         Bottleneck, [1, 1, 1, 1], 2, width_per_group=8, replace_stride_with_dilation=[False, True, True]
     )
-    backbone = IntermediateLayerGetter(dilated, {"layer4": "out"})
-    return segmentation.FCN(backbone, segmentation.fcn.FCNHead(2048, 3))
+    return IntermediateLayerGetter(dilated, {"layer3": "out"})
 
 
 class UNet(nn.Module):
@@ -167,7 +165,7 @@ CROPPED = {
     "ConvNeXt": (convnext, "1", (3, 80, 64), 0.3),
     "DenseNet": (densenet, "denseblock1", (3, 64, 64), 0.4),
     "ShuffleNet": (shufflenet, "2", (3, 80, 80), 0.4),
-    "FCN's dilated backbone": (dilated_fcn, "backbone.layer2", (3, 64, 64), 0.3),
+    "FCN's dilated backbone": (dilated_backbone, "layer3", (3, 96, 80), 0.4),
     "U-Net, transposed": (lambda: UNet(lambda i, o: nn.ConvTranspose2d(i, o, 2, 2)), None, (2, 64, 72), 0.3),
     "U-Net, nearest": (lambda: UNet(upsampled("nearest")), None, (2, 64, 72), 0.3),
     "U-Net, bilinear": (lambda: UNet(upsampled("bilinear")), None, (2, 64, 72), 0.3),
@@ -398,7 +396,7 @@ class Drawn(nn.Module):
         return x
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
+@settings(max_examples=60, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
 @given(st.lists(LAYERS, min_size=1, max_size=4), st.booleans(), st.integers(20, 33), st.integers(20, 33), st.data())
 def test_any_stack_gives_the_map_of_the_whole_image(layers, skip, rows, columns, data):
     network = made(Drawn(layers, skip))
