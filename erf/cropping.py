@@ -159,7 +159,7 @@ class _Plan:
         step = probe.field.step
         part = self._part(sizes, step.name)
         sides = tuple((low - first, high - first) for (low, high), first in zip(probe.field.box, start, strict=True))
-        check_translation(self._whole, part, step.operations, start, sides)
+        check_translation(self._whole, step, part, start, sides)
         return replace(probe, index=moved_index(step.outputs[0], part.steps[-1].outputs[0], start, probe.index))
 
     def _part(self, size: tuple[int, ...], name: str) -> Trace:

@@ -22,6 +22,7 @@ class Step:
         outputs: The boxes of each tensor in its output, per input axis.
         leaf: Whether it has no modules within.
         operations: How many operators had been called when it returned.
+        results: The numbers of the tensors in its output; None for one that no operator made.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Step:
     outputs: tuple[Reaches, ...]
     leaf: bool
     operations: int
+    results: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)

@@ -150,10 +150,11 @@ class _ReachMode(TorchDispatchMode):
     def _leave(self, module: nn.Module, _args: object, output: object) -> None:
         self._running.pop()
         if module in self._names:
-            outputs = tuple(self._reaches_of(tensor) for tensor in tensors_in(output))
-            leaf = next(module.children(), None) is None
+            tensors, leaf = tensors_in(output), next(module.children(), None) is None
+            outputs = tuple(self._reaches_of(tensor) for tensor in tensors)
+            results = tuple(self._numbers.get(tensor) for tensor in tensors)
             called = len(self.trace.operations)
-            self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called))
+            self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called, results))
             if self._names[module] == self._until:
                 raise _Returned
 

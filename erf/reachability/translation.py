@@ -25,7 +25,7 @@ import torch
 
 from erf.reachability.digit import Digit
 from erf.reachability.reach import _DIRECTION, Reach
-from erf.reachability.record import Operand, Operation, Reaches, Trace
+from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
 from erf.reachability.registry import RULES
 
 Box = tuple[tuple[int, int], ...]
@@ -53,22 +53,24 @@ class Differs(Exception):
     """The part may not give what the whole gives."""
 
 
-def check_translation(whole: Trace, part: Trace, operations: int, start: Sequence[int], box: Box) -> None:
-    """Compare the first ``operations`` of two passes.
+def check_translation(whole: Trace, step: Step, part: Trace, start: Sequence[int], box: Box) -> None:
+    """Compare the pass of the whole image, up to one module's return, with that of the part.
 
     Args:
         whole: Pass of the whole image.
-        part: Pass of an image of the part's size.
-        operations: How many operators to compare.
+        step: The module's call in it.
+        part: Pass of an image of the part's size, up to the same module's return.
         start: The part's first pixel, per axis.
         box: Of the unit, in the part's coordinates.
 
     Raises:
         Differs: The unit's cone may differ.
     """
+    if step.results != part.steps[-1].results:
+        raise Differs("another tensor is returned")
     same = set(range(whole.image))  # numbers of the tensors that no pixel reaches and that are equal in both passes
     reached: dict[int, Any] = {whole.image: (whole.size, part.size)}  # the others, with their shapes in both passes
-    for a, b in zip_longest(whole.operations[:operations], part.operations[:operations]):
+    for a, b in zip_longest(whole.operations[: step.operations], part.operations):
         if a is None or b is None or a.operator is None or a.operator is not b.operator or a.results != b.results:
             raise Differs(f"other operators run: {a and a.operator}, {b and b.operator}")
         used = _operands(a.arguments)

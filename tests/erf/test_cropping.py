@@ -292,6 +292,11 @@ WHOLE = {
     "scale that is the size": conditioned(lambda x: x * (x.shape[2] / 32)),
     "tensor that is the size": conditioned(lambda x: x * torch.tensor(x.shape[2] / 32, dtype=x.dtype)),
     "branch on the size": conditioned(lambda x: x if x.shape[2] > 30 else -x),
+    "end chosen by the size": lambda: Forward(lambda x, a: torch.tanh(a(x)) if x.shape[2] > 30 else a(x), same()),
+    "start chosen by the size": lambda: Forward(lambda x, a: a(x) if x.shape[2] > 30 else torch.tanh(a(x)), same()),
+    "output chosen by the size": lambda: Forward(
+        lambda x, a, b: (a(x), b(x))[x.shape[2] > 30], same(), same()
+    ),
     "fixed view": conditioned(lambda x: x.view(len(x), 2, 8, 4, 8, 4).flip(2).reshape(x.shape)),
     "fixed slice": conditioned(lambda x: F.pad(x[:, :, 4:28, 4:28], (4, 4, 4, 4))),
     "roll": PLANE["roll"],
