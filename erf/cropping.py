@@ -106,14 +106,14 @@ class _Plan:
         self._alignments: dict[str, list[int]] = {}
 
     def add(self, crops: list[Crop], crop: Crop) -> None:
-        """Measure on one crop for both what that makes cheaper."""
+        """Put a crop's probes to those of another where one forward pass for both is cheaper, or else append it."""
         for k, other in enumerate(crops):
             if crop.box == other.box:
                 crops[k] = Crop(crop.box, other.probes | crop.probes)
                 return
-            numbers = [*other.probes, *crop.probes]
-            if _cost(self._box(numbers), len(numbers)) <= other.cost + crop.cost:
-                crops[k] = self.crop(numbers)
+            numbers, apart = [*other.probes, *crop.probes], other.cost + crop.cost
+            if _cost(self._box(numbers), len(numbers)) <= apart and (both := self.crop(numbers)).cost <= apart:
+                crops[k] = both
                 return
         crops.append(crop)
 

@@ -82,8 +82,9 @@ def effective_receptive_field(
     .. math:: values_{i,j} = \operatorname{mean}_{n,c} \left|\sum_k s_{n,k}\,
               \partial y_{n,k,u} / \partial x_{n,c,i,j}\right|
 
-    Memory does not grow with the number of images, and the result depends neither on ``batch_size`` nor on how the
-    images are split into calls (``first_sample`` places one; ``merge`` joins them) beyond rounding.
+    Only the part of the image that a unit's TRF reaches is run, where that is shown to give the same values; the map is
+    0 elsewhere. Memory does not grow with the number of images, and the result depends neither on ``batch_size`` nor on
+    how the images are split into calls (``first_sample`` places one; ``merge`` joins them) beyond rounding.
 
     Args:
         network: Maps images ``[N, C, H, W]`` to features ``[N, K, H', W']``; left as it was found.

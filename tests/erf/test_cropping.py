@@ -1,6 +1,7 @@
 """A map measured on a crop is that of the whole image; where it would not be, the whole image is measured."""
 
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from math import prod
 
@@ -12,6 +13,7 @@ import torchvision
 from hypothesis import Phase, event, given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torchvision.models import segmentation
 from torchvision.models._utils import IntermediateLayerGetter
 from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import Bottleneck
@@ -76,11 +78,6 @@ def places(grid):
     """Return units in the middle, at corners, on an edge and next to one."""
     middle, last = [n // 2 for n in grid], [n - 1 for n in grid]
     return [tuple(place) for place in (middle, [0] * len(grid), last, [0, *middle[1:]], [*last[:-1], min(1, last[-1])])]
-
-
-def torchvision_network(name, family=torchvision.models, **options):
-    torch.manual_seed(0)
-    return getattr(family, name)(weights=None, **options)
 
 
 # Small networks of the real families' own blocks.
@@ -338,6 +335,104 @@ def test_train_mode_is_measured_on_the_whole_image():
     with pixels_run(drawn) as seen:
         effective_receptive_field(drawn, images, mode="as_is")
     assert set(seen) == {32 * 32}
+
+
+@pytest.mark.parametrize("normalize", [False, True])
+@pytest.mark.parametrize(
+    ("statistic", "aggregation"),
+    [("mean_abs", "random_sign"), ("rms", "sum"), ("mean_square", 1), ("signed_mean", 0), ("mean_abs", "sum")],
+)
+def test_every_choice_gives_the_same_as_on_the_whole_image(monkeypatch, statistic, aggregation, normalize):
+    network = made(nn.Sequential(same(2, 3, stride=2), nn.ReLU(), same(3, 3), nn.ReLU()))
+    images = images_of(40, 36, count=7)
+    units, layers = [None, (0, 0), (19, 4)], ["0", "3"]
+    choices = {"statistic": statistic, "aggregation": aggregation, "normalize": normalize, "seed": 4}
+    measure = partial(effective_receptive_field, network, layer=layers, unit=units, batch_size=3, **choices)
+    with pixels_run(network) as seen:
+        found = measure(images)
+    assert max(seen) < 40 * 36 / 4
+    halves = measure(images[:4]), measure(images[4:], first_sample=4)
+    monkeypatch.setattr(cropping, "OVERHEAD", 10**9)
+    with pixels_run(network) as seen:
+        expected = measure(images)
+    assert seen == [40 * 36] * 3 + ([40 * 36] * 2 if aggregation == "sum" else [])
+    for name in layers:
+        for k, whole in enumerate(expected[name]):
+            for imap in (found[name][k], halves[0][name][k].merge(halves[1][name][k])):
+                np.testing.assert_allclose(
+                    imap.values, whole.values, rtol=0, atol=TOLERANCE * np.abs(whole.values).max()
+                )
+                assert (imap.samples, imap.skipped, imap.diagnostics) == (
+                    whole.samples,
+                    whole.skipped,
+                    whole.diagnostics,
+                )
+                assert (imap.trf_box, imap.centre, imap.statistic) == (whole.trf_box, whole.centre, whole.statistic)
+
+
+def test_units_share_a_pass_where_that_is_cheaper():
+    network = made(nn.Sequential(same(), nn.Tanh(), same(), nn.Tanh(), same()))
+    together = [(20, 20), (20, 21), (21, 20), (21, 21)]
+    found = cropping.crops(network, (60, 60), 2, ["0", "2", "4"], [*together, (50, 5)])
+    sharing = [sorted({probe.field.unit for probe in crop.probes.values()}) for crop in found]
+    assert len(found) < 15
+    assert all(units == [(50, 5)] or set(units) <= set(together) for units in sharing)
+    assert sorted(number for crop in found for number in crop.probes) == list(range(15))
+    global_too = nn.Sequential(same(), nn.GroupNorm(1, 2), same()).double()
+    assert [crop.box for crop in cropping.crops(global_too, (20, 20), 2, ["0", "2"], [None])] == [
+        ((9, 12), (9, 12)), ((0, 20), (0, 20))
+    ]  # fmt: skip
+    (crop,) = cropping.crops(global_too, (20, 20), 2, ["1", "2"], [None])
+    assert crop.box == ((0, 20), (0, 20))
+
+
+def test_nothing_runs_after_the_last_layer():
+    class Refusing(nn.Module):
+        def forward(self, x):
+            assert x.is_meta
+            return x
+
+    network = nn.Sequential(same(), nn.Tanh(), same(), Refusing()).double()
+    effective_receptive_field(network, images_of(20, 20), layer=["0", "2"])
+    with pytest.raises(InvalidInput, match="does not run"):
+        effective_receptive_field(network, images_of(20, 20))
+
+
+def test_small_images_are_not_worth_a_crop(monkeypatch):
+    monkeypatch.undo()
+    network, images = made(nn.Sequential(same(), nn.Tanh(), same())), images_of(64, 64)
+    assert check(network, images, None, [(20, 20)]) == [1]
+    assert check(network, images_of(64, 66), None, [(20, 20)])[0] < 0.01
+
+
+# What the networks above are made like, at the size of photographs.
+REAL = {
+    "resnet50": ["layer1", "layer2"],
+    "vgg16": ["features.15", "features.22"],
+    "mobilenet_v3_large": ["features.3"],
+    "convnext_tiny": ["features.1", "features.3"],
+    "densenet121": ["features.denseblock1"],
+    "googlenet": ["inception3a"],
+    "inception_v3": ["Mixed_5b"],
+    "regnet_y_400mf": ["stem"],
+    "efficientnet_b0": ["features.0"],
+    "fcn_resnet50": ["backbone.layer1", "backbone.layer2"],
+    "deeplabv3_resnet50": ["backbone.layer2"],
+    "lraspp_mobilenet_v3_large": ["backbone.3"],
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL)
+def test_torchvisions_networks_are_cropped(name):
+    torch.manual_seed(0)
+    options = {"weights_backbone": None} if hasattr(segmentation, name) else {}
+    network = torchvision.models.get_model(name, weights=None, **options).double().eval()
+    images = images_of(256, 224, channels=3, count=1)
+    for layer in REAL[name]:
+        grid = theoretical_receptive_field(network, (256, 224), layer).grid
+        shares = check(network, images, layer, places(grid)[:4])
+        assert shares[0] < 0.5
 
 
 # What stops a crop is in them too: odd factors, padding by what is inside, what drops a border, gaps.
