@@ -166,7 +166,7 @@ def _check_resampling(a: Operation, b: Operation, shapes: dict[int, Any]) -> Non
     """Only a power of two puts the same weights on all positions, in floating point too."""
     (source, _, *settings), options = a.arguments
     (other, _, *others), other_options = b.arguments
-    if (source, settings, options) != (other, others, other_options) or any(flag is True for flag in settings):
+    if (source, settings, options) != (other, others, other_options):
         raise Differs(f"{a.operator} is called with {a.arguments} and {b.arguments}")
     ratios = [
         [Fraction(old, new) for old, new in zip(shape[-len(size) :], size, strict=True)]

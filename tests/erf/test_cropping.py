@@ -264,6 +264,17 @@ def dropping_then_padding(x, conv):
     return F.pad(torch.tanh(conv(x[:, :, 2:, 2:])), (2, 2, 2, 2))
 
 
+def dropping_the_end_then_padding(x, conv):
+    """The same at the other end."""
+    return F.pad(torch.tanh(conv(x[:, :, :-2, :-2])), (2, 2, 2, 2))
+
+
+def changed_in_place(x, conv):
+    """What is returned is the same tensor; more was done to it where the image is small."""
+    y = conv(x)
+    return y if x.shape[2] > 30 else torch.tanh_(y)
+
+
 def biased_gaps(x, up, conv):
     """No pixel reaches the gaps of the transposed convolution, but they are not 0 as padding is."""
     return conv(torch.tanh(up(x)))
@@ -294,6 +305,16 @@ WHOLE = {
     "output chosen by the size": lambda: Forward(
         lambda x, a, b: (a(x), b(x))[x.shape[2] > 30], same(), same()
     ),
+    "end changed in place by the size": lambda: Forward(changed_in_place, same()),
+    "constant changed in place by the size": conditioned(
+        lambda x, table: x + table.clone().mul_(x.shape[2] / 32), 1, 1, 1
+    ),
+    "repeated as often as there are rows": conditioned(
+        lambda x: x[:, :, None].expand(-1, -1, x.shape[2], -1, -1).sum(2) / 32
+    ),
+    "rows counted from the end": lambda: Forward(
+        lambda x, a: a(x[:, :, -6:])[:, :, :1], nn.Conv2d(2, 2, (9, 3), padding=(4, 1))
+    ),
     "fixed view": conditioned(lambda x: x.view(len(x), 2, 8, 4, 8, 4).flip(2).reshape(x.shape)),
     "fixed slice": conditioned(lambda x: F.pad(x[:, :, 4:28, 4:28], (4, 4, 4, 4))),
     "roll": PLANE["roll"],
@@ -306,6 +327,7 @@ WHOLE = {
     "picked rows": chain(Forward(lambda x: x[:, :, torch.arange(0, 32, 2)]), same()),
     "write to a view": PLANE["write to a view"],
     "dropping, then padding": lambda: Forward(dropping_then_padding, same()),
+    "dropping the end, then padding": lambda: Forward(dropping_the_end_then_padding, same()),
     "transposed convolution that drops its border": chain(nn.ConvTranspose2d(2, 2, 4, 2, 3), nn.Tanh(), same()),
     "biased gaps": lambda: Forward(biased_gaps, nn.ConvTranspose2d(2, 2, 1, 3), same()),
 }  # fmt: skip
