@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -192,13 +192,27 @@ def _influences(
 ) -> Iterator[tuple[int, Probe, Tensor]]:
     """Yield each probe, by its number, and its influence on its crop: one forward pass a crop, to the last layer."""
     for crop in found:
-        part = batch.detach()[(..., *crop.slices)]
-        leaf = part.to(_home(network, batch)).contiguous().requires_grad_()
-        layers = list(dict.fromkeys(probe.layer for probe in crop.probes.values()))
-        outputs = layer_outputs(network, leaf, layers, whole=False)
+        part = batch.detach()[(..., *crop.slices)].to(_home(network, batch))
+        leaf, outputs = _forward(network, part, list(dict.fromkeys(probe.layer for probe in crop.probes.values())))
         for number, probe in crop.probes.items():
             at_unit = _at_unit(outputs[probe.layer], probe, len(batch))
             yield number, probe, _gradient(at_unit, leaf, choose(at_unit.shape[1]))
+
+
+def _forward(network: nn.Module, part: Tensor, layers: list[str | None]) -> tuple[Tensor, dict[str | None, Tensor]]:
+    """Return the leaf and the layers' outputs, in the fastest memory layout that the network can work in."""
+    if _is_faster_with_channels_last(network, part):
+        leaf = part.contiguous(memory_format=torch.channels_last).requires_grad_()
+        with suppress(InvalidInput):  # as of a view that rows and columns behind the channels would allow
+            return leaf, layer_outputs(network, leaf, layers, whole=False)
+    leaf = part.contiguous().requires_grad_()
+    return leaf, layer_outputs(network, leaf, layers, whole=False)
+
+
+def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
+    """A network that draws numbers would draw others."""
+    fits = part.ndim == 4 and part.device.type == "cpu" and part.dtype == torch.float32
+    return fits and not any(module.training for module in network.modules())
 
 
 def _cancelling(network: nn.Module, image: Tensor, found: Sequence[Crop]) -> set[int]:

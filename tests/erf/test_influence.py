@@ -372,6 +372,31 @@ def test_float32_is_close_to_float64():
     assert difference(single, effective_receptive_field(network.double(), images).values) < 1e-5
 
 
+class Viewing(nn.Module):
+    """Its view needs rows and columns behind the channels."""
+
+    def forward(self, x):
+        return x.view(len(x), -1).view(x.shape)
+
+
+@pytest.mark.parametrize("viewing", [False, True])
+def test_the_memory_layout_does_not_matter(viewing):
+    layouts = []
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.MaxPool2d(2), *[Viewing()] * viewing, nn.Conv2d(8, 8, 3))
+    handle = network[-1].register_forward_pre_hook(
+        lambda _, given: layouts.append(given[0].is_contiguous(memory_format=torch.channels_last))
+    )
+    images = torch.randn(3, 3, 16, 18)
+    for given in (images, images.contiguous(memory_format=torch.channels_last)):
+        before = given.stride()
+        single = effective_receptive_field(network.float(), given).values
+        assert layouts[-1] is not viewing
+        assert difference(single, effective_receptive_field(network.double(), given).values) < 1e-5
+        assert layouts[-1] is False
+        assert (given.stride(), given.requires_grad) == (before, False)
+    handle.remove()
+
+
 BAD_ARGUMENTS = [
     ({"statistic": "median"}, "statistic='median' is unknown; allowed: mean_abs"),
     ({"aggregation": "mean"}, "aggregation='mean' is unknown; allowed: random_sign"),
