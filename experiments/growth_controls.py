@@ -61,7 +61,7 @@ class Config(TrainingConfig):
     name: str = option("growth_controls", "the experiment's name, fixed; it names the folder of results")
     arms: list[Arm] = option(list(Arm), "ways to train")
     seeds: int = option(3, "trainings of each, with weights, order and random labels of their own")
-    width: int = option(16, "channels of every layer")
+    width: int = option(8, "channels of every layer")
     epochs: int = option(5, "how often all training images are seen")
     label_smoothing: float = option(0.1, "share of the target spread over all classes")
     unnormalised_learning_rate: float = option(
