@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,10 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from erf.cropping import Crop, crops
 from erf.errors import InvalidInput
-from erf.influence import Mode, _batches, _home, _measuring
+from erf.folding import folded, folds
 from erf.layer_outputs import check_layer, is_forward_features, layer_outputs
-from erf.receptive_field import _called
+from erf.passes import Mode, batches, forward_passes, measuring
+from erf.reachability.record import Trace
+from erf.receptive_field import Unit, _called
 from erf.statistic import choice
 
 # OpenERF takes a transformer's map for channels-last where no side of its grid is longer and its channels are more.
@@ -178,8 +182,9 @@ def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | N
     return None
 
 
-# A layer's output, its name and the network give the number whose gradient is taken.
-_Centre = Callable[[Tensor, str | None, nn.Module], Tensor]
+# A layer's output, its name, the network, and the unit (None: that in the tool's middle) give the number whose gradient
+# is taken.
+_Centre = Callable[[Tensor, str | None, nn.Module, Unit | None], Tensor]
 
 
 def _mean_scores(
@@ -188,18 +193,36 @@ def _mean_scores(
     """Return by layer the mean over images of ``score [H, W]`` of each image's gradient ``[C, H, W]`` in float64."""
     names = _checked_names(network, layer)
     sums: dict[str | None, Any] = dict.fromkeys(names, 0)
+    found: list[Crop] = []
     count = 0
-    with _measuring(network, Mode.eval):
-        for index, image in _batches(images, batch_size=1, first=0):
+    with measuring(network, Mode.eval), ExitStack() as folding:
+        for index, image in batches(network, images, batch_size=1, first=0):
             _check_two_axes(image)
-            for name, gradient in _gradients(network, image, names, centre, whole=index == 0):
+            if not count:
+                passed, found = _crops(network, image, names)
+                folding.enter_context(folded(folds(network, passed, names) if passed else []))
+            for name, gradient in _gradients(network, image, names, centre, found, whole=not count):
                 if not gradient.isfinite().all():
                     raise InvalidInput(f"the gradient of image {index} is not finite: leave it out, or use float64")
                 sums[name] = sums[name] + score(gradient.double())
-            count = index + 1
+            count += 1
     if not count:
         raise InvalidInput("there is no image to measure on")
     return {name: (total / count).cpu().numpy() for name, total in sums.items()}
+
+
+def _crops(network: nn.Module, image: Tensor, names: list[str | None]) -> tuple[Trace | None, list[Crop]]:
+    """Return a pass without data, and the crops with the tools' middle units; no crops where none will do.
+
+    The tools read layers in layouts of their own, and measure networks whose TRF is not known.
+    """
+    try:
+        passed, found = crops(network, image.shape[2:], image.shape[1], names, [None])
+    except InvalidInput:
+        return None, []
+    indices = [probe.index for crop in found for probe in crop.probes.values()]
+    literal = all(index is not None and index[:2] == (slice(None),) * 2 and len(index) == 4 for index in indices)
+    return passed, found if literal else []
 
 
 def _checked_names(network: nn.Module, layer: Any) -> list[str | None]:
@@ -221,36 +244,47 @@ def _check_two_axes(image: Tensor) -> None:
 
 
 def _gradients(
-    network: nn.Module, image: Tensor, names: list[str | None], centre: _Centre, whole: bool
+    network: nn.Module, image: Tensor, names: list[str | None], centre: _Centre, found: list[Crop], whole: bool
 ) -> Iterator[tuple[str | None, Tensor]]:
-    """Yield each layer and the gradient ``[C, H, W]`` of its centre, all from one forward pass."""
-    leaf = image.detach().to(_home(network, image)).requires_grad_()
-    outputs = layer_outputs(network, leaf, names, whole)
-    for name in names:
-        g = _gradient(centre(outputs[name], name, network), leaf, retain=name != names[-1])
-        if g is None:
-            raise InvalidInput(f"{_called(name or '')} has no gradient with respect to the images")
-        yield name, g[0]
+    """Yield each layer and the gradient ``[C, H, W]`` of its centre: on crops, or all from one pass of the image."""
+    for crop, leaf, outputs in forward_passes(network, image, found):
+        for probe in crop.probes.values():
+            unit: Any = probe.index[2:] if probe.index else None
+            g = torch.zeros_like(image[0])
+            g[(..., *crop.slices)] = _gradient(
+                centre(outputs[probe.layer], probe.layer, network, unit), leaf, probe.layer
+            )
+            yield probe.layer, g
+    if not found:
+        leaf = image.requires_grad_()
+        outputs = layer_outputs(network, leaf, names, whole)
+        for name in names:
+            yield name, _gradient(centre(outputs[name], name, network, None), leaf, name)
 
 
-def _gradient(value: Tensor, leaf: Tensor, retain: bool) -> Tensor | None:
-    if not value.requires_grad:
-        return None
-    return torch.autograd.grad(value, leaf, retain_graph=retain, allow_unused=True)[0]
+def _gradient(value: Tensor, leaf: Tensor, name: str | None) -> Tensor:
+    g = torch.autograd.grad(value, leaf, retain_graph=True, allow_unused=True)[0] if value.requires_grad else None
+    if g is None:
+        raise InvalidInput(f"{_called(name or '')} has no gradient with respect to the images")
+    return g[0]
 
 
-def _replknet_centre(features: Tensor, name: str | None, network: nn.Module) -> Tensor:
+def _replknet_centre(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
     if features.ndim != 4:
         raise InvalidInput(f"{_called(name or '')} has shape {list(features.shape)}, not [N, channels, rows, columns]")
-    return features[:, :, features.shape[2] // 2, features.shape[3] // 2].relu().sum()
+    return features[(..., *(unit or _middle(features)))].relu().sum()
 
 
-def _openerf_centre(features: Tensor, name: str | None, network: nn.Module) -> Tensor:
+def _middle(features: Tensor) -> Unit:
+    return features.shape[2] // 2, features.shape[3] // 2
+
+
+def _openerf_centre(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
     if features.ndim == 4 and is_forward_features(network, name) and hasattr(network, "patch_embed"):
         tokens = (features if _is_channels_last(features, network) else features.movedim(1, 3)).flatten(1, 2)
         return tokens[0, _middle_token(tokens.shape[1], name)].mean()
     if features.ndim == 4:
-        return features[0, :, features.shape[2] // 2, features.shape[3] // 2].mean()
+        return features[(0, ..., *(unit or _middle(features)))].mean()
     if features.ndim == 3:
         prefix = _prefix_tokens(network)
         return features[0, prefix + _middle_token(features.shape[1] - prefix, name)].mean()

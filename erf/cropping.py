@@ -71,8 +71,8 @@ def crops(
     layers: Sequence[str | None],
     units: Sequence[Unit | None],
     mode: str = "eval",
-) -> list[Crop]:
-    """Return the crops on which to measure each of the units of each of the layers, layer by layer.
+) -> tuple[Trace, list[Crop]]:
+    """Return a pass without data, and the crops on which to measure each unit of each of the layers, layer by layer.
 
     Args:
         network: As for :func:`erf.theoretical_receptive_field`, whose errors are raised.
@@ -91,7 +91,7 @@ def crops(
         found: list[Crop] = []
         for number in range(len(probes)):
             plan.add(found, plan.crop([number]))
-    return found
+    return whole, found
 
 
 class _Plan:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack
 from dataclasses import replace
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -15,24 +14,17 @@ from torch import Tensor, nn
 
 from erf.aggregation import Aggregation, check_aggregation, output_direction
 from erf.cropping import Crop, Probe, crops
-from erf.device import full_float32
 from erf.diagnostics import findings
 from erf.errors import InvalidInput
+from erf.folding import folded, folds
 from erf.influence_map import InfluenceMap, map_of_samples
-from erf.layer_outputs import layer_outputs
+from erf.passes import Mode, batches, forward_passes, gradient, measuring
 from erf.receptive_field import ReceptiveField, Unit
 from erf.statistic import Statistic, choice
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
 # float32 have a ten-millionth of it.
 CANCELLED = 1e-3
-
-
-class Mode(StrEnum):
-    """Whether the network is put into eval mode while measuring, or left in the modes that it is in."""
-
-    eval = "eval"
-    as_is = "as_is"
 
 
 def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor | None = None) -> Tensor:
@@ -53,13 +45,13 @@ def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor 
         InvalidInput: The unit is outside the output's grid.
     """
     leaf = images.detach().clone().requires_grad_()
-    with _measuring(network, Mode.as_is):
+    with measuring(network, Mode.as_is):
         # A network may change its input in place, which a leaf would forbid.
         features = network(leaf.clone())
         grid = tuple(features.shape[2:])
         if len(unit) != len(grid) or any(not 0 <= index < side for index, side in zip(unit, grid, strict=True)):
             raise InvalidInput(f"unit={unit} is outside the layer's grid of {' x '.join(map(str, grid))} units")
-        return _gradient(features[(..., *unit)], leaf, direction)
+        return gradient(features[(..., *unit)], leaf, direction)
 
 
 def effective_receptive_field(
@@ -113,11 +105,12 @@ def effective_receptive_field(
     size: list[int] = []
     parts: dict[int, InfluenceMap] = {}
     cancelling: set[int] = set()
-    with _measuring(network, choice(Mode, mode, "mode")):
-        for first, batch in _batches(images, batch_size, first_sample):
+    with measuring(network, choice(Mode, mode, "mode")), ExitStack() as folding:
+        for first, batch in batches(network, images, batch_size, first_sample):
             if not found:
                 channels, *size = batch.shape[1:]
-                found = crops(network, size, channels, names, units, mode)
+                passed, found = crops(network, size, channels, names, units, mode)
+                folding.enter_context(folded(folds(network, passed, names)))
                 cancelling = _cancelling(network, batch[:1], found) if aggregation == "sum" else set()
             choose = partial(_directions, aggregation, kind, seed, range(first, first + len(batch)))
             for number, probe, g in _influences(network, batch, found, choose):
@@ -147,72 +140,14 @@ def _on_the_image(
     return sorted(whole, key=lambda entry: entry[0])
 
 
-def _batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
-    if batch_size < 1:
-        raise InvalidInput(f"batch_size={batch_size}: allowed are whole numbers from 1")
-    if isinstance(images, str) or not isinstance(images, Iterable):
-        raise InvalidInput(
-            f"images are a tensor or an iterable of batches, not {type(images).__name__}; "
-            "those of a folder are erf.pictures.Pictures(folder, input_size)"
-        )
-    shape = None
-    for given in [images] if isinstance(images, Tensor) else images:
-        whole = _images_of(given)
-        _check_images(whole, shape or whole.shape[1:])
-        shape = whole.shape[1:]
-        for batch in whole.split(batch_size) if len(whole) else ():
-            yield first, batch
-            first += len(batch)
-
-
-def _images_of(batch: object) -> Tensor:
-    """Return the images of a batch that may come with labels, as those of a DataLoader do."""
-    images = batch[0] if isinstance(batch, tuple | list) and batch else batch
-    if not isinstance(images, Tensor):
-        outside = "" if images is batch else f"a {type(batch).__name__} that begins with "
-        raise InvalidInput(
-            f"a batch of images is a tensor, or a tuple or list with one first, not {outside}{type(images).__name__}"
-        )
-    return images
-
-
-def _check_images(images: Tensor, shape: torch.Size) -> None:
-    if images.ndim < 3:
-        raise InvalidInput(f"images must have shape [N, C, H, W], not {list(images.shape)}")
-    if images.shape[1:] != shape:
-        raise InvalidInput(
-            f"all images must have one shape: after images of {list(shape)} came {list(images.shape[1:])}"
-        )
-    if not images.isfinite().all():
-        raise InvalidInput("the images have values that are not finite")
-
-
 def _influences(
     network: nn.Module, batch: Tensor, found: Sequence[Crop], choose: Callable[[int], Tensor]
 ) -> Iterator[tuple[int, Probe, Tensor]]:
-    """Yield each probe, by its number, and its influence on its crop: one forward pass a crop, to the last layer."""
-    for crop in found:
-        part = batch.detach()[(..., *crop.slices)].to(_home(network, batch))
-        leaf, outputs = _forward(network, part, list(dict.fromkeys(probe.layer for probe in crop.probes.values())))
+    """Yield each probe, by its number, and its influence on its crop."""
+    for crop, leaf, outputs in forward_passes(network, batch, found):
         for number, probe in crop.probes.items():
             at_unit = _at_unit(outputs[probe.layer], probe, len(batch))
-            yield number, probe, _gradient(at_unit, leaf, choose(at_unit.shape[1]))
-
-
-def _forward(network: nn.Module, part: Tensor, layers: list[str | None]) -> tuple[Tensor, dict[str | None, Tensor]]:
-    """Return the leaf and the layers' outputs, in the fastest memory layout that the network can work in."""
-    if _is_faster_with_channels_last(network, part):
-        leaf = part.contiguous(memory_format=torch.channels_last).requires_grad_()
-        with suppress(InvalidInput):  # as of a view that rows and columns behind the channels would allow
-            return leaf, layer_outputs(network, leaf, layers, whole=False)
-    leaf = part.contiguous().requires_grad_()
-    return leaf, layer_outputs(network, leaf, layers, whole=False)
-
-
-def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
-    """A network that draws numbers would draw others."""
-    fits = part.ndim == 4 and part.device.type == "cpu" and part.dtype == torch.float32
-    return fits and not any(module.training for module in network.modules())
+            yield number, probe, gradient(at_unit, leaf, choose(at_unit.shape[1]))
 
 
 def _cancelling(network: nn.Module, image: Tensor, found: Sequence[Crop]) -> set[int]:
@@ -239,12 +174,6 @@ def _at_unit(outputs: Tensor, probe: Probe, images: int) -> Tensor:
     return outputs[probe.index].reshape(images, -1)
 
 
-def _gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None) -> Tensor:
-    weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
-    (g,) = torch.autograd.grad(weighted.sum(), leaf, retain_graph=True, allow_unused=True)
-    return torch.zeros_like(leaf) if g is None else g
-
-
 def _directions(aggregation: Aggregation, kind: Statistic, seed: int, samples: range, channels: int) -> Tensor:
     check_aggregation(aggregation, channels, kind)
     return torch.stack([output_direction(aggregation, channels, seed, sample) for sample in samples])
@@ -261,39 +190,3 @@ def _map_of(
         )
     moments = kind.moment(g.double()).mean(1).cpu().numpy()
     return map_of_samples(moments, kind, field.box, aggregation, normalize, field.centre)
-
-
-def _home(network: nn.Module, batch: Tensor) -> Tensor:
-    """Return a tensor whose device and dtype images must have for this network."""
-    return next(network.parameters(), batch)
-
-
-@contextmanager
-def _measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
-    """Put the network into the mode to measure in; restore all that measuring may change."""
-    modes = {module: module.training for module in network.modules()}
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    if mode is Mode.eval:
-        network.eval()
-    try:
-        with _frozen(network), full_float32(), torch.random.fork_rng(), torch.enable_grad():
-            yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
-        with torch.no_grad():
-            for name, buffer in network.named_buffers():
-                buffer.copy_(buffers[name])
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Keep autograd from recording what only the parameters' gradients would need."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    for parameter in trained:
-        parameter.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)

@@ -35,8 +35,8 @@ from erf import (
 from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scores
 from erf.device import resolve_device
 from erf.erf_size import Reference
-from erf.influence import Mode
 from erf.noise import Noise, NoiseImages
+from erf.passes import Mode
 from erf.pictures import Pictures, Unreadable
 from erf.statistic import Statistic
 from experiments.experiment import ExperimentConfig, option

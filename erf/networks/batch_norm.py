@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import torch
 from torch import nn
 
 from erf.errors import InvalidInput
+from erf.folding import folded_parameters
 
 
 def fold_batch_norm_(network: nn.Module) -> nn.Module:
@@ -38,17 +38,8 @@ def fold_batch_norm_(network: nn.Module) -> nn.Module:
         if isinstance(norm, nn.BatchNorm2d):
             if not isinstance(below, nn.Conv2d) or below.out_channels != norm.num_features:
                 raise InvalidInput(f"{name}: before it comes {below}; allowed is a convolution of as many channels")
-            _fold_(below, norm)
+            weight, bias = folded_parameters(below, norm)
+            below.weight, below.bias = nn.Parameter(weight), nn.Parameter(bias)
             parent, _, child = name.rpartition(".")
             setattr(network.get_submodule(parent), child, nn.Identity())
     return network
-
-
-@torch.no_grad()
-def _fold_(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    if norm.running_mean is None or norm.running_var is None:
-        raise InvalidInput("batch norm keeps no running statistics, so there is nothing to fold")
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    bias = -norm.running_mean if convolution.bias is None else convolution.bias - norm.running_mean
-    convolution.weight.mul_(scale[:, None, None, None])
-    convolution.bias = nn.Parameter(norm.bias + bias * scale)

@@ -73,7 +73,7 @@ def check_translation(whole: Trace, step: Step, part: Trace, start: Sequence[int
     for a, b in zip_longest(whole.operations[: step.operations], part.operations):
         if a is None or b is None or a.operator is None or a.operator is not b.operator or a.results != b.results:
             raise Differs(f"other operators run: {a and a.operator}, {b and b.operator}")
-        used = _operands(a.arguments)
+        used = operands(a.arguments)
         if any(a.reaches):
             if not used <= same | reached.keys():
                 raise Differs(f"{a.operator} takes a constant that may differ")
@@ -119,10 +119,11 @@ def alignment(passed: Trace, operations: int, axis: int) -> int:
     return math.lcm(*(shifts - {0}))
 
 
-def _operands(arguments: Any) -> set[int | None]:
+def operands(arguments: Any) -> set[int | None]:
+    """Return the numbers of the tensors among an operator's arguments."""
     if isinstance(arguments, Operand):
         return {arguments.number}
-    return set().union(*map(_operands, arguments)) if isinstance(arguments, tuple) else set()
+    return set().union(*map(operands, arguments)) if isinstance(arguments, tuple) else set()
 
 
 def _is_same_constant(a: Operation, b: Operation, of_same: bool) -> bool:
@@ -150,7 +151,7 @@ def _check_stationary(a: Operation, b: Operation, shapes: dict[int, Any]) -> Non
     if "upsample" in name:
         _check_resampling(a, b, shapes)
     elif name in SIZED:
-        if _operands(a.arguments) != _operands(b.arguments):
+        if operands(a.arguments) != operands(b.arguments):
             raise Differs(f"{a.operator} takes another tensor")
     elif _without_end(name, a.arguments) != _without_end(name, b.arguments):
         raise Differs(f"{a.operator} is called with {a.arguments} and {b.arguments}")

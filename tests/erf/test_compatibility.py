@@ -13,7 +13,7 @@ from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from erf import InvalidInput
+from erf import InvalidInput, cropping
 from erf.compatibility import (
     AreaRatio,
     Tool,
@@ -525,3 +525,21 @@ def test_saved_contributions_keep_the_precision_of_the_script():
     contributions[3:6, 3:6] = 1e-6
     assert replknet_area_ratio(contributions, 0.93) == AreaRatio(5, 25 / 81)
     assert replknet_area_ratio(contributions.astype(np.float32), 0.93) == AreaRatio(3, 9 / 81)
+
+
+@pytest.mark.parametrize("measure", [openerf_map, replknet_map])
+def test_a_layer_is_measured_on_the_crop_of_its_trf_with_the_same_numbers(measure, monkeypatch):
+    network, layers = small_resnet(), ["stem", "layer1", "layer2"]
+    images = torch.randn(2, 3, 61, 70, dtype=torch.float64)
+    monkeypatch.setattr(cropping, "OVERHEAD", 10**9)  # so that no crop is cheaper
+    whole = measure(network, images, layers)
+    monkeypatch.setattr(cropping, "OVERHEAD", 0)
+    sides = []
+    network.stem.register_forward_pre_hook(
+        lambda _, given: sides.append(given[0].shape[2:]) if not given[0].is_meta else None
+    )
+    found = measure(network, images, layers)
+    assert max(max(side) for side in sides) < 20
+    for name in layers:
+        assert np.abs(whole[name]).max() > 0
+        assert np.abs(found[name] - whole[name]).max() < 1e-12 * np.abs(whole[name]).max()

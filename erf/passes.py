@@ -1,0 +1,159 @@
+"""How a network is run to be measured: the images, its state meanwhile, one forward pass a crop, and gradients."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from erf.cropping import Crop
+from erf.device import full_float32
+from erf.errors import InvalidInput
+from erf.layer_outputs import layer_outputs
+
+
+class Mode(StrEnum):
+    """Whether the network is put into eval mode while measuring, or left in the modes that it is in."""
+
+    eval = "eval"
+    as_is = "as_is"
+
+
+@contextmanager
+def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
+    """Put the network into the mode to measure in; restore all that measuring may change."""
+    modes = {module: module.training for module in network.modules()}
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    if mode is Mode.eval:
+        network.eval()
+    try:
+        with _frozen(network), full_float32(), torch.random.fork_rng(), torch.enable_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+        with torch.no_grad():
+            for name, buffer in network.named_buffers():
+                buffer.copy_(buffers[name])
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Keep autograd from recording what only the parameters' gradients would need."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def batches(
+    network: nn.Module, images: Tensor | Iterable[Any], batch_size: int, first: int
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield the number of each batch's first image, and the batch as the network takes it; refuse bad images."""
+    return _uploaded(_checked_batches(images, batch_size, first), network)
+
+
+def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
+    if batch_size < 1:
+        raise InvalidInput(f"batch_size={batch_size}: allowed are whole numbers from 1")
+    if isinstance(images, str) or not isinstance(images, Iterable):
+        raise InvalidInput(
+            f"images are a tensor or an iterable of batches, not {type(images).__name__}; "
+            "those of a folder are erf.pictures.Pictures(folder, input_size)"
+        )
+    shape = None
+    for given in [images] if isinstance(images, Tensor) else images:
+        whole = _images_of(given)
+        _check_images(whole, shape or whole.shape[1:])
+        shape = whole.shape[1:]
+        for batch in whole.split(batch_size) if len(whole) else ():
+            yield first, batch
+            first += len(batch)
+
+
+def _images_of(batch: object) -> Tensor:
+    """Return the images of a batch that may come with labels, as those of a DataLoader do."""
+    images = batch[0] if isinstance(batch, tuple | list) and batch else batch
+    if not isinstance(images, Tensor):
+        outside = "" if images is batch else f"a {type(batch).__name__} that begins with "
+        raise InvalidInput(
+            f"a batch of images is a tensor, or a tuple or list with one first, not {outside}{type(images).__name__}"
+        )
+    return images
+
+
+def _check_images(images: Tensor, shape: torch.Size) -> None:
+    if images.ndim < 3:
+        raise InvalidInput(f"images must have shape [N, C, H, W], not {list(images.shape)}")
+    if images.shape[1:] != shape:
+        raise InvalidInput(
+            f"all images must have one shape: after images of {list(shape)} came {list(images.shape[1:])}"
+        )
+    if not images.isfinite().all():
+        raise InvalidInput("the images have values that are not finite")
+
+
+def _uploaded(checked: Iterator[tuple[int, Tensor]], network: nn.Module) -> Iterator[tuple[int, Tensor]]:
+    """Give the batches the network's device and dtype; a GPU gets each next one while it works on the one before."""
+    like = next(network.parameters(), None)
+    if like is None or like.device.type != "cuda":
+        yield from ((first, batch.detach() if like is None else batch.detach().to(like)) for first, batch in checked)
+        return
+    stream, waiting = torch.cuda.Stream(like.device), deque()
+    for first, batch in checked:
+        with torch.cuda.stream(stream):
+            pinned = batch.detach().pin_memory() if batch.device.type == "cpu" else batch.detach()
+            waiting.append((first, pinned.to(like.device, non_blocking=True).to(like.dtype), stream.record_event()))
+        if len(waiting) > 1:
+            yield _arrived(*waiting.popleft())
+    while waiting:
+        yield _arrived(*waiting.popleft())
+
+
+def _arrived(first: int, batch: Tensor, copied: torch.cuda.Event) -> tuple[int, Tensor]:
+    """Let the stream that computes wait for the copy, whose memory is then that stream's."""
+    computing = torch.cuda.current_stream(batch.device)
+    computing.wait_event(copied)
+    batch.record_stream(computing)
+    return first, batch
+
+
+def forward_passes(
+    network: nn.Module, batch: Tensor, found: Sequence[Crop]
+) -> Iterator[tuple[Crop, Tensor, dict[str | None, Tensor]]]:
+    """Yield each crop, its part of the images as the leaf, and its layers' outputs: one pass each, to the last."""
+    for crop in found:
+        layers = list(dict.fromkeys(probe.layer for probe in crop.probes.values()))
+        yield crop, *_forward(network, batch[(..., *crop.slices)], layers)
+
+
+def _forward(network: nn.Module, part: Tensor, layers: list[str | None]) -> tuple[Tensor, dict[str | None, Tensor]]:
+    """Return the leaf and the layers' outputs, in the fastest memory layout that the network can work in."""
+    if _is_faster_with_channels_last(network, part):
+        leaf = part.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+        with suppress(InvalidInput):  # as of a view that rows and columns behind the channels would allow
+            return leaf, layer_outputs(network, leaf, layers, whole=False)
+    leaf = part.detach().contiguous().requires_grad_()
+    return leaf, layer_outputs(network, leaf, layers, whole=False)
+
+
+def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
+    """A network that draws numbers would draw others."""
+    fits = part.ndim == 4 and part.device.type == "cpu" and part.dtype == torch.float32
+    return fits and not any(module.training for module in network.modules())
+
+
+def gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None = None) -> Tensor:
+    """Return the gradient of a unit's channels ``[N, K]``, weighted by the direction and summed, at the leaf."""
+    weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
+    (g,) = torch.autograd.grad(weighted.sum(), leaf, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(leaf) if g is None else g
