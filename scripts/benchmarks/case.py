@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import numpy as np
+
+from experiments.record import Environment
+
 
 class Disagreement(Exception):
     """Two ways to measure the same maps gave different ones."""
@@ -55,3 +59,47 @@ def _seconds(measure: Callable[[], Any]) -> float:
     start = time.perf_counter()
     measure()
     return time.perf_counter() - start
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two maps of the same: the largest of any pixel in units of the peak, and relative L2."""
+
+    of_the_peak: float
+    relative_l2: float
+
+
+def difference(name: str, ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> Difference:
+    """Compare maps.
+
+    Raises:
+        Disagreement: They differ by more than ``tolerance`` in relative L2.
+    """
+    of_the_peak = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+    relative_l2 = float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
+    if not relative_l2 <= tolerance:
+        raise Disagreement(f"{name}: the maps differ by {relative_l2:.1e} relative L2; allowed: {tolerance:.0e}")
+    return Difference(of_the_peak, relative_l2)
+
+
+Measure = Callable[[], np.ndarray]
+
+
+def time_both(
+    name: str, ours: Measure, theirs: Measure, repetitions: int, environment: Environment, difference: Difference
+) -> Case:
+    """Return the case of two ways to measure the same, whose maps were compared before."""
+    for measure in (ours, theirs):
+        measure()  # warms up
+    ours_seconds, theirs_seconds = interleaved_medians([ours, theirs], repetitions)
+    return Case(
+        name=name,
+        ours_seconds=ours_seconds,
+        repetitions=repetitions,
+        threads=environment.threads,
+        device=environment.device,
+        theirs_seconds=theirs_seconds,
+        ratio=theirs_seconds / ours_seconds,
+        max_relative_difference=difference.of_the_peak,
+        relative_l2=difference.relative_l2,
+    )
