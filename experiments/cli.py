@@ -247,6 +247,7 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
         logbook.figure("figure" if name == experiment.name else f"figure/{name}", figure, 0)
         write_figure(folder / name, figure)
     logbook.settings(msgspec.to_builtins(config), result.metrics())
+    logbook.layout()
     write_record(
         folder,
         result,

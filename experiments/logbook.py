@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import time
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from erf import GaussianFit, InfluenceMap
 
 PARTIAL = "partial"  # the folder of points in a run's folder
+METRICS = "metrics"  # the group of the numbers that runs are compared by
 SMALLEST_SIDE = 160  # of an image in TensorBoard, in pixels: smaller maps are enlarged
 
 T = TypeVar("T")
@@ -48,10 +50,12 @@ class Logbook:
         self._partial = folder / PARTIAL
         self._version, self._points = version, self._partial / version
         self._events = _EventFile(folder / "tensorboard")
+        self._tags: dict[str, set[str]] = {}  # of scalars, by what stands before their first stroke
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Log each of ``values`` under its name."""
         for tag, value in values.items():
+            self._tags.setdefault(tag.partition("/")[0], set()).add(tag)
             self._events.add(summary.scalar(tag, value), step)
 
     def map(self, tag: str, imap: InfluenceMap, fit: GaussianFit | None, step: int) -> None:
@@ -74,10 +78,20 @@ class Logbook:
         """Log the settings as text, and with ``metrics`` for the HParams page, which compares runs by them."""
         rows = [f"| {name} | {value} |" for name, value in settings.items()]
         self.text("config", "\n".join(["| setting | value |", "|---|---|", *rows]))
-        tagged = {f"metrics/{name}": value for name, value in metrics.items()}
+        tagged = {f"{METRICS}/{name}": value for name, value in metrics.items()}
         for part in summary.hparams({name: _plain(value) for name, value in settings.items()}, tagged):
             self._events.add(part, 0)
         self.scalars(tagged, 0)
+
+    def layout(self) -> None:
+        """Put the curves of each quantity, as those of ``size/...``, into one chart of the Custom Scalars page."""
+        charts = {
+            quantity: ["Multiline", [f"^{re.escape(quantity)}(/|$)"]]
+            for quantity, tags in self._tags.items()
+            if len(tags) > 1 and quantity != METRICS
+        }
+        if charts:
+            self._events.add(summary.custom_scalars({self.folder.parent.name: charts}), 0)
 
     def progress(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
         """Return ``items``; while they are gone through, a terminal shows how far (of ``total``, or their length)."""

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.plugins.custom_scalar import layout_pb2
 
 from erf import InfluenceMap, InvalidInput
 from erf.statistic import Statistic
@@ -51,6 +52,35 @@ def test_settings_are_a_text_and_hparams(tmp_path):
     assert "_hparams_/session_start_info" in tags
     assert "metrics/slope" in tags
     assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+
+
+def test_the_layout_puts_the_curves_of_a_quantity_into_one_chart(tmp_path):
+    logbook = Logbook(tmp_path / "erf_growth" / "default")
+    for values in (
+        {"size/random": 1.0, "size/relu": 2.0, "alone": 0.0, "size_of_more": 3.0},
+        {"erf": 1.0, "erf/other": 2},
+    ):
+        logbook.scalars(values, 1)
+    logbook.settings({}, {"one": 1.0, "two": 2.0})
+    logbook.layout()
+    (path,) = (logbook.folder / "tensorboard").iterdir()
+    (content,) = [
+        value.tensor.string_val[0]
+        for event in EventFileLoader(str(path)).Load()
+        for value in event.summary.value
+        if value.tag == "custom_scalars__config__"
+    ]
+    (category,) = layout_pb2.Layout.FromString(content).category
+    assert category.title == "erf_growth"
+    charts = {chart.title: list(chart.multiline.tag) for chart in category.chart}
+    assert charts == {"size": ["^size(/|$)"], "erf": ["^erf(/|$)"]}
+
+
+def test_single_curves_have_no_layout(tmp_path):
+    logbook = Logbook(tmp_path)
+    logbook.scalars({"loss": 1.0}, 1)
+    logbook.layout()
+    assert events(tmp_path) == [("loss", 1)]
 
 
 @pytest.mark.parametrize("signed", [False, True])
