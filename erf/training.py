@@ -33,6 +33,10 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 OnEpoch = Callable[[nn.Module, int], Mapping[str, float]]
 
 
+class Diverged(InvalidInput):
+    """The loss is not finite: the training has ended, at the last checkpoint before."""
+
+
 class Precision(StrEnum):
     """Of the forward and backward pass; auto is bfloat16 (weights stay float32) on GPUs that have it, else float32."""
 
@@ -225,7 +229,8 @@ def train(
         progress: Wraps an epoch's batches, to show how far it is.
 
     Raises:
-        InvalidInput: The checkpoint is damaged or of other settings, the loss is not finite, or memory ran out.
+        Diverged: The loss is not finite.
+        InvalidInput: The checkpoint is damaged or of other settings, or memory ran out.
     """
     model, optimizer = fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
     plan.metrics.to(fabric.device)
@@ -345,7 +350,7 @@ def _checked_losses(fabric: Fabric, losses: Tensor, done: _Progress, folder: Pat
     finite = everyone.isfinite().all(0)
     if not finite.all():
         step = int((~finite).nonzero()[0])
-        raise InvalidInput(
+        raise Diverged(
             f"the loss is not finite in epoch {done.epoch + 1}, step {step + 1} of {len(losses)}; a lower learning "
             f"rate may help; {folder / LAST} is the training as it was before"
         )

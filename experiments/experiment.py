@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -112,3 +113,24 @@ def load(name: str) -> Experiment:
     help = (module.__doc__ or "").partition("\n")[0]
     others = getattr(figure, "OTHERS", {})
     return Experiment(name, help, module.Config, module.Result, module.run, module.summary, figure.draw, others)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The parts of ``experiments/<name>_study.py`` and its figure: many runs gathered into one record.
+
+    ``gather`` takes the results of all runs and raises InvalidInput where they do not make a study.
+    """
+
+    gather: Callable[[Sequence[Any]], Any]
+    summary: Callable[[Any], RenderableType]
+    draw: Callable[[Any], Figure]
+
+
+def load_study(name: str) -> Study | None:
+    """Return the study that gathers runs of the experiment called ``name``, if it has one."""
+    if importlib.util.find_spec(f"experiments.{name}_study") is None:
+        return None
+    module = importlib.import_module(f"experiments.{name}_study")
+    figure = importlib.import_module(f"experiments.figures.{name}_study")
+    return Study(module.gather, module.summary, figure.draw)

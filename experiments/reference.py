@@ -53,12 +53,29 @@ QUICK: dict[str, tuple[str, ...]] = {
 # The data set that a run's training needs, in its folder of data.
 DATA = {"cifar10": "cifar10", "camvid": "camvid", "growth_controls": "cifar10"}
 
+# Folder in results/reference/ -> the sweeps whose jobs are gathered there. he_normal has a null: fresh weights in the
+# same data order. Seeds from 100 on were looked at before, to choose the levels, and are in no study.
+SWEEPS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "center_low_init": (
+        ("experiment=center_low_init", "kernel_size=3,5", "strength=0,0.25,0.5,0.75,1", "seed=range(16)"),
+        ("experiment=center_low_init", "kernel_size=3,5", "draw=1", "seed=range(16)"),
+        (
+            "experiment=center_low_init",
+            "init=glorot_uniform",
+            "kernel_size=3,5",
+            "strength=0,0.25,0.5,0.75,1",
+            "seed=range(8)",
+        ),
+    ),
+}
+
 R = TypeVar("R")
 
 
 def experiment_of(name: str) -> str:
     """Return the experiment of the reference run ``name``."""
-    return RUNS[name][0].removeprefix("experiment=")
+    overrides = SWEEPS[name][0] if name in SWEEPS else RUNS[name]
+    return overrides[0].removeprefix("experiment=")
 
 
 def changed(overrides: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, ...]:
@@ -69,6 +86,8 @@ def changed(overrides: tuple[str, ...], others: tuple[str, ...]) -> tuple[str, .
 
 def command(name: str) -> str:
     """Return the command that measures the reference run ``name`` again."""
+    if name in SWEEPS:
+        return f"python scripts/reproduce.py {name}"
     return " ".join(["python run.py", *RUNS[name]])
 
 

@@ -1,4 +1,7 @@
-"""Gather the records of a sweep's jobs into one table and one figure: ``python scripts/gather_sweep.py FOLDER``."""
+"""Gather the records of a sweep's jobs into one table and one figure: ``python scripts/gather_sweep.py FOLDER``.
+
+Where the experiment has a study, its figure takes the place of the general one, and there is a record of it, too.
+"""
 
 from __future__ import annotations
 
@@ -6,35 +9,45 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from matplotlib.figure import Figure
+from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.experiment import load
-from experiments.record import read_record, recorded_experiment, write_figure
+from experiments.experiment import Study, load, load_study
+from experiments.record import (
+    RESULT,
+    Environment,
+    read_environment,
+    read_record,
+    recorded_experiment,
+    write_figure,
+    write_record,
+)
 
 PANELS_A_ROW = 3  # of the figure; more would not be read on a screen
 
 
 @dataclass(frozen=True)
 class Job:
-    """One complete job: its folder's name, its settings and the numbers that jobs are compared by."""
+    """One complete job: its folder, its result, its settings and the numbers that jobs are compared by."""
 
-    folder: str
+    folder: Path
+    result: Any
     settings: dict[str, Any]
     metrics: dict[str, float]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write sweep.csv, sweep.png and sweep.svg into the folder named in ``arguments``; return the exit code."""
+    """Write the table, the figure and a study's record into the folder named in ``arguments``; return the exit code."""
     try:
         if len(arguments) != 1 or not Path(arguments[0]).is_dir():
             raise InvalidInput("one argument is needed, a sweep's folder: results/sweeps/NAME/FOLDER")
@@ -46,25 +59,56 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def gather(sweep: Path) -> None:
-    """Write the table and the figure of all complete jobs in ``sweep``; name the others on stderr."""
+    """Write what all complete jobs in ``sweep`` say together; name the others on stderr.
+
+    Raises:
+        InvalidInput: There is no complete job, or those that there are do not make their experiment's study.
+    """
     jobs = _read_jobs(sweep)
     if not jobs:
         raise InvalidInput(f"{sweep}: there is no complete job in it")
     varying = _varying(jobs)
     atomic_write(sweep / "sweep.csv", _table(jobs, varying).encode())
-    write_figure(sweep / "sweep", _draw(jobs, varying))
-    print(f"{len(jobs)} jobs\ntable         {sweep / 'sweep.csv'}\nfigure        {sweep / 'sweep'}.png")
+    print(f"{len(jobs)} jobs\ntable         {sweep / 'sweep.csv'}")
+    names = {job.settings["name"] for job in jobs}
+    study = load_study(names.pop()) if len(names) == 1 else None
+    if study is None:
+        write_figure(sweep / "sweep", _draw(jobs, varying))
+        print(f"figure        {sweep / 'sweep'}.png")
+    else:
+        _write_study(sweep, study, jobs)
+
+
+def _write_study(sweep: Path, study: Study, jobs: Sequence[Job]) -> None:
+    found = study.gather([job.result for job in jobs])
+    name = found.config.name
+    Console(width=None if sys.stdout.isatty() else 160).print(study.summary(found))
+    write_figure(sweep / name, study.draw(found))
+    write_record(sweep, found, _environment([read_environment(job.folder) for job in jobs]))
+    print(f"figure        {sweep / name}.png\nrecord        {sweep / RESULT}")
+
+
+def _environment(jobs: Sequence[Environment]) -> Environment:
+    """Return that of the job started last, with the seconds of all, and the commits of the others."""
+    last = max(jobs, key=lambda job: job.started)
+    others = dict.fromkeys(commit for job in jobs for commit in (*job.earlier_commits, job.commit) if commit)
+    return replace(
+        last,
+        dirty=None if last.dirty is None else any(job.dirty for job in jobs),
+        seconds=sum(job.seconds for job in jobs),
+        earlier_commits=tuple(commit for commit in others if commit != last.commit),
+    )
 
 
 def _read_jobs(sweep: Path) -> list[Job]:
     jobs = []
-    for folder in sorted(path for path in sweep.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in sweep.glob("[!.]*") if path.is_dir()):
         try:
             result = read_record(folder, load(recorded_experiment(folder)).Result)
         except InvalidInput as error:
             print(f"left out: {error}", file=sys.stderr)
         else:
-            jobs.append(Job(folder.name, msgspec.to_builtins(result.config), result.metrics()))
+            jobs.append(Job(folder, result, msgspec.to_builtins(result.config), result.metrics()))
     return jobs
 
 
@@ -85,14 +129,14 @@ def _table(jobs: Sequence[Job], varying: Sequence[str]) -> str:
     table.writeheader()
     for job in jobs:
         settings = {key: job.settings.get(key) for key in varying}
-        table.writerow({"folder": job.folder} | settings | job.metrics)
+        table.writerow({"folder": job.folder.name} | settings | job.metrics)
     return text.getvalue()
 
 
 def _draw(jobs: Sequence[Job], varying: Sequence[str]) -> Figure:
     """Draw one panel for each metric: a dot for each job, labelled by what varies."""
     names = _metric_names(jobs)
-    labels = [", ".join(f"{key}={job.settings.get(key)}" for key in varying) or job.folder for job in jobs]
+    labels = [", ".join(f"{key}={job.settings.get(key)}" for key in varying) or job.folder.name for job in jobs]
     rows = -(-len(names) // PANELS_A_ROW)
     figure = Figure(figsize=(4 + 3 * PANELS_A_ROW, rows * (1 + 0.25 * len(jobs))), layout="constrained")
     panels = figure.subplots(rows, PANELS_A_ROW, sharey=True, squeeze=False).flat

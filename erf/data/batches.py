@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -90,3 +91,42 @@ class Batches:
         if not self.shuffle:
             return torch.arange(len(self.split))
         return torch.randperm(len(self.split), generator=generator(self.seed, ORDER, epoch))
+
+
+@dataclass(frozen=True)
+class Portions:
+    """The steps of all passes over a split in portions of equal length, each of which counts as an epoch.
+
+    For training that is judged every so many steps, whatever the size of the split: portion n holds the steps from
+    ``n * length`` on, counted over all passes.
+
+    Attributes:
+        batches: The passes.
+        length: Steps of a portion.
+
+    Raises:
+        InvalidInput: The length is below 1.
+    """
+
+    batches: Batches
+    length: int
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise InvalidInput(f"length={self.length}: allowed are whole numbers from 1")
+
+    def steps(self, world_size: int = 1) -> int:
+        """Return the number of steps of a portion."""
+        self.batches.steps(world_size)  # refuses what it refuses
+        return self.length
+
+    def epoch(
+        self, epoch: int, rank: int = 0, world_size: int = 1, device: torch.device | str = "cpu", start_step: int = 0
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of portion ``epoch`` from ``start_step`` on, as :meth:`Batches.epoch` does."""
+        step, end = epoch * self.length + start_step, (epoch + 1) * self.length
+        while step < end:
+            number, first = divmod(step, self.batches.steps(world_size))
+            for batch in islice(self.batches.epoch(number, rank, world_size, device, first), end - step):
+                yield batch
+                step += 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.claims import architecture, connections, growth, kernels, shape, theory, training
+from experiments.claims import architecture, center_low, connections, growth, kernels, shape, theory, training
 from experiments.claims.row import Part, Row, Verdict
 from experiments.reference import REFERENCE
 
@@ -24,6 +24,7 @@ CLAIMS = (
     *architecture.CLAIMS,
     *kernels.CLAIMS,
     *connections.CLAIMS,
+    *center_low.CLAIMS,
 )
 
 

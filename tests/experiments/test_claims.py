@@ -8,7 +8,7 @@ import pytest
 
 from erf import InvalidInput
 from experiments.claims import Part, Row, Verdict, rows, table
-from experiments.reference import REFERENCE, RUNS, command
+from experiments.reference import REFERENCE, RUNS, SWEEPS, command
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -18,11 +18,11 @@ def test_the_readme_shows_the_records():
 
 
 def test_every_claim_of_these_figures_has_its_row():
-    ids = "F1 F1b F2 F3a F3b T1 T2 T4 R1 F2b T5 T3 I1 I3 A1 R2 R3"
+    ids = "F1 F1b F2 F3a F3b T1 T2 T4 R1 F2b T5 T3 I1 I3 A1 R2 R3 I2"
     assert [row.id for row in rows()] == ids.split()
     for row in rows():
         assert bool(row.parts) is (row.verdict is not Verdict.not_measured)
-        assert set(row.runs) <= set(RUNS)
+        assert set(row.runs) <= {*RUNS, *SWEEPS}
         for run in row.runs:
             assert command(run) in row.markdown()
 

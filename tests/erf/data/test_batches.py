@@ -5,7 +5,7 @@ import torch
 
 from erf import InvalidInput
 from erf.data.augment import FlipAndShift
-from erf.data.batches import Batches
+from erf.data.batches import Batches, Portions
 from erf.data.split import Normalization, Split
 from erf.seeds import generator
 from tests.oracles.one_device import OneDevice
@@ -138,3 +138,23 @@ def test_bad_sizes():
         Batches(numbered(3).subset(torch.arange(0)), 1)
     with pytest.raises(InvalidInput, match="batch_size=3 in 2 processes: allowed with 5 images are up to 2"):
         Batches(numbered(5), 3, drop_last=True).steps(world_size=2)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize(("length", "drop_last"), [(1, True), (2, False), (5, True), (9, False)])
+def test_portions_are_the_steps_of_all_passes_one_after_another(rank, length, drop_last):
+    batches = Batches(numbered(29), 4, seed=2, augment=FlipAndShift(2), drop_last=drop_last)
+    portions = Portions(batches, length)
+    passes = list(chain.from_iterable(batches.epoch(number, rank, 2) for number in range(14)))
+    assert portions.steps(2) == length
+    for number in range(4):
+        whole = passes[number * length : (number + 1) * length]
+        for start in range(length + 1):
+            assert equal(portions.epoch(number, rank, 2, start_step=start), whole[start:])
+
+
+def test_bad_portions():
+    with pytest.raises(InvalidInput, match="length=0: allowed are whole numbers from 1"):
+        Portions(Batches(numbered(3), 1), 0)
+    with pytest.raises(InvalidInput, match="batch_size=4"):
+        Portions(Batches(numbered(3), 4, drop_last=True), 2).steps()
