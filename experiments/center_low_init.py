@@ -265,7 +265,7 @@ class _Probe:
     def measure(self, network: nn.Module, epoch: int) -> dict[str, float]:
         """Return the ERF size and sigma, without those that there are not."""
         imap = self._map(network)
-        if not imap.values.any():
+        if imap is None or not imap.values.any():
             return {}
         found = {"sigma": float(np.mean(map_moments(imap).sigma))}
         try:
@@ -274,11 +274,16 @@ class _Probe:
             return found
 
     def shown(self, network: nn.Module) -> np.ndarray:
-        """Return the map, to be looked at."""
-        return shown(self._map(network).values[None])[0]
+        """Return the map, to be looked at; 0 where there is none."""
+        imap = self._map(network)
+        values = np.zeros(self._images.shape[2:]) if imap is None else imap.values
+        return shown(values[None])[0]
 
-    def _map(self, network: nn.Module) -> InfluenceMap:
-        return effective_receptive_field(network, self._images, self._layer, seed=self._seed)
+    def _map(self, network: nn.Module) -> InfluenceMap | None:
+        try:
+            return effective_receptive_field(network, self._images, self._layer, seed=self._seed)
+        except InvalidInput:  # a gradient is not finite: the training is about to diverge, or has
+            return None
 
 
 def mirrored(images: Tensor) -> Tensor:

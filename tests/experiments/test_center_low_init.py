@@ -69,7 +69,8 @@ def test_trainings_of_one_seed_differ_in_the_profile_alone(init):
     for one, other in zip(plain[:-1], low[:-1], strict=True):
         torch.testing.assert_close(one.weight * profile, other.weight)
         fan = one.in_channels, one.out_channels
-        assert float(one.weight.square().mean()) == pytest.approx(weight_variance(init, *fan, 9), rel=0.25)
+        tolerance = 5 * (2 / one.weight.numel()) ** 0.5  # a normal square has a relative standard deviation of sqrt(2)
+        assert one.weight.square().mean().item() == pytest.approx(weight_variance(init, *fan, 9), rel=tolerance)
     assert torch.equal(plain[-1].weight, low[-1].weight)  # the classifier is 1x1
 
 
@@ -141,17 +142,17 @@ def test_sizes_before_are_those_of_the_untrained_network(strength, kernel_size):
 
 def test_the_untrained_erf_has_the_width_that_theory_says():
     """Linear, E[g^2], wide enough: the exact map of the layers and their profiles."""
-    for strength in (0.0, 0.7, 1.0):
+    for strength in (0.0, 0.7):
         profile = center_low_profile((3, 3), strength).square().numpy()
         layers = [theory.ConvLayer(3, stride, profile=profile / profile.sum()) for _, stride in LAYERS]
         exact = map_moments(theory.influence_map(layers, "mean_square")).sigma
-        networks = (network_of(config_of(strength=strength, width=8, draw=draw)) for draw in range(60))
+        networks = (network_of(config_of(strength=strength, width=4, draw=draw)) for draw in range(40))
         maps = [
             effective_receptive_field(_linear(one), torch.zeros(1, 3, 64, 64), "top", None, "mean_square", seed=at)
             for at, one in enumerate(networks)
         ]
         mean = replace(maps[0], values=np.mean([one.values for one in maps], axis=0))
-        assert map_moments(mean).sigma == pytest.approx(exact, rel=0.03)
+        assert map_moments(mean).sigma == pytest.approx(exact, rel=0.04)
 
 
 def _linear(network):
@@ -177,6 +178,7 @@ def test_a_training_that_diverges_is_kept_as_censored():
     assert len(result.moments) < 21
     assert (result.steps_to, result.final_accuracy) == ((None,), 0.1)
     assert "not finite" in logbook.said[-1]
+    assert not result.arrays["after"].any()
 
 
 def test_an_interrupted_training_goes_on_bit_by_bit(trained, monkeypatch):

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from experiments.center_low_init_study import Study
 from experiments.cli import main
+from experiments.record import read_environment, read_record
 from scripts import gather_sweep
+from tests.experiments.toy_data import toy_data
 
 SWEEP = ["-m", "experiment=erf_growth", "kinds=[uniform]", "depths=[2,3,4]", "runs=2", "channels=2", "seed=0,1"]
 SWEEPS = Path("results", "sweeps", "erf_growth")
@@ -108,3 +111,60 @@ def test_a_sweep_without_a_complete_job_is_one_line(tmp_path, capsys):
     assert gather_sweep.main([str(tmp_path)]) == 1
     assert "no complete job" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+STUDY = ["-m", "experiment=center_low_init", "partial_data=true", f"data_dir={toy_data()}", "training_images=50"]
+STUDY += [
+    "held_out=10",
+    "width=2",
+    "steps=4",
+    "evaluate_every=2",
+    "batch_size=10",
+    "images=2",
+    "levels=[0.05,0.12,0.9]",
+]
+STUDY += ["seed=0,1"]
+PARTS = (["strength=0,0.5,1"], ["draw=1"])
+
+
+def study(folder: str, *others: str, parts=PARTS) -> dict[str, bytes]:
+    """Run the sweeps of a toy study into ``folder`` and return the files that say what was measured."""
+    for part in parts:
+        assert main([*STUDY, *part, f"hydra.sweep.dir={folder}", *others]) == 0
+    assert gather_sweep.main([folder]) == 0
+    return {name: Path(folder, name).read_bytes() for name in ("sweep.csv", "result.json", "center_low_init.png")}
+
+
+def test_a_study_is_gathered_into_one_table_one_figure_and_one_record(capsys):
+    files = study("all")
+    assert "save 30% of the steps or more" in capsys.readouterr().out
+    assert len(table(Path("all"))) == 8
+    found = read_record(Path("all"), Study)
+    assert [(arm.start.strength, arm.start.draw, arm.seeds) for arm in found.arms] == [
+        (0.0, 0, (0, 1)), (0.0, 1, (0, 1)), (0.5, 0, (0, 1)), (1.0, 0, (0, 1)),
+    ]  # fmt: skip
+    assert len(found.comparisons) == 9
+    records = [read_environment(job) for job in jobs(Path("all"))]
+    assert read_environment(Path("all")).seconds == pytest.approx(sum(one.seconds for one in records))
+    times = {job: (job / "result.json").stat().st_mtime_ns for job in jobs(Path("all"))}
+    assert study("all") == files
+    assert {job: (job / "result.json").stat().st_mtime_ns for job in jobs(Path("all"))} == times
+
+
+def test_a_study_in_two_processes_is_the_same():
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    parts = (["strength=0,0.5"],)
+    expected = study("one", parts=parts)
+    assert study("two", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", parts=parts) == expected
+
+
+def test_an_unfinished_study_is_one_line_and_keeps_its_table(capsys):
+    assert main([*STUDY, "strength=0,0.5", "hydra.sweep.dir=some"]) == 0
+    (jobs(Path("some"))[-1] / "result.json").unlink()
+    capsys.readouterr()
+    assert gather_sweep.main(["some"]) == 1
+    left_out, problem = capsys.readouterr().err.splitlines()
+    assert left_out.startswith("left out: some/")
+    assert problem.endswith("-0: 1 training; at least 2 seeds are needed")
+    assert len(table(Path("some"))) == 3
+    assert not Path("some", "result.json").exists()
