@@ -313,7 +313,7 @@ def steps_to(level: float, moments: Sequence[Moment]) -> float | None:
 
 def _report(config: Config, epoch: Epoch, logbook: Logbook) -> None:
     moment = _moment(config, epoch)
-    numbers = {"accuracy": moment.accuracy, "training_loss": moment.loss, "erf_size": moment.erf_size}
+    numbers = {"validation/accuracy": moment.accuracy, "training_loss": moment.loss, "erf_size": moment.erf_size}
     numbers |= {"sigma": moment.sigma}
     logbook.scalars({name: value for name, value in numbers.items() if value is not None}, moment.step)
 

@@ -122,7 +122,7 @@ def test_what_is_reported_is_of_the_training(trained):
     assert result.final_accuracy == result.moments[-1].accuracy
     assert (result.theoretical_receptive_field, result.period) == (29, 4)
     logged = [(tag, step) for tag, _, step in logbook.logged_scalars]
-    assert [step for tag, step in logged if tag == "accuracy"] == [0, 2, 4, 6]
+    assert [step for tag, step in logged if tag == "validation/accuracy"] == [0, 2, 4, 6]
     assert "steps_to_0.99" not in result.metrics()
 
 
