@@ -36,7 +36,9 @@ def _i2_parts(study: Study) -> Iterator[Part]:
             yield Part(_large_text(large), large.beyond_chance)
     yield Part(f"clearly slower in {sum(one.slower for one in found)} of {len(found)} cases", None)
     yield Part("not in all cases", len(faster) < len(found) if faster else None)
-    yield Part(f"median of the steps saved: {_medians(found)}", None)
+    level = study.config.levels[len(study.config.levels) // 2]
+    shown = [one for one in found if one.level == level]
+    yield Part(f"median of the steps saved to {level:.0%} accuracy: {_medians(shown)}", None)
     for init in study.inits():
         if init is not INIT:
             others = study.of_init(init)
@@ -65,7 +67,7 @@ def _large_text(large: LargeReductions) -> str:
 
 def _medians(found: Sequence[Comparison]) -> str:
     texts = (
-        f"{one.start.kernel_size}x{one.start.kernel_size} {name_of(one.start)} to {one.level:.0%}: "
+        f"{one.start.kernel_size}x{one.start.kernel_size} {name_of(one.start)} "
         f"{one.reduction * 100:.1f} % ({percent_text(one.interval)})"
         for one in found
     )

@@ -71,11 +71,10 @@ def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) ->
     ]
     _draw_steps(steps, study, compared)
     _draw_final(final, study, compared)
-    for axes in (steps, final):
-        axes.set_xticks(
-            range(len(compared)), [name_of(arm.start).replace(" ", "\n") for arm, _ in compared], fontsize=7
-        )
-        axes.set_xlim(-0.5, max(len(compared), 1) - 0.5)
+    names = [name_of(arm.start) for arm, _ in compared]
+    for axes, words in ((steps, names), (final, [name.removeprefix("strength ") for name in names])):
+        axes.set_xticks(range(len(words)), [word.replace(" ", "\n") for word in words], fontsize=7)
+        axes.set_xlim(-0.5, max(len(words), 1) - 0.5)
 
 
 def _colours(arms: Sequence[Arm]) -> list[str]:
