@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 import torch
 from lightning_fabric import Fabric
@@ -39,7 +38,7 @@ from experiments.erf_probe import shown
 from experiments.experiment import ExperimentConfig, option
 from experiments.logbook import Logbook
 from experiments.stacks import require_at_least
-from experiments.training_plan import ORDER, SIGNS, WEIGHTS, in_order
+from experiments.training_plan import ORDER, SIGNS, WEIGHTS, in_order, optimizer_of, settings_of
 
 # Held-out images are continued by their mirror images by so many pixels, so that the whole TRF of 5x5 kernels lies in.
 MARGIN = 16
@@ -176,7 +175,7 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
     data = _data(config.data_dir, config.partial_data, config.training_images, config.held_out)
     network = network_of(config)
     probe = _Probe(config, data.validation, network)
-    plan, optimizer = _plan(config, data), _optimizer(config, network)
+    plan, optimizer = _plan(config, data), optimizer_of(config, network)
     history: list[Epoch] = []
     diverged = False
     try:
@@ -227,7 +226,6 @@ def _plan(config: Config, data: DataSet) -> Plan:
     batches = Batches(
         data.train, config.batch_size, derive(config.seed, ORDER), augment=FlipAndShift(config.shift), drop_last=True
     )
-    settings = msgspec.to_builtins(replace(config, data_dir="", fresh=False, partial_data=False))
     return Plan(
         batches=Portions(batches, config.evaluate_every),
         validation=in_order(data.validation, config.batch_size),
@@ -239,15 +237,8 @@ def _plan(config: Config, data: DataSet) -> Plan:
         seed=config.seed,
         calibration=1,  # there is no batch norm
         checkpoint_steps=config.evaluate_every,
-        settings={key: str(value) for key, value in settings.items()} | {"data": data.content()},
+        settings=settings_of(config) | {"data": data.content()},
     )
-
-
-def _optimizer(config: Config, network: nn.Module) -> torch.optim.Optimizer:
-    return torch.optim.SGD(
-        network.parameters(), config.learning_rate, config.momentum, weight_decay=config.weight_decay,
-        nesterov=config.momentum > 0,
-    )  # fmt: skip
 
 
 class _Probe:

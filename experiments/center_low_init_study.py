@@ -400,6 +400,14 @@ def name_of(start: Start) -> str:
     return "four corners" if start.strength == 1 else f"strength {start.strength:g}"
 
 
+def caption(study: Study) -> str:
+    """Return of how many trainings the study is."""
+    pairs = {init: max(len(arm.seeds) for arm in study.arms if arm.start.init is init) for init in study.inits()}
+    told = ", ".join(f"{count} seeds of {init}" for init, count in pairs.items())
+    trainings = sum(len(arm.seeds) for arm in study.arms)
+    return f"{trainings} trainings, {told}; intervals are 95 % from {REPLICATES} resamplings of the pairs."
+
+
 def summary(study: Study) -> Group:
     """Return the tables of arms, of steps and of final accuracies, and a line on large reductions."""
     levels = [f"{level:.0%}" for level in study.config.levels]

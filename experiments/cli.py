@@ -17,8 +17,10 @@ from typing import Any
 
 import hydra
 import msgspec
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as end:  # of a job
         return int(end.code or 0)
     except USERS_ERRORS as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
@@ -83,6 +85,12 @@ def folder_of(overrides: Sequence[str]) -> Path:
         composed = hydra.compose(HYDRA["config_name"], list(overrides))
         settings = hydra.compose(HYDRA["config_name"], list(overrides), return_hydra_config=True)
     return run_folder(Path(settings.hydra.run.dir), overrides, _typed(composed))
+
+
+def jobs_of(sweep: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of each job that ``main(["-m", *sweep])`` runs."""
+    parsed = OverridesParser.create().parse_overrides(list(sweep))
+    return [list(job) for job in BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]]
 
 
 def _register_schemas() -> None:
@@ -172,7 +180,7 @@ class _Errors:
             return
         if not isinstance(error, USERS_ERRORS):
             traceback.print_exception(error)
-        print(f"error: {self._prefix}{_one_line(error)}", file=sys.stderr)
+        print(f"error: {self._prefix}{one_line(error)}", file=sys.stderr)
         raise self._end from error
 
 
@@ -263,7 +271,8 @@ def _show_record(experiment: Experiment, folder: Path) -> None:
     print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(folder))}", flush=True)
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Return what is wrong in one line, in this program's words where Hydra's name no key."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     text = str(error)
     if isinstance(error, OSError) and error.strerror:

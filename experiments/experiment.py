@@ -117,13 +117,18 @@ def load(name: str) -> Experiment:
 
 @dataclass(frozen=True)
 class Study:
-    """The parts of ``experiments/<name>_study.py`` and its figure: many runs gathered into one record.
+    """The parts of ``experiments/<name>_study.py`` and its figure: many runs of an experiment gathered into one record.
 
-    ``gather`` takes the results of all runs and raises InvalidInput where they do not make a study.
+    ``gather`` takes the results of all runs and raises InvalidInput where they do not make a study. ``caption`` says of
+    how many runs a record is.
     """
 
+    name: str
+    help: str
+    Result: type[Any]
     gather: Callable[[Sequence[Any]], Any]
     summary: Callable[[Any], RenderableType]
+    caption: Callable[[Any], str]
     draw: Callable[[Any], Figure]
 
 
@@ -133,4 +138,5 @@ def load_study(name: str) -> Study | None:
         return None
     module = importlib.import_module(f"experiments.{name}_study")
     figure = importlib.import_module(f"experiments.figures.{name}_study")
-    return Study(module.gather, module.summary, figure.draw)
+    help = (module.__doc__ or "").partition("\n")[0]
+    return Study(name, help, module.Study, module.gather, module.summary, module.caption, figure.draw)

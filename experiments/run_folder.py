@@ -39,8 +39,16 @@ def run_folder(parent: Path, overrides: Sequence[str], config: ExperimentConfig)
 
 def sweep_folder(experiment: str, overrides: Sequence[str]) -> Path:
     """Return the folder of the sweep with these overrides, in which each job has its run folder."""
-    names = chosen(overrides)
-    return Path("results", "sweeps", _clean(experiment), f"{_slug(names)}-{_hash(names)}")
+    chosen = _chosen(overrides)
+    return Path("results", "sweeps", _clean(experiment), f"{_slug(chosen)}-{_hash(chosen)}")
+
+
+def study_folder(name: str, experiment: str, sweeps: Sequence[Sequence[str]]) -> Path:
+    """Return the folder of the study ``name``, in which each job of all its ``sweeps`` has its run folder.
+
+    It is another one where the sweeps are others, so that no job is in a study that it does not belong to.
+    """
+    return Path("results", "sweeps", experiment, f"{name}-{_hash(sweeps)}")
 
 
 @contextmanager
@@ -62,14 +70,14 @@ def locked(folder: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def chosen(overrides: Sequence[str]) -> list[str]:
+def _chosen(overrides: Sequence[str]) -> list[str]:
     """Return the overrides that change what is measured, in an order of their own."""
     keys = re.compile(rf"[+~]*(({'|'.join(('experiment', *ELSEWHERE))})=|hydra[./])")
     return sorted(override for override in overrides if not keys.match(override))
 
 
 def _slug(overrides: Sequence[str]) -> str:
-    return _clean("+".join(chosen(overrides)))[:LONGEST] or "default"
+    return _clean("+".join(_chosen(overrides)))[:LONGEST] or "default"
 
 
 def _clean(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import torch
@@ -119,7 +119,15 @@ def weights_generator(config: TrainingConfig) -> torch.Generator:
     return generator(config.seed, WEIGHTS)
 
 
-def optimizer_of(config: TrainingConfig, network: nn.Module) -> torch.optim.Optimizer:
+class SgdSettings(Protocol):
+    """The optimiser's settings."""
+
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+
+
+def optimizer_of(config: SgdSettings, network: nn.Module) -> torch.optim.Optimizer:
     """Return SGD on all of the network's parameters."""
     return torch.optim.SGD(
         network.parameters(), config.learning_rate, config.momentum, weight_decay=config.weight_decay,
@@ -165,11 +173,11 @@ def plan_of(fabric: Fabric, config: GrowthConfig, task: Task) -> Plan:
         accumulate=config.accumulate,
         calibration=config.calibration,
         checkpoint_steps=config.checkpoint_steps,
-        settings=_settings(config) | {"data": task.data.content()},
+        settings=settings_of(config) | {"data": task.data.content()},
     )
 
 
-def _settings(config: TrainingConfig) -> dict[str, Any]:
+def settings_of(config: ExperimentConfig) -> dict[str, Any]:
     """Return what a checkpoint must agree with: all settings that say what is computed."""
     settings = msgspec.to_builtins(config)
     elsewhere = ("fresh", "data_dir", "partial_data", "device", "processes", "checkpoint_steps")

@@ -1,16 +1,17 @@
 """Measure the reference runs anew and write what follows from them: ``python scripts/reproduce.py [--help]``.
 
-Each run is measured by run.py's own code, so what is complete is not measured again and what was interrupted goes on.
-Its record and figures are then copied to the folder of evidence, and the claim table and the report are written from
-all records there.
+Each run is measured by run.py's own code, so what is complete is not measured again and what was interrupted goes on;
+so is each job of a study, whose records are then gathered into one. Records and figures are copied to the folder of
+evidence, and the claim table and the report are written from all records there.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -21,10 +22,12 @@ from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import rows, table
 from experiments.claims.comparison import compare
-from experiments.cli import INTERRUPTED, folder_of, main
+from experiments.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
 from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
-from experiments.reference import DATA, QUICK, REFERENCE, RUNS, changed
+from experiments.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, Sweeps, changed, experiment_of
 from experiments.report.page import write_report
+from experiments.run_folder import study_folder
+from scripts import gather_sweep
 
 LARGEST_WEIGHTS = 8 * 2**20  # bytes
 README = ROOT / "README.md"
@@ -32,30 +35,99 @@ BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of cl
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """Runs, each by the overrides of run.py that measure it, and the folder that their records are copied to.
+class Run:
+    """A run, by the overrides of run.py that measure it, and the folder of its record."""
 
-    ``pace`` is a guess of how long they take, in units of how long the reference took; ``note`` stands in the report.
+    overrides: Sequence[str]
+    folder: Path
+
+    def left(self) -> float:
+        """Return the share that is not measured yet."""
+        return 0.0 if is_complete(self.folder) else 1.0
+
+    def measure(self, others: Sequence[str]) -> int:
+        """Measure it with ``others``, which say where or how, not what; return the exit code."""
+        return main([*self.overrides, *others])
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study, by its sweeps, and the folder of all their jobs and of the record that is gathered from them."""
+
+    sweeps: Sweeps
+    folder: Path
+
+    def left(self) -> float:
+        """Return the share of jobs that are not measured yet, counting the record as one."""
+        jobs = sum(len(jobs_of(sweep)) for sweep in self.sweeps)
+        done = sum(map(is_complete, [self.folder, *self.folder.glob("[!.]*/")]))
+        return 1 - done / (jobs + 1)
+
+    def measure(self, others: Sequence[str]) -> int:
+        """Measure the jobs with ``others`` and gather them unless one failed; return the exit code."""
+        for sweep in self.sweeps:
+            if code := main(["-m", *sweep, *others, f"hydra.sweep.dir='{self.folder}'"]):
+                return code
+        return gather_sweep.main([str(self.folder)])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Runs and studies, by the overrides of run.py that measure them, and the folder that their records are copied to.
+
+    ``pace`` is a guess of how long they take, in units of how long the reference took; ``option`` of this script
+    chooses them; ``note`` stands in the report.
     """
 
     folder: Path
     runs: dict[str, tuple[str, ...]]
+    studies: dict[str, Sweeps] = field(default_factory=dict)
     pace: float = 1.0
+    option: str = ""
     note: str = ""
 
+    def names(self) -> list[str]:
+        """Return the names of all runs and studies."""
+        return [*self.runs, *self.studies]
 
-FULL = Evidence(REFERENCE, RUNS)
+    def task(self, name: str, launcher: Sequence[str] = ()) -> Run | Study:
+        """Return what measures ``name``.
+
+        Raises:
+            InvalidInput: Its settings, or those of a study's launcher, are unusable.
+        """
+        if name not in self.studies:
+            return Run(self.runs[name], folder_of(self.runs[name]))
+        sweeps = self.studies[name]
+        for sweep in sweeps:
+            folder_of([*jobs_of(sweep)[0], *launcher])
+        return Study(sweeps, study_folder(name, experiment_of(name), sweeps))
+
+    def commands(self) -> dict[str, str]:
+        """Return the commands that measure each of them."""
+        script = " ".join(["python scripts/reproduce.py", *self.option.split(), "--only"])
+        runs = {name: " ".join(["python run.py", *overrides]) for name, overrides in self.runs.items()}
+        return runs | {name: f"{script} {name}" for name in self.studies}
+
+
+FULL = Evidence(REFERENCE, RUNS, {name: sweeps(0) for name, sweeps in STUDIES.items()})
 REDUCED = Evidence(
     ROOT / "results" / "quick",
-    {name: changed(RUNS[name], QUICK[name]) for name in RUNS},
+    {name: changed(overrides, QUICK[name]) for name, overrides in FULL.runs.items()},
+    {name: tuple(changed(sweep, QUICK[name]) for sweep in sweeps) for name, sweeps in FULL.studies.items()},
     pace=0.1,
+    option="--quick",
     note="Measured at reduced size, to see that everything runs: the evidence is in results/reference/.",
 )
 VERIFY_SEED = 1  # the reference's is 0
+VERIFY_FIRST_SEED = 50  # of studies; the reference's is 0
 REPEATED = Evidence(
     ROOT / "results" / "verify",
-    {name: changed(RUNS[name], (f"seed={VERIFY_SEED}",)) for name in RUNS},
-    note=f"Measured again at seed {VERIFY_SEED}, to be compared with results/reference/.",
+    {name: changed(overrides, (f"seed={VERIFY_SEED}",)) for name, overrides in FULL.runs.items()},
+    {name: sweeps(VERIFY_FIRST_SEED) for name, sweeps in STUDIES.items()},
+    option="--verify",
+    note=f"Measured again at seed {VERIFY_SEED}, studies at seeds from {VERIFY_FIRST_SEED} on, to be compared with "
+    "results/reference/.",
 )
 
 
@@ -72,20 +144,20 @@ class Pace:
 
     WEIGHT: ClassVar[float] = 200.0
 
-    def done(self, name: str, seconds: float) -> None:
-        """Note that the run ``name`` was measured in ``seconds``."""
+    def done(self, name: str, share: float, seconds: float) -> None:
+        """Note that ``share`` of the run ``name`` was measured in ``seconds``."""
         self._taken += seconds
-        self._expected += expected_seconds(name)
+        self._expected += share * expected_seconds(name)
 
-    def left(self, names: Sequence[str]) -> float:
-        """Return the seconds that the runs ``names`` will take."""
+    def left(self, shares: Mapping[str, float]) -> float:
+        """Return the seconds that these shares of runs, by name, will take."""
         pace = (self._taken + self.assumed * self.WEIGHT) / (self._expected + self.WEIGHT)
-        return pace * sum(map(expected_seconds, names))
+        return pace * sum(share * expected_seconds(name) for name, share in shares.items())
 
 
 def expected_seconds(name: str) -> float:
     """Return how long the reference run ``name`` took; where it has no record, the mean of those that have one."""
-    known = {run: read_environment(REFERENCE / run).seconds for run in RUNS if is_complete(REFERENCE / run)}
+    known = {run: read_environment(REFERENCE / run).seconds for run in FULL.names() if is_complete(REFERENCE / run)}
     return known.get(name, sum(known.values()) / max(len(known), 1))
 
 
@@ -94,13 +166,13 @@ def reproduce(arguments: Sequence[str]) -> int:
     try:
         options = _options(arguments)
         evidence = REDUCED if options.quick else REPEATED if options.verify else FULL
-        code = measure(evidence, options.only or list(RUNS), options.data_dir)
+        code = measure(evidence, options.only or evidence.names(), options.data_dir, options.launcher)
         if code != INTERRUPTED:
             write_up(evidence)
         if code == 0 and options.verify:
             code = verify()
-    except (InvalidInput, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except USERS_ERRORS as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)
@@ -110,43 +182,60 @@ def reproduce(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/reproduce.py", description=(__doc__ or "").partition(":")[0] + ".")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"only these of the runs {', '.join(RUNS)}")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"only these of {', '.join(FULL.names())}")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="at reduced size, in minutes, into results/quick/")
     size.add_argument(
         "--verify", action="store_true", help="at another seed, into results/verify/, and compare with the reference"
     )
     parser.add_argument("--data-dir", default="data", help="where the data sets of the trainings lie (default: data)")
-    options = parser.parse_args(arguments)
-    for name in options.only or ():
-        if name not in RUNS:
-            raise InvalidInput(f"run {name!r} is unknown; allowed: {', '.join(RUNS)}")
+    parser.add_argument(
+        "launcher", nargs="*", metavar="KEY=VALUE", help="how a study's jobs are run: hydra/launcher=joblib, ..."
+    )
+    options = parser.parse_intermixed_args(arguments)
+    after_only = [name for name in options.only or () if "=" in name]  # --only takes what follows it
+    options.launcher += after_only
+    options.only = [name for name in options.only or () if name not in after_only]
+    for name in options.only:
+        if name not in FULL.names():
+            raise InvalidInput(f"run {name!r} is unknown; allowed: {', '.join(FULL.names())}")
+    _check_launcher(options.launcher, options.only or FULL.names())
     return options
 
 
-def measure(evidence: Evidence, names: Sequence[str], data_dir: str) -> int:
+def _check_launcher(overrides: Sequence[str], names: Sequence[str]) -> None:
+    """Raise InvalidInput unless the overrides say how studies are run, and all of ``names`` are studies."""
+    for one in overrides:
+        if not re.match(r"hydra(/launcher|\.launcher\.[\w.]+)=", one):
+            allowed = "hydra/launcher=NAME, hydra.launcher.KEY=VALUE; names of runs stand after --only"
+            raise InvalidInput(f"{one} cannot be chosen here; allowed: {allowed}")
+        if not {*names} <= {*STUDIES}:
+            raise InvalidInput(f"{one} is for studies; allowed with --only and these names: {', '.join(STUDIES)}")
+
+
+def measure(evidence: Evidence, names: Sequence[str], data_dir: str, launcher: Sequence[str] = ()) -> int:
     """Measure the runs called ``names``, as far as they have no record and their data are there.
 
     Returns:
         0; 1 where a run failed, after all others; 130 where one was interrupted.
     """
-    folders = {name: folder_of(evidence.runs[name]) for name in names}  # refuses unusable settings before measuring
+    tasks = {name: evidence.task(name, launcher) for name in names}  # refuses unusable settings before measuring
     without_data = [line for name in names if (line := _missing_data(name, data_dir))]
     failed, pace = [], Pace(evidence.pace)
     for number, name in enumerate(names, 1):
-        to_do = [left for left in names[number - 1 :] if not _missing_data(left, data_dir)]
-        left = _in_words(pace.left([name for name in to_do if not is_complete(folders[name])]))
-        print(f"\n[{number}/{len(names)}] {name}, {left} left", flush=True)
+        to_do = {left: tasks[left].left() for left in names[number - 1 :] if not _missing_data(left, data_dir)}
+        print(f"\n[{number}/{len(names)}] {name}, {_in_words(pace.left(to_do))} left", flush=True)
         if name not in to_do:
             print(_missing_data(name, data_dir))
             continue
-        code, seconds = _measure_one(evidence, name, folders[name], data_dir)
+        others = [*launcher, *([f"data_dir={data_dir}"] if name in DATA else [])]
+        code, seconds = _measure_one(tasks[name], evidence.folder / name, others)
         if code == INTERRUPTED:
             return code
         if code:
             failed.append(name)
         elif seconds:
-            pace.done(name, seconds)
+            pace.done(name, to_do[name], seconds)
     print("", *without_data, sep="\n")
     if failed:
         print(f"error: failed: {', '.join(failed)}; the messages stand above", file=sys.stderr)
@@ -161,17 +250,17 @@ def _missing_data(name: str, data_dir: str) -> str | None:
     return f"{name} is skipped, as its data are missing: python scripts/fetch_data.py {data} --data-dir {data_dir}"
 
 
-def _measure_one(evidence: Evidence, name: str, run: Path, data_dir: str) -> tuple[int, float]:
-    """Measure a run unless ``run`` holds its record, and publish it; return the exit code and how long it took."""
+def _measure_one(task: Run | Study, published: Path, others: Sequence[str]) -> tuple[int, float]:
+    """Measure what has no record, and publish it; return the exit code and how long it took."""
     seconds = 0.0
-    if is_complete(run):
-        print(f"recorded already: {run}")
+    if not task.left():
+        print(f"recorded already: {task.folder}")
     else:
         start = time.monotonic()
-        if code := main([*evidence.runs[name], *([f"data_dir={data_dir}"] if name in DATA else [])]):
+        if code := task.measure(others):
             return code, 0.0
         seconds = time.monotonic() - start
-    publish(run, evidence.folder / name)
+    publish(task.folder, published)
     return 0, seconds
 
 
@@ -192,9 +281,9 @@ def verify() -> int:
 
 
 def publish(run: Path, folder: Path) -> None:
-    """Copy a complete run's record, figures and trained weights, if they are small, to ``folder``."""
+    """Copy the record, figures, table and trained weights, if small, of a complete run or study to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = [path.name for path in run.iterdir() if path.suffix in (".png", ".svg", ".gif")]
+    figures = [path.name for path in run.iterdir() if path.suffix in (".png", ".svg", ".gif", ".csv")]
     weights = [path.name for path in run.glob("*.safetensors") if path.stat().st_size < LARGEST_WEIGHTS]
     for name in (*figures, *weights, ARRAYS, ENVIRONMENT, RESULT):
         atomic_write(folder / name, (run / name).read_bytes())
@@ -202,7 +291,7 @@ def publish(run: Path, folder: Path) -> None:
 
 def write_up(evidence: Evidence) -> None:
     """Write the report from the records in the folder of evidence, and the README's table if it is the reference."""
-    write_report(evidence.folder, evidence.runs, evidence.note)
+    write_report(evidence.folder, evidence.commands(), evidence.note)
     print(f"\nreport        {evidence.folder / 'report.html'}")
     if evidence is FULL:
         atomic_write(README, with_claims(README.read_text(), table()).encode())

@@ -27,23 +27,18 @@ INIT = Init.he_normal  # the claim is decided by it; other inits are told beside
 
 def _i2_parts(study: Study) -> Iterator[Part]:
     found = study.of_init(INIT)
-    pairs = min(len(one.reductions) for one in found)
     faster = [one for one in found if one.faster]
-    text = f"{answer(study)}; clearly faster in {len(faster)} of {len(found)} cases (n = {pairs} pairs each)"
-    yield Part(text, bool(faster))
+    text = f"{answer(study)}; clearly faster in {len(faster)} of {len(found)} cases (n = {_pairs(found)} pairs each)"
+    yield Part(text, bool(faster), tuple(one.interval for one in found))
     for large in study.large:
         if large.init is INIT:
-            yield Part(_large_text(large), large.beyond_chance)
+            yield Part(_large_text(large), large.beyond_chance, (large.excess,))
     yield Part(f"clearly slower in {sum(one.slower for one in found)} of {len(found)} cases", None)
     yield Part("not in all cases", len(faster) < len(found) if faster else None)
     level = study.config.levels[len(study.config.levels) // 2]
-    shown = [one for one in found if one.level == level]
-    yield Part(f"median of the steps saved to {level:.0%} accuracy: {_medians(shown)}", None)
     for init in study.inits():
-        if init is not INIT:
-            others = study.of_init(init)
-            faster, slower = (sum(getattr(one, name) for one in others) for name in ("faster", "slower"))
-            yield Part(f"{init}: clearly faster in {faster}, slower in {slower} of {len(others)} cases", None)
+        shown = [one for one in study.of_init(init) if one.level == level]
+        yield Part(f"{_whose(init, shown)}median of the steps saved to {level:.0%} accuracy: {_medians(shown)}", None)
 
 
 def answer(study: Study) -> str:
@@ -55,6 +50,14 @@ def answer(study: Study) -> str:
     if faster:
         return "a centre-low init trains faster in some cases and slower in others"
     return "a centre-low init trains slower in some cases and faster in none" if slower else "no effect is clear"
+
+
+def _pairs(found: Sequence[Comparison]) -> int:
+    return min(len(one.reductions) for one in found)
+
+
+def _whose(init: Init, found: Sequence[Comparison]) -> str:
+    return "" if init is INIT else f"{init} (n = {_pairs(found)} pairs, a look beside): "
 
 
 def _large_text(large: LargeReductions) -> str:

@@ -12,6 +12,7 @@ from scipy import stats
 from erf.errors import InvalidInput
 from experiments.claims.row import Row, Verdict
 from experiments.intervals import Interval
+from experiments.paired import holm
 
 NORMAL = 1.96  # standard errors on either side of a 95 % interval
 LEVEL = 0.05
@@ -52,8 +53,8 @@ def compare(before: Sequence[Row], after: Sequence[Row]) -> list[Comparison]:
     """
     old = {row.id: row for row in before if row.parts}
     found = [_compare(old[row.id], row) for row in after if row.parts and row.id in old]
-    adjusted = _holm(np.array([one.p for one in found]))
-    return [replace(one, adjusted=float(p)) for one, p in zip(found, adjusted, strict=True)]
+    adjusted = holm([one.p for one in found])
+    return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
 
 
 def _compare(before: Row, after: Row) -> Comparison:
@@ -72,12 +73,3 @@ def _difference(old: Interval, new: Interval) -> float:
     if not width:  # both exact
         return float("inf") if apart else 0.0
     return apart / width
-
-
-def _holm(p: np.ndarray) -> np.ndarray:
-    """Return p values adjusted by Holm (1979) for their number: the smallest times n, the next times n - 1, ..."""
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(stepped, 1)
-    return adjusted

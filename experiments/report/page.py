@@ -17,7 +17,7 @@ from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import CLAIMS, Row
 from experiments.record import ROOT, is_complete
-from experiments.reference import RUNS
+from experiments.reference import RUNS, STUDIES, command
 from experiments.report.section import Section, section
 
 REPORT = "report.html"
@@ -32,21 +32,24 @@ class ClaimRow:
     problem: str
 
 
-def write_report(folder: Path, runs: Mapping[str, tuple[str, ...]] = RUNS, note: str = "") -> Path:
+COMMANDS = {name: command(name) for name in (*RUNS, *STUDIES)}
+
+
+def write_report(folder: Path, commands: Mapping[str, str] = COMMANDS, note: str = "") -> Path:
     """Write ``folder/report.html`` from the records in ``folder`` and return its path.
 
     Args:
-        folder: Holds a folder for each run.
-        runs: Each run's overrides of run.py. One without a record, or with a damaged one, is shown as such.
+        folder: Holds a folder for each run and study.
+        commands: What measures each of them. One without a record, or with a damaged one, is shown as such.
         note: A sentence that stands at the top.
     """
     path = folder / REPORT
     folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, render(folder, runs, note).encode())
+    atomic_write(path, render(folder, commands, note).encode())
     return path
 
 
-def render(folder: Path, runs: Mapping[str, tuple[str, ...]] = RUNS, note: str = "") -> str:
+def render(folder: Path, commands: Mapping[str, str] = COMMANDS, note: str = "") -> str:
     """Return the page of the records in ``folder``."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(SOURCES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
@@ -58,7 +61,7 @@ def render(folder: Path, runs: Mapping[str, tuple[str, ...]] = RUNS, note: str =
         claims=claims,
         verdicts=Counter(claim.row.verdict for claim in claims),
         theory=_markdown(_below_title((ROOT / "docs" / "theory.md").read_text())),
-        sections=[section(folder, name, overrides) for name, overrides in runs.items()],
+        sections=[section(folder, name, command) for name, command in commands.items()],
         told=partial(_told, (ROOT / "docs" / "experiments.md").read_text()),
         packed=_packed,
         style=(SOURCES / "page.css").read_text(),

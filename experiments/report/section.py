@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import msgspec
 from rich.console import Console
 
 from erf.errors import InvalidInput
-from experiments.experiment import Experiment, load
+from experiments.experiment import Experiment, Study, load, load_study
 from experiments.record import RESULT, Environment, is_complete, read_environment, read_record
+from experiments.reference import STUDIES, experiment_of
 from experiments.report import maps, provenance
 from experiments.report.pictures import inlined
 
@@ -37,14 +37,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """One reference run.
+    """One reference run or study.
 
     ``problems`` says what is missing or damaged. ``digest`` is the SHA-256 of result.json, by which one sees whether
     the page shows the record as it is.
     """
 
     name: str
-    experiment: Experiment
+    experiment: Experiment | Study
     command: str
     problems: tuple[str, ...]
     warnings: tuple[str, ...] = ()
@@ -63,11 +63,11 @@ class Section:
         return not self.problems and not any(picture.problem for picture in self.pictures)
 
 
-def section(folder: Path, name: str, overrides: Sequence[str]) -> Section:
-    """Return what the page shows of the run ``name``, measured by ``overrides``, whose record is in ``folder/name``."""
+def section(folder: Path, name: str, command: str) -> Section:
+    """Return what the page shows of the run or study ``name``, whose record ``command`` left in ``folder/name``."""
     record = folder / name
-    experiment = load(overrides[0].removeprefix("experiment="))
-    command = " ".join(["python run.py", *overrides])
+    study = load_study(experiment_of(name)) if name in STUDIES else None
+    experiment = study or load(experiment_of(name))
     if not is_complete(record):
         return Section(name, experiment, command, (f"its record is missing: {name}/{RESULT}",))
     try:
@@ -82,11 +82,11 @@ def section(folder: Path, name: str, overrides: Sequence[str]) -> Section:
         problems=problems,
         warnings=provenance.warnings(environment) if environment else (),
         settings=msgspec.to_builtins(result.config),
-        caption=_caption(result),
+        caption=study.caption(result) if study else _caption(result),
         numbers=as_text(experiment.summary(result)),
         pictures=tuple(_pictures(record, experiment, folder)),
         environment=environment,
-        maps=maps.pack(result),
+        maps=None if study else maps.pack(result),  # its arrays are curves
         digest=hashlib.sha256((record / RESULT).read_bytes()).hexdigest(),
         files=_files(record),
     )
@@ -124,10 +124,11 @@ def _caption(result: Any) -> str:
     return f"{', '.join(said).capitalize()}; intervals are 95 %{resampled}."
 
 
-def _pictures(record: Path, experiment: Experiment, folder: Path) -> list[Picture]:
-    figures = importlib.import_module(f"experiments.figures.{experiment.name}")
+def _pictures(record: Path, experiment: Experiment | Study, folder: Path) -> list[Picture]:
+    figures = importlib.import_module(experiment.draw.__module__)
     words = {experiment.name: figures.__doc__ or ""}
-    words |= {name: draw.__doc__ or "" for name, draw in experiment.others.items()}
+    if isinstance(experiment, Experiment):
+        words |= {name: draw.__doc__ or "" for name, draw in experiment.others.items()}
     return [_picture(record, name, text.partition("\n")[0], folder) for name, text in words.items()]
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.reference import REFERENCE, RUNS
-from experiments.report.page import write_report
+from experiments.reference import REFERENCE
+from experiments.report.page import COMMANDS, write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
 
@@ -28,7 +28,7 @@ def report(tmp_path_factory) -> Path:
         shutil.copytree(REFERENCE / name, folder / name)
     (folder / "sparse_connections").mkdir()
     (folder / "sparse_connections" / "result.json").write_text("{")
-    return write_report(folder, RUNS)
+    return write_report(folder)
 
 
 @pytest.fixture(scope="module")
@@ -168,4 +168,4 @@ def test_missing_and_damaged_records_are_shown_as_such(page):
     assert "sparse_connections/result.json is damaged" in page.locator("#sparse_connections .problem").inner_text()
     assert "sparse_connections/result.json is damaged" in page.locator("#claim-A1 .problem").inner_text()
     assert "record missing: gaussian_shape" in page.locator("#claim-F1 .problem").inner_text()
-    assert page.locator("article").count() == len(RUNS)
+    assert page.locator("article").count() == len(COMMANDS)

@@ -7,6 +7,7 @@ import pytest
 
 from erf import InvalidInput
 from erf.inits import Init
+from experiments import center_low_init_study as study_module
 from experiments.center_low_init import Config, Moment, Result
 from experiments.center_low_init_study import PAPER_REDUCTION, Start, Study, gather
 from experiments.claims import Verdict, center_low
@@ -169,6 +170,14 @@ def test_what_makes_no_study_is_named(change, named):
         study_of(*arms)
 
 
+def test_the_caption_counts_trainings():
+    glorot = [training for training in arm(init=Init.glorot_uniform) if training.config.seed < 4]
+    assert study_module.caption(study_of(arm(), arm(strength=0.5), glorot)) == (
+        "28 trainings, 12 seeds of he_normal, 4 seeds of glorot_uniform; "
+        "intervals are 95 % from 10000 resamplings of the pairs."
+    )
+
+
 def the_row(tmp_path, study):
     (tmp_path / "center_low_init").mkdir()
     write_record(tmp_path / "center_low_init", study, Environment.now("cpu"))
@@ -202,4 +211,17 @@ def test_the_claims_rule(factors, null, held, verdict, tmp_path):
     assert holding(row) == held
     assert row.verdict is verdict
     assert "n = 12 pairs" in row.markdown()
-    assert "python scripts/reproduce.py center_low_init" in row.markdown()
+    assert [len(part.intervals) for part in row.parts if part.holds is not None][:2] == [2 * len(factors), 1]
+    assert "python scripts/reproduce.py --only center_low_init" in row.markdown()
+
+
+def test_other_inits_are_told_beside_and_decide_nothing(tmp_path):
+    glorot = [arm(init=Init.glorot_uniform)[:4], arm(lambda seed: 0.5, strength=0.5, init=Init.glorot_uniform)[:4]]
+    row = the_row(tmp_path, study_of(arm(), arm(strength=0.5), chance(), *glorot))
+    assert row.verdict is Verdict.not_reproduced
+    (part,) = (part for part in row.parts if part.measured.startswith("glorot_uniform"))
+    assert part.holds is None
+    assert part.measured == (
+        "glorot_uniform (n = 4 pairs, a look beside): median of the steps saved to 50% accuracy: "
+        "3x3 strength 0.5 50.0 % (50.0 to 50.0 %)"
+    )

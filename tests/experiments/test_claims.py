@@ -8,7 +8,7 @@ import pytest
 
 from erf import InvalidInput
 from experiments.claims import Part, Row, Verdict, rows, table
-from experiments.reference import REFERENCE, RUNS, SWEEPS, command
+from experiments.reference import REFERENCE, RUNS, STUDIES, command
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -22,7 +22,7 @@ def test_every_claim_of_these_figures_has_its_row():
     assert [row.id for row in rows()] == ids.split()
     for row in rows():
         assert bool(row.parts) is (row.verdict is not Verdict.not_measured)
-        assert set(row.runs) <= {*RUNS, *SWEEPS}
+        assert set(row.runs) <= {*RUNS, *STUDIES}
         for run in row.runs:
             assert command(run) in row.markdown()
 

@@ -10,9 +10,9 @@ import pytest
 from experiments.claims import rows
 from experiments.exact_theory import Result
 from experiments.record import Environment, read_environment, read_record
-from experiments.reference import REFERENCE, RUNS
+from experiments.reference import REFERENCE, command
 from experiments.report import maps, provenance
-from experiments.report.page import claim_rows, render
+from experiments.report.page import COMMANDS, claim_rows, render
 from experiments.report.section import section
 from scripts import report
 
@@ -28,13 +28,13 @@ def folder(tmp_path):
 
 
 def told(folder, name="exact_theory"):
-    return section(folder, name, RUNS[name])
+    return section(folder, name, command(name))
 
 
 def test_the_committed_page_shows_the_committed_records():
     page = (REFERENCE / "report.html").read_text()
     shown = dict(re.findall(r'<article id="(\w+)"[^>]*data-record-sha256="(\w+)"', page))
-    records = {name: REFERENCE / name / "result.json" for name in RUNS}
+    records = {name: REFERENCE / name / "result.json" for name in COMMANDS}
     digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in records.items() if path.exists()}
     assert shown == digests
     assert re.findall(r'<tr id="claim-(\w+)">', page) == [row.id for row in rows()]

@@ -1,12 +1,23 @@
 import json
 import shutil
+import sys
 
 import pytest
 
 from erf import InvalidInput
 from experiments import cli
-from experiments.reference import DATA, QUICK, REFERENCE, RUNS, changed
+from experiments.experiment import load_study
+from experiments.record import read_record
+from experiments.reference import DATA, FEWER_PAIRS, PAIRS, QUICK, REFERENCE, RUNS, STUDIES, changed, command
 from scripts import reproduce
+from tests.experiments.toy_data import toy_data
+
+
+@pytest.fixture(autouse=True)
+def main_ends_with_the_test(monkeypatch):
+    """It changes the process's arguments and environment."""
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
 
 def test_the_claim_table_is_replaced_and_nothing_else():
@@ -116,14 +127,17 @@ def test_unusable_arguments_end_with_the_usage(arguments, capsys):
 
 
 def test_every_run_has_its_reduced_and_its_repeated_form():
-    assert list(QUICK) == list(RUNS)
-    assert DATA.keys() <= RUNS.keys()
+    assert list(QUICK) == [*RUNS, *STUDIES]
+    assert DATA.keys() <= QUICK.keys()
     campaigns = (reproduce.FULL, reproduce.REDUCED, reproduce.REPEATED)
     assert [list(one.runs) for one in campaigns] == [list(RUNS)] * 3
     assert len({one.folder for one in campaigns}) == 3
     folders = {cli.folder_of(overrides) for overrides in reproduce.REDUCED.runs.values()}  # all of them compose
     assert len(folders) == len(RUNS)
     assert all(overrides[-1] == "seed=1" for overrides in reproduce.REPEATED.runs.values())
+    assert [list(one.studies) for one in campaigns] == [list(STUDIES)] * 3
+    folders = {one.task(name).folder for one in campaigns for name in STUDIES}  # the sweeps compose
+    assert len(folders) == 3 * len(STUDIES)
 
 
 def test_overrides_of_the_same_key_are_replaced():
@@ -133,9 +147,13 @@ def test_overrides_of_the_same_key_are_replaced():
 def test_the_time_left_follows_the_pace(monkeypatch):
     monkeypatch.setattr(reproduce, "expected_seconds", {"a": 100.0, "b": 300.0, "c": 50.0}.__getitem__)
     pace = reproduce.Pace(1.0)
-    assert pace.left(["a", "b", "c"]) == 450
-    pace.done("a", 200.0)
-    assert pace.left(["b", "c"]) == pytest.approx(350 * 400 / 300)  # the assumed pace weighs as much as 200 seconds
+    assert pace.left({"a": 1.0, "b": 1.0, "c": 1.0}) == 450
+    assert pace.left({"a": 0.0, "b": 0.5}) == 150
+    pace.done("a", 1.0, 200.0)
+    rest = {"b": 1.0, "c": 1.0}
+    assert pace.left(rest) == pytest.approx(350 * 400 / 300)  # the assumed pace weighs as much as 200 seconds
+    pace.done("b", 0.5, 150.0)
+    assert pace.left({"b": 0.5, "c": 1.0}) == pytest.approx(200 * 550 / 450)
 
 
 def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, monkeypatch, capsys):
@@ -151,3 +169,109 @@ def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, monkeyp
     path.write_text(json.dumps(record))
     assert reproduce.verify() == 1
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.endswith("DIFFERS")] == ["T4"]
+
+
+def test_the_study_has_the_pairs_that_its_docs_say():
+    for first, evidence in ((0, reproduce.FULL), (reproduce.VERIFY_FIRST_SEED, reproduce.REPEATED)):
+        jobs = [cli.jobs_of(sweep) for sweep in evidence.studies["center_low_init"]]
+        assert [len(one) for one in jobs] == [2 * 5 * PAIRS, 2 * PAIRS, 2 * 3 * FEWER_PAIRS]
+        seeds = {int(override.removeprefix("seed=")) for job in jobs[0] for override in job if "seed=" in override}
+        assert seeds == {*range(first, first + PAIRS)}
+        assert 100 not in seeds  # at which the levels were chosen
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """A toy study whose evidence is in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    toy = ["partial_data=true", "training_images=50", "held_out=10", "width=2", "steps=2", "evaluate_every=2"]
+    common = ("experiment=center_low_init", *toy, "batch_size=10", "images=2", "levels=[0.12]", "seed=0,1")
+    sweeps = ((*common, "strength=0,1"), (*common, "draw=1"))
+    monkeypatch.setattr(
+        reproduce,
+        "REDUCED",
+        reproduce.Evidence(tmp_path / "quick", {}, {"center_low_init": sweeps}, option="--quick"),
+    )
+    return tmp_path / "quick" / "center_low_init"
+
+
+STUDY = ["--quick", "--only", "center_low_init", "--data-dir", str(toy_data())]
+
+
+def test_a_study_is_swept_gathered_and_published_and_goes_on(study, capsys):
+    assert reproduce.reproduce(STUDY) == 0
+    assert {path.name for path in study.iterdir()} == {
+        "result.json", "arrays.npz", "environment.json", "sweep.csv", "center_low_init.png", "center_low_init.svg",
+    }  # fmt: skip
+    parts = load_study("center_low_init")
+    assert parts
+    assert [len(arm.seeds) for arm in read_record(study, parts.Result).arms] == [2, 2, 2]
+    record = (study / "result.json").read_bytes()
+    task = reproduce.REDUCED.task("center_low_init")
+    jobs = {path: path.stat().st_mtime_ns for path in task.folder.glob("*/result.json")}
+    assert len(jobs) == 6
+    assert task.left() == 0
+    capsys.readouterr()
+    assert reproduce.reproduce(STUDY) == 0
+    assert "recorded already: " in capsys.readouterr().out
+    next(iter(jobs)).unlink()
+    assert task.left() == pytest.approx(1 / 7)
+    assert reproduce.reproduce(STUDY) == 0
+    assert (study / "result.json").read_bytes() == record
+    assert sum(path.stat().st_mtime_ns != time for path, time in jobs.items()) == 1
+
+
+def test_the_report_shows_a_study(study, capsys):
+    page = study.parent / "report.html"
+    again = "python scripts/reproduce.py --quick --only center_low_init"
+    assert reproduce.reproduce(["--quick", "--only", "center_low_init"]) == 0  # without data
+    assert "its record is missing: center_low_init/result.json" in page.read_text()
+    assert again in page.read_text()
+    assert reproduce.reproduce(STUDY) == 0
+    shown = page.read_text()
+    assert '<article id="center_low_init" class="complete"' in shown
+    assert "6 trainings, 2 seeds of he_normal" in shown
+    assert "of pairs" not in capsys.readouterr().err
+
+
+def test_a_failed_job_of_a_study_is_named_and_nothing_is_published(study, monkeypatch, capsys):
+    sweeps = reproduce.REDUCED.studies["center_low_init"]
+    broken = ((*sweeps[0], "batch_size=10,60"), sweeps[1])  # there are 50 images
+    monkeypatch.setattr(reproduce, "REDUCED", reproduce.Evidence(study.parent, {}, {"center_low_init": broken}))
+    assert reproduce.reproduce(STUDY) == 1
+    assert "failed: center_low_init" in capsys.readouterr().err
+    assert not study.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--only", "center_low_init", "width=8"], "width=8 cannot be chosen here; allowed: hydra/launcher=NAME"),
+        (["--only", "center_low_init", "--quick", "hydra.sweep.dir=x"], "hydra.sweep.dir=x cannot be chosen here"),
+        (["center_low_init"], "center_low_init cannot be chosen here"),
+        (["--only", "kernels", "--quick", "hydra/launcher=joblib"], "hydra/launcher=joblib is for studies; allowed"),
+        (["hydra/launcher=joblib"], "hydra/launcher=joblib is for studies"),
+        (["--only", "center_low_init", "hydra/launcher=typo"], "Could not find 'hydra/launcher/typo'"),
+        (["--only", "center_low_init", "hydra.launcher.n_jobs=2"], "key 'hydra.launcher.n_jobs' is unknown"),
+    ],
+)
+def test_what_does_not_say_how_a_study_is_run_is_one_line(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert reproduce.reproduce(arguments) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_how_a_study_is_run_may_stand_anywhere():
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    only = ["--only", "center_low_init"]
+    for arguments in ([*only, *launcher], [*only, "--quick", *launcher], [launcher[0], *only, launcher[1]]):
+        options = reproduce._options(arguments)
+        assert sorted(options.launcher, reverse=True) == launcher
+        assert options.only == ["center_low_init"]
+
+
+def test_the_command_of_a_study_is_this_scripts():
+    assert command("center_low_init") == reproduce.FULL.commands()["center_low_init"]
