@@ -34,7 +34,9 @@ def _i2_parts(study: Study) -> Iterator[Part]:
         if large.init is INIT:
             yield Part(_large_text(large), large.beyond_chance, (large.excess,))
     yield Part(f"clearly slower in {sum(one.slower for one in found)} of {len(found)} cases", None)
-    yield Part("not in all cases", len(faster) < len(found) if faster else None)
+    if faster:
+        rest = len(found) - len(faster)
+        yield Part(f"no clear speed-up in {rest} of {len(found)} cases", rest > 0)
     level = study.config.levels[len(study.config.levels) // 2]
     for init in study.inits():
         shown = [one for one in study.of_init(init) if one.level == level]

@@ -53,8 +53,9 @@ def _caption(study: Study) -> str:
 
 def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) -> None:
     arms = [arm for arm in study.arms if (arm.start.init, arm.start.kernel_size) == (init, kernel_size)]
+    colours = _colours(study, arms)
     accuracy, size, steps, final = panels
-    for arm, colour in zip(arms, _colours(arms), strict=True):
+    for arm, colour in zip(arms, colours, strict=True):
         style = "--" if arm.start.fresh else "-"
         for axes, name in ((accuracy, "accuracy"), (size, "erf_size")):
             curve = study.arrays[f"{name}/{arm.start.key}"].mean(0)
@@ -66,9 +67,7 @@ def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) ->
     accuracy.legend(fontsize=6.5, loc="lower right")
     size.set_ylabel("ERF size (pixels)")
     size.set_ylim(0, None)
-    compared = [
-        (arm, colour) for arm, colour in zip(arms, _colours(arms), strict=True) if arm.start != arm.start.standard
-    ]
+    compared = [pair for pair in zip(arms, colours, strict=True) if pair[0].start != pair[0].start.standard]
     _draw_steps(steps, study, compared)
     _draw_final(final, study, compared)
     names = [name_of(arm.start) for arm, _ in compared]
@@ -77,8 +76,8 @@ def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) ->
         axes.set_xlim(-0.5, max(len(words), 1) - 0.5)
 
 
-def _colours(arms: Sequence[Arm]) -> list[str]:
-    strengths = sorted({arm.start.strength for arm in arms if not arm.start.fresh})
+def _colours(study: Study, arms: Sequence[Arm]) -> list[str]:
+    strengths = sorted({arm.start.strength for arm in study.arms})  # one colour for each, whatever the init
     return [FRESH if arm.start.fresh else COLOURS[strengths.index(arm.start.strength) % len(COLOURS)] for arm in arms]
 
 
@@ -104,7 +103,7 @@ def _draw_steps(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -
     axes.axhline(1, color="black", lw=0.7)
     axes.axhline(1 - PAPER_REDUCTION, color="black", lw=0.8, ls=":")
     axes.set_yscale("log")
-    ticks = [tick for tick in (0.25, 0.5, 0.7, 1, 1.4, 2, 4, 8) if _shown(axes, tick)]
+    ticks = [tick for tick in (0.03, 0.06, 0.12, 0.25, 0.5, 0.7, 1, 1.4, 2, 4, 8) if _shown(axes, tick)]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_ylabel("steps / standard's steps")
