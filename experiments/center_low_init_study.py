@@ -28,6 +28,7 @@ REPLICATES = 10_000
 SIGNIFICANT = 0.05
 LEAST_PAIRS = 2
 SIGNS, PAIRS = range(2)  # streams of random numbers
+SWEPT = ("init", "strength", "kernel_size", "draw", "seed")  # settings that the trainings of a study differ in
 
 
 @dataclass(frozen=True)
@@ -237,7 +238,7 @@ def gather(results: Sequence[Result]) -> Study:
 
 def _common(results: Sequence[Result]) -> Config:
     """Return the settings that all trainings share."""
-    swept = {name: getattr(Config, name) for name in ("init", "strength", "kernel_size", "draw", "seed")}
+    swept = {name: getattr(Config, name) for name in SWEPT}
     shared = [replace(result.config, **swept) for result in results]
     for other in shared[1:]:
         keys = [key for key, value in vars(other).items() if value != getattr(shared[0], key)]

@@ -120,7 +120,7 @@ class Study:
     """The parts of ``experiments/<name>_study.py`` and its figure: many runs of an experiment gathered into one record.
 
     ``gather`` takes the results of all runs and raises InvalidInput where they do not make a study. ``caption`` says of
-    how many runs a record is.
+    how many runs a record is. ``swept`` are the settings that runs differ in.
     """
 
     name: str
@@ -129,6 +129,7 @@ class Study:
     gather: Callable[[Sequence[Any]], Any]
     summary: Callable[[Any], RenderableType]
     caption: Callable[[Any], str]
+    swept: tuple[str, ...]
     draw: Callable[[Any], Figure]
 
 
@@ -139,4 +140,4 @@ def load_study(name: str) -> Study | None:
     module = importlib.import_module(f"experiments.{name}_study")
     figure = importlib.import_module(f"experiments.figures.{name}_study")
     help = (module.__doc__ or "").partition("\n")[0]
-    return Study(name, help, module.Study, module.gather, module.summary, module.caption, figure.draw)
+    return Study(name, help, module.Study, module.gather, module.summary, module.caption, module.SWEPT, figure.draw)

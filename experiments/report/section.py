@@ -81,7 +81,9 @@ def section(folder: Path, name: str, command: str) -> Section:
         command=command,
         problems=problems,
         warnings=provenance.warnings(environment) if environment else (),
-        settings=msgspec.to_builtins(result.config),
+        settings={
+            key: v for key, v in msgspec.to_builtins(result.config).items() if not study or key not in study.swept
+        },
         caption=study.caption(result) if study else _caption(result),
         numbers=as_text(experiment.summary(result)),
         pictures=tuple(_pictures(record, experiment, folder)),

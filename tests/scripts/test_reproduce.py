@@ -206,6 +206,8 @@ def test_a_study_is_swept_gathered_published_and_reported_and_goes_on(study, cap
     assert reproduce.reproduce(STUDY) == 0
     assert '<article id="center_low_init" class="complete"' in page.read_text()
     assert "6 trainings, 2 seeds of he_normal" in page.read_text()
+    assert "<code>batch_size=10</code>" in page.read_text()
+    assert "<code>strength=" not in page.read_text()  # each training has another
     assert {path.name for path in study.iterdir()} == {
         "result.json", "arrays.npz", "environment.json", "sweep.csv", "center_low_init.png", "center_low_init.svg",
     }  # fmt: skip
