@@ -66,7 +66,7 @@ class Study:
     def measure(self, others: Sequence[str]) -> int:
         """Measure the jobs with ``others`` and gather them unless one failed; return the exit code."""
         for sweep in self.sweeps:
-            if code := main(["-m", *sweep, *others, f"hydra.sweep.dir='{self.folder}'"]):
+            if code := main(["-m", *sweep, *others, f"hydra.sweep.dir={self.folder}"]):
                 return code
         return gather_sweep.main([str(self.folder)])
 
