@@ -252,6 +252,8 @@ def test_a_failed_job_of_a_study_is_named_and_nothing_is_published(study, monkey
 )
 def test_what_does_not_say_how_a_study_is_run_is_one_line(arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    for doing in ("main", "write_up"):  # were one not refused, it would measure and publish all of the reference
+        monkeypatch.setattr(reproduce, doing, lambda *_: pytest.fail("it is not refused"))
     assert reproduce.reproduce(arguments) == 1
     error = capsys.readouterr().err
     assert said in error
