@@ -1,13 +1,14 @@
 """Influence maps of many random stacks at once (sections 2.2, 2.4 and 3.1), touching only what can matter.
 
 The unit's cone is all that is computed: the forward pass runs without padding on an input of exactly the TRF, and the
-backward pass grows from one pixel to the TRF by one kernel a layer. A linear stack needs no forward pass. Several runs,
-each with its own weights, share every call as the groups of one convolution.
+backward pass grows from one pixel to the TRF by one kernel a layer. A linear stack needs no forward pass and is met
+from both ends. Several runs, each with its own weights, share every call as the groups of one convolution.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,15 +16,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from erf.aggregation import Aggregation, check_aggregation, output_direction
+from erf.both_ends import influence_from_both_ends, meeting_layer
 from erf.device import full_float32
 from erf.errors import InvalidInput
+from erf.grouped_convolution import as_groups, by_run, correlate, joined
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.noise import Noise
 from erf.seeds import INPUTS, MASKS, WEIGHTS, generator
 from erf.statistic import Statistic
 
-# Runs share a call while one layer's activations of all of them stay near the size of a processor's cache.
-BATCH_BYTES = 8 * 2**20
+# Runs share a call while a layer's values of all of them stay near the size of a core's cache; on other devices, where
+# a call costs more, they are larger. Memory is at most about this much for each layer, whatever the number of runs.
+BATCH_BYTES, DEVICE_BATCH_BYTES = 9 * 2**18, 8 * 2**20
+LEAK = 0.01  # slope of leaky_relu below 0, torch's default
+
+Slope = Callable[[Tensor], Tensor]
+"""Takes a gradient back through what follows a convolution: multiplies it, in place, by the slope there."""
 
 
 def stack_influence(
@@ -57,15 +65,18 @@ def stack_influence(
     Raises:
         InvalidInput: A gradient is not finite; the message names the run.
     """
-    side = stack.trf_size
-    size = max(1, BATCH_BYTES // (stack.channels * side**2 * dtype.itemsize))
+    meeting = _meeting_layer(stack)
+    size = _batch_size(stack, meeting, torch.device(device), dtype)
     with full_float32(), torch.no_grad():
         for first in range(0, len(runs), size):
             batch = runs[first : first + size]
             weights = [w.to(device, dtype) for w in _draw_weights(stack, batch, seed)]
-            slopes = _slopes(stack, weights, batch, seed, noise)
             directions = [output_direction(aggregation, stack.channels, seed, run) for run in batch]
-            influence = _backward(torch.stack(directions).to(weights[0]), weights, slopes)
+            directions = torch.stack(directions).to(weights[0])
+            if meeting:
+                influence = influence_from_both_ends(directions, weights, meeting)
+            else:
+                influence = _backward(directions, weights, stack, batch, seed, noise)
             _require_finite(influence, batch, stack)
             yield influence
 
@@ -102,58 +113,72 @@ def _draw_masks(stack: ConvStack, batch: range, seed: int) -> list[Tensor | None
     return [*(torch.stack(layer) for layer in zip(*drawn, strict=True)), None]
 
 
-def _slopes(stack: ConvStack, weights: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Tensor | None]:
-    """Return the derivative of each layer's output at its convolution's, ``[R, C, S_l, S_l]``; None where it is 1."""
-    masks = [None if mask is None else mask.to(weights[0]) for mask in _draw_masks(stack, batch, seed)]
+def _meeting_layer(stack: ConvStack) -> int:
+    if stack.activation is not Activation.none or stack.dropout_rate:
+        return 0
+    return meeting_layer(stack.depth, stack.channels, stack.input_channels, stack.kernel_size)
+
+
+def _batch_size(stack: ConvStack, meeting: int, device: torch.device, dtype: torch.dtype) -> int:
+    side = stack.trf_size - meeting * (stack.kernel_size - 1)
+    limit = BATCH_BYTES if device.type == "cpu" else DEVICE_BATCH_BYTES
+    return max(1, limit // (stack.channels * side**2 * dtype.itemsize))
+
+
+def _backward(
+    directions: Tensor, weights: list[Tensor], stack: ConvStack, batch: range, seed: int, noise: Noise
+) -> Tensor:
+    """Return the influence ``[R, C_in, S, S]`` of the outputs' sum with ``directions [R, C]`` on the input."""
+    turned = [as_groups(w.flip(-2, -1).transpose(1, 2)) for w in weights]  # while the weights are in the cache
+    slopes = _slopes(stack, weights, batch, seed, noise)
+    g = joined(directions[:, :, None, None])
+    for kernels, slope in zip(reversed(turned), reversed(slopes), strict=True):
+        g = correlate(g if slope is None else slope(g), kernels, full=True)
+    return by_run(g, len(batch))
+
+
+def _slopes(stack: ConvStack, weights: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Slope | None]:
+    """Return what takes a gradient back from each layer's output to its convolution's; None where they are equal."""
+    masks = [None if mask is None else joined(mask.to(weights[0])) for mask in _draw_masks(stack, batch, seed)]
     if stack.activation is Activation.none:
-        return masks
+        return [None if mask is None else partial(_scale, mask) for mask in masks]
     shape = (stack.input_channels, stack.trf_size, stack.trf_size)
-    x = torch.stack([noise.draw(shape, generator(seed, run, INPUTS)) for run in batch]).to(weights[0])
+    x = joined(torch.stack([noise.draw(shape, generator(seed, run, INPUTS)) for run in batch])).to(weights[0])
     slopes = []
     for weight, activation, mask in zip(weights, stack.layer_activations(), masks, strict=True):
-        x, slope = _activate(_group_convolve(x, weight), activation)
+        x, slope = _activate(correlate(x, as_groups(weight)), activation)
         if mask is not None:
-            x, slope = x * mask, mask if slope is None else slope * mask
+            x, slope = x * mask, _after_mask(mask, slope)
         slopes.append(slope)
     return slopes
 
 
-def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Tensor | None]:
+def _scale(mask: Tensor, g: Tensor) -> Tensor:
+    return g.mul_(mask)
+
+
+def _after_mask(mask: Tensor, slope: Slope | None) -> Slope:
+    return partial(_scale, mask) if slope is None else lambda g: slope(_scale(mask, g))
+
+
+def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Slope | None]:
+    """Return the activation of z, in z's memory, and its slope, which is known from the output."""
+    aten = torch.ops.aten
     match activation:
         case Activation.none:
             return z, None
         case Activation.relu:
-            return z.relu(), z > 0
+            y = z.relu_()
+            return y, lambda g: aten.threshold_backward.grad_input(g, y, 0, grad_input=g)
         case Activation.leaky_relu:
-            return F.leaky_relu(z), torch.where(z > 0, torch.ones_like(z), 0.01)
+            y = F.leaky_relu_(z, LEAK)
+            return y, lambda g: aten.leaky_relu_backward.grad_input(g, y, LEAK, True, grad_input=g)
         case Activation.tanh:
-            y = z.tanh()
-            return y, 1 - y**2
+            y = z.tanh_()
+            return y, lambda g: aten.tanh_backward.grad_input(g, y, grad_input=g)
         case Activation.sigmoid:
-            y = z.sigmoid()
-            return y, y * (1 - y)
-
-
-def _backward(directions: Tensor, weights: list[Tensor], slopes: list[Tensor | None]) -> Tensor:
-    g = directions[:, :, None, None]
-    for weight, slope in zip(reversed(weights), reversed(slopes), strict=True):
-        if slope is not None:
-            g = g * slope
-        turned = weight.flip(-2, -1).transpose(1, 2)
-        g = _group_convolve(g, turned, padding=weight.shape[-1] - 1)
-    return g
-
-
-def _group_convolve(x: Tensor, weights: Tensor, padding: int = 0) -> Tensor:
-    """Convolve run r's ``x [R, C_in, H, W]`` with run r's ``weights [R, C_out, C_in, k, k]``."""
-    runs, c_out, c_in, *kernel = weights.shape
-    out = F.conv2d(
-        x.reshape(1, runs * c_in, *x.shape[2:]),
-        weights.reshape(runs * c_out, c_in, *kernel),
-        padding=padding,
-        groups=runs,
-    )
-    return out.reshape(runs, c_out, *out.shape[2:])
+            y = z.sigmoid_()
+            return y, lambda g: aten.sigmoid_backward.grad_input(g, y, grad_input=g)
 
 
 def _require_finite(influence: Tensor, batch: range, stack: ConvStack) -> None:

@@ -106,9 +106,11 @@ class ConvStack:
         """Return one run's weights, first layer first, float32 ``[C_out, C_in, k, k]`` each."""
         widths = [self.input_channels] + [self.channels] * self.depth
         kernel = (self.kernel_size, self.kernel_size)
+        drawn = [fill_(torch.empty(c_out, c_in, *kernel), self.init, generator) for c_in, c_out in pairwise(widths)]
+        if self.profile is None:
+            return drawn
         relative = self._multipliers()
-        shapes = [(c_out, c_in, *kernel) for c_in, c_out in pairwise(widths)]
-        return [fill_(torch.empty(shape), self.init, generator) * relative for shape in shapes]
+        return [weight * relative for weight in drawn]
 
     def _multipliers(self) -> Tensor:
         relative = torch.from_numpy(self.theory()[0].profile * self.kernel_size**2)

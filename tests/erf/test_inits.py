@@ -40,6 +40,18 @@ def test_variances_by_hand(init, variance):
     assert weight_variance(init, 4, 8, 9) == pytest.approx(variance, rel=1e-15)
 
 
+@pytest.mark.parametrize("shape", [(16, 1, 3, 3), (16, 16, 3, 3), (5, 7, 1, 1), (3, 4, 5), (6, 2, 3, 3, 3)])
+def test_normal_inits_are_those_of_torch_to_the_bit(shape):
+    for init, draw in [(Init.he_normal, he_normal_), (Init.glorot_normal, nn.init.xavier_normal_)]:
+        weight = nn.Parameter(torch.empty(shape))
+        assert fill_(weight, init, generator(3)) is weight
+        assert torch.equal(weight, draw(torch.empty(shape), generator=generator(3)))
+
+
+def he_normal_(weight, generator):
+    return nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+
+
 def test_uniform_inits_are_bounded():
     for init in (Init.he_uniform, Init.glorot_uniform, Init.torch_default):
         weight = fill_(torch.empty(64, 32, 3, 3), init, generator(0))

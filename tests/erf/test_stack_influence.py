@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from erf import InvalidInput, theory
+from erf.both_ends import meeting_layer
 from erf.inits import Init, center_low_, center_low_profile, weight_variance
 from erf.networks.conv_stack import Activation, ConvStack, Dropout
 from erf.noise import Noise
@@ -128,8 +129,10 @@ def test_the_output_shape_and_type():
 def test_the_batch_size_does_not_matter(activation, monkeypatch):
     stack = ConvStack(5, 4, activation=activation)
     whole = fast_influence(stack, range(7))
+    meeting = meeting_layer(5, 4, 1, 3) if activation is Activation.none else 0
+    assert (meeting > 0) == (activation is Activation.none)
     for batch in (1, 3):
-        monkeypatch.setattr(MODULE, "BATCH_BYTES", batch * stack.channels * stack.trf_size**2 * 8)
+        monkeypatch.setattr(MODULE, "BATCH_BYTES", batch * stack.channels * (stack.trf_size - 2 * meeting) ** 2 * 8)
         sizes = [len(g) for g in stack_influence(stack, range(7), dtype=torch.float64)]
         assert sizes == ([1] * 7 if batch == 1 else [3, 3, 1])
         assert difference(fast_influence(stack, range(7)), whole) < 1e-12

@@ -1,0 +1,42 @@
+"""Convolutions of several runs, each with weights of its own, in one call.
+
+The fields of R runs with C channels each are kept as one image of R C channels, ``[1, R C, H, W]``, and each call is a
+convolution of R groups. On a CPU the channels lie innermost in memory ("channels last"), in which order its libraries
+convolve fields as they are.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def as_groups(weights: Tensor) -> Tensor:
+    """Return ``weights [R, C_out, C_in, kh, kw]`` as the kernels ``[R C_out, C_in, kh, kw]`` of one call."""
+    return weights.permute(0, 1, 3, 4, 2).flatten(0, 1).permute(0, 3, 1, 2)
+
+
+def joined(fields: Tensor) -> Tensor:
+    """Return ``fields [R, C, H, W]`` of R runs as one image ``[1, R C, H, W]``."""
+    return fields.flatten(0, 1)[None]
+
+
+def by_run(image: Tensor, runs: int) -> Tensor:
+    """Return the image ``[1, R C, H, W]`` of R runs as ``[R, C, H, W]``."""
+    return image.unflatten(1, (runs, -1))[0]
+
+
+def correlate(image: Tensor, kernels: Tensor, full: bool = False) -> Tensor:
+    """Cross-correlate each run's channels of ``image [1, R C_in, H, W]`` with its ``kernels [R C_out, C_in, kh, kw]``.
+
+    Where the kernel is inside the image; with ``full``, wherever it touches it.
+    """
+    height, width = kernels.shape[-2:]
+    layout = torch.channels_last if image.device.type == "cpu" else torch.contiguous_format
+    return F.conv2d(
+        image.contiguous(memory_format=layout),
+        kernels.contiguous(memory_format=layout),
+        padding=(height - 1, width - 1) if full else 0,
+        groups=image.shape[1] // kernels.shape[1],
+    )
