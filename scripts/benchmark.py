@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any, NoReturn
 
 import msgspec
@@ -38,7 +39,9 @@ from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.stack_influence import stack_moments
 from experiments.record import Environment
 from experiments.stacks import require_at_least, require_increasing
-from scripts.benchmarks.case import Case, Disagreement, interleaved_medians
+from scripts.benchmarks.case import Case, Disagreement, time_in_turns
+from scripts.benchmarks.limit import MatrixProduct, limit_ratio, useful_operations
+from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
 from scripts.benchmarks.training import TRAINING_CAPTION, time_training_step
 
 SEED = 0
@@ -48,7 +51,11 @@ THEORY_DEPTH = 1000
 # How close the maps are: linear stacks by max|a-b| / peak; where gates within rounding of 0 flip, by relative L2.
 LINEAR_TOLERANCE, RELU_TOLERANCE = 1e-5, 1e-2
 
-CAPTION = f"plain: the plain loop; median durations; differences of the maps; growth of peak memory; {TRAINING_CAPTION}"
+CAPTION = (
+    "plain: the plain loop; median durations; range of the ratios; limit: the time of the useful operations at the "
+    "rate of a large matrix product, over ours; differences of the maps; growth of peak memory; "
+    f"{TRACING_CAPTION}; {TRAINING_CAPTION}"
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--channels", type=int, default=16, help="of every layer")
     parser.add_argument("--runs", type=int, default=20, help="draws of weights and inputs for each map")
     parser.add_argument("--width", type=int, default=16, help="channels of the network whose training step is timed")
-    parser.add_argument("--repetitions", type=int, default=3, help="of each timing; the median counts")
+    parser.add_argument("--repetitions", type=int, default=7, help="of each timing; the median counts")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--output", type=Path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
@@ -105,20 +112,21 @@ def _benchmark(options: argparse.Namespace) -> None:
     start, environment = time.monotonic(), Environment.now("cpu")
     cases = list(_measure_cases(options, environment))
     report = Report(replace(environment, seconds=time.monotonic() - start), cases)
-    Console(width=None if sys.stdout.isatty() else 140).print(_table(report))
+    Console(width=None if sys.stdout.isatty() else 160).print(_table(report))
     if options.output:
         atomic_write(options.output, to_json(report))
         print(f"benchmark     {options.output}")
 
 
 def _measure_cases(options: argparse.Namespace, environment: Environment) -> Iterator[Case]:
-    """Yield each stack's case, of the deepest with its memory, then those of exact theory and of a training step."""
+    """Yield each stack's case, of the deepest with its memory, then those of exact theory, TRFs and a training step."""
     for activation in (Activation.none, Activation.relu):
         for depth in options.depths:
             stack = ConvStack(depth, options.channels, activation=activation)
             case = _time_stack(stack, options.runs, options.repetitions, environment)
             yield _with_memory(case, stack, options.runs) if depth == options.depths[-1] else case
     yield _time_theory(options.repetitions, environment)
+    yield time_tracing(options.repetitions, environment)
     yield time_training_step(options.width, options.repetitions, environment)
 
 
@@ -128,15 +136,12 @@ def _time_stack(stack: ConvStack, runs: int, repetitions: int, environment: Envi
     ours, theirs = partial(measure_ours, stack, runs), partial(plain_loop, stack, runs)
     first, second = ours(), theirs()  # also warms up
     require_agreement(name, first, second, stack.activation)
-    ours_seconds, theirs_seconds = interleaved_medians([ours, theirs], repetitions)
-    return Case(
-        name=name,
-        ours_seconds=ours_seconds,
-        repetitions=repetitions,
-        threads=environment.threads,
-        device=environment.device,
-        theirs_seconds=theirs_seconds,
-        ratio=theirs_seconds / ours_seconds,
+    product = MatrixProduct()
+    product()
+    *durations, product_seconds = time_in_turns([ours, theirs, product], repetitions)
+    return replace(
+        Case.of(name, durations, environment),
+        limit_ratio=limit_ratio(useful_operations(stack, runs), median(durations[0]), median(product_seconds)),
         max_relative_difference=max_relative_difference(first, second),
         relative_l2=relative_l2(first, second),
     )
@@ -150,9 +155,7 @@ def _with_memory(case: Case, stack: ConvStack, runs: int) -> Case:
 def _time_theory(repetitions: int, environment: Environment) -> Case:
     exact = partial(theory.influence_map, [ConvLayer(3)] * THEORY_DEPTH)
     exact()
-    (seconds,) = interleaved_medians([exact], repetitions)
-    name = f"exact theory, depth {THEORY_DEPTH}, 3x3"
-    return Case(name, seconds, repetitions, environment.threads, environment.device)
+    return Case.of(f"exact theory, depth {THEORY_DEPTH}, 3x3", time_in_turns([exact], repetitions), environment)
 
 
 def measure_ours(stack: ConvStack, runs: int) -> np.ndarray:
@@ -234,7 +237,7 @@ def to_json(report: Any) -> bytes:
 
 
 def _table(report: Report) -> Table:
-    headers = ["ours, ms", "plain, ms", "ratio", "max diff.", "rel. L2", "ours, MiB", "plain, MiB"]
+    headers = ["ours, ms", "plain, ms", "ratio", "range", "limit", "max diff.", "rel. L2", "ours, MiB", "plain, MiB"]
     title = f"{report.environment.device}, threads: {report.environment.threads}"
     table = Table("case", title=title, caption=CAPTION)
     for header in headers:
@@ -247,15 +250,17 @@ def _table(report: Report) -> Table:
 def _cells(case: Case) -> list[str]:
     theirs_ms = None if case.theirs_seconds is None else 1000 * case.theirs_seconds
     numbers = [
-        (1000 * case.ours_seconds, ".1f"),
-        (theirs_ms, ".1f"),
-        (case.ratio, ".1f"),
-        (case.max_relative_difference, ".1e"),
-        (case.relative_l2, ".1e"),
-        (case.ours_peak_mib, ".0f"),
-        (case.theirs_peak_mib, ".0f"),
+        (1000 * case.ours_seconds, "{:.1f}"),
+        (theirs_ms, "{:.1f}"),
+        (case.ratio, "{:.1f}"),
+        (case.ratio_range, "{0[0]:.1f}-{0[1]:.1f}"),
+        (case.limit_ratio, "{:.0%}"),
+        (case.max_relative_difference, "{:.1e}"),
+        (case.relative_l2, "{:.1e}"),
+        (case.ours_peak_mib, "{:.0f}"),
+        (case.theirs_peak_mib, "{:.0f}"),
     ]
-    return ["" if number is None else format(number, form) for number, form in numbers]
+    return ["" if number is None else form.format(number) for number, form in numbers]
 
 
 if __name__ == "__main__":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 import numpy as np
 
 from experiments.record import Environment
+
+Durations = Sequence[Sequence[float]]
+Measure = Callable[[], np.ndarray]
 
 
 class Disagreement(Exception):
@@ -19,7 +22,7 @@ class Disagreement(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """One line of the benchmark; None where there is no alternative.
+    """One line of the benchmark; None where there is no alternative or no limit.
 
     Attributes:
         name: What is measured.
@@ -29,6 +32,8 @@ class Case:
         device: Name of the device that computed.
         theirs_seconds: Median duration of the alternative.
         ratio: Theirs over ours.
+        ratio_range: The smallest and the largest ratio of a repetition's two durations.
+        limit_ratio: The duration of the useful operations at the rate of a large matrix product, over ours.
         max_relative_difference: Largest difference of any run's two maps, in units of their peak.
         relative_l2: Root of the sum of squared differences over that of squares, all runs together.
         ours_peak_mib: By how much it raises the peak memory of a fresh process that has loaded its libraries; None
@@ -43,16 +48,35 @@ class Case:
     device: str
     theirs_seconds: float | None = None
     ratio: float | None = None
+    ratio_range: tuple[float, float] | None = None
+    limit_ratio: float | None = None
     max_relative_difference: float | None = None
     relative_l2: float | None = None
     ours_peak_mib: float | None = None
     theirs_peak_mib: float | None = None
 
+    @classmethod
+    def of(cls, name: str, durations: Durations, environment: Environment) -> Case:
+        """Return a case of what ours and, where there is one, the alternative took, in seconds of each repetition."""
+        ours, *alternative = durations
+        case = cls(name, median(ours), len(ours), environment.threads, environment.device)
+        if not alternative:
+            return case
+        (theirs,) = alternative
+        ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
+        seconds = median(theirs)
+        return replace(
+            case,
+            theirs_seconds=seconds,
+            ratio=seconds / case.ours_seconds,
+            ratio_range=(min(ratios), max(ratios)),
+        )
 
-def interleaved_medians(measurements: Sequence[Callable[[], Any]], repetitions: int) -> list[float]:
-    """Return the median duration of each, in seconds; taking turns, all meet the same load of the machine."""
+
+def time_in_turns(measurements: Sequence[Callable[[], Any]], repetitions: int) -> Durations:
+    """Return how long each took at each repetition, in seconds; taking turns, all meet the same load of the machine."""
     rounds = [[_seconds(measure) for measure in measurements] for _ in range(repetitions)]
-    return [median(durations) for durations in zip(*rounds, strict=True)]
+    return list(zip(*rounds, strict=True))
 
 
 def _seconds(measure: Callable[[], Any]) -> float:
@@ -82,24 +106,14 @@ def difference(name: str, ours: np.ndarray, theirs: np.ndarray, tolerance: float
     return Difference(of_the_peak, relative_l2)
 
 
-Measure = Callable[[], np.ndarray]
-
-
 def time_both(
     name: str, ours: Measure, theirs: Measure, repetitions: int, environment: Environment, difference: Difference
 ) -> Case:
     """Return the case of two ways to measure the same, whose maps were compared before."""
     for measure in (ours, theirs):
         measure()  # warms up
-    ours_seconds, theirs_seconds = interleaved_medians([ours, theirs], repetitions)
-    return Case(
-        name=name,
-        ours_seconds=ours_seconds,
-        repetitions=repetitions,
-        threads=environment.threads,
-        device=environment.device,
-        theirs_seconds=theirs_seconds,
-        ratio=theirs_seconds / ours_seconds,
+    return replace(
+        Case.of(name, time_in_turns([ours, theirs], repetitions), environment),
         max_relative_difference=difference.of_the_peak,
         relative_l2=difference.relative_l2,
     )

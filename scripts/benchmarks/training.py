@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -12,7 +14,7 @@ from erf.networks.cifar_resnet import CifarResNet
 from erf.seeds import generator
 from erf.training import Precision, make_fabric, training_step
 from experiments.record import Environment
-from scripts.benchmarks.case import Case, Disagreement, interleaved_medians
+from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 
 SEED = 0
 BATCH_SIZE, STEPS, SHIFT = 128, 4, 4  # steps of one timing; shift as in the experiment cifar10
@@ -32,17 +34,9 @@ def time_training_step(width: int, repetitions: int, environment: Environment) -
     difference = _largest_difference(ours.network, theirs.network)
     if not difference <= TOLERANCE:
         raise Disagreement(f"{name}: weights differ by {difference:.1e} after a step; allowed: {TOLERANCE:.0e}")
-    ours_seconds, theirs_seconds = interleaved_medians([ours.steps, theirs.steps], repetitions)
-    return Case(
-        name=name,
-        ours_seconds=ours_seconds / STEPS,
-        repetitions=repetitions,
-        threads=environment.threads,
-        device=environment.device,
-        theirs_seconds=theirs_seconds / STEPS,
-        ratio=theirs_seconds / ours_seconds,
-        max_relative_difference=difference,
-    )
+    passes = time_in_turns([ours.steps, theirs.steps], repetitions)
+    steps = [[seconds / STEPS for seconds in durations] for durations in passes]
+    return replace(Case.of(name, steps, environment), max_relative_difference=difference)
 
 
 def _random_images() -> Split:

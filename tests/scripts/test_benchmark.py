@@ -4,14 +4,30 @@ import math
 import numpy as np
 import pytest
 import torch
+import torchvision
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from erf.networks.conv_stack import Activation, ConvStack
+from erf.seeds import generator
+from experiments.record import Environment
 from scripts import benchmark
-from scripts.benchmarks import training
+from scripts.benchmarks import limit, tracing, training
+from scripts.benchmarks.case import Case
+from scripts.benchmarks.tracing import Extent
 
 TOY = ["--depths", "2", "3", "--channels", "2", "--runs", "2", "--width", "2", "--repetitions", "1"]
 NUMBERS = {"ours_seconds", "theirs_seconds", "ratio", "max_relative_difference", "relative_l2"}
-FIELDS = NUMBERS | {"name", "ours_peak_mib", "theirs_peak_mib", "repetitions", "threads", "device"}
+FIELDS = NUMBERS | {
+    "name",
+    "ratio_range",
+    "limit_ratio",
+    "ours_peak_mib",
+    "theirs_peak_mib",
+    "repetitions",
+    "threads",
+    "device",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +36,12 @@ def threads():
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def small_resnet(monkeypatch):
+    """Trace a smaller network of the same kind."""
+    monkeypatch.setattr(torchvision.models, "resnet152", torchvision.models.resnet18)
 
 
 @pytest.fixture
@@ -35,7 +57,7 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     assert str(path) in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [path]
     report = json.loads(path.read_text())
-    *stacks, theory, step = report["cases"]
+    *stacks, theory, trfs, step = report["cases"]
     assert [case["name"].split(",")[:2] for case in stacks] == [
         ["linear stack", " depth 2"],
         ["linear stack", " depth 3"],
@@ -46,13 +68,19 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
         assert set(case) == FIELDS
         assert all(isinstance(case[key], float) and math.isfinite(case[key]) for key in NUMBERS)
         assert case["ratio"] == pytest.approx(case["theirs_seconds"] / case["ours_seconds"])
+        assert case["ratio_range"] == pytest.approx([case["ratio"]] * 2)
+        assert 0 < case["limit_ratio"] < 1
         assert case["max_relative_difference"] < 1e-5
         assert (case["repetitions"], case["threads"], case["device"]) == (1, 1, report["environment"]["device"])
     assert [case["ours_peak_mib"] for case in stacks] == [None, 12.0, None, 12.0]
     assert set(theory) == FIELDS
     assert theory["ours_seconds"] > 0
     assert theory["theirs_seconds"] is None
-    assert theory["ratio"] is None
+    assert theory["ratio"] is theory["ratio_range"] is theory["limit_ratio"] is None
+    assert trfs["name"].startswith("TRF of ResNet-152")
+    assert trfs["theirs_seconds"] > 0
+    assert trfs["max_relative_difference"] == 0
+    assert trfs["limit_ratio"] is None
     assert step["name"].startswith("training step")
     assert step["ratio"] == pytest.approx(step["theirs_seconds"] / step["ours_seconds"])
     assert step["max_relative_difference"] < 1e-5
@@ -104,6 +132,63 @@ def test_maps_that_are_not_numbers_are_an_error():
     maps = np.full((1, 3, 3), np.nan)
     with pytest.raises(benchmark.Disagreement):
         benchmark.require_agreement("stack", maps, maps, Activation.none)
+
+
+def test_a_case_is_the_median_and_the_range_of_its_repetitions():
+    case = Case.of("toy", [[1.0, 2.0, 4.0], [10.0, 30.0, 20.0]], Environment.now("cpu"))
+    assert (case.ours_seconds, case.theirs_seconds, case.repetitions) == (2, 20, 3)
+    assert (case.ratio, case.ratio_range) == (10, (5, 15))
+    alone = Case.of("toy", [[3.0, 1.0, 2.0]], Environment.now("cpu"))
+    assert (alone.ours_seconds, alone.theirs_seconds, alone.ratio, alone.ratio_range) == (2, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("stack", "expected"),
+    [
+        (ConvStack(1, 5, 3), 2 * 9 * 5 * 3),
+        (ConvStack(3, 4), 2 * 9 * (16 * (1 + 9) + 4 * 25)),
+        (ConvStack(3, 4, activation=Activation.relu), 2 * 2 * 9 * (16 * (1 + 9) + 4 * 25)),
+        (ConvStack(3, 4, kernel_size=5), 2 * 25 * (16 * (1 + 25) + 4 * 81)),
+    ],
+)
+def test_useful_operations_by_hand(stack, expected):
+    assert limit.useful_operations(stack, 7) == 7 * expected
+
+
+@pytest.mark.parametrize("activation", [Activation.none, Activation.relu])
+def test_useful_operations_are_what_torch_counts_in_an_unpadded_pass(activation):
+    stack = ConvStack(4, 3, 2, activation=activation)
+    network = stack.network(stack.draw_weights(generator(0))).requires_grad_(False)
+    image = torch.zeros(1, 2, stack.trf_size, stack.trf_size, requires_grad=True)
+    with FlopCounterMode(display=False) as forward:
+        output = network(image)
+    with FlopCounterMode(display=False) as backward:
+        output.sum().backward()
+    assert forward.get_total_flops() == backward.get_total_flops()
+    counted = backward.get_total_flops() * (2 if activation is Activation.relu else 1)
+    assert limit.useful_operations(stack, 1) == counted
+
+
+def test_the_limit_by_hand():
+    assert limit.limit_ratio(limit.MatrixProduct.operations // 4, seconds=0.5, product_seconds=1) == 0.5
+    assert limit.MatrixProduct.operations == 2 * limit.SIDE**3
+
+
+def test_the_plain_recursion_by_hand():
+    network = nn.Sequential(
+        nn.Conv2d(3, 2, 7, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Sequential(nn.Conv2d(2, 2, 3, dilation=2))
+    )
+    found = tracing.plain_recursion(network, 40, ["0", "2", "3"])
+    assert found == {"0": Extent(7, 2), "2": Extent(11, 4), "3": Extent(27, 4)}
+    assert found == tracing.library_extents(network, 40, ["0", "2", "3"])
+    assert not any(layer._forward_hooks for layer in network.modules())
+
+
+@pytest.mark.usefixtures("no_processes")
+def test_receptive_fields_that_differ_are_told(monkeypatch, capsys):
+    monkeypatch.setattr(Extent, "through", lambda extent, _: extent)
+    assert benchmark.main(TOY) == 1
+    assert "TRF of ResNet-152" in capsys.readouterr().err
 
 
 def growth(mebibytes: int) -> float:
