@@ -16,6 +16,9 @@ from erf.errors import InvalidInput
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 
+# Torch draws normal numbers in blocks of so many: of tensors that are whole blocks, together the same as one by one.
+NORMAL_BLOCK = 16
+
 
 class Init(StrEnum):
     """How the weights of a convolution are drawn.
@@ -34,26 +37,15 @@ class Init(StrEnum):
     equal = "equal"
 
 
-def _normal_(init: Init) -> Callable[[Tensor, torch.Generator | None], Tensor]:
-    # As nn.init draws, to the bit in float32; for a small kernel, its bookkeeping takes half as long as the drawing.
-    def fill(weight: Tensor, generator: torch.Generator | None) -> Tensor:
-        c_out, c_in, *positions = weight.shape
-        std = math.sqrt(weight_variance(init, c_in, c_out, math.prod(positions)))
-        weight.detach().normal_(0, std, generator=generator)
-        return weight
-
-    return fill
-
-
 def _equal_(weight: Tensor, generator: torch.Generator | None) -> Tensor:
     del generator  # nothing is drawn
     return nn.init.constant_(weight, 1 / weight[0].numel())
 
 
 _FILL: dict[Init, Callable[[Tensor, torch.Generator | None], Tensor]] = {
-    Init.he_normal: _normal_(Init.he_normal),
+    Init.he_normal: lambda w, g: nn.init.kaiming_normal_(w, nonlinearity="relu", generator=g),
     Init.he_uniform: lambda w, g: nn.init.kaiming_uniform_(w, nonlinearity="relu", generator=g),
-    Init.glorot_normal: _normal_(Init.glorot_normal),
+    Init.glorot_normal: lambda w, g: nn.init.xavier_normal_(w, generator=g),
     Init.glorot_uniform: lambda w, g: nn.init.xavier_uniform_(w, generator=g),
     Init.orthogonal: lambda w, g: nn.init.orthogonal_(w, generator=g),
     Init.torch_default: lambda w, g: nn.init.kaiming_uniform_(w, a=math.sqrt(5), generator=g),
@@ -64,6 +56,15 @@ _FILL: dict[Init, Callable[[Tensor, torch.Generator | None], Tensor]] = {
 def fill_(weight: Tensor, init: Init, generator: torch.Generator | None = None) -> Tensor:
     """Fill a convolution's weight ``[C_out, C_in, *kernel_size]`` in place and return it."""
     return _FILL[init](weight, generator)
+
+
+def fill_layers_(weights: Tensor, init: Init, generator: torch.Generator | None = None) -> Tensor:
+    """Fill ``weights [L, C_out, C_in, *kernel_size]`` of L layers in place, as :func:`fill_` would one by one."""
+    if init in (Init.he_normal, Init.glorot_normal) and weights[:1].numel() % NORMAL_BLOCK == 0:
+        return weights.normal_(0, _std(init, weights.shape[1:]), generator=generator)
+    for weight in weights:
+        fill_(weight, init, generator)
+    return weights
 
 
 def weight_variance(init: Init, channels_in: int, channels_out: int, positions: int) -> float:
@@ -83,6 +84,11 @@ def weight_variance(init: Init, channels_in: int, channels_out: int, positions: 
         case Init.orthogonal:
             return 1 / max(fan_in, channels_out)
     raise InvalidInput("init=equal is not random, so it has no variance")
+
+
+def _std(init: Init, shape: torch.Size) -> float:
+    c_out, c_in, *positions = shape
+    return math.sqrt(weight_variance(init, c_in, c_out, math.prod(positions)))
 
 
 def center_low_profile(kernel_size: tuple[int, ...], strength: float, period: tuple[int, ...] | None = None) -> Tensor:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from erf.errors import InvalidInput
-from erf.inits import Init, fill_
+from erf.inits import Init, fill_, fill_layers_
 from erf.receptive_field import Box
 from erf.theory import ConvLayer
 
@@ -104,9 +103,10 @@ class ConvStack:
 
     def draw_weights(self, generator: torch.Generator) -> list[Tensor]:
         """Return one run's weights, first layer first, float32 ``[C_out, C_in, k, k]`` each."""
-        widths = [self.input_channels] + [self.channels] * self.depth
         kernel = (self.kernel_size, self.kernel_size)
-        drawn = [fill_(torch.empty(c_out, c_in, *kernel), self.init, generator) for c_in, c_out in pairwise(widths)]
+        first = fill_(torch.empty(self.channels, self.input_channels, *kernel), self.init, generator)
+        others = torch.empty(self.depth - 1, self.channels, self.channels, *kernel)
+        drawn = [first, *fill_layers_(others, self.init, generator)]
         if self.profile is None:
             return drawn
         relative = self._multipliers()

@@ -8,7 +8,7 @@ import torchvision
 from torch import nn
 
 from erf import InvalidInput
-from erf.inits import Init, center_low_, center_low_profile, fill_, weight_variance
+from erf.inits import Init, center_low_, center_low_profile, fill_, fill_layers_, weight_variance
 from erf.seeds import generator
 
 RANDOM = [init for init in Init if init is not Init.equal]
@@ -40,16 +40,16 @@ def test_variances_by_hand(init, variance):
     assert weight_variance(init, 4, 8, 9) == pytest.approx(variance, rel=1e-15)
 
 
-@pytest.mark.parametrize("shape", [(16, 1, 3, 3), (16, 16, 3, 3), (5, 7, 1, 1), (3, 4, 5), (6, 2, 3, 3, 3)])
-def test_normal_inits_are_those_of_torch_to_the_bit(shape):
-    for init, draw in [(Init.he_normal, he_normal_), (Init.glorot_normal, nn.init.xavier_normal_)]:
-        weight = nn.Parameter(torch.empty(shape))
-        assert fill_(weight, init, generator(3)) is weight
-        assert torch.equal(weight, draw(torch.empty(shape), generator=generator(3)))
-
-
-def he_normal_(weight, generator):
-    return nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+@pytest.mark.parametrize("shape", [(16, 1, 3, 3), (16, 16, 3, 3), (48, 3, 1, 1), (5, 7, 1, 1), (3, 4, 5), (1, 1, 2)])
+@pytest.mark.parametrize("layers", [0, 1, 5])
+@pytest.mark.parametrize("init", Init)
+def test_layers_are_filled_as_one_by_one_to_the_bit(init, layers, shape):
+    together, one_by_one = generator(3), generator(3)
+    filled = fill_layers_(torch.empty(layers, *shape), init, together)
+    expected = [fill_(torch.empty(shape), init, one_by_one) for _ in range(layers)]
+    assert len(filled) == layers
+    assert all(torch.equal(a, b) for a, b in zip(filled, expected, strict=True))
+    assert torch.equal(together.get_state(), one_by_one.get_state())
 
 
 def test_uniform_inits_are_bounded():
