@@ -41,6 +41,7 @@ from experiments.record import Environment
 from experiments.stacks import require_at_least, require_increasing
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 from scripts.benchmarks.limit import MatrixProduct, limit_ratio, useful_operations
+from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
 from scripts.benchmarks.training import TRAINING_CAPTION, time_training_step
 
@@ -90,13 +91,17 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--channels", type=int, default=16, help="of every layer")
     parser.add_argument("--runs", type=int, default=20, help="draws of weights and inputs for each map")
     parser.add_argument("--width", type=int, default=16, help="channels of the network whose training step is timed")
+    parser.add_argument("--large", type=int, default=1024, help="pixels a side of ResNet-50's images, where crops help")
+    parser.add_argument("--small", type=int, default=224, help="pixels a side of those that its TRF exceeds")
+    parser.add_argument("--images", type=int, default=4, help="images for each of ResNet-50's maps")
     parser.add_argument("--repetitions", type=int, default=7, help="of each timing; the median counts")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--output", type=Path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
     require_increasing("depths", options.depths, least=1)
-    for name in ("channels", "runs", "width", "repetitions", "threads"):
+    for name in ("channels", "runs", "width", "images", "repetitions", "threads"):
         require_at_least(1, **{name: getattr(options, name)})
+    require_at_least(32, large=options.large, small=options.small)  # a unit of ResNet-50's last stage
     if options.output:
         _require_writable(options.output)
     return options
@@ -119,7 +124,7 @@ def _benchmark(options: argparse.Namespace) -> None:
 
 
 def _measure_cases(options: argparse.Namespace, environment: Environment) -> Iterator[Case]:
-    """Yield each stack's case, of the deepest with its memory, then those of exact theory, TRFs and a training step."""
+    """Yield the cases of stacks, of the deepest with its memory, exact theory, TRFs, a training step and ResNet-50."""
     for activation in (Activation.none, Activation.relu):
         for depth in options.depths:
             stack = ConvStack(depth, options.channels, activation=activation)
@@ -128,6 +133,7 @@ def _measure_cases(options: argparse.Namespace, environment: Environment) -> Ite
     yield _time_theory(options.repetitions, environment)
     yield time_tracing(options.repetitions, environment)
     yield time_training_step(options.width, options.repetitions, environment)
+    yield from time_resnet50(options.large, options.small, options.images, options.repetitions, environment)
 
 
 def _time_stack(stack: ConvStack, runs: int, repetitions: int, environment: Environment) -> Case:
