@@ -24,8 +24,8 @@ CAPTION = (
 
 def draw_growth(result: Growth, metric: str, tested: str) -> Figure:
     """Draw maps before and after, size and validation ``metric`` by epoch, sizes of other units, and a filmstrip."""
-    figure = new_figure(11, 8.4)
-    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.75, 1))[:, 0]
+    figure = new_figure(11, 7.8)
+    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.4, 1))[:, 0]
     maps, curves = top.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.05))[0]
     _draw_maps(maps, result)
     trajectory, units = curves.subplots(2, 1, height_ratios=(1.7, 1))
@@ -68,7 +68,7 @@ def _draw_layer_sizes(axes: Axes, result: Growth) -> None:
     axes.set_xticks(places, [layer.layer for layer in result.layers], fontsize=7, rotation=45, ha="right")
     axes.set_ylabel("ERF size (pixels)")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="lower right")
+    axes.legend(fontsize=8, loc="upper left")
 
 
 def _headline(result: Growth, tested: str) -> str:
@@ -76,7 +76,7 @@ def _headline(result: Growth, tested: str) -> str:
     return (
         f"ERF size {result.erf_size_before:.1f} before training, {result.erf_size_after:.1f} at epoch "
         f"{result.best_epoch}: growth {result.growth:.1f} ({growth}) pixels, "
-        f"factor {result.growth_factor:.2f}; {tested}"
+        f"factor {result.growth_factor:.2f}\n{tested}"
     )
 
 
@@ -138,7 +138,8 @@ def _draw_units(axes: Axes, result: Growth) -> None:
     axes.set_xticks(places, [f"{unit.unit[0]},{unit.unit[1]}" for unit in result.units], fontsize=7)
     axes.set_xlabel("unit (row, column); the centre first", fontsize=8)
     axes.set_ylabel("ERF size")
-    axes.legend(fontsize=7, loc="lower right")
+    axes.margins(y=0.3)  # for the legend above the bars
+    axes.legend(fontsize=7, loc="upper right", ncols=2)
 
 
 def _draw_filmstrip(part: SubFigure, result: Growth) -> None:
