@@ -192,7 +192,7 @@ def _mean_scores(
 ) -> dict[str | None, np.ndarray]:
     """Return by layer the mean over images of ``score [H, W]`` of each image's gradient ``[C, H, W]`` in float64."""
     names = _checked_names(network, layer)
-    sums: dict[str | None, Any] = dict.fromkeys(names, 0)
+    sums: dict[str | None, Tensor] = {}
     found: list[Crop] = []
     count = 0
     with measuring(network, Mode.eval), ExitStack() as folding:
@@ -201,10 +201,11 @@ def _mean_scores(
             if not count:
                 passed, found = _crops(network, image, names)
                 folding.enter_context(folded(folds(network, passed, names) if passed else []))
-            for name, gradient in _gradients(network, image, names, centre, found, whole=not count):
+                sums = {name: image.new_zeros(image.shape[2:], dtype=torch.float64) for name in names}
+            for name, part, gradient in _gradients(network, image, names, centre, found, whole=not count):
                 if not gradient.isfinite().all():
                     raise InvalidInput(f"the gradient of image {index} is not finite: leave it out, or use float64")
-                sums[name] = sums[name] + score(gradient.double())
+                sums[name][part] += score(gradient.double())
             count += 1
     if not count:
         raise InvalidInput("there is no image to measure on")
@@ -245,24 +246,22 @@ def _check_two_axes(image: Tensor) -> None:
 
 def _gradients(
     network: nn.Module, image: Tensor, names: list[str | None], centre: _Centre, found: list[Crop], whole: bool
-) -> Iterator[tuple[str | None, Tensor]]:
-    """Yield each layer and the gradient ``[C, H, W]`` of its centre: on crops, or all from one pass of the image."""
+) -> Iterator[tuple[str | None, tuple[slice, ...], Tensor]]:
+    """Yield each layer, a part of the image and the gradient there of the layer's centre: it is 0 everywhere else."""
     for crop, leaf, outputs in forward_passes(network, image, found):
         for probe in crop.probes.values():
             unit: Any = probe.index[2:] if probe.index else None
-            g = torch.zeros_like(image[0])
-            g[(..., *crop.slices)] = _gradient(
-                centre(outputs[probe.layer], probe.layer, network, unit), leaf, probe.layer
-            )
-            yield probe.layer, g
+            value = centre(outputs[probe.layer], probe.layer, network, unit)
+            yield probe.layer, crop.slices, _gradient(value, leaf, probe.layer)
     if not found:
         leaf = image.requires_grad_()
         outputs = layer_outputs(network, leaf, names, whole)
         for name in names:
-            yield name, _gradient(centre(outputs[name], name, network, None), leaf, name)
+            yield name, (), _gradient(centre(outputs[name], name, network, None), leaf, name)
 
 
 def _gradient(value: Tensor, leaf: Tensor, name: str | None) -> Tensor:
+    """Return the gradient of one number ``[C, H, W]`` with respect to one image."""
     g = torch.autograd.grad(value, leaf, retain_graph=True, allow_unused=True)[0] if value.requires_grad else None
     if g is None:
         raise InvalidInput(f"{_called(name or '')} has no gradient with respect to the images")

@@ -33,19 +33,22 @@ class Fold:
 
 
 def folds(network: nn.Module, passed: Trace, layers: Sequence[str | None]) -> list[Fold]:
-    """Return what can be folded, by a pass without data, so that the layers' outputs stay the same to rounding.
+    """Return what can be folded before the last of the layers has run, so that their outputs stay the same to rounding.
 
     A fold needs plain modules that run once and share no parameters; a batch norm that uses its running statistics; and
     a convolution whose output no other operator reads and none of the layers returns.
     """
     modules = dict(network.named_modules())
     users = Counter(own for module in modules.values() for own in module._parameters.values())
-    flow = _Flow(passed)
-    returned = {
-        number for step in passed.steps if step.name in {name or "" for name in layers} for number in step.results
-    }
+    asked = {name or "" for name in layers}
+    returning = [number for number, step in enumerate(passed.steps) if step.name in asked]
+    whole = not asked <= {step.name for step in passed.steps}  # a method's result: what has run by then is not known
+    needed = {step.name for step in (passed.steps if whole else passed.steps[: max(returning) + 1])}
+    returned = {result for number in returning for result in passed.steps[number].results}
     found = []
-    for norm, convolution, number in flow.pairs:
+    for norm, convolution, number in _Flow(passed).pairs():
+        if norm.name not in needed:
+            continue
         fold = Fold(*(modules[step.name] for step in (convolution, norm)))  # pyright: ignore[reportArgumentType]
         if number not in returned and _is_foldable(fold, users):
             found.append(fold)
@@ -65,7 +68,6 @@ class _Flow:
         calls = Counter(step.name for step in passed.steps)
         self._once = [step for step in passed.steps if step.leaf and calls[step.name] == 1 and len(step.results) == 1]
 
-    @property
     def pairs(self) -> Iterator[tuple[Step, Step, Any]]:
         """Yield each batch norm of a convolution's output that nothing else reads, the convolution, and that output."""
         convolutions = {step.results[0]: step for step in self._once if self._is_alone(step, "convolution")}

@@ -166,6 +166,14 @@ def test_a_layer_that_is_measured_keeps_its_output(layers, count):
     assert len(found_in(nn.Sequential(nn.Sequential(convolution), *rest).eval(), layers)) == count
 
 
+def test_only_what_runs_before_the_layer_is_folded():
+    network = drawn(nn.Sequential(*pair()[:3], nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1)))
+    assert [fold.norm for fold in found_in(network, ["3"])] == [network[1]]
+    assert [fold.norm for fold in found_in(network, ["1"])] == [network[1]]
+    assert [fold.norm for fold in found_in(network, ["5"])] == [network[1], network[4]]
+    assert [fold.norm for fold in found_in(network, ["forward_features"])] == [network[1], network[4]]
+
+
 def test_measuring_runs_no_batch_norm(monkeypatch):
     network = drawn(nn.Sequential(*pair()))
     images = torch.randn(2, 2, 9, 9, dtype=torch.float64)
