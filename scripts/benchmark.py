@@ -8,49 +8,34 @@ inputs, and their maps are compared before anything is timed.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any, NoReturn
 
 import msgspec
-import numpy as np
 import torch
-import torch.nn.functional as F
 from rich.console import Console
 from rich.table import Table
-from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf import ConvLayer, InvalidInput, theory
 from erf.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
-from erf.noise import Noise
-from erf.seeds import INPUTS, WEIGHTS, generator
-from erf.stack_influence import stack_moments
 from experiments.record import Environment
 from experiments.stacks import require_at_least, require_increasing
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns
-from scripts.benchmarks.limit import MatrixProduct, limit_ratio, useful_operations
 from scripts.benchmarks.resnet50 import time_resnet50
+from scripts.benchmarks.stacks import time_stack, with_memory
 from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
 from scripts.benchmarks.training import TRAINING_CAPTION, time_training_step
 
-SEED = 0
-MARGIN = 10  # pixels around the TRF in the plain loop's image
 THEORY_DEPTH = 1000
-
-# How close the maps are: linear stacks by max|a-b| / peak; where gates within rounding of 0 flip, by relative L2.
-LINEAR_TOLERANCE, RELU_TOLERANCE = 1e-5, 1e-2
 
 CAPTION = (
     "plain: the plain loop; median durations; range of the ratios; limit: the time of the useful operations at the "
@@ -80,13 +65,16 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """One whose errors are of the user's input."""
+
     def error(self, message: str) -> NoReturn:
+        """Raise InvalidInput."""
         raise InvalidInput(message)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = _Parser(description=(__doc__ or "").partition(":")[0])
+    parser = Parser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 20, 40], help="of the stacks, increasing")
     parser.add_argument("--channels", type=int, default=16, help="of every layer")
     parser.add_argument("--runs", type=int, default=20, help="draws of weights and inputs for each map")
@@ -128,113 +116,18 @@ def _measure_cases(options: argparse.Namespace, environment: Environment) -> Ite
     for activation in (Activation.none, Activation.relu):
         for depth in options.depths:
             stack = ConvStack(depth, options.channels, activation=activation)
-            case = _time_stack(stack, options.runs, options.repetitions, environment)
-            yield _with_memory(case, stack, options.runs) if depth == options.depths[-1] else case
+            case = time_stack(stack, options.runs, options.repetitions, environment)
+            yield with_memory(case, stack, options.runs) if depth == options.depths[-1] else case
     yield _time_theory(options.repetitions, environment)
     yield time_tracing(options.repetitions, environment)
     yield time_training_step(options.width, options.repetitions, environment)
     yield from time_resnet50(options.large, options.small, options.images, options.repetitions, environment)
 
 
-def _time_stack(stack: ConvStack, runs: int, repetitions: int, environment: Environment) -> Case:
-    kind = "linear" if stack.activation is Activation.none else str(stack.activation)
-    name = f"{kind} stack, depth {stack.depth}, {stack.channels} channels, {runs} runs"
-    ours, theirs = partial(measure_ours, stack, runs), partial(plain_loop, stack, runs)
-    first, second = ours(), theirs()  # also warms up
-    require_agreement(name, first, second, stack.activation)
-    product = MatrixProduct()
-    product()
-    *durations, product_seconds = time_in_turns([ours, theirs, product], repetitions)
-    return replace(
-        Case.of(name, durations, environment),
-        limit_ratio=limit_ratio(useful_operations(stack, runs), median(durations[0]), median(product_seconds)),
-        max_relative_difference=max_relative_difference(first, second),
-        relative_l2=relative_l2(first, second),
-    )
-
-
-def _with_memory(case: Case, stack: ConvStack, runs: int) -> Case:
-    ours, theirs = (_peak_alone(measure, stack, runs) for measure in (measure_ours, plain_loop))
-    return replace(case, ours_peak_mib=ours, theirs_peak_mib=theirs)
-
-
 def _time_theory(repetitions: int, environment: Environment) -> Case:
     exact = partial(theory.influence_map, [ConvLayer(3)] * THEORY_DEPTH)
     exact()
     return Case.of(f"exact theory, depth {THEORY_DEPTH}, 3x3", time_in_turns([exact], repetitions), environment)
-
-
-def measure_ours(stack: ConvStack, runs: int) -> np.ndarray:
-    """Return |g| of each run by the library, from output channel 0, ``[runs, S, S]``."""
-    return stack_moments(stack, runs, seed=SEED, aggregation=0)
-
-
-def plain_loop(stack: ConvStack, runs: int) -> np.ndarray:
-    """Return the same maps, each by a forward and a backward pass of its own network."""
-    return torch.stack([_plain_map(stack, run) for run in range(runs)]).numpy()
-
-
-def _plain_map(stack: ConvStack, run: int) -> Tensor:
-    network = stack.network(stack.draw_weights(generator(SEED, run, WEIGHTS)), padding=stack.kernel_size // 2)
-    trf = Noise.normal.draw((1, stack.input_channels, stack.trf_size, stack.trf_size), generator(SEED, run, INPUTS))
-    image = F.pad(trf, [MARGIN] * 4).requires_grad_()
-    output = network(image)
-    gradient = torch.zeros_like(output)
-    gradient[0, 0, output.shape[2] // 2, output.shape[3] // 2] = 1
-    output.backward(gradient)
-    assert image.grad is not None
-    return image.grad[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN].double().abs().mean(0)
-
-
-def max_relative_difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the largest difference of two maps ``[H, W]`` in units of the second's peak, over all pairs ``[R]``."""
-    peaks = np.abs(b).max((1, 2))
-    differences = np.abs(a - b).max((1, 2))
-    return float((differences / np.where(peaks == 0, 1, peaks)).max())
-
-
-def relative_l2(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the root of the sum of squared differences over the sum of squares of ``b``."""
-    return float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1.0))
-
-
-def require_agreement(name: str, a: np.ndarray, b: np.ndarray, activation: Activation) -> None:
-    """Raise Disagreement unless float32 maps ``[R, H, W]`` measured in two ways are equal to rounding."""
-    linear = activation is Activation.none
-    difference = max_relative_difference(a, b) if linear else relative_l2(a, b)
-    allowed = LINEAR_TOLERANCE if linear else RELU_TOLERANCE
-    if not difference <= allowed:
-        measure = "of the peak" if linear else "relative L2"
-        raise Disagreement(f"{name}: the maps differ by {difference:.1e} {measure}; allowed: {allowed:.0e}")
-
-
-def _peak_alone(measure: Callable[[ConvStack, int], Any], stack: ConvStack, runs: int) -> float | None:
-    return in_fresh_process(_peak_growth, measure, stack, runs, torch.get_num_threads())
-
-
-def _peak_growth(measure: Callable[[ConvStack, int], Any], stack: ConvStack, runs: int, threads: int) -> float | None:
-    torch.set_num_threads(threads)
-    measure(replace(stack, depth=1), 1)  # loads what torch loads at first use
-    before = resident_peak()
-    measure(stack, runs)
-    after = resident_peak()
-    return None if before is None or after is None else after - before
-
-
-def in_fresh_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return ``function(*arguments)`` from a new interpreter, whose peak memory is that of this call alone."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(function, *arguments).result()
-
-
-def resident_peak() -> float | None:
-    """Return this process's peak resident memory in MiB, or None where the system does not tell.
-
-    ``resource.getrusage`` would: of a process's parent, where that was the larger.
-    """
-    status = Path("/proc/self/status")
-    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
-    return int(found[1]) / 1024 if found else None
 
 
 def to_json(report: Any) -> bytes:

@@ -26,15 +26,9 @@ from erf.stack_influence import stack_moments
 from experiments import erf_growth
 from experiments.logbook import Logbook
 from experiments.record import ROOT, Environment
-from scripts.benchmark import (
-    LINEAR_TOLERANCE,
-    RELU_TOLERANCE,
-    in_fresh_process,
-    max_relative_difference,
-    relative_l2,
-    resident_peak,
-    to_json,
-)
+from scripts.benchmark import to_json
+from scripts.benchmarks.memory import in_fresh_process, resident_peak
+from scripts.benchmarks.stacks import LINEAR_TOLERANCE, RELU_TOLERANCE, max_relative_difference, relative_l2
 
 RECORD = ROOT / "results" / "reference" / "gpu_check" / "result.json"
 GPU = "cuda"

@@ -79,6 +79,13 @@ def time_in_turns(measurements: Sequence[Callable[[], Any]], repetitions: int) -
     return list(zip(*rounds, strict=True))
 
 
+def median_seconds(measurements: Sequence[Callable[[], Any]], repetitions: int) -> list[float]:
+    """Return the median duration of each, after a first time that does not count."""
+    for measure in measurements:
+        measure()
+    return [median(durations) for durations in time_in_turns(measurements, repetitions)]
+
+
 def _seconds(measure: Callable[[], Any]) -> float:
     start = time.perf_counter()
     measure()

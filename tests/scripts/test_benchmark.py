@@ -12,8 +12,8 @@ from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import generator
 from experiments.record import Environment
 from scripts import benchmark
-from scripts.benchmarks import limit, tracing, training
-from scripts.benchmarks.case import Case
+from scripts.benchmarks import limit, memory, stacks, tracing, training
+from scripts.benchmarks.case import Case, Disagreement
 from scripts.benchmarks.tracing import Extent
 
 TOY = ["--depths", "2", "3", "--channels", "2", "--runs", "2", "--width", "2", "--repetitions", "1"]
@@ -48,7 +48,7 @@ def small_resnet(monkeypatch):
 @pytest.fixture
 def no_processes(monkeypatch):
     """Measure no memory, which takes a new process each time."""
-    monkeypatch.setattr(benchmark, "_peak_alone", lambda *_: 12.0)
+    monkeypatch.setattr(stacks, "stack_peak", lambda *_: 12.0)
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -100,30 +100,30 @@ def test_without_output_only_the_table_is_left(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(("kernel_size", "input_channels"), [(3, 1), (5, 3)])
 def test_both_sides_measure_the_same_maps(activation, kernel_size, input_channels):
     stack = ConvStack(4, 3, input_channels, kernel_size, activation=activation)
-    ours, theirs = benchmark.measure_ours(stack, 5), benchmark.plain_loop(stack, 5)
+    ours, theirs = stacks.measure_ours(stack, 5), stacks.plain_loop(stack, 5)
     assert ours.shape == theirs.shape == (5, stack.trf_size, stack.trf_size)
     assert theirs.max() > 0
-    assert benchmark.max_relative_difference(ours, theirs) < 1e-5
+    assert stacks.max_relative_difference(ours, theirs) < 1e-5
 
 
 def test_differences_are_those_computed_by_hand():
     a, b = np.zeros((2, 3, 3)), np.zeros((2, 3, 3))
     b[0, 1, 1], a[0, 1, 1], a[0, 0, 0] = 4, 4, 3
-    assert benchmark.max_relative_difference(a, b) == 0.75
-    assert benchmark.relative_l2(a, b) == 0.75
-    assert benchmark.max_relative_difference(b, b) == benchmark.relative_l2(b, b) == 0
+    assert stacks.max_relative_difference(a, b) == 0.75
+    assert stacks.relative_l2(a, b) == 0.75
+    assert stacks.max_relative_difference(b, b) == stacks.relative_l2(b, b) == 0
 
 
 @pytest.mark.usefixtures("no_processes")
 @pytest.mark.parametrize("activation", ["none", "relu"])
 def test_maps_that_differ_are_an_error_and_nothing_is_written(activation, tmp_path, monkeypatch, capsys):
-    true_maps = benchmark.plain_loop
+    true_maps = stacks.plain_loop
 
     def wrong(stack: ConvStack, runs: int) -> np.ndarray:
         maps = true_maps(stack, runs)
         return maps * 1.1 if stack.activation == activation else maps
 
-    monkeypatch.setattr(benchmark, "plain_loop", wrong)
+    monkeypatch.setattr(stacks, "plain_loop", wrong)
     assert benchmark.main([*TOY, "--output", str(tmp_path / "benchmark.json")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "the maps differ by" in line
@@ -132,8 +132,8 @@ def test_maps_that_differ_are_an_error_and_nothing_is_written(activation, tmp_pa
 
 def test_maps_that_are_not_numbers_are_an_error():
     maps = np.full((1, 3, 3), np.nan)
-    with pytest.raises(benchmark.Disagreement):
-        benchmark.require_agreement("stack", maps, maps, Activation.none)
+    with pytest.raises(Disagreement):
+        stacks.require_agreement("stack", maps, maps, Activation.none)
 
 
 def test_a_case_is_the_median_and_the_range_of_its_repetitions():
@@ -194,15 +194,15 @@ def test_receptive_fields_that_differ_are_told(monkeypatch, capsys):
 
 
 def growth(mebibytes: int) -> float:
-    before = benchmark.resident_peak()
+    before = memory.resident_peak()
     np.ones(mebibytes * 2**17)
-    return benchmark.resident_peak() - before
+    return memory.resident_peak() - before
 
 
-@pytest.mark.skipif(benchmark.resident_peak() is None, reason="this system does not tell a process's peak memory")
+@pytest.mark.skipif(memory.resident_peak() is None, reason="this system does not tell a process's peak memory")
 def test_memory_is_that_of_the_call_alone():
     np.ones(700 * 2**17)  # would hide the call's, were this process counted
-    assert benchmark.in_fresh_process(growth, 200) == pytest.approx(200, abs=5)
+    assert memory.in_fresh_process(growth, 200) == pytest.approx(200, abs=5)
 
 
 @pytest.mark.parametrize(

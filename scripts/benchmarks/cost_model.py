@@ -1,0 +1,168 @@
+"""What measuring costs: a model with constants from a few timings, and predictions made before they are timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import resnet101
+
+from erf import effective_receptive_field
+from erf.networks.conv_stack import Activation, ConvStack
+from scripts.benchmarks.case import median_seconds
+from scripts.benchmarks.limit import useful_operations
+from scripts.benchmarks.resnet50 import SEED, drawn_resnet50
+from scripts.benchmarks.stacks import measure_ours
+
+GPU_RATE = 1e13  # operations a second in float32, assumed of one GPU: none was measured
+STUDY_NETWORKS, STUDY_IMAGES = 1000, 50_000
+
+
+@dataclass(frozen=True)
+class Constants:
+    r"""The constants of two costs, in seconds and operations a second, of one process.
+
+    A stack of random weights, of depth n, takes :math:`\text{runs} \cdot (a\, n + F / r)` with F its useful operations
+    (:mod:`scripts.benchmarks.limit`); a layer of a network :math:`b + \text{images} \cdot F / R` with F the operations
+    of one image's forward and backward pass, on its crop, as torch counts them.
+
+    Attributes:
+        stack_layer_seconds: a.
+        stack_rate: r.
+        network_seconds: b, of the passes without data, once a map.
+        network_rate: R.
+    """
+
+    stack_layer_seconds: float
+    stack_rate: float
+    network_seconds: float
+    network_rate: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A configuration that no constant was taken from: seconds by the model, and the median of its timings."""
+
+    name: str
+    predicted_seconds: float
+    measured_seconds: float
+
+    @property
+    def error(self) -> float:
+        """Of the prediction, relative to what was measured."""
+        return self.predicted_seconds / self.measured_seconds - 1
+
+
+@dataclass(frozen=True)
+class Study:
+    """What one layer of many networks, each on many images, would take by the model, in hours."""
+
+    name: str
+    networks: int
+    images: int
+    operations: float
+    cpu_hours: float
+    gpu_hours: float
+    eight_gpus_hours: float
+
+
+@dataclass(frozen=True)
+class StackMap:
+    """The maps of so many runs of a stack."""
+
+    stack: ConvStack
+    runs: int
+
+    def __call__(self) -> None:
+        """Measure them."""
+        measure_ours(self.stack, self.runs)
+
+
+@dataclass(frozen=True)
+class NetworkMap:
+    """One map of a layer over images ``[N, 3, side, side]``, at least two."""
+
+    network: nn.Module
+    layer: str
+    images: Tensor
+
+    def __call__(self) -> None:
+        """Measure it."""
+        effective_receptive_field(self.network, self.images, self.layer, batch_size=1)
+
+    @property
+    def operations(self) -> int:
+        """Of one image: those of two less those of one, so that what is done once for all does not count."""
+        two, one = (_counted(replace(self, images=self.images[:count])) for count in (2, 1))
+        return two - one
+
+
+def _counted(measure: Callable[[], Any]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        measure()
+    return counter.get_total_flops()
+
+
+def measure_constants(stacks: tuple[ConvStack, ConvStack], few: NetworkMap, many: NetworkMap, turns: int) -> Constants:
+    """Time two stacks and one network's map over few and over many images, and solve for the constants."""
+    one_run = [partial(measure_ours, stack, 1) for stack in stacks]
+    *of_stacks, of_few, of_many = median_seconds([*one_run, few, many], turns)
+    stack_rate, layer = _solved(stacks, of_stacks)
+    rate = (len(many.images) - len(few.images)) * few.operations / (of_many - of_few)
+    return Constants(layer, stack_rate, of_few - len(few.images) * few.operations / rate, rate)
+
+
+def _solved(stacks: tuple[ConvStack, ConvStack], seconds: Sequence[float]) -> tuple[float, float]:
+    """Return the rate and the seconds a layer with which both take what they took."""
+    layers_and_operations = [[stack.depth, useful_operations(stack, 1)] for stack in stacks]
+    layer, operation = np.linalg.solve(np.array(layers_and_operations, float), np.array(seconds))
+    return float(1 / operation), float(layer)
+
+
+def predict(constants: Constants, work: NetworkMap | StackMap) -> float:
+    """Return the seconds that a measurement takes by the model."""
+    if isinstance(work, NetworkMap):
+        return constants.network_seconds + len(work.images) * work.operations / constants.network_rate
+    layers = work.runs * work.stack.depth * constants.stack_layer_seconds
+    return layers + useful_operations(work.stack, work.runs) / constants.stack_rate
+
+
+def check(turns: int, small: int, large: int) -> tuple[Constants, list[Prediction], Study]:
+    """Measure the constants, predict three other configurations, time them, and estimate a study.
+
+    Args:
+        turns: How often each is timed; the median counts.
+        small: Pixels a side of the images that the constants are from.
+        large: Of those of which only a crop is measured.
+    """
+    network = drawn_resnet50()
+    relu = partial(ConvStack, channels=16, activation=Activation.relu)
+    few, many = (NetworkMap(network, "layer4", _noise(count, small)) for count in (2, 10))
+    constants = measure_constants((relu(10), relu(80)), few, many, turns)
+    works: dict[str, NetworkMap | StackMap] = {
+        "ReLU stack, depth 40, 16 channels, 20 runs": StackMap(relu(40), 20),
+        f"ResNet-50, {large} px, layer3, 6 images": NetworkMap(network, "layer3", _noise(6, large)),
+        f"ResNet-101, {small} px, layer4, 6 images": NetworkMap(resnet101().eval(), "layer4", _noise(6, small)),
+    }
+    predicted = [predict(constants, work) for work in works.values()]
+    measured = median_seconds(list(works.values()), turns)
+    predictions = [Prediction(*each) for each in zip(works, predicted, measured, strict=True)]
+    return constants, predictions, _study(constants, few, small)
+
+
+def _noise(count: int, side: int) -> Tensor:
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(SEED))
+
+
+def _study(constants: Constants, work: NetworkMap, side: int) -> Study:
+    operations = STUDY_NETWORKS * STUDY_IMAGES * work.operations
+    cpu = STUDY_NETWORKS * constants.network_seconds + operations / constants.network_rate
+    gpu = operations / GPU_RATE
+    name = f"{work.layer} of networks like ResNet-50, {side} px"
+    return Study(name, STUDY_NETWORKS, STUDY_IMAGES, operations, cpu / 3600, gpu / 3600, gpu / 3600 / 8)

@@ -1,0 +1,153 @@
+"""Measure how time and memory grow, and check a model of the cost: ``python scripts/scaling.py [--output FOLDER]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
+
+from erf import InvalidInput
+from erf.atomic_file import atomic_write
+from experiments.figures.style import new_figure
+from experiments.record import Environment, write_figure
+from experiments.stacks import require_at_least
+from scripts.benchmark import Parser, to_json
+from scripts.benchmarks.cost_model import Constants, Prediction, Study, check
+from scripts.benchmarks.growth import Curve, Side, Sizes, measure_growth
+
+SIDE, LARGE = 224, 1024  # pixels, of the cost model's images
+COLOURS = {"ours": "#0072B2", "plain": "#D55E00"}
+CAPTION = (
+    "Medians; memory: growth of a fresh process's peak, the image included. n: exponent over the three largest values "
+    "(in brackets: what counting operations, or values to be kept, gives). plain: a forward and a backward pass of the "
+    "whole network for each map."
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured, and where."""
+
+    environment: Environment
+    curves: list[Curve]
+    constants: Constants
+    predictions: list[Prediction]
+    study: Study
+
+
+def main(arguments: Sequence[str], sizes: Sizes | None = None, sides: tuple[int, int] = (SIDE, LARGE)) -> int:
+    """Measure, print the tables and, with ``--output``, write them and the figure; return the exit code."""
+    try:
+        options = _options(arguments)
+        report = _measure(options, sizes or Sizes(), sides)
+        Console(width=None if sys.stdout.isatty() else 160).print(*_tables(report))
+        if options.output:
+            atomic_write(options.output / "scaling.json", to_json(report))
+            write_figure(options.output / "scaling", draw(report.curves))
+            print(f"scaling       {options.output / 'scaling.json'}")
+    except (InvalidInput, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(description=(__doc__ or "").partition(":")[0])
+    parser.add_argument("--repetitions", type=int, default=3, help="of each timing; the median counts")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
+    parser.add_argument(
+        "--output", type=Path, help="the folder to write scaling.json, scaling.png and scaling.svg into"
+    )
+    options = parser.parse_args(arguments)
+    require_at_least(1, repetitions=options.repetitions, threads=options.threads)
+    if options.output and not options.output.is_dir():
+        raise InvalidInput(f"output={options.output}: allowed is a folder that exists")
+    return options
+
+
+def _measure(options: argparse.Namespace, sizes: Sizes, sides: tuple[int, int]) -> Report:
+    torch.set_num_threads(options.threads)
+    start, environment = time.monotonic(), Environment.now("cpu")
+    constants, predictions, study = check(options.repetitions, *sides)
+    curves = list(measure_growth(sizes, options.repetitions))
+    return Report(replace(environment, seconds=time.monotonic() - start), curves, constants, predictions, study)
+
+
+def _tables(report: Report) -> list[Table | str]:
+    growth = Table("", "over", "ours, s", "plain, s", "exponents", "ours, MiB", "plain, MiB", "exponents")
+    for curve in report.curves:
+        both = (curve.ours, curve.theirs)
+        exponents = (" | ".join(text(side) for side in both) for text in (_time_text, _memory_text))
+        growth.add_row(
+            curve.name, f"{curve.quantity} {curve.values[0]}-{curve.values[-1]}",
+            *(f"{side.seconds[0]:.2g}-{side.seconds[-1]:.2g}" for side in both), next(exponents),
+            *(_range(side.mib) for side in both), next(exponents),
+        )  # fmt: skip
+    model = Table("predicted", "model, s", "measured, s", "error")
+    for found in report.predictions:
+        seconds = f"{found.predicted_seconds:.2f}", f"{found.measured_seconds:.2f}"
+        model.add_row(found.name, *seconds, f"{found.error:+.0%}")
+    study = report.study
+    gpus = f"{study.gpu_hours:.0f} h on one GPU, {study.eight_gpus_hours:.1f} h on eight"
+    hours = f"{study.cpu_hours:.0f} h on this CPU, {gpus}"
+    return [growth, model, f"{study.networks} networks, {study.images} images, {study.name}: {hours}"]
+
+
+def _range(found: Sequence[float | None]) -> str:
+    return "" if None in found else f"{found[0]:.0f}-{found[-1]:.0f}"
+
+
+def _time_text(side: Side) -> str:
+    return _exponent_text(side.time_exponent, side.expected_time)
+
+
+def _memory_text(side: Side) -> str:
+    return _exponent_text(side.memory_exponent, side.expected_memory)
+
+
+def _exponent_text(found: float | None, expected: float) -> str:
+    return "-" if found is None else f"{found:.2f} ({expected:g})"
+
+
+def draw(curves: Sequence[Curve]) -> Figure:
+    """Draw time and memory of both ways over each quantity."""
+    figure = new_figure(3.2 * len(curves), 6.4)
+    for column, curve in zip(figure.subplots(2, len(curves)).T, curves, strict=True):
+        for name, side in (("ours", curve.ours), ("plain", curve.theirs)):
+            _draw_side(column[0], curve, side.seconds, name, _time_text(side))
+            _draw_side(column[1], curve, side.mib, name, _memory_text(side))
+        column[0].set_title(curve.name, fontsize=9)
+        column[0].set_ylabel("time (s)")
+        column[1].set_ylabel("memory (MiB)")
+    figure.supxlabel(CAPTION, fontsize=8, wrap=True)
+    return figure
+
+
+def _draw_side(axes: Axes, curve: Curve, found: Sequence[float | None], name: str, exponent: str) -> None:
+    shown = [(x, y) for x, y in zip(curve.values, found, strict=True) if y]
+    axes.plot(*zip(*shown, strict=True), "o-", ms=4, color=COLOURS[name], label=f"{name}: n = {exponent}")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(curve.values, [str(value) for value in curve.values])
+    axes.minorticks_off()
+    axes.set_xlabel(curve.quantity)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

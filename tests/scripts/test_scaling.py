@@ -1,0 +1,123 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+from torch.utils.flop_counter import FlopCounterMode
+
+from erf.networks.conv_stack import Activation, ConvStack
+from scripts import scaling
+from scripts.benchmarks import cost_model, growth, resnet50
+from scripts.benchmarks.cost_model import Constants, NetworkMap, StackMap, predict
+from scripts.benchmarks.limit import useful_operations
+from scripts.benchmarks.stacks import measure_ours
+
+TOY = growth.Sizes(depths=(1, 2, 3), runs=(1, 2, 4), sides=(64, 96, 128))
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Give back the process's threads, which main sets."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch):
+    """Measure no memory, which takes a new process each time."""
+    monkeypatch.setattr(growth, "peak_alone", lambda *_: 12.0)
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    """Take a smaller ResNet, and stacks of at most two layers."""
+    for module, name in ((resnet50, "resnet50"), (cost_model, "resnet101")):
+        monkeypatch.setattr(module, name, torchvision.models.resnet18)
+    shallow = lambda stack, runs: measure_ours(replace(stack, depth=min(stack.depth, 2)), runs)  # noqa: E731
+    monkeypatch.setattr(cost_model, "measure_ours", shallow)
+
+
+@pytest.mark.usefixtures("small_networks")
+def test_the_files_have_every_curve_and_every_prediction(tmp_path, capsys):
+    assert scaling.main(["--repetitions", "1", "--output", str(tmp_path)], TOY, (64, 96)) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"scaling.json", "scaling.png", "scaling.svg"}
+    report = json.loads((tmp_path / "scaling.json").read_text())
+    assert [(curve["quantity"], curve["values"]) for curve in report["curves"]] == [
+        ("depth", [1, 2, 3]),
+        ("depth", [1, 2, 3]),
+        ("runs", [1, 2, 4]),
+        ("pixels a side", [64, 96, 128]),
+    ]
+    for curve in report["curves"]:
+        for side in (curve["ours"], curve["theirs"]):
+            assert min(side["seconds"]) > 0
+            assert side["mib"] == [12.0] * 3
+            assert side["memory_exponent"] == pytest.approx(0, abs=1e-12)
+            assert side["time_exponent"] is not None
+    assert len(report["predictions"]) == 3
+    assert all(found["measured_seconds"] > 0 for found in report["predictions"])
+    assert report["study"]["gpu_hours"] == pytest.approx(8 * report["study"]["eight_gpus_hours"])
+    assert report["study"]["operations"] == pytest.approx(report["study"]["gpu_hours"] * 3600 * cost_model.GPU_RATE)
+    printed = capsys.readouterr().out
+    assert "ResNet-101, 64 px, layer4" in printed
+    assert "1000 networks" in printed
+
+
+def test_exponents_are_those_of_the_three_largest_values():
+    assert growth._exponent([1, 2, 4, 8], [7.0, 1.0, 4.0, 16.0]) == pytest.approx(2)
+    assert growth._exponent([1, 2, 4], [1.0, None, 4.0]) is None
+    assert growth._exponent([1, 2, 4], [1.0, 0.0, 4.0]) is None
+    assert growth._exponent([1, 2], [1.0, 2.0]) is None
+
+
+def test_constants_are_solved_for():
+    stacks = ConvStack(2, 4, activation=Activation.relu), ConvStack(9, 4, activation=Activation.relu)
+    true = Constants(stack_layer_seconds=0.1, stack_rate=1e4, network_seconds=0, network_rate=1)
+    rate, layer = cost_model._solved(stacks, [predict(true, StackMap(stack, 1)) for stack in stacks])
+    assert (rate, layer) == (pytest.approx(1e4), pytest.approx(0.1))
+
+
+def test_a_prediction_by_hand():
+    stack = ConvStack(3, 2, activation=Activation.relu)
+    constants = Constants(stack_layer_seconds=2, stack_rate=10, network_seconds=5, network_rate=100)
+    assert predict(constants, StackMap(stack, 7)) == pytest.approx(7 * 3 * 2 + useful_operations(stack, 7) / 10)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, bias=False))
+    work = NetworkMap(network, "0", torch.zeros(6, 3, 3, 3))
+    operations = 2 * 2 * 9 * 3 * 4  # of one unit, forward and backward
+    assert work.operations == operations
+    assert predict(constants, work) == pytest.approx(5 + 6 * operations / 100)
+
+
+def test_operations_are_those_of_the_crop():
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 9), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 9))
+    of_trf, large = (NetworkMap(network, "2", torch.zeros(2, 3, side, side)).operations for side in (17, 200))
+    image = torch.zeros(1, 3, 17, 17, requires_grad=True)
+    with FlopCounterMode(display=False) as forward:
+        network(image)
+    assert of_trf == 2 * forward.get_total_flops()
+    assert large == of_trf
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--repetitions", "0"], "repetitions=0"),
+        (["--threads", "0"], "threads=0"),
+        (["--output", "missing"], "output=missing"),
+        (["--nothing"], "--nothing"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, named, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert scaling.main(arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert named in line
+
+
+def test_both_ways_measure_the_same():
+    ours, theirs = (growth.of_side(way, 64) for way in (growth.replknet_map, growth.replknet_procedure))
+    assert np.linalg.norm(ours - theirs) < 1e-2 * np.linalg.norm(theirs)
