@@ -42,7 +42,7 @@ def _measure(fabric, count):
     return maps
 
 
-@pytest.mark.parametrize("processes", [1, 2, 3])
+@pytest.mark.parametrize("processes", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_number_of_processes_changes_nothing_but_rounding(processes):
     expected = effective_receptive_field(network(), images(), ["1", "2"], [(2, 3), (1, 1)], **SETTINGS)
     found = launch(make_fabric(CPU, processes), _measure, 7)
