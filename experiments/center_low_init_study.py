@@ -22,6 +22,7 @@ from erf.seeds import derive
 from experiments.center_low_init import Config, Result
 from experiments.intervals import Interval, interval_text, mean_interval
 from experiments.paired import holm, pairs_interval, sign_flip_p
+from experiments.study import shared_config
 
 PAPER_REDUCTION = 0.30  # section 4: in a few cases up to so much faster
 REPLICATES = 10_000
@@ -238,15 +239,10 @@ def gather(results: Sequence[Result]) -> Study:
 
 def _common(results: Sequence[Result]) -> Config:
     """Return the settings that all trainings share."""
-    swept = {name: getattr(Config, name) for name in SWEPT}
-    shared = [replace(result.config, **swept) for result in results]
-    for other in shared[1:]:
-        keys = [key for key, value in vars(other).items() if value != getattr(shared[0], key)]
-        if keys:
-            raise InvalidInput(f"trainings differ in {', '.join(keys)}; a study varies {', '.join(swept)} alone")
+    shared = shared_config([result.config for result in results], {name: getattr(Config, name) for name in SWEPT})
     if len({result.data for result in results}) > 1:
         raise InvalidInput("trainings differ in their images")
-    return shared[0]
+    return shared
 
 
 def _start(result: Result) -> Start:

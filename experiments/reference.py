@@ -20,7 +20,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "erf_growth_deep": ("experiment=erf_growth", "depths=[40,50,60,70,80,90,100]", "runs=200"),
     "cifar10": ("experiment=cifar10",),
     "camvid": ("experiment=camvid",),
-    "growth_controls": ("experiment=growth_controls",),
+    "growth_controls_wide": ("experiment=growth_controls", "arms=[batch_norm]", "width=16"),
     "dropout": ("experiment=dropout",),
     "kernels": ("experiment=kernels",),
     "sparse_connections": ("experiment=sparse_connections",),
@@ -48,9 +48,15 @@ def center_low_sweeps(first_seed: int) -> Sweeps:
     )
 
 
+def control_sweeps(first_seed: int) -> Sweeps:
+    """Return the sweep of the controls for Figure 3, in two jobs: those with batch norm and those without."""
+    arms = "arms=[batch_norm,zero_gain,random_labels],[no_batch_norm,folded]"
+    return (("experiment=growth_controls", arms, f"seed={first_seed}"),)
+
+
 # Folder in results/reference/ -> of the first seed, the sweeps whose jobs are gathered there. Seed 100 of
 # center_low_init was looked at before, to choose the levels, and is in no study.
-STUDIES: dict[str, Callable[[int], Sweeps]] = {"center_low_init": center_low_sweeps}
+STUDIES: dict[str, Callable[[int], Sweeps]] = {"growth_controls": control_sweeps, "center_low_init": center_low_sweeps}
 
 # What each run and each sweep of a study is reduced to where all shall take minutes: the same claims, of fewer runs and
 # sizes.
@@ -62,6 +68,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "erf_growth_deep": ("depths=[40,50,60]", "runs=30", "bootstrap=200"),
     "cifar10": ("width=4", "epochs=1", "images=16", "calibration=2", "bootstrap=100"),
     "camvid": ("widths=[4,4,8,16]", "epochs=1", "images=4", "calibration=1", "bootstrap=100"),
+    "growth_controls_wide": ("width=2", "seeds=1", "epochs=1", "images=16", "bootstrap=100"),
     "growth_controls": ("arms=[folded]", "width=2", "seeds=1", "epochs=1", "images=16", "bootstrap=100"),
     "dropout": ("runs=500", "bootstrap=200"),
     "kernels": ("kernel_sizes=[3,5]", "runs=300", "bootstrap=200"),
@@ -78,7 +85,8 @@ QUICK: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # The data set that a run's training needs, in its folder of data.
-DATA = {"cifar10": "cifar10", "camvid": "camvid", "growth_controls": "cifar10", "center_low_init": "cifar10"}
+DATA = {"cifar10": "cifar10", "camvid": "camvid", "growth_controls_wide": "cifar10", "growth_controls": "cifar10"}
+DATA |= {"center_low_init": "cifar10"}
 
 R = TypeVar("R")
 

@@ -158,7 +158,7 @@ def test_inits_and_kernel_sizes_are_told_apart():
         (lambda arms: arms.pop(0), "are of one alone"),
         (lambda arms: arms[1].append(arms[1][0]), r"seeds \[0\] are there twice"),
         (lambda arms: arms.append(arm(strength=0.5, draw=1)), "draw=1 with strength=0.5"),
-        (lambda arms: arms.append(arm(strength=0.7, width=8)), "trainings differ in width"),
+        (lambda arms: arms.append(arm(strength=0.7, width=8)), "runs differ in width"),
         (lambda arms: arms.append([replace(one, data="other") for one in arm(strength=0.7)]), "differ in their images"),
         (lambda arms: arms.__setitem__(slice(None), [arms[0][:1]]), "1 training; at least 2"),
     ],

@@ -1,10 +1,12 @@
 """The arms differ in what they say they differ in, and their sizes are those of their networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from erf import InvalidInput
-from experiments import growth_controls
+from experiments import growth_controls, growth_controls_study
 from experiments.growth_controls import Arm, Config, _config_of
 from experiments.intervals import mean_interval
 from experiments.training_plan import Labels, Probe
@@ -56,6 +58,38 @@ def test_outcomes_are_over_the_trainings(trained):
     for course in of(trained, Arm.folded, Probe.images):
         assert course.growth == course.sizes[-1] - course.sizes[0]
         assert course.growth_interval[0] <= course.growth_interval[1]
+
+
+def part(result, *arms):
+    """Return what a run of these arms alone would have found."""
+    return replace(
+        result,
+        config=replace(result.config, arms=list(arms)),
+        trainings=tuple(one for arm in arms for one in result.of_arm(arm)),
+        outcomes=tuple(result.outcome(arm, probe) for arm in arms for probe in Probe),
+        arrays={name: array for name, array in result.arrays.items() if name.split("/")[0] in arms},
+    )
+
+
+def test_runs_of_some_arms_each_are_gathered_into_one_of_all(trained):
+    first, second = part(trained, Arm.no_batch_norm, Arm.folded), part(trained, *list(Arm)[:3])
+    gathered = growth_controls_study.gather([first, second])
+    assert (gathered.config, gathered.trainings, gathered.outcomes) == (
+        trained.config,
+        trained.trainings,
+        trained.outcomes,
+    )
+    assert gathered.arrays.keys() == trained.arrays.keys()
+    with pytest.raises(InvalidInput, match="there twice: folded"):
+        growth_controls_study.gather([first, part(trained, Arm.folded)])
+    wider = replace(second, config=replace(second.config, width=3))
+    with pytest.raises(InvalidInput, match="runs differ in width; a study varies arms alone"):
+        growth_controls_study.gather([first, wider])
+
+
+def test_a_training_does_not_depend_on_the_others_of_its_run(trained):
+    alone = growth_controls.run(Config(**SETTINGS, seeds=1, arms=[Arm.folded]), ListLogbook())
+    assert alone.trainings == trained.trainings[6:7]
 
 
 def test_trainings_of_one_number_differ_in_their_arm_alone():
