@@ -77,7 +77,9 @@ def _links_outside(page: File) -> list[str]:
     _each_outside(_with_claims(page.content_string), page.src_uri, lambda path: found.append(path) or path)
     for path in found:
         if not (ROOT / path).is_file() or path.endswith(".md"):
-            raise PluginError(f"{DOCS}/{page.src_uri}: allowed outside {DOCS}/ are links to files but pages, not {path}")
+            raise PluginError(
+                f"{DOCS}/{page.src_uri}: links to {path}; allowed are files, but no pages outside {DOCS}/"
+            )
     return found
 
 
