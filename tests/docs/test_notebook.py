@@ -27,5 +27,9 @@ def test_it_is_kept_with_small_outputs_and_without_errors():
     assert len(cells) == 10
     assert [cell.execution_count for cell in cells] == list(range(1, 11))
     assert all(cell.outputs for cell in cells)
-    assert {output.output_type for cell in cells for output in cell.outputs} <= {"stream", "display_data", "execute_result"}
+    assert {output.output_type for cell in cells for output in cell.outputs} <= {
+        "stream",
+        "display_data",
+        "execute_result",
+    }
     assert NOTEBOOK.stat().st_size < 200_000
