@@ -88,7 +88,8 @@ def _told(experiment: str) -> str:
     for path in sorted((ROOT / "docs" / "experiments").glob("*.md")):
         title, _, text = path.read_text().partition("\n")
         if re.search(rf"\b{experiment}\b", title):
-            return _markdown(re.sub(r"(?m)^!\[.*$", "", text))  # the section shows its figures itself
+            # The section has its command and its figures itself.
+            return _markdown(re.sub(r"(?m)^(!\[|    python run.py ).*$", "", text))
     return ""
 
 
