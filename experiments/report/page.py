@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import jinja2
@@ -62,7 +61,7 @@ def render(folder: Path, commands: Mapping[str, str] = COMMANDS, note: str = "")
         verdicts=Counter(claim.row.verdict for claim in claims),
         theory=_markdown(_below_title((ROOT / "docs" / "theory.md").read_text())),
         sections=[section(folder, name, command) for name, command in commands.items()],
-        told=partial(_told, (ROOT / "docs" / "experiments.md").read_text()),
+        told=_told,
         packed=_packed,
         style=(SOURCES / "page.css").read_text(),
         script=(SOURCES / "page.js").read_text(),
@@ -84,11 +83,13 @@ def claim_rows(folder: Path) -> list[ClaimRow]:
     return rows
 
 
-def _told(docs: str, experiment: str) -> str:
-    """Return what docs/experiments.md says of an experiment, as HTML; nothing where it has no section."""
-    for heading, text in re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", docs, re.MULTILINE | re.DOTALL):
-        if re.search(rf"\b{experiment}\b", heading):
-            return _markdown(text)
+def _told(experiment: str) -> str:
+    """Return what the page of docs/experiments/ whose title names it says of an experiment, as HTML; "" without one."""
+    for path in sorted((ROOT / "docs" / "experiments").glob("*.md")):
+        title, _, text = path.read_text().partition("\n")
+        if re.search(rf"\b{experiment}\b", title):
+            # The section has its command and its figures itself.
+            return _markdown(re.sub(r"(?m)^(!\[|    python run.py ).*$", "", text))
     return ""
 
 

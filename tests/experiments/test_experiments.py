@@ -90,7 +90,7 @@ TOY = {
         "bootstrap": 20,
     },
 }
-DOCS = Path(__file__).parents[2] / "docs" / "experiments.md"
+TAGS = Path(__file__).parents[2] / "docs" / "tags.md"
 
 
 def test_every_experiment_is_tried_here():
@@ -178,7 +178,7 @@ def test_every_field_has_a_line_of_help(experiment):
 def test_every_tag_is_defined_in_the_docs(experiment):
     _, logbook = toy_result(experiment.name)
     used = {tag for tag, *_ in logbook.logged_scalars} | {tag for tag, *_ in logbook.logged_maps}
-    documented = set(re.findall(r"^\| `([^`]+)`", DOCS.read_text(), flags=re.M))
+    documented = set(re.findall(r"^\| `([^`]+)`", TAGS.read_text(), flags=re.M))
     assert {general(tag) for tag in used} <= documented
     assert used
 

@@ -9,7 +9,7 @@ import pytest
 
 from experiments.claims import rows
 from experiments.exact_theory import Result
-from experiments.record import Environment, read_environment, read_record
+from experiments.record import ROOT, Environment, read_environment, read_record
 from experiments.reference import REFERENCE, command
 from experiments.report import maps, provenance
 from experiments.report.page import COMMANDS, claim_rows, render
@@ -65,6 +65,16 @@ def test_the_page_loads_nothing(folder):
     assert not re.search(r"@import|url\((?!data:)", page)
     parser.feed('<img src="http://example.org/a.png">')
     assert parser.found == ["http://example.org/a.png"]
+
+
+@pytest.mark.parametrize("name", ["exact_theory", "nonlinearities"])
+def test_each_run_is_told_of_in_the_words_of_its_page_in_the_docs(folder, name):
+    article = re.search(rf'<article id="{name}".*?</article>', render(folder), re.DOTALL)[0]
+    _, command_block, text, figure = (ROOT / "docs" / "experiments" / f"{name}.md").read_text().split("\n\n")
+    assert text in article
+    assert command_block.strip().startswith("python run.py")
+    assert article.count("<img") == 1
+    assert figure.startswith("![")
 
 
 def test_a_whole_record_has_all_its_parts(folder):

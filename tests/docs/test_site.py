@@ -1,0 +1,127 @@
+"""The site of docs/ builds without a warning, holds what it promises and loads nothing from elsewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from experiments.experiment import experiment_names
+from scripts.docs_site import CLAIMS, notebook_page
+
+ROOT = Path(__file__).parents[2]
+
+
+class Page(HTMLParser):
+    """The words of a page, by the tag they stand in, and what its tags refer to."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.words, self.loaded, self.linked, self.paragraphs = [], [], [], []
+        self._in = []
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self._in.append(tag)
+        if tag == "p":
+            self.paragraphs.append("")
+        if tag == "a":
+            self.linked.append(found.get("href", ""))
+        elif tag in ("script", "img", "link", "iframe") and found.get("rel") != "canonical":
+            self.loaded.append(found.get("src") or found.get("href") or "")
+
+    def handle_endtag(self, tag):
+        while self._in and self._in.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        self.words.append(data)
+        if self._in and self._in[-1] == "p":
+            self.paragraphs[-1] += data
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
+    # The theme advertises its successor at each start, which is no warning about these pages.
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    assert not re.search("warn|error|deprecat", built.stderr + built.stdout, re.IGNORECASE), built.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    return {path.parent.relative_to(site).as_posix(): Page(path) for path in site.rglob("index.html")}
+
+
+def named_in_navigation():
+    """Return the titles of the pages that the navigation lists below Experiments."""
+    (entries,) = [
+        part["Experiments"]
+        for part in yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+        if "Experiments" in part
+    ]
+    paths = [path for entry in entries for path in entry.values()]
+    return [(ROOT / "docs" / path).read_text().partition("\n")[0] for path in paths]
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_each_experiment_has_a_page_in_the_navigation_and_in_the_overview(name, pages):
+    assert len([title for title in named_in_navigation() if re.search(rf"\b{name}\b", title)]) == 1
+    assert name in " ".join(pages["experiments"].words)
+
+
+def test_no_page_loads_anything_from_elsewhere(pages):
+    assert len(pages) > 25
+    for page in pages.values():
+        assert not [source for source in page.loaded if re.match("(https?:)?//", source)]
+
+
+def test_what_pages_load_and_link_to_is_in_the_site(site, pages):
+    for name, page in pages.items():
+        for target in page.loaded + page.linked:
+            path = target.partition("#")[0].partition("?")[0]
+            if path and not re.match("https?:|data:", path):
+                assert (site / name / path).exists(), f"{name}: {target}"
+
+
+def test_lists_are_lists(pages):
+    """Without an empty line before it a list would be part of a paragraph here, but not on the repository's page."""
+    for name, page in pages.items():
+        assert not [text for text in page.paragraphs if re.search(r"\n(- |\|)", text)], name
+
+
+def test_the_claim_table_is_the_readme_s(pages):
+    table = CLAIMS.search((ROOT / "README.md").read_text())[1]
+    ids = re.findall(r"(?m)^\| (\w+) \|", table)[1:]
+    words = [word.strip() for word in pages["claims"].words]
+    assert len(ids) > 15
+    assert [word for word in words if word in ids] == ids
+    assert words.count("reproduced") == len(re.findall(r"\| reproduced \|", table)) > 5
+
+
+def test_a_notebook_becomes_a_page():
+    cells = [
+        {"cell_type": "markdown", "source": ["# Title\n", "text"]},
+        {"cell_type": "code", "source": ["print(1)"], "outputs": [{"output_type": "stream", "text": ["1\n"]}]},
+        {"cell_type": "code", "source": ["draw()"], "outputs": [{"data": {"image/png": "QUJD\n", "text/plain": "f"}}]},
+    ]
+    page = notebook_page({"cells": cells})
+    assert page.startswith(
+        "# Title\ntext\n\n```python\nprint(1)\n```\n\n```text\n1\n```\n\n```python\ndraw()\n```\n\n!["
+    )
+    assert page.endswith("(data:image/png;base64,QUJD)\n")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_of_the_repository_s_page_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+    assert [link for link in links if not (ROOT / link).exists()] == []
