@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,7 +29,7 @@ from erf.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
 from experiments.record import Environment
 from experiments.stacks import require_at_least, require_increasing
-from scripts.benchmarks.case import Case, Disagreement, time_in_turns
+from scripts.benchmarks.case import Case, Disagreement, Report, time_in_turns
 from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.stacks import time_stack, with_memory
 from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
@@ -42,14 +42,6 @@ CAPTION = (
     "rate of a large matrix product, over ours; differences of the maps; growth of peak memory; "
     f"{TRACING_CAPTION}; {TRAINING_CAPTION}"
 )
-
-
-@dataclass(frozen=True)
-class Report:
-    """All cases, and where they were timed."""
-
-    environment: Environment
-    cases: list[Case]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -73,6 +73,14 @@ class Case:
         )
 
 
+@dataclass(frozen=True)
+class Report:
+    """All cases, and where they were timed."""
+
+    environment: Environment
+    cases: list[Case]
+
+
 def time_in_turns(measurements: Sequence[Callable[[], Any]], repetitions: int) -> Durations:
     """Return how long each took at each repetition, in seconds; taking turns, all meet the same load of the machine."""
     rounds = [[_seconds(measure) for measure in measurements] for _ in range(repetitions)]
