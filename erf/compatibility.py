@@ -24,6 +24,7 @@ from erf.statistic import choice
 
 # OpenERF takes a transformer's map for channels-last where no side of its grid is longer and its channels are more.
 _LONGEST_GRID_SIDE = 16
+BATCH = 8  # images whose crops are run at once
 
 
 class Tool(StrEnum):
@@ -69,7 +70,7 @@ def openerf_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: st
 
     Args:
         network: Maps images ``[N, C, H, W]`` to anything. Measured in eval mode; left as it was found.
-        images: ``[N, C, H, W]``, or an iterable of such batches; taken one at a time. OpenERF reads a folder through
+        images: ``[N, C, H, W]``, or an iterable of such batches. OpenERF reads a folder through
             timm's evaluation transform.
         layer: A module's name, "forward_features" for that method's result (OpenERF's own default), a list of them, or
             None for the network's output.
@@ -81,7 +82,7 @@ def openerf_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: st
         InvalidInput: A layer is unknown, does not run once or has no one unit in the middle, the images do not fit the
             network, or a gradient is not finite.
     """
-    means = _mean_scores(network, images, layer, _openerf_centre, lambda gradient: gradient.mean(0).clamp(min=0))
+    means = _mean_scores(network, images, layer, _openerf_centre, lambda gradients: gradients.mean(1).clamp(min=0))
     return _by_layer({name: mean / (mean.sum() or 1) for name, mean in means.items()}, layer)
 
 
@@ -105,7 +106,7 @@ def replknet_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: s
 
     Args:
         network: Maps images ``[N, C, H, W]`` to anything. Measured in eval mode; left as it was found.
-        images: ``[N, C, H, W]``, or an iterable of such batches; taken one at a time.
+        images: ``[N, C, H, W]``, or an iterable of such batches.
         layer: A module's name, "forward_features" for that method's result, a list of them, or None for the network's
             output.
 
@@ -116,7 +117,7 @@ def replknet_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: s
         InvalidInput: A layer is unknown, does not run once or is not ``[N, K, H', W']``, the images do not fit the
             network, or a gradient is not finite.
     """
-    means = _mean_scores(network, images, layer, _replknet_centre, lambda gradient: gradient.clamp(min=0).sum(0))
+    means = _mean_scores(network, images, layer, _replknet_centre, lambda gradients: gradients.clamp(min=0).sum(1))
     return _by_layer(means, layer)
 
 
@@ -182,43 +183,47 @@ def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | N
     return None
 
 
-# A layer's output, its name, the network, and the unit (None: that in the tool's middle) give the number whose gradient
-# is taken.
+# A layer's output, its name, the network, and the unit (None: that in the tool's middle) give each image's number whose
+# gradient is taken, ``[N]``.
 _Centre = Callable[[Tensor, str | None, nn.Module, Unit | None], Tensor]
 
 
 def _mean_scores(
     network: nn.Module, images: Any, layer: Any, centre: _Centre, score: Callable[[Tensor], Tensor]
 ) -> dict[str | None, np.ndarray]:
-    """Return by layer the mean over images of ``score [H, W]`` of each image's gradient ``[C, H, W]`` in float64."""
+    """Return by layer the mean over images of ``score [N, H, W]`` of their gradients ``[N, C, H, W]`` in float64."""
     names = _checked_names(network, layer)
     sums: dict[str | None, Tensor] = {}
     found: list[Crop] = []
     count = 0
     with measuring(network, Mode.eval), ExitStack() as folding:
-        for index, image in batches(network, images, batch_size=1, first=0):
-            _check_two_axes(image)
+        for first, batch in batches(network, images, BATCH, first=0):
+            _check_two_axes(batch)
             if not count:
-                passed, found = _crops(network, image, names)
+                passed, found = _crops(network, batch, names)
                 folding.enter_context(folded(folds(network, passed, names) if passed else []))
-                sums = {name: image.new_zeros(image.shape[2:], dtype=torch.float64) for name in names}
-            for name, part, gradient in _gradients(network, image, names, centre, found, whole=not count):
-                if not gradient.isfinite().all():
-                    raise InvalidInput(f"the gradient of image {index} is not finite: leave it out, or use float64")
-                sums[name][part] += score(gradient.double())
-            count += 1
+                sums = {name: batch.new_zeros(batch.shape[2:], dtype=torch.float64) for name in names}
+            for name, part, index, gradients in _gradients(network, batch, names, centre, found, whole=not count):
+                _require_finite(gradients, first + index)
+                sums[name][part] += score(gradients.double()).sum(0)
+            count += len(batch)
     if not count:
         raise InvalidInput("there is no image to measure on")
     return {name: (total / count).cpu().numpy() for name, total in sums.items()}
 
 
-def _crops(network: nn.Module, image: Tensor, names: list[str | None]) -> tuple[Trace | None, list[Crop]]:
+def _require_finite(gradients: Tensor, first: int) -> None:
+    for bad in (~gradients.isfinite()).flatten(1).any(1).nonzero()[:1]:
+        raise InvalidInput(f"the gradient of image {first + int(bad)} is not finite: leave it out, or use float64")
+
+
+def _crops(network: nn.Module, images: Tensor, names: list[str | None]) -> tuple[Trace | None, list[Crop]]:
     """Return a pass without data, and the crops with the tools' middle units; no crops where none will do.
 
     The tools read layers in layouts of their own, and measure networks whose TRF is not known.
     """
     try:
-        passed, found = crops(network, image.shape[2:], image.shape[1], names, [None])
+        passed, found = crops(network, images.shape[2:], images.shape[1], names, [None])
     except InvalidInput:
         return None, []
     indices = [probe.index for crop in found for probe in crop.probes.values()]
@@ -239,39 +244,43 @@ def _by_layer(maps: dict[str | None, np.ndarray], layer: Any) -> Any:
     return maps if isinstance(layer, list) else maps[layer]
 
 
-def _check_two_axes(image: Tensor) -> None:
-    if image.ndim != 4:
-        raise InvalidInput(f"these tools measure images [N, C, H, W], not {list(image.shape)}")
+def _check_two_axes(images: Tensor) -> None:
+    if images.ndim != 4:
+        raise InvalidInput(f"these tools measure images [N, C, H, W], not {list(images.shape)}")
 
 
 def _gradients(
-    network: nn.Module, image: Tensor, names: list[str | None], centre: _Centre, found: list[Crop], whole: bool
-) -> Iterator[tuple[str | None, tuple[slice, ...], Tensor]]:
-    """Yield each layer, a part of the image and the gradient there of the layer's centre: it is 0 everywhere else."""
-    for crop, leaf, outputs in forward_passes(network, image, found):
+    network: nn.Module, images: Tensor, names: list[str | None], centre: _Centre, found: list[Crop], whole: bool
+) -> Iterator[tuple[str | None, tuple[slice, ...], int, Tensor]]:
+    """Yield each layer, a part of the images, an image's index and from it on the centre's gradients on that part.
+
+    They are 0 everywhere else. Without crops images are run one at a time, as the tools do.
+    """
+    for crop, leaf, outputs in forward_passes(network, images, found):
         for probe in crop.probes.values():
             unit: Any = probe.index[2:] if probe.index else None
             value = centre(outputs[probe.layer], probe.layer, network, unit)
-            yield probe.layer, crop.slices, _gradient(value, leaf, probe.layer)
-    if not found:
-        leaf = image.requires_grad_()
-        outputs = layer_outputs(network, leaf, names, whole)
+            yield probe.layer, crop.slices, 0, _gradient(value, leaf, probe.layer)
+    for index, image in enumerate([] if found else images.split(1)):
+        leaf = image.clone().requires_grad_()
+        outputs = layer_outputs(network, leaf, names, whole and not index)
         for name in names:
-            yield name, (), _gradient(centre(outputs[name], name, network, None), leaf, name)
+            yield name, (), index, _gradient(centre(outputs[name], name, network, None), leaf, name)
 
 
-def _gradient(value: Tensor, leaf: Tensor, name: str | None) -> Tensor:
-    """Return the gradient of one number ``[C, H, W]`` with respect to one image."""
-    g = torch.autograd.grad(value, leaf, retain_graph=True, allow_unused=True)[0] if value.requires_grad else None
+def _gradient(values: Tensor, leaf: Tensor, name: str | None) -> Tensor:
+    """Return the gradient ``[N, C, H, W]`` of each image's number with respect to it."""
+    total = values.sum()
+    g = torch.autograd.grad(total, leaf, retain_graph=True, allow_unused=True)[0] if total.requires_grad else None
     if g is None:
         raise InvalidInput(f"{_called(name or '')} has no gradient with respect to the images")
-    return g[0]
+    return g
 
 
 def _replknet_centre(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
     if features.ndim != 4:
         raise InvalidInput(f"{_called(name or '')} has shape {list(features.shape)}, not [N, channels, rows, columns]")
-    return features[(..., *(unit or _middle(features)))].relu().sum()
+    return features[(..., *(unit or _middle(features)))].relu().sum(1)
 
 
 def _middle(features: Tensor) -> Unit:
@@ -281,12 +290,12 @@ def _middle(features: Tensor) -> Unit:
 def _openerf_centre(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
     if features.ndim == 4 and is_forward_features(network, name) and hasattr(network, "patch_embed"):
         tokens = (features if _is_channels_last(features, network) else features.movedim(1, 3)).flatten(1, 2)
-        return tokens[0, _middle_token(tokens.shape[1], name)].mean()
+        return tokens[:, _middle_token(tokens.shape[1], name)].mean(1)
     if features.ndim == 4:
-        return features[(0, ..., *(unit or _middle(features)))].mean()
+        return features[(..., *(unit or _middle(features)))].mean(1)
     if features.ndim == 3:
         prefix = _prefix_tokens(network)
-        return features[0, prefix + _middle_token(features.shape[1] - prefix, name)].mean()
+        return features[:, prefix + _middle_token(features.shape[1] - prefix, name)].mean(1)
     raise InvalidInput(
         f"{_called(name or '')} has shape {list(features.shape)}: OpenERF reads [N, channels, rows, columns] or "
         "[N, tokens, channels]"

@@ -413,7 +413,7 @@ def test_tokens_are_no_map_for_replknet_and_must_be_a_square_for_openerf():
     ("images", "message"),
     [
         ([], "there is no image to measure on"),
-        (some_images(2, 3, 8), r"images \[N, C, H, W\], not \[1, 3, 8\]"),
+        (some_images(2, 3, 8), r"images \[N, C, H, W\], not \[2, 3, 8\]"),
         (some_images(2, 3, 8, 8) / 0, "values that are not finite"),
         (some_images(1, 4, 8, 8), r"the network does not run on images \[1, 4, 8, 8\]: .*channels"),
         (
