@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.claims import rows, table
+from experiments.claims import rows
 from experiments.claims.comparison import compare
+from experiments.claims.readme import write_claims
 from experiments.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
 from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
 from experiments.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, Sweeps, changed, experiment_of
@@ -30,8 +31,6 @@ from experiments.run_folder import study_folder
 from scripts import gather_sweep
 
 LARGEST_WEIGHTS = 8 * 2**20  # bytes
-README = ROOT / "README.md"
-BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of claims -->"
 
 
 @dataclass(frozen=True)
@@ -294,17 +293,7 @@ def write_up(evidence: Evidence) -> None:
     write_report(evidence.folder, evidence.commands(), evidence.note)
     print(f"\nreport        {evidence.folder / 'report.html'}")
     if evidence is FULL:
-        atomic_write(README, with_claims(README.read_text(), table()).encode())
-        print(f"claim table   {README}")
-
-
-def with_claims(readme: str, claims: str) -> str:
-    """Return ``readme`` with the claim table between its marks replaced."""
-    before, _, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise InvalidInput(f"README.md lacks the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{claims}\n{END}{after}"
+        print(f"claim table   {write_claims()}")
 
 
 if __name__ == "__main__":

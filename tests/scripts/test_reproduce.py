@@ -6,6 +6,7 @@ import pytest
 
 from erf import InvalidInput
 from experiments import cli
+from experiments.claims.readme import BEGIN, END, with_claims
 from experiments.experiment import load_study
 from experiments.record import read_record
 from experiments.reference import DATA, FEWER_PAIRS, PAIRS, QUICK, REFERENCE, RUNS, STUDIES, changed, command
@@ -21,10 +22,9 @@ def main_ends_with_the_test(monkeypatch):
 
 
 def test_the_claim_table_is_replaced_and_nothing_else():
-    readme = f"before\n{reproduce.BEGIN}\nold\n{reproduce.END}\nafter\n"
-    assert reproduce.with_claims(readme, "new") == f"before\n{reproduce.BEGIN}\nnew\n{reproduce.END}\nafter\n"
+    assert with_claims(f"before\n{BEGIN}\nold\n{END}\nafter\n", "new") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
     with pytest.raises(InvalidInput, match="lacks the marks"):
-        reproduce.with_claims("nothing here", "new")
+        with_claims("nothing here", "new")
 
 
 def test_an_unknown_run_is_one_line(capsys):
