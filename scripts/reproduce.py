@@ -118,6 +118,7 @@ REDUCED = Evidence(
     option="--quick",
     note="Measured at reduced size, to see that everything runs: the evidence is in results/reference/.",
 )
+OF_IMAGES = "its intervals are over the images of one training, so another training may differ"
 VERIFY_SEED = 1  # the reference's is 0
 VERIFY_FIRST_SEED = 50  # of studies; the reference's is 0
 REPEATED = Evidence(
@@ -168,8 +169,8 @@ def reproduce(arguments: Sequence[str]) -> int:
         code = measure(evidence, options.only or evidence.names(), options.data_dir, options.launcher)
         if code != INTERRUPTED:
             write_up(evidence)
-        if code == 0 and options.verify:
-            code = verify()
+        if code != INTERRUPTED and options.verify:
+            code = verify() or code
     except USERS_ERRORS as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
@@ -268,15 +269,21 @@ def _in_words(seconds: float) -> str:
 
 
 def verify() -> int:
-    """Print for each claim measured again whether its numbers and its verdict agree; return 1 if any does not."""
-    compared = compare(rows(FULL.folder), rows(REPEATED.folder))
-    print("\nlargest: difference in units of 1.96 sqrt(se_new² + se_old²); p: of it, by Holm over the claims")
-    print(f"{'id':5}{'numbers':>8}{'largest':>9}{'p':>8}  {'verdict':32}{'again':32}")
-    for one in compared:
-        measured = f"{one.largest:9.2f}{one.adjusted:8.3f}" if one.numbers else f"{'-':>9}{'-':>8}"
-        agrees = "agrees" if one.agrees else "DIFFERS"
-        print(f"{one.id:5}{one.numbers:8}{measured}  {one.before:32}{one.after:32}{agrees}")
-    return 0 if all(one.agrees for one in compared) else 1
+    """Print for each claim whether its numbers and its verdict agree, and why; return 1 if any does not.
+
+    A claim that was not measured again says so.
+    """
+    again = rows(REPEATED.folder)
+    compared = {one.id: one for one in compare(rows(FULL.folder), again)}
+    print("\nmargin: 1.96 sqrt(se_new² + se_old²); p: of the largest difference in it, by Holm over the claims")
+    for row in again:
+        found, one_training = compared.get(row.id), {*row.runs} & {*DATA} - {*STUDIES}
+        if found is None:
+            print(f"{row.id:5}{'-':9}not measured both times: {', '.join(row.runs)}")
+            continue
+        said = f"{found.in_words()}{f'; {OF_IMAGES}' if one_training else ''}"
+        print(f"{row.id:5}{'agrees' if found.agrees else 'DIFFERS':9}{said}")
+    return 0 if all(one.agrees for one in compared.values()) else 1
 
 
 def publish(run: Path, folder: Path) -> None:
