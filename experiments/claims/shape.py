@@ -20,7 +20,7 @@ def _f1_parts(result: gaussian_shape.Result) -> Iterator[Part]:
     brief = f"random: 1 - r² falls like runs^{fall.exponent:.2f} ({interval_text(fall.interval, 2)})"
     text = f"{brief}, less theory's own like runs^{fall.noise_exponent:.2f} ({interval_text(fall.noise_interval, 2)})"
     # "Like 1 / runs" named no tolerance; it got its 0.1 after a first run had given an exponent of -0.95.
-    at_first = Part("its interval holds -1", meets(fall.interval, -1, -1))
+    at_first = Part("-1 lies in its interval", meets(fall.interval, -1, -1))
     yield Part(text, meets(fall.interval, -1.1, -0.9), (fall.interval,), brief, at_first=at_first)
     many = [g for g in result.of_kind(Kind.random) if g.runs >= 200]
     texts = [f"{g.r_squared:.4f} of {g.runs} runs (n = {g.groups} groups)" for g in many]

@@ -18,7 +18,7 @@ from experiments import attention
 WORTH_A_CONTOUR = 0.5  # r² of the fit, as in measure's pictures: below, the ellipse says nothing of the map
 RADIUS = math.sqrt(-2 * math.log(1 - TWO_SIGMA_MASS))  # of the contour at the paper's threshold, in sigma
 SMALLEST = 3  # side in pixels
-SPARED = 3  # bits of a float16: what is left has an error of up to 0.2 %
+SPARED = 3  # bits of a float16: what is left has an error of up to 0.4 %
 OTHERS = {"before": "after", "after": "before"}
 
 # Experiments whose maps are those of a whole image; all others' end where the TRF ends.
