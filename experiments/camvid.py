@@ -1,4 +1,4 @@
-"""Figure 3, right: the ERF of a residual network grows as it learns to segment CamVid (section 3.2).
+"""Figure 3, right: the ERF of a residual network before and after it learns to segment CamVid (section 3.2).
 
 Claim F3b: 16 residual blocks with 4 subsamplings by 2, theoretical receptive field 505; the ERF's diameter grows from
 about 100 to about 150 pixels.

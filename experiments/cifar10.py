@@ -1,4 +1,4 @@
-"""Figure 3, left: the ERF of a residual network grows as it learns CIFAR-10 (section 3.2).
+"""Figure 3, left: the ERF of a residual network before and after it learns CIFAR-10 (section 3.2).
 
 Claim F3a: 17 residual blocks without pooling or stride, theoretical receptive field 74; the ERF before training and at
 the best validation accuracy, shown in the 32 x 32 image; test accuracy 89 %.

@@ -194,8 +194,9 @@ def decode_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
         InvalidInput: The file is missing or damaged.
     """
+    packed = io.BytesIO(_read(path))
     try:
-        with np.load(io.BytesIO(_read(path)), allow_pickle=False) as stored:
+        with np.load(packed, allow_pickle=False) as stored:
             return dict(stored)
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
         raise InvalidInput(f"{path} is damaged: {error}") from error

@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.claims import rows, table
+from experiments.claims import rows
 from experiments.claims.comparison import compare
+from experiments.claims.readme import write_claims
 from experiments.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
 from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
 from experiments.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, Sweeps, changed, experiment_of
@@ -30,8 +31,6 @@ from experiments.run_folder import study_folder
 from scripts import gather_sweep
 
 LARGEST_WEIGHTS = 8 * 2**20  # bytes
-README = ROOT / "README.md"
-BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of claims -->"
 
 
 @dataclass(frozen=True)
@@ -119,6 +118,7 @@ REDUCED = Evidence(
     option="--quick",
     note="Measured at reduced size, to see that everything runs: the evidence is in results/reference/.",
 )
+OF_IMAGES = "its intervals are over the images of one training, so another training may differ"
 VERIFY_SEED = 1  # the reference's is 0
 VERIFY_FIRST_SEED = 50  # of studies; the reference's is 0
 REPEATED = Evidence(
@@ -169,8 +169,8 @@ def reproduce(arguments: Sequence[str]) -> int:
         code = measure(evidence, options.only or evidence.names(), options.data_dir, options.launcher)
         if code != INTERRUPTED:
             write_up(evidence)
-        if code == 0 and options.verify:
-            code = verify()
+        if code != INTERRUPTED and options.verify:
+            code = verify() or code
     except USERS_ERRORS as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
@@ -269,15 +269,21 @@ def _in_words(seconds: float) -> str:
 
 
 def verify() -> int:
-    """Print for each claim measured again whether its numbers and its verdict agree; return 1 if any does not."""
-    compared = compare(rows(FULL.folder), rows(REPEATED.folder))
-    print("\nlargest: difference in units of 1.96 sqrt(se_new² + se_old²); p: of it, by Holm over the claims")
-    print(f"{'id':5}{'numbers':>8}{'largest':>9}{'p':>8}  {'verdict':32}{'again':32}")
-    for one in compared:
-        measured = f"{one.largest:9.2f}{one.adjusted:8.3f}" if one.numbers else f"{'-':>9}{'-':>8}"
-        agrees = "agrees" if one.agrees else "DIFFERS"
-        print(f"{one.id:5}{one.numbers:8}{measured}  {one.before:32}{one.after:32}{agrees}")
-    return 0 if all(one.agrees for one in compared) else 1
+    """Print for each claim whether its numbers and its verdict agree, and why; return 1 if any does not.
+
+    A claim that was not measured again says so.
+    """
+    again = rows(REPEATED.folder)
+    compared = {one.id: one for one in compare(rows(FULL.folder), again)}
+    print("\nmargin: 1.96 sqrt(se_new² + se_old²); p: of the largest difference in it, by Holm over the claims")
+    for row in again:
+        found, one_training = compared.get(row.id), {*row.runs} & {*DATA} - {*STUDIES}
+        if found is None:
+            print(f"{row.id:5}{'-':9}not measured both times: {', '.join(row.runs)}")
+            continue
+        said = f"{found.in_words()}{f'; {OF_IMAGES}' if one_training else ''}"
+        print(f"{row.id:5}{'agrees' if found.agrees else 'DIFFERS':9}{said}")
+    return 0 if all(one.agrees for one in compared.values()) else 1
 
 
 def publish(run: Path, folder: Path) -> None:
@@ -294,17 +300,7 @@ def write_up(evidence: Evidence) -> None:
     write_report(evidence.folder, evidence.commands(), evidence.note)
     print(f"\nreport        {evidence.folder / 'report.html'}")
     if evidence is FULL:
-        atomic_write(README, with_claims(README.read_text(), table()).encode())
-        print(f"claim table   {README}")
-
-
-def with_claims(readme: str, claims: str) -> str:
-    """Return ``readme`` with the claim table between its marks replaced."""
-    before, _, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise InvalidInput(f"README.md lacks the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{claims}\n{END}{after}"
+        print(f"claim table   {write_claims()}")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,15 @@ class Comparison:
         """Whether the numbers do, all claims taken together at 5 %, and the verdict is the same."""
         return self.adjusted >= LEVEL and self.before is self.after
 
+    def in_words(self) -> str:
+        """Return why both measurements agree or differ, in one line."""
+        same = self.before is self.after
+        verdicts = f"{self.before} both times" if same else f"{self.before}, then {self.after}"
+        if not self.numbers:
+            return f"{verdicts}; nothing random to compare"
+        found = f"the largest of {self.numbers} differences" if self.numbers > 1 else "the one difference"
+        return f"{verdicts}; {found} is {self.largest:.2f} of its 95 % margin (p = {self.adjusted:.3f})"
+
 
 def compare(before: Sequence[Row], after: Sequence[Row]) -> list[Comparison]:
     """Return a comparison for each claim that both measurements have numbers for.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from erf.networks.attention_stack import Block
 from experiments import attention, sparse_connections
@@ -15,11 +16,13 @@ def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
     config = result.config
     where = f"depths {', '.join(map(str, config.depths))}; n = {config.runs} runs"
     for layout in config.layouts:
-        gains = [point.gain for point in result.of_layout(layout) if point.gain is not None]
+        gains = {point.depth: point.gain for point in result.of_layout(layout) if point.gain is not None}
         if layout is not Layout.adjacent:
-            text = ", ".join(interval_text(gain, 2) for gain in gains)
-            text = f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {text} pixels ({where})"
-            yield Part(text, all(low > 0 for low, _ in gains), tuple(gains))
+            found = ", ".join(interval_text(gain, 2) for gain in gains.values())
+            text = f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {found} pixels ({where})"
+            by_depth = ", ".join(f"{interval_text(gain, 2)} at {depth}" for depth, gain in gains.items())
+            brief = f"{layout}: {by_depth} (n = {config.runs} runs)"
+            yield Part(text, all(low > 0 for low, _ in gains.values()), tuple(gains.values()), brief)
 
 
 def _r2_parts(result: attention.Result) -> Iterator[Part]:
@@ -30,13 +33,15 @@ def _r2_parts(result: attention.Result) -> Iterator[Part]:
         text = f"a unit of a {layer.name} layer reads {layer.connections} of {layer.possible} values, its neighbour "
         text += "the same ones one pixel on with the same weights" if layer.shared else "has other weights"
         holds = layer.shared != connected and (layer.connections == layer.possible) == connected
-        yield Part(text, holds)
+        shares = "shared" if layer.shared else "other"
+        brief = f"{layer.name}: {layer.connections} of {layer.possible} values, {shares} weights next to it"
+        yield Part(text, holds, brief=brief)
 
 
 def _r3_parts(*results: attention.Result) -> Iterator[Part]:
     blocks = [block for block in results[0].config.blocks if block not in (Block.none, Block.fully_connected)]
-    for result in results:
-        yield from (_share_part(result, block) for block in blocks)
+    for result in results:  # of which the table shows the first
+        yield from (replace(_share_part(result, block), shown=result is results[0]) for block in blocks)
 
 
 def _share_part(result: attention.Result, block: Block) -> Part:
@@ -50,12 +55,15 @@ def _share_part(result: attention.Result, block: Block) -> Part:
         places = ", ".join(str(point.below) for point in points)
         text = f"{name} after {places} of {result.config.depth} convolutions: share {shares} outside the stack's field"
         intervals = tuple(point.outside_stack_interval for point in points)
-        return Part(f"{text} ({measured})", all(low > 0 for low, _ in intervals), intervals)
+        least = min(points, key=lambda point: point.outside_stack)
+        brief = f"{name} {least.outside_stack:.3g} ({_span(least.outside_stack_interval)}; n = {least.runs})"
+        return Part(f"{text} ({measured})", all(low > 0 for low, _ in intervals), intervals, brief)
     outside = max(point.outside_field for point in points)
-    text = f"{name}: field of {', '.join(map(str, finite))} pixels, share {outside:.2g} outside of it"
+    field = ", ".join(map(str, finite))
+    text = f"{name}: field of {field} pixels, share {outside:.2g} outside of it"
     if block is not Block.none:
         text += f", at most {max(point.outside_stack for point in points):.2g} outside the stack's"
-    return Part(f"{text} ({measured})", outside == 0)
+    return Part(f"{text} ({measured})", outside == 0, brief=f"{name} {outside:.2g} outside its own {field} pixels")
 
 
 def _span(interval: tuple[float, float]) -> str:
@@ -66,6 +74,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim(
         "A1",
         "as many connections, spread sparsely over a larger area, enlarge the ERF; dilation is one case",
+        "σ less the plain 3x3 stack's, in pixels, at each of the depths; mean_square maps",
         "sparse_connections",
         sparse_connections.Result,
         _a1_parts,
@@ -73,6 +82,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim(
         "R2",
         "a fully connected layer sees everything, a convolution is sparse and shares weights (not the paper's own)",
+        "share of influence outside the convolutions' field, least of all places; mean_abs maps",
         "attention",
         attention.Result,
         _r2_parts,
@@ -80,6 +90,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim_of_runs(
         "R3",
         "attention gives low layers a global field (not the paper's own)",
+        "share of influence outside the convolutions' field, least of all places; mean_abs maps, then mean_square ones",
         {"attention": attention.Result, "attention_mean_square": attention.Result},
         _r3_parts,
     ),

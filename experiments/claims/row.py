@@ -30,22 +30,39 @@ class Part:
         holds: Whether the condition does; None where something is told only beside.
         intervals: 95 % intervals of the random numbers that it is about, by which another measurement is compared.
             Exact numbers, and those without an interval such as a largest deviation, have none.
+        brief: The same in few words, for the table; empty where ``measured`` is short.
+        shown: Whether the table shows it in any case. One that fails, or that once failed, it always shows.
+        at_first: The same by the rule as it was first put, or by what was first measured; None where nothing changed.
     """
 
     measured: str
     holds: bool | None
     intervals: tuple[Interval, ...] = ()
+    brief: str = ""
+    shown: bool = True
+    at_first: Part | None = None
+
+    @property
+    def changed(self) -> bool:
+        """Whether it was decided otherwise at first."""
+        return self.at_first is not None and self.at_first.holds is not self.holds
+
+    def markdown(self) -> str:
+        """Return it in few words; marked if it fails, and with what was decided at first if that is another thing."""
+        text = f"{'**not:** ' if self.holds is False else ''}{self.brief or self.measured}"
+        return f"{text} [at first, {self.at_first.markdown()}]" if self.at_first and self.changed else text
 
 
 @dataclass(frozen=True)
 class Row:
-    """One claim: its id, what the paper says, the parts of its rule, and the reference runs they come from.
+    """One claim: its id, what the paper says, the statistic that is measured, the parts of its rule, and their runs.
 
     There are no parts where one of the records is missing.
     """
 
     id: str
     paper: str
+    statistic: str
     parts: tuple[Part, ...]
     runs: tuple[str, ...]
 
@@ -60,11 +77,29 @@ class Row:
         return Verdict.qualified if any(held) else Verdict.not_reproduced
 
     def markdown(self) -> str:
-        """Return the row of a Markdown table; failed parts are marked."""
-        measured = "; ".join(f"**not:** {p.measured}" if p.holds is False else p.measured for p in self.parts)
+        """Return the row of a Markdown table."""
         commands = "<br>".join(f"`{command(run)}`" for run in self.runs)
         figures = "<br>".join(f"[{run}]({_figure(run)})" for run in self.runs) if self.parts else ""
-        return f"| {self.id} | {self.paper} | {measured} | {self.verdict} | {commands} | {figures} |"
+        cells = (self.id, self.paper, self.headline(), self.verdict, self.statistic, commands, figures)
+        return f"| {' | '.join(cells)} |"
+
+    def headline(self) -> str:
+        """Return the parts that the table shows in Markdown and, where it leaves some out, how many of all hold."""
+        texts = [part.markdown() for part in self.shown()]
+        return "; ".join([*texts, self.tally()] if len(texts) < len(self.parts) else texts)
+
+    def shown(self) -> list[Part]:
+        """Return the parts that a table shows: those that fail or once failed, and those that are always shown."""
+        return [part for part in self.parts if part.shown or part.holds is False or part.changed]
+
+    def folded(self) -> bool:
+        """Return whether a table says less than all: it leaves parts out, or gives them in few words."""
+        return len(self.shown()) < len(self.parts) or any(part.brief for part in self.parts)
+
+    def tally(self) -> str:
+        """Return how many of the parts hold, in words."""
+        held = [part.holds for part in self.parts if part.holds is not None]
+        return f"{'all' if all(held) else f'{sum(held)} of'} {len(held)} parts hold"
 
 
 def _figure(run: str) -> str:
@@ -74,19 +109,21 @@ def _figure(run: str) -> str:
 Claim = Callable[[Path], Row]  # given the folder of records
 
 
-def claim(id: str, paper: str, run: str, kind: type[R], parts: Callable[[R], Iterator[Part]]) -> Claim:
+def claim(id: str, paper: str, statistic: str, run: str, kind: type[R], parts: Callable[[R], Iterator[Part]]) -> Claim:
     """Return the row of a claim that one reference run, with a result of ``kind``, decides."""
-    return claim_of_runs(id, paper, {run: kind}, parts)
+    return claim_of_runs(id, paper, statistic, {run: kind}, parts)
 
 
-def claim_of_runs(id: str, paper: str, runs: Mapping[str, type], parts: Callable[..., Iterator[Part]]) -> Claim:
+def claim_of_runs(
+    id: str, paper: str, statistic: str, runs: Mapping[str, type], parts: Callable[..., Iterator[Part]]
+) -> Claim:
     """Return the row of a claim that several reference runs decide: ``parts`` takes their results in this order."""
 
     def row(folder: Path) -> Row:
         found = ()
         if all(is_complete(folder / run) for run in runs):
             found = tuple(parts(*(reference(run, kind, folder) for run, kind in runs.items())))
-        return Row(id, paper, found, tuple(runs))
+        return Row(id, paper, statistic, found, tuple(runs))
 
     return row
 

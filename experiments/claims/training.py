@@ -37,6 +37,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim(
         "F3a",
         "CIFAR-10 ResNet, 17 blocks: the ERF grows markedly in training",
+        "ERF size of the mean_abs map over held-out images, after less before; paired over images",
         "cifar10",
         cifar10.Result,
         _f3a_parts,
@@ -44,6 +45,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim(
         "F3b",
         "CamVid front end, 16 blocks and 4 subsamplings: the ERF's diameter grows from about 100 to about 150 pixels",
+        "ERF size of the mean_abs map over held-out images, after less before; paired over images",
         "camvid",
         camvid.Result,
         _f3b_parts,

@@ -18,6 +18,8 @@ from experiments import attention
 WORTH_A_CONTOUR = 0.5  # r² of the fit, as in measure's pictures: below, the ellipse says nothing of the map
 RADIUS = math.sqrt(-2 * math.log(1 - TWO_SIGMA_MASS))  # of the contour at the paper's threshold, in sigma
 SMALLEST = 3  # side in pixels
+SPARED = 3  # bits of a float16: what is left has an error of up to 0.4 %
+OTHERS = {"before": "after", "after": "before"}
 
 # Experiments whose maps are those of a whole image; all others' end where the TRF ends.
 OF_AN_IMAGE = ("architectures", "attention", "camvid", "cifar10", "growth_controls")
@@ -38,23 +40,29 @@ class Contour:
 class Shown:
     """One map: its key in arrays.npz, its sides, and where its values begin among all of the record.
 
-    ``box`` is top, bottom, left, right of the TRF, half-open; None where it is infinite, or unknown, which ``note``
-    says. ``theory`` is the key of the exact map of the same shape, whose cross-section is drawn beside this one's.
+    ``peak`` is the largest absolute value, by which the values are divided. ``box`` is top, bottom, left, right of the
+    TRF, half-open; None where it is infinite, or unknown, which ``note`` says. ``beside`` is the key of a map of the
+    same shape that this one is shown beside at first: its exact one, or the other of before and after a training.
     """
 
     key: str
     rows: int
     columns: int
     first: int
+    peak: float
     box: tuple[int, int, int, int] | None
     note: str
     contour: Contour | None
-    theory: str | None
+    beside: str | None
 
 
 @dataclass(frozen=True)
 class Pack:
-    """All maps of a record; ``values`` holds one after the other: float16, little endian, peak 1, deflated, base64."""
+    """All maps of a record.
+
+    ``values`` holds one after the other, peak 1, as float16 without their last ``SPARED`` bits: the high bytes of all,
+    then the low bytes of all, deflated, in base64.
+    """
 
     maps: tuple[Shown, ...]
     values: str
@@ -71,8 +79,10 @@ def pack(result: Any) -> Pack | None:
         first += values.size
     if not shown:
         return None
-    half = b"".join((values / np.abs(values).max()).astype("<f2").tobytes() for values in arrays.values())
-    return Pack(tuple(shown), base64.b64encode(zlib.compress(half, 9)).decode())
+    flat = np.concatenate([(values / np.abs(values).max()).ravel() for values in arrays.values()])
+    bits = (flat.astype(np.float16).view(np.uint16) + (1 << SPARED - 1)) >> SPARED
+    high, low = (bits >> 8).astype(np.uint8), bits.astype(np.uint8)
+    return Pack(tuple(shown), base64.b64encode(zlib.compress(high.tobytes() + low.tobytes(), 9)).decode())
 
 
 def _is_map(key: str, values: np.ndarray) -> bool:
@@ -90,14 +100,17 @@ def _shown(result: Any, key: str, values: np.ndarray, first: int, arrays: dict[s
     if contour is None:
         note += f"{'; ' if note else ''}no Gaussian fits (r² below {WORTH_A_CONTOUR})"
     rows, columns = values.shape
-    return Shown(key, rows, columns, first, box, note, contour, _theory(key, arrays))
+    peak = float(np.abs(values).max())
+    return Shown(key, rows, columns, first, peak, box, note, contour, _beside(key, arrays))
 
 
-def _theory(key: str, arrays: dict[str, np.ndarray]) -> str | None:
-    """Return the key of a map's exact map: of its own, or of one that all of the record share."""
-    own = key.replace("map/", "theory/", 1)
-    candidates = (name for name in (own, "theory") if name != key and name in arrays)
-    return next((name for name in candidates if arrays[name].shape == arrays[key].shape), None)
+def _beside(key: str, arrays: dict[str, np.ndarray]) -> str | None:
+    """Return the key of a map's exact map, its own or one that all of the record share, or of its other moment."""
+    parent, _, last = key.rpartition("/")
+    moment = "/".join(filter(None, (parent, OTHERS.get(last, last))))
+    candidates = (key.replace("map/", "theory/", 1), "theory", moment)
+    found = (name for name in candidates if name != key and name in arrays)
+    return next((name for name in found if arrays[name].shape == arrays[key].shape), None)
 
 
 def _box(result: Any, key: str, shape: tuple[int, ...]) -> tuple[tuple[int, int, int, int] | None, str]:

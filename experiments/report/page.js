@@ -1,7 +1,8 @@
 "use strict";
-// The inspector of a record's maps. Values come as float16, deflated, in base64: see experiments/report/maps.py.
+// The inspector of a record's maps. How their values are packed: see Pack in experiments/report/maps.py.
 
 const DECADES = 4; // of the logarithmic scale, below the peak
+const SPARED = 3; // last bits of a float16, which are not kept
 // magma, every 16th colour and the last
 const COLOURS = ["000004", "0a0722", "180f3e", "2d1161", "440f76", "5a167e", "721f81", "892881", "a1307e", "b73779",
   "cf4070", "e2506a", "f1605d", "f9795d", "fe9f6d", "fec488", "fcfdbf"]
@@ -21,8 +22,8 @@ function fromHalf(bits) {
 async function unpack(base64) {
   const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const view = new DataView(await new Response(stream).arrayBuffer());
-  return Float64Array.from({length: view.byteLength / 2}, (_, at) => fromHalf(view.getUint16(2 * at, true)));
+  const packed = new Uint8Array(await new Response(stream).arrayBuffer()), count = packed.length / 2;
+  return Float64Array.from({length: count}, (_, at) => fromHalf((packed[at] << 8 | packed[count + at]) << SPARED));
 }
 
 function heightOf(value, log) {
@@ -31,7 +32,8 @@ function heightOf(value, log) {
 }
 
 function written(value) {
-  return value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(4);
+  if (value === 0) return "0";
+  return Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toPrecision(3);
 }
 
 class Inspector {
@@ -39,41 +41,55 @@ class Inspector {
     this.root = root;
     this.maps = pack.maps;
     this.values = values;
-    for (const name of ["which", "log", "contour", "box", "readout", "map", "bar", "across", "down", "note", "low"])
-      this[name] = root.querySelector("." + name);
+    for (const name of ["which", "beside", "shared", "log", "contour", "box", "readout", "map", "twin", "captions", "bar",
+      "across", "down", "note", "low", "unit", "other"]) this[name] = root.querySelector("." + name);
     this.which.addEventListener("change", () => this.choose());
-    for (const control of [this.log, this.contour, this.box]) control.addEventListener("change", () => this.draw());
-    for (const event of ["pointermove", "pointerdown"]) this.map.addEventListener(event, e => this.point(e));
-    this.map.addEventListener("keydown", e => this.step(e));
+    for (const control of [this.beside, this.shared, this.log, this.contour, this.box])
+      control.addEventListener("change", () => this.draw());
+    for (const canvas of [this.map, this.twin]) {
+      for (const event of ["pointermove", "pointerdown"]) canvas.addEventListener(event, e => this.point(e));
+      canvas.addEventListener("keydown", e => this.step(e));
+    }
     new ResizeObserver(() => this.draw()).observe(this.map);
     this.choose();
   }
 
   choose() {
     this.shown = this.maps[this.which.selectedIndex];
-    const {rows, columns, contour, box, note} = this.shown;
+    const {rows, columns, contour, box, note, peak} = this.shown;
     this.row = rows >> 1;
     this.column = columns >> 1;
     this.contour.disabled = !contour;
     this.box.disabled = !box;
+    const comparable = this.maps.filter(one => one !== this.shown && one.rows === rows && one.columns === columns);
+    this.beside.replaceChildren(...["nothing", ...comparable.map(one => one.key)].map(key => new Option(key)));
+    this.beside.value = this.shown.beside || "nothing";
+    this.beside.disabled = !comparable.length;
     const said = contour ? [`Gaussian fit: r² = ${contour.r_squared}`] : [];
     if (box) said.push(`TRF ${box[1] - box[0]} x ${box[3] - box[2]} pixels`);
     if (note) said.push(note);
+    said.push(`the peak is ${written(peak)} in the record`);
     this.note.textContent = `${rows} x ${columns} pixels. ${said.join("; ")}.`;
-    this.map.style.aspectRatio = `${columns} / ${rows}`;
+    for (const canvas of [this.map, this.twin]) canvas.style.aspectRatio = `${columns} / ${rows}`;
     this.draw();
   }
 
+  // Over the map's own peak or, on one scale, over the larger of both maps' peaks.
   at(shown, row, column) {
-    return this.values[shown.first + row * shown.columns + column];
+    return this.factor(shown) * this.values[shown.first + row * shown.columns + column];
   }
 
-  theory() {
-    return this.maps.find(other => other.key === this.shown.theory);
+  factor(shown) {
+    const {peak} = this.second() || shown;
+    return this.shared.checked ? shown.peak / Math.max(this.shown.peak, peak) : 1;
+  }
+
+  second() {
+    return this.maps.find(other => other.key === this.beside.value);
   }
 
   point(event) {
-    const frame = this.map.getBoundingClientRect(), {rows, columns} = this.shown;
+    const frame = event.currentTarget.getBoundingClientRect(), {rows, columns} = this.shown;
     const place = (share, count) => Math.min(Math.max(Math.floor(share * count), 0), count - 1);
     this.column = place((event.clientX - frame.left) / frame.width, columns);
     this.row = place((event.clientY - frame.top) / frame.height, rows);
@@ -90,9 +106,13 @@ class Inspector {
   }
 
   draw() {
+    const {rows, columns} = this.shown, second = this.second();
+    this.shared.disabled = !second;
+    this.twin.hidden = this.other.hidden = !second;
+    this.captions.textContent = second ? `left: ${this.shown.key}, right: ${second.key}` : this.shown.key;
     this.read();
-    this.paint();
-    const {rows, columns} = this.shown;
+    this.paint(this.map, this.shown);
+    if (second) this.paint(this.twin, second);
     const along = (count, pixel) => shown => Array.from({length: count}, (_, at) => this.at(shown, ...pixel(at)));
     this.profile(this.across, `row ${this.row}: column (pixels)`, this.column, along(columns, at => [this.row, at]));
     this.profile(this.down, `column ${this.column}: row (pixels)`, this.row, along(rows, at => [at, this.column]));
@@ -100,24 +120,24 @@ class Inspector {
   }
 
   read() {
-    const exact = this.theory(), {row, column} = this;
-    let said = `row ${row}, column ${column}: ${written(this.at(this.shown, row, column))} of the peak`;
-    if (exact) said += `; exact theory ${written(this.at(exact, row, column))}`;
+    const second = this.second(), {row, column} = this;
+    const peak = this.shared.checked && second ? "the larger peak" : "the peak";
+    let said = `row ${row}, column ${column}: ${written(this.at(this.shown, row, column))} of ${peak}`;
+    if (second) said += `; ${second.key} ${written(this.at(second, row, column))}`;
     this.readout.textContent = said;
   }
 
-  paint() {
-    const {rows, columns, first, contour, box} = this.shown;
-    const small = new OffscreenCanvas(columns, rows), pixels = new ImageData(columns, rows);
+  paint(canvas, {rows, columns, first, contour, box, ...shown}) {
+    const small = new OffscreenCanvas(columns, rows), pixels = new ImageData(columns, rows), factor = this.factor(shown);
     for (let at = 0; at < rows * columns; at++)
-      pixels.data.set([...colour(heightOf(this.values[first + at], this.log.checked)), 255], 4 * at);
+      pixels.data.set([...colour(heightOf(factor * this.values[first + at], this.log.checked)), 255], 4 * at);
     small.getContext("2d").putImageData(pixels, 0, 0);
-    const zoom = Math.max(this.map.clientWidth * devicePixelRatio / columns, 0.1);
-    this.map.width = Math.round(columns * zoom);
-    this.map.height = Math.round(rows * zoom);
-    const pen = this.map.getContext("2d");
+    const zoom = Math.max(canvas.clientWidth * devicePixelRatio / columns, 0.1);
+    canvas.width = Math.round(columns * zoom);
+    canvas.height = Math.round(rows * zoom);
+    const pen = canvas.getContext("2d");
     pen.imageSmoothingEnabled = false;
-    pen.drawImage(small, 0, 0, this.map.width, this.map.height);
+    pen.drawImage(small, 0, 0, canvas.width, canvas.height);
     pen.lineWidth = 1.5 * devicePixelRatio;
     if (contour && this.contour.checked) this.ellipse(pen, zoom, contour);
     if (box && this.box.checked) this.rectangle(pen, zoom, box);
@@ -152,7 +172,7 @@ class Inspector {
   }
 
   profile(svg, name, here, values) {
-    const [width, height, left, bottom, top] = [420, 150, 44, 34, 8], exact = this.theory(), log = this.log.checked;
+    const [width, height, left, bottom, top] = [420, 150, 44, 34, 8], second = this.second(), log = this.log.checked;
     const mine = values(this.shown), x = at => left + at / (mine.length - 1) * (width - left - 8);
     const y = value => top + (1 - Math.min(heightOf(value, log), 1)) * (height - top - bottom);
     const path = all => all.map((value, at) => `${at ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join("");
@@ -160,7 +180,7 @@ class Inspector {
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     svg.innerHTML = `<path class="axis" d="M${left} ${top}V${height - bottom}H${width - 8}"/>
       <path class="axis here" d="M${x(here)} ${top}V${height - bottom}"/>
-      ${exact ? `<path class="line theory" d="${path(values(exact))}"/>` : ""}<path class="line" d="${path(mine)}"/>
+      ${second ? `<path class="line second" d="${path(values(second))}"/>` : ""}<path class="line" d="${path(mine)}"/>
       ${ticks.map(([text, value]) => `<text x="${left - 5}" y="${y(value) + 4}" text-anchor="end">${text}</text>`).join("")}
       <text x="${left}" y="${height - bottom + 14}">0</text>
       <text x="${width - 8}" y="${height - bottom + 14}" text-anchor="end">${mine.length - 1}</text>
@@ -172,6 +192,7 @@ class Inspector {
     const pen = this.bar.getContext("2d"), pixels = pen.createImageData(256, 1);
     for (let at = 0; at < 256; at++) pixels.data.set([...colour(at / 255), 255], 4 * at);
     pen.putImageData(pixels, 0, 0);
+    this.unit.textContent = `influence / ${this.shared.checked && this.second() ? "larger peak" : "peak"}`;
     this.low.textContent = this.log.checked ? `1e-${DECADES} and less` : "0";
   }
 }

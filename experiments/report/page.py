@@ -78,7 +78,7 @@ def claim_rows(folder: Path) -> list[ClaimRow]:
             row, problem = claim(Path(folder, "none")), str(error).replace(f"{folder}/", "")
         if not row.parts and not problem:
             missing = [run for run in row.runs if not is_complete(folder / run)]
-            problem = f"record missing: {', '.join(missing)}"
+            problem = f"no record of {', '.join(missing)}"
         rows.append(ClaimRow(row, problem))
     return rows
 

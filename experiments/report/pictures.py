@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import base64
 import io
+from functools import lru_cache
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from erf.errors import InvalidInput
 
+STEP = 6  # of the brightness of each colour, out of 255: rounding to it is not seen, and spares a third of the size
+ROUNDED = [min(255, (value + STEP // 2) // STEP * STEP) for value in range(256)]
+REMEMBERED = 64  # pictures, as compressing one takes seconds
+
 
 def inlined(path: Path) -> tuple[str, tuple[int, int]]:
     """Return the PNG at ``path`` as a data URI, and its width and height in pixels.
 
-    The URI holds the same pixels in lossless WebP, which is a third of the size.
+    The URI holds a WebP of the same pixels, colours rounded by up to 3 of 255, which is a quarter of the size.
 
     Raises:
         InvalidInput: The file is missing or damaged.
     """
-    buffer = io.BytesIO()
     try:
-        with Image.open(path) as image:
-            size = image.size
-            image.convert("RGB").save(buffer, "WEBP", lossless=True)
+        return _webp(path.read_bytes())
     except FileNotFoundError as error:
         raise InvalidInput(f"{path} is missing") from error
     except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow's words for a damaged PNG
-        raise InvalidInput(f"{path} is damaged: {error}") from error
+        # Its words for what is no picture name the object read, which says nothing to a reader.
+        reason = "not a picture" if isinstance(error, UnidentifiedImageError) else error
+        raise InvalidInput(f"{path} is damaged: {reason}") from error
+
+
+@lru_cache(REMEMBERED)
+def _webp(png: bytes) -> tuple[str, tuple[int, int]]:
+    buffer = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        size = image.size
+        image.convert("RGB").point(ROUNDED * 3).save(buffer, "WEBP", lossless=True, quality=100, method=6)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}", size

@@ -13,6 +13,7 @@ import msgspec
 from rich.console import Console
 
 from erf.errors import InvalidInput
+from experiments.erf_in_training import Growth
 from experiments.experiment import Experiment, Study, load, load_study
 from experiments.record import RESULT, Environment, is_complete, read_environment, read_record
 from experiments.reference import STUDIES, experiment_of
@@ -123,6 +124,8 @@ def _caption(result: Any) -> str:
     named = [key for key in ("statistic", *COUNTS, "seed") if hasattr(settings, key)]
     said = [f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in named]
     resampled = f" from {settings.bootstrap} resamplings" if getattr(settings, "bootstrap", 0) else ""
+    if isinstance(result, Growth):
+        resampled += " of the images of one training; another training may lie outside"
     return f"{', '.join(said).capitalize()}; intervals are 95 %{resampled}."
 
 
@@ -130,8 +133,14 @@ def _pictures(record: Path, experiment: Experiment | Study, folder: Path) -> lis
     figures = importlib.import_module(experiment.draw.__module__)
     words = {experiment.name: figures.__doc__ or ""}
     if isinstance(experiment, Experiment):
-        words |= {name: draw.__doc__ or "" for name, draw in experiment.others.items()}
+        words |= {name: _without_verb(draw.__doc__ or "") for name, draw in experiment.others.items()}
     return [_picture(record, name, text.partition("\n")[0], folder) for name, text in words.items()]
+
+
+def _without_verb(said: str) -> str:
+    """Return what a drawing function draws, which its docstring opens with "Draw"."""
+    said = said.removeprefix("Draw ")
+    return said[:1].upper() + said[1:]
 
 
 def _picture(record: Path, name: str, words: str, folder: Path) -> Picture:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments.reference import REFERENCE
@@ -105,21 +106,19 @@ def test_hovering_reads_the_pixel_under_the_pointer_and_the_arrow_keys_the_next(
         at: root.evaluate(f"root => root.inspector.at(root.inspector.shown, {at})") for at in ("23, 26", "23, 27")
     }
     assert 0.5 < values["23, 26"] <= 1
-    assert root.locator(".readout").inner_text().startswith(f"row 23, column 26: {values['23, 26']:.4f} of the peak")
+    assert root.locator(".readout").inner_text().startswith(f"row 23, column 26: {values['23, 26']:.3g} of the peak")
     root.locator("canvas.map").press("ArrowRight")
-    assert root.locator(".readout").inner_text().startswith(f"row 23, column 27: {values['23, 27']:.4f} of the peak")
-    assert "exact theory" in root.locator(".readout").inner_text()
+    assert root.locator(".readout").inner_text().startswith(f"row 23, column 27: {values['23, 27']:.3g} of the peak")
+    assert "; theory/lopsided 0." in root.locator(".readout").inner_text()
 
 
 def test_values_arrive_as_they_are_recorded(page):
-    import numpy as np
-
     with np.load(REFERENCE / "kernels" / "arrays.npz") as arrays:
         recorded = arrays["map/lopsided"] / arrays["map/lopsided"].max()
     root = inspector(page, "kernels")
     root.locator(".which").select_option("map/lopsided")
     shown = root.evaluate("({inspector: i}) => Array.from(i.values.slice(i.shown.first, i.shown.first + 41 * 41))")
-    np.testing.assert_allclose(np.reshape(shown, (41, 41)), recorded, rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(np.reshape(shown, (41, 41)), recorded, rtol=4.5e-3, atol=3e-7)
 
 
 @pytest.mark.parametrize("control", ["log", "contour", "box"])
@@ -138,7 +137,40 @@ def test_the_logarithmic_scale_lifts_the_flanks_of_the_cross_section(page):
     root.locator(".log").click()
     assert root.locator(".across .line").last.get_attribute("d") != before
     assert "1e-4" in root.locator(".low").inner_text()
-    assert root.locator(".across .line.theory").count() == 1
+    assert root.locator(".across .line.second").count() == 1
+
+
+def test_before_and_after_a_training_are_compared_on_one_scale(browser):
+    page = opened(browser, REFERENCE / "report.html")
+    root = inspector(page, "cifar10")
+    assert root.locator(".beside").input_value() == "after"
+    assert "left: before, right: after" in root.locator(".captions").inner_text()
+
+    def beside():
+        picture = root.locator("canvas.twin").evaluate("canvas => canvas.toDataURL()")
+        return picture, root.evaluate("({inspector: i}) => i.at(i.second(), 16, 16)")
+
+    picture, value = beside()
+    root.locator(".shared").check()
+    other_picture, other_value = beside()
+    with np.load(REFERENCE / "cifar10" / "arrays.npz") as arrays:
+        assert other_value == pytest.approx(value * float(arrays["after"].max() / arrays["before"].max()))
+    assert other_picture != picture
+    assert "of the larger peak; after 0." in root.locator(".readout").inner_text()
+    root.locator(".beside").select_option("nothing")
+    assert root.locator("canvas.twin").is_hidden()
+    assert root.locator(".shared").is_disabled()
+    root.locator(".which").select_option("after")
+    assert root.locator(".beside").input_value() == "before"
+    assert page.said == []
+    page.close()
+
+
+def test_what_is_folded_opens(page):
+    assert page.locator("#claim-R3 details li").first.is_hidden()
+    page.locator("#claim-R3 summary").click()
+    assert page.locator("#claim-R3 details li").first.is_visible()
+    assert page.locator("#claim-R3 details summary").count() == 1
 
 
 def test_switches_that_mean_nothing_here_are_off(page):
@@ -167,5 +199,5 @@ def test_missing_and_damaged_records_are_shown_as_such(page):
     assert "its record is missing: erf_growth/result.json" in page.locator("#erf_growth .problem").inner_text()
     assert "sparse_connections/result.json is damaged" in page.locator("#sparse_connections .problem").inner_text()
     assert "sparse_connections/result.json is damaged" in page.locator("#claim-A1 .problem").inner_text()
-    assert "record missing: gaussian_shape" in page.locator("#claim-F1 .problem").inner_text()
+    assert "no record of gaussian_shape" in page.locator("#claim-F1 .problem").inner_text()
     assert page.locator("article").count() == len(COMMANDS)

@@ -210,7 +210,8 @@ def test_the_claims_rule(factors, null, held, verdict, tmp_path):
     row = the_row(tmp_path, study_of(arm(), *arms, chance(null)))
     assert holding(row) == held
     assert row.verdict is verdict
-    assert "n = 12 pairs" in row.markdown()
+    assert "n = 12 pairs" in row.headline()
+    assert len(row.headline()) < 350
     assert [len(part.intervals) for part in row.parts if part.holds is not None][:2] == [2 * len(factors), 1]
     assert "python scripts/reproduce.py --only center_low_init" in row.markdown()
 

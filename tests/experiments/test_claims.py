@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from erf import InvalidInput
+from erf.statistic import Statistic
 from experiments.claims import Part, Row, Verdict, rows, table
 from experiments.reference import REFERENCE, RUNS, STUDIES, command
 
 README = Path(__file__).parents[2] / "README.md"
+LONGEST = 350  # letters of what a cell of the table says was measured
+EXACT = {"T1", "R1"}  # rows that name no statistic, as weights are fixed
 
 
 def test_the_readme_shows_the_records():
@@ -27,6 +30,23 @@ def test_every_claim_of_these_figures_has_its_row():
             assert command(run) in row.markdown()
 
 
+def test_the_table_is_short_and_shows_what_fails():
+    for row in rows():
+        headline = row.headline()
+        assert len(headline) <= LONGEST
+        assert headline.count("**not:**") >= sum(part.holds is False for part in row.parts)
+        assert all(re.search(r"\d", part.markdown()) for part in row.parts if part.holds is not None and part.intervals)
+
+
+def test_the_statistic_that_a_row_names_is_the_one_of_its_records():
+    for row in rows():
+        recorded = [json.loads((REFERENCE / run / "result.json").read_text()) for run in row.runs if row.parts]
+        named = {name for name in Statistic if re.search(rf"\b{name}\b", row.statistic)}
+        measured = {record["config"]["statistic"] for record in recorded}
+        assert named <= measured
+        assert named == measured or row.id in EXACT
+
+
 def test_every_link_of_the_readme_leads_somewhere():
     root = README.parent
     links = re.findall(r"\]\(([^)#]+)\)", README.read_text())
@@ -39,13 +59,47 @@ def test_every_link_of_the_readme_leads_somewhere():
     [([True, True], Verdict.reproduced), ([True, False], Verdict.qualified), ([False], Verdict.not_reproduced)],
 )
 def test_verdicts(held, verdict):
-    row = Row("X", "says", tuple(Part("measured", holds) for holds in held), ("erf_growth",))
+    row = Row("X", "says", "rms", tuple(Part("measured", holds) for holds in held), ("erf_growth",))
     assert row.verdict is verdict
     assert row.markdown().count("**not:**") == held.count(False)
     beside = replace(row, parts=(*row.parts, Part("told beside", None)))
     assert beside.verdict is verdict
     assert beside.markdown().count("**not:**") == held.count(False)
     assert "told beside" in beside.markdown()
+
+
+def test_a_headline_leaves_out_no_part_that_fails_or_once_failed():
+    fine, failing = Part("long", True, brief="short", shown=False), Part("bad", False, shown=False)
+    once_failing, as_ever = (replace(fine, at_first=Part("20 runs", holds)) for holds in (False, True))
+
+    def headline(*parts):
+        return Row("X", "says", "rms", (Part("main", True), *parts), ("erf_growth",)).headline()
+
+    assert headline(fine, fine) == "main; all 3 parts hold"
+    assert headline(fine, failing) == "main; **not:** bad; 2 of 3 parts hold"
+    assert headline(once_failing, Part("beside", None, shown=False)) == (
+        "main; short [at first, **not:** 20 runs]; all 2 parts hold"
+    )
+    assert headline(as_ever) == "main; all 2 parts hold"
+    assert headline(replace(fine, shown=True)) == "main; short"
+
+
+def test_rules_that_were_settled_after_measuring_keep_what_came_out_before():
+    found = {
+        (row.id, part.measured.split(":")[0].split(" within")[0]): (part.holds, part.at_first.holds)
+        for row in rows()
+        for part in row.parts
+        if part.at_first
+    }
+    assert found == {
+        ("F1", "random"): (True, False),
+        ("F2", "uniform size slope over depths 40-100"): (True, True),
+        ("F2", "random size slope over depths 40-100"): (True, False),
+        ("F2", "relu size slope over depths 40-100"): (False, False),
+        ("T1", "measured map"): (True, False),
+        ("T3", "back-propagated"): (True, False),
+        ("T3", "random weights"): (True, True),
+    }
 
 
 @pytest.fixture

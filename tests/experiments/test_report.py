@@ -1,22 +1,26 @@
+import base64
 import hashlib
+import io
 import json
 import re
 import shutil
+import zlib
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.claims import rows
 from experiments.exact_theory import Result
 from experiments.record import ROOT, Environment, read_environment, read_record
 from experiments.reference import REFERENCE, command
-from experiments.report import maps, provenance
+from experiments.report import maps, pictures, provenance
 from experiments.report.page import COMMANDS, claim_rows, render
 from experiments.report.section import section
 from scripts import report
 
-LARGEST = 8 * 2**20  # bytes of the page
+LARGEST = 5 * 2**20  # bytes of the page
 
 
 @pytest.fixture
@@ -92,9 +96,11 @@ def test_a_whole_record_has_all_its_parts(folder):
     [
         ("result.json", None, "its record is missing: exact_theory/result.json"),
         ("result.json", b"{", "exact_theory/result.json is damaged"),
+        ("result.json", b'{"config": {}}', "exact_theory/result.json does not fit its experiment"),
         ("arrays.npz", None, "exact_theory/arrays.npz is missing"),
         ("arrays.npz", b"PK", "exact_theory/arrays.npz is damaged"),
         ("environment.json", None, "exact_theory/environment.json is missing"),
+        ("environment.json", b"{", "exact_theory/environment.json is damaged"),
         ("exact_theory.png", None, "exact_theory/exact_theory.png is missing"),
         ("exact_theory.png", b"\x89PNG", "exact_theory/exact_theory.png is damaged"),
     ],
@@ -104,7 +110,7 @@ def test_what_is_missing_or_damaged_is_named_and_shown(folder, file, content, me
     path.unlink() if content is None else path.write_bytes(content)
     one = told(folder)
     problems = [*one.problems, *(picture.problem for picture in one.pictures)]
-    assert any(message in problem for problem in problems)
+    assert any(problem.startswith(message) for problem in problems)
     assert not one.complete
     page = render(folder)
     assert message in page
@@ -117,13 +123,41 @@ def test_a_truncated_figure_is_damaged(folder):
     assert "is damaged" in told(folder).pictures[0].problem
 
 
+def test_a_damaged_study_is_named(folder):
+    (folder / "center_low_init").mkdir()
+    (folder / "center_low_init" / "result.json").write_text("{")
+    assert "center_low_init/result.json is damaged" in told(folder, "center_low_init").problems[0]
+    found = {claim.row.id: claim.problem for claim in claim_rows(folder)}
+    assert "center_low_init/result.json is damaged" in found["I2"]
+
+
+def test_the_page_shows_what_fails_outside_of_what_is_folded():
+    page = (REFERENCE / "report.html").read_text()
+    for row in rows():
+        found = re.search(rf'<tr id="claim-{row.id}">.*?</tr>', page, re.DOTALL)
+        assert found
+        open_text = re.sub(r"<details>.*?</details>", "", found[0], flags=re.DOTALL)
+        fails = '<span class="mark fails">'
+        assert open_text.count(fails) == row.headline().count("**not:**")
+        assert found[0].count("<li>") == len(row.shown()) + (len(row.parts) if row.folded() else 0)
+
+
+def test_figures_are_inlined_with_colours_that_look_the_same():
+    source, size = pictures.inlined(REFERENCE / "exact_theory" / "exact_theory.png")
+    with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as shown:
+        assert shown.size == size
+        with Image.open(REFERENCE / "exact_theory" / "exact_theory.png") as drawn:
+            difference = np.asarray(shown.convert("RGB"), int) - np.asarray(drawn.convert("RGB"), int)
+    assert np.abs(difference).max() == pictures.STEP // 2
+
+
 def test_every_claim_has_its_row_whatever_is_missing(folder, tmp_path):
     (folder / "nonlinearities" / "result.json").write_text("{")
     found = {claim.row.id: claim for claim in claim_rows(folder)}
     assert list(found) == [row.id for row in rows()]
     assert found["T1"].problem == ""
     assert "nonlinearities/result.json is damaged" in found["F1b"].problem
-    assert found["R3"].problem == "record missing: attention, attention_mean_square"
+    assert found["R3"].problem == "no record of attention, attention_mean_square"
     assert [len(claim.row.parts) for claim in claim_rows(tmp_path / "nothing")] == [0] * len(found)
 
 
@@ -158,11 +192,31 @@ def test_maps_are_packed_with_contour_box_and_theory():
     assert [one.key for one in packed.maps] == ["random", "relu", "theory"]
     assert (random.rows, random.columns, relu.first, exact.first) == (21, 21, 441, 882)
     assert random.box == (0, 21, 0, 21)
-    assert (random.theory, exact.theory) == ("theory", None)
+    assert (random.beside, exact.beside) == ("theory", None)
+    assert exact.peak == result.arrays["theory"].max()
     assert exact.contour
     # Variance 2 n / 3 along each axis at depth 10; the contour is at 2.486 sigma.
     assert exact.contour.radii == pytest.approx((2.486 * np.sqrt(20 / 3),) * 2, rel=0.02)
     assert (exact.contour.row, exact.contour.column) == (10, 10)
+
+
+def test_maps_before_and_after_a_training_stand_beside_each_other():
+    one = told(REFERENCE, "cifar10")
+    assert one.maps
+    assert {shown.key: shown.beside for shown in one.maps.maps} == {"before": "after", "after": "before"}
+    assert "of one training" in one.caption
+
+
+def test_packed_values_are_right_to_four_per_mille():
+    result = read_record(REFERENCE / "exact_theory", Result)
+    packed = maps.pack(result)
+    assert packed
+    high, low = np.frombuffer(zlib.decompress(base64.b64decode(packed.values)), np.uint8).reshape(2, -1)
+    bits = (high.astype(np.uint16) << 8 | low) << maps.SPARED
+    values = bits.view(np.float16)[packed.maps[1].first :][: 21 * 21].reshape(21, 21)
+    relu = result.arrays["relu"] / result.arrays["relu"].max()
+    assert values.max() == 1
+    np.testing.assert_allclose(values, relu, rtol=4.5e-3, atol=3e-7)
 
 
 def test_the_box_in_an_image_is_the_blocks_own():

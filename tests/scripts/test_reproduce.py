@@ -6,6 +6,8 @@ import pytest
 
 from erf import InvalidInput
 from experiments import cli
+from experiments.claims import rows
+from experiments.claims.readme import BEGIN, END, with_claims
 from experiments.experiment import load_study
 from experiments.record import read_record
 from experiments.reference import DATA, FEWER_PAIRS, PAIRS, QUICK, REFERENCE, RUNS, STUDIES, changed, command
@@ -21,10 +23,9 @@ def main_ends_with_the_test(monkeypatch):
 
 
 def test_the_claim_table_is_replaced_and_nothing_else():
-    readme = f"before\n{reproduce.BEGIN}\nold\n{reproduce.END}\nafter\n"
-    assert reproduce.with_claims(readme, "new") == f"before\n{reproduce.BEGIN}\nnew\n{reproduce.END}\nafter\n"
+    assert with_claims(f"before\n{BEGIN}\nold\n{END}\nafter\n", "new") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
     with pytest.raises(InvalidInput, match="lacks the marks"):
-        reproduce.with_claims("nothing here", "new")
+        with_claims("nothing here", "new")
 
 
 def test_an_unknown_run_is_one_line(capsys):
@@ -160,15 +161,54 @@ def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, monkeyp
     shutil.copytree(REFERENCE / "exact_theory", tmp_path / "exact_theory")
     monkeypatch.setattr(reproduce, "REPEATED", reproduce.Evidence(tmp_path, SMALL))
     assert reproduce.verify() == 0
-    said = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in said[3:]] == ["T1", "T2", "T4", "R1"]
-    assert all(line.endswith("agrees") for line in said[3:])
+    said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[2:])
+    assert list(said) == [row.id for row in rows()]
+    assert said["R1"] == "agrees   reproduced both times; nothing random to compare"
+    assert said["T4"] == ("agrees   reproduced both times; the one difference is 0.00 of its 95 % margin (p = 1.000)")
+    assert said["F3a"] == "-        not measured both times: cifar10"
+    assert {id for id, line in said.items() if line.startswith("agrees")} == {"T1", "T2", "T4", "R1"}
     path = tmp_path / "exact_theory" / "result.json"
     record = json.loads(path.read_text())
     record["random"][1]["sigma_interval"] = [2.5, 2.51]
     path.write_text(json.dumps(record))
     assert reproduce.verify() == 1
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if line.endswith("DIFFERS")] == ["T4"]
+    differing = [line for line in capsys.readouterr().out.splitlines() if "DIFFERS" in line]
+    assert [line.split()[0] for line in differing] == ["T4"]
+
+
+def test_of_trainings_the_comparison_says_what_their_intervals_are_over(tmp_path, monkeypatch, capsys):
+    shutil.copytree(REFERENCE / "camvid", tmp_path / "camvid", ignore=shutil.ignore_patterns("*.safetensors"))
+    monkeypatch.setattr(reproduce, "REPEATED", reproduce.Evidence(tmp_path, SMALL))
+    assert reproduce.verify() == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines() if reproduce.OF_IMAGES in line] == ["F3b"]
+
+
+def test_an_interrupted_verification_goes_on_and_compares_what_did_not_fail(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    runs = {name: (*overrides, "seed=1") for name, overrides in SMALL.items()}
+    monkeypatch.setattr(reproduce, "REPEATED", reproduce.Evidence(tmp_path / "verify", runs))
+    outcome = {"nonlinearities": cli.INTERRUPTED}
+
+    def measured(given):
+        name = given[0].removeprefix("experiment=")
+        return outcome[name] if name in outcome else cli.main(given)
+
+    monkeypatch.setattr(reproduce, "main", measured)
+    only = ["--verify", "--only", "exact_theory", "nonlinearities"]
+    assert reproduce.reproduce(only) == cli.INTERRUPTED
+    assert "margin:" not in capsys.readouterr().out
+    outcome["nonlinearities"] = 1
+    assert reproduce.reproduce(only) == 1
+    said = capsys.readouterr()
+    assert said.out.count("recorded already: ") == 1
+    assert "failed: nonlinearities" in said.err
+    assert "\nT4   " in said.out
+    assert "\nF1b  -" in said.out
+    outcome.clear()
+    assert reproduce.reproduce(only) in (0, 1)  # so few runs may differ from the reference
+    said = capsys.readouterr().out
+    assert said.count("recorded already: ") == 1
+    assert "of 5 differences" in next(line for line in said.splitlines() if line.startswith("F1b"))
 
 
 def test_the_study_has_the_pairs_that_its_docs_say():

@@ -1,0 +1,32 @@
+"""The claim table in the README, between two marks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from erf.atomic_file import atomic_write
+from erf.errors import InvalidInput
+from experiments.claims import table
+from experiments.record import ROOT
+
+README = ROOT / "README.md"
+BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of claims -->"
+
+
+def write_claims() -> Path:
+    """Write the table of the reference's records into the README and return its path."""
+    atomic_write(README, with_claims(README.read_text(), table()).encode())
+    return README
+
+
+def with_claims(readme: str, claims: str) -> str:
+    """Return ``readme`` with the claim table between its marks replaced.
+
+    Raises:
+        InvalidInput: The marks are not there.
+    """
+    before, _, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise InvalidInput(f"README.md lacks the marks {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{claims}\n{END}{after}"
