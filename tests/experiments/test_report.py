@@ -58,7 +58,7 @@ class Loads(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         keys = {"link": "href", "a": None}.get(tag, "src")
-        self.found += [value for key, value in attrs if key == keys and not value.startswith("data:")]
+        self.found += [value for key, value in attrs if key == keys and value and not value.startswith("data:")]
 
 
 def test_the_page_loads_nothing(folder):
