@@ -69,7 +69,6 @@ QUICK: dict[str, tuple[str, ...]] = {
     "cifar10": ("width=4", "epochs=1", "images=16", "calibration=2", "bootstrap=100"),
     "camvid": ("widths=[4,4,8,16]", "epochs=1", "images=4", "calibration=1", "bootstrap=100"),
     "growth_controls_wide": ("width=2", "seeds=1", "epochs=1", "images=16", "bootstrap=100"),
-    "growth_controls": ("arms=[folded]", "width=2", "seeds=1", "epochs=1", "images=16", "bootstrap=100"),
     "dropout": ("runs=500", "bootstrap=200"),
     "kernels": ("kernel_sizes=[3,5]", "runs=300", "bootstrap=200"),
     "sparse_connections": ("depths=[5,10]", "runs=150", "networks=10", "bootstrap=200"),
@@ -78,6 +77,7 @@ QUICK: dict[str, tuple[str, ...]] = {
     "architectures": ("networks=[resnet18,mobilenet_v2]", "draws=2", "samples=1"),
     "subsampling": ("runs=60", "bootstrap=200"),
     "skip_connections": ("runs=30", "bootstrap=200"),
+    "growth_controls": ("arms=[folded]", "width=2", "seeds=1", "epochs=1", "images=16", "bootstrap=100"),
     "center_low_init": (
         "kernel_size=3", "seed=0,1", "training_images=500", "held_out=200", "width=4", "steps=40", "evaluate_every=10",
         "levels=[0.11,0.13,0.15]", "images=4",
