@@ -1,6 +1,6 @@
 """Write what follows from committed records, measuring nothing: ``python scripts/report.py [FOLDER]``.
 
-That is the folder's report.html and, where it is the reference, the README's claim table.
+That is the folder's report.html and, where it is the reference, the README's tables of claims and of speed.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
+from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.claims.readme import write_claims
+from experiments.claims.readme import README, with_block, write_claims
 from experiments.reference import REFERENCE
 from experiments.report.page import write_report
+from scripts.benchmarks.markdown import read, table
+
+BEGIN, END = "<!-- benchmark: written by scripts/report.py -->", "<!-- end of benchmark -->"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -26,11 +30,18 @@ def main(arguments: Sequence[str]) -> int:
         path = write_report(folder)
         print(f"report        {path} ({path.stat().st_size / 2**20:.1f} MiB)")
         if folder.resolve() == REFERENCE:
-            print(f"claim table   {write_claims()}")
+            print(f"tables        {write_claims()}")
+            write_speed(README, REFERENCE / "benchmark" / "benchmark.json")
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def write_speed(readme: Path, record: Path) -> None:
+    """Write the benchmark's table into the README."""
+    text = with_block(readme.read_text(), BEGIN, END, table(read(record)))
+    atomic_write(readme, text.encode())
 
 
 if __name__ == "__main__":

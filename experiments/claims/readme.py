@@ -25,8 +25,17 @@ def with_claims(readme: str, claims: str) -> str:
     Raises:
         InvalidInput: The marks are not there.
     """
-    before, _, rest = readme.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise InvalidInput(f"README.md lacks the marks {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{claims}\n{END}{after}"
+    return with_block(readme, BEGIN, END, claims)
+
+
+def with_block(readme: str, begin: str, end: str, text: str) -> str:
+    """Return ``readme`` with what stands between two marks replaced.
+
+    Raises:
+        InvalidInput: The marks are not there.
+    """
+    before, _, rest = readme.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise InvalidInput(f"README.md lacks the marks {begin} and {end}")
+    return f"{before}{begin}\n{text}\n{end}{after}"
