@@ -98,7 +98,7 @@ def _check_images(images: Tensor, shape: torch.Size) -> None:
         raise InvalidInput(
             f"all images must have one shape: after images of {list(shape)} came {list(images.shape[1:])}"
         )
-    if not (images.sum().isfinite() or images.isfinite().all()):  # the sum is four times faster and may overflow
+    if not (images.sum().isfinite() or images.isfinite().all()):  # a sum needs no tensor of flags, but may overflow
         raise InvalidInput("the images have values that are not finite")
 
 
