@@ -12,14 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from erf.inits import Init
-from experiments.center_low_init_study import (
-    PAPER_REDUCTION,
-    Comparison,
-    LargeReductions,
-    Study,
-    name_of,
-    percent_text,
-)
+from experiments.center_low_init_pairs import PAPER_REDUCTION, Comparison, LargeReductions
+from experiments.center_low_init_study import Study, percent_text
 from experiments.claims.row import Claim, Part, claim
 
 INIT = Init.he_normal  # the claim is decided by it; other inits are told beside
@@ -80,7 +74,7 @@ def _large_brief(large: LargeReductions) -> str:
 
 def _medians(found: Sequence[Comparison]) -> str:
     texts = (
-        f"{one.start.kernel_size}x{one.start.kernel_size} {name_of(one.start)} "
+        f"{one.start.kernel_size}x{one.start.kernel_size} {one.start.name} "
         f"{one.reduction * 100:.1f} % ({percent_text(one.interval)})"
         for one in found
     )

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from erf.inits import Init
-from experiments.center_low_init_study import PAPER_REDUCTION, Arm, Study, name_of
+from experiments.center_low_init_pairs import PAPER_REDUCTION
+from experiments.center_low_init_study import Arm, Study
 from experiments.figures.style import new_figure
 
 # Okabe & Ito (2008): the standard, then strengths in increasing order; the null is grey.
@@ -59,7 +60,7 @@ def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) ->
         style = "--" if arm.start.fresh else "-"
         for axes, name in ((accuracy, "accuracy"), (size, "erf_size")):
             curve = study.arrays[f"{name}/{arm.start.key}"].mean(0)
-            axes.plot(study.arrays["steps"], curve, style, lw=1.2, color=colour, label=name_of(arm.start))
+            axes.plot(study.arrays["steps"], curve, style, lw=1.2, color=colour, label=arm.start.name)
     for level in study.config.levels:
         accuracy.axhline(level, color="0.8", lw=0.7, zorder=0)
     accuracy.set_ylabel("accuracy")
@@ -70,7 +71,7 @@ def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) ->
     compared = [pair for pair in zip(arms, colours, strict=True) if pair[0].start != pair[0].start.standard]
     _draw_steps(steps, study, compared)
     _draw_final(final, study, compared)
-    names = [name_of(arm.start) for arm, _ in compared]
+    names = [arm.start.name for arm, _ in compared]
     for axes, words in ((steps, names), (final, [name.removeprefix("strength ") for name in names])):
         axes.set_xticks(range(len(words)), [word.replace(" ", "\n") for word in words], fontsize=7)
         axes.set_xlim(-0.5, max(len(words), 1) - 0.5)

@@ -9,7 +9,8 @@ from erf import InvalidInput
 from erf.inits import Init
 from experiments import center_low_init_study as study_module
 from experiments.center_low_init import Config, Moment, Result
-from experiments.center_low_init_study import PAPER_REDUCTION, Start, Study, gather
+from experiments.center_low_init_pairs import PAPER_REDUCTION, Start
+from experiments.center_low_init_study import Study, gather
 from experiments.claims import Verdict, center_low
 from experiments.paired import holm, sign_flip_p
 from experiments.record import Environment, read_record, write_record
