@@ -62,6 +62,11 @@ class Config(StackConfig):
         if self.runs == 1 and self.bootstrap:
             raise InvalidInput("runs=1 has no interval over runs; allowed: runs=2 or more, or bootstrap=0")
 
+    @property
+    def all_depths(self) -> tuple[int, int]:
+        """The smallest and the largest."""
+        return self.depths[0], self.depths[-1]
+
 
 @dataclass(frozen=True)
 class Point:
@@ -130,8 +135,7 @@ class Result:
     def metrics(self) -> dict[str, float]:
         """Return each kind's size at the largest depth and its exponent against the TRF over all depths."""
         sizes = {f"size_{kind}": self.of_kind(kind)[-1].size for kind in self.config.kinds}
-        whole = (self.config.depths[0], self.config.depths[-1])
-        fitted = [self.slope(kind, "size", "trf_size", whole) for kind in self.config.kinds]
+        fitted = [self.slope(kind, "size", "trf_size", self.config.all_depths) for kind in self.config.kinds]
         return sizes | {f"exponent_{slope.kind}": slope.exponent for slope in fitted if slope}
 
 
@@ -166,7 +170,7 @@ def _measure(config: Config, kind: Kind, depth: int) -> dict[str, np.ndarray]:
 
 
 def _slopes(config: Config, points: list[Point], arrays: dict[str, np.ndarray]) -> Iterator[Slope]:
-    ranges = dict.fromkeys([PAPER_DEPTHS, (DEEP, config.depths[-1]), (config.depths[0], config.depths[-1])])
+    ranges = dict.fromkeys([PAPER_DEPTHS, (DEEP, config.depths[-1]), config.all_depths])
     for kind, depths in product(config.kinds, ranges):
         chosen = [p for p in points if p.kind is kind and depths[0] <= p.depth <= depths[1]]
         if len(chosen) < 3:

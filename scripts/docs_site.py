@@ -37,6 +37,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Return a page's text as the site shows it."""
+    if CLAIMS_HERE in markdown:
+        page.meta["hide"] = ["toc"]  # the table needs its room
     text = _with_claims(markdown).replace(".ipynb)", ".md)")
     return _each_outside(text, page.file.src_uri, lambda path: relpath(path, dirname(page.file.src_uri) or "."))
 

@@ -48,7 +48,9 @@ def _draw_against_trf(axes: Axes, result: Result, y: str) -> None:
     within = [tick for tick in ticks if low <= tick <= high]
     axes.set_yticks(within, [f"{tick:g}" for tick in within])
     paper = {"size": PAPER_SIZE_SLOPE, "ratio": PAPER_RATIO_SLOPE}[y]
-    axes.set_title(f"slope over depths {PAPER_DEPTHS[0]}-{PAPER_DEPTHS[1]}; the paper: {paper}", fontsize=10)
+    first, last = _shown_depths(result)
+    own = "" if (first, last) == PAPER_DEPTHS else f" over {PAPER_DEPTHS[0]}-{PAPER_DEPTHS[1]}"
+    axes.set_title(f"slope over depths {first}-{last}; the paper{own}: {paper}", fontsize=10)
     axes.legend(fontsize=8)
 
 
@@ -60,8 +62,14 @@ def _errorbars(axes: Axes, result: Result, kind: Kind, x: np.ndarray, scale: np.
     axes.errorbar(x, sizes / scale, bars, fmt="o", ms=4, capsize=2, color=KIND_COLOURS[kind], label=label)
 
 
+def _shown_depths(result: Result) -> tuple[int, int]:
+    """Return the paper's depths, or all where those are too few for a slope."""
+    fitted = any(slope.depths == PAPER_DEPTHS for slope in result.slopes)
+    return PAPER_DEPTHS if fitted else result.config.all_depths
+
+
 def _slope_text(result: Result, kind: Kind, y: str) -> str:
-    slope = result.slope(kind, y, "trf_size", PAPER_DEPTHS)
+    slope = result.slope(kind, y, "trf_size", _shown_depths(result))
     if slope is None:
         return "no slope"
     low, high = slope.interval
