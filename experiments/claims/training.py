@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments import camvid, cifar10
-from experiments.claims.row import Claim, Part, claim
+from experiments import camvid, cifar10, growth_controls
+from experiments.claims.row import Claim, Part, claim, claim_of_runs
 from experiments.erf_in_training import Growth
+from experiments.growth_controls import Arm
 from experiments.intervals import interval_text
+from experiments.training_plan import Probe
 
 PAPER_FACTOR = camvid.PAPER_DIAMETERS[1] / camvid.PAPER_DIAMETERS[0]
 
 
-def _f3a_parts(result: cifar10.Result) -> Iterator[Part]:
+def _f3a_parts(result: cifar10.Result, wide: growth_controls.Result) -> Iterator[Part]:
     yield _growth(result)
+    yield _short_trainings(wide)
     text = f"test accuracy {result.test_accuracy:.1%} (the paper: {cifar10.PAPER_TEST_ACCURACY:.0%})"
     yield Part(f"{text}, TRF {result.theoretical_receptive_field} (the paper: {cifar10.PAPER_TRF})", None)
 
@@ -33,13 +36,21 @@ def _growth(result: Growth) -> Part:
     return Part(text, result.growth_interval[0] > 0, (result.growth_interval,))
 
 
+def _short_trainings(result: growth_controls.Result) -> Part:
+    """Tell how far other, shorter trainings of the same network come; too short to decide the claim."""
+    config, outcome = result.config, result.outcome(Arm.batch_norm, Probe.images)
+    interval = outcome.growth_interval
+    spread = f" ({interval_text(interval, 1)})" if interval else ""
+    text = f"{config.seeds} trainings of {config.epochs} epochs at width {config.width}: {outcome.growth:.1f}{spread}"
+    return Part(text, None, (interval,) if interval else ())
+
+
 CLAIMS: tuple[Claim, ...] = (
-    claim(
+    claim_of_runs(
         "F3a",
         "CIFAR-10 ResNet, 17 blocks: the ERF grows markedly in training",
         "ERF size of the mean_abs map over held-out images, after less before; paired over images",
-        "cifar10",
-        cifar10.Result,
+        {"cifar10": cifar10.Result, "growth_controls_wide": growth_controls.Result},
         _f3a_parts,
     ),
     claim(
