@@ -165,7 +165,7 @@ def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, monkeyp
     assert list(said) == [row.id for row in rows()]
     assert said["R1"] == "agrees   reproduced both times; nothing random to compare"
     assert said["T4"] == ("agrees   reproduced both times; the one difference is 0.00 of its 95 % margin (p = 1.000)")
-    assert said["F3a"] == "-        not measured both times: cifar10"
+    assert said["F3a"] == "-        not measured both times: cifar10, growth_controls_wide"
     assert {id for id, line in said.items() if line.startswith("agrees")} == {"T1", "T2", "T4", "R1"}
     path = tmp_path / "exact_theory" / "result.json"
     record = json.loads(path.read_text())
