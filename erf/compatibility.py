@@ -197,7 +197,7 @@ def _mean_scores(
     found: list[Crop] = []
     count = 0
     with measuring(network, Mode.eval), ExitStack() as folding:
-        for first, batch in batches(network, images, BATCH, first=0):
+        for first, batch in batches(network, images, BATCH, first=0, joined=True):
             _check_two_axes(batch)
             if not count:
                 passed, found = _crops(network, batch, names)

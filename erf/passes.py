@@ -56,10 +56,14 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 
 
 def batches(
-    network: nn.Module, images: Tensor | Iterable[Any], batch_size: int, first: int
+    network: nn.Module, images: Tensor | Iterable[Any], batch_size: int, first: int, joined: bool = False
 ) -> Iterator[tuple[int, Tensor]]:
-    """Yield the number of each batch's first image, and the batch as the network takes it; refuse bad images."""
-    return _uploaded(_checked_batches(images, batch_size, first), network)
+    """Yield the number of each batch's first image, and the batch as the network takes it; refuse bad images.
+
+    A batch holds no more than ``batch_size`` images; smaller ones are put together if they shall be ``joined``.
+    """
+    checked = _checked_batches(images, batch_size, first)
+    return _uploaded(_joined(checked, batch_size) if joined else checked, network)
 
 
 def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
@@ -78,6 +82,22 @@ def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int
         for batch in whole.split(batch_size) if len(whole) else ():
             yield first, batch
             first += len(batch)
+
+
+def _joined(checked: Iterator[tuple[int, Tensor]], batch_size: int) -> Iterator[tuple[int, Tensor]]:
+    """Put together what follows one another, as long as it is not too many images, nor of different kinds."""
+    waiting: list[Tensor] = []
+    start = 0
+    for first, batch in checked:
+        kinds = {(each.dtype, each.device) for each in (*waiting[:1], batch)}
+        if waiting and (first + len(batch) - start > batch_size or len(kinds) > 1):
+            yield start, torch.cat(waiting)
+            waiting = []
+        if not waiting:
+            start = first
+        waiting.append(batch.clone())  # whoever gives it may fill it anew
+    if waiting:
+        yield start, torch.cat(waiting)
 
 
 def _images_of(batch: object) -> Tensor:
