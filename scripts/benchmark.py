@@ -15,11 +15,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
 
-import msgspec
 import torch
-from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
@@ -29,7 +26,8 @@ from erf.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
 from experiments.record import Environment
 from experiments.stacks import require_at_least, require_increasing
-from scripts.benchmarks.case import Case, Disagreement, Report, time_in_turns
+from scripts.benchmarks.case import Case, Report, time_in_turns
+from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
 from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.stacks import time_stack, with_memory
 from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
@@ -46,27 +44,11 @@ CAPTION = (
 
 def main(arguments: Sequence[str]) -> int:
     """Time all cases, print their table and, with ``--output``, write them; return the exit code."""
-    try:
-        _benchmark(_options(arguments))
-    except (InvalidInput, Disagreement, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
-    return 0
-
-
-class Parser(argparse.ArgumentParser):
-    """One whose errors are of the user's input."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise InvalidInput."""
-        raise InvalidInput(message)
+    return exit_code(lambda: _benchmark(_options(arguments)))
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(description=(__doc__ or "").partition(":")[0])
+    parser = timing_parser(__doc__, repetitions=7)
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 20, 40], help="of the stacks, increasing")
     parser.add_argument("--channels", type=int, default=16, help="of every layer")
     parser.add_argument("--runs", type=int, default=20, help="draws of weights and inputs for each map")
@@ -74,8 +56,6 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--large", type=int, default=1024, help="pixels a side of ResNet-50's images, where crops help")
     parser.add_argument("--small", type=int, default=224, help="pixels a side of those that its TRF exceeds")
     parser.add_argument("--images", type=int, default=4, help="images for each of ResNet-50's maps")
-    parser.add_argument("--repetitions", type=int, default=7, help="of each timing; the median counts")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     parser.add_argument("--output", type=Path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
     require_increasing("depths", options.depths, least=1)
@@ -97,7 +77,7 @@ def _benchmark(options: argparse.Namespace) -> None:
     start, environment = time.monotonic(), Environment.now("cpu")
     cases = list(_measure_cases(options, environment))
     report = Report(replace(environment, seconds=time.monotonic() - start), cases)
-    Console(width=None if sys.stdout.isatty() else 160).print(_table(report))
+    print_tables(_table(report))
     if options.output:
         atomic_write(options.output, to_json(report))
         print(f"benchmark     {options.output}")
@@ -120,11 +100,6 @@ def _time_theory(repetitions: int, environment: Environment) -> Case:
     exact = partial(theory.influence_map, [ConvLayer(3)] * THEORY_DEPTH)
     exact()
     return Case.of(f"exact theory, depth {THEORY_DEPTH}, 3x3", time_in_turns([exact], repetitions), environment)
-
-
-def to_json(report: Any) -> bytes:
-    """Return a dataclass as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
 def _table(report: Report) -> Table:

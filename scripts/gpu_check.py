@@ -26,7 +26,7 @@ from erf.stack_influence import stack_moments
 from experiments import erf_growth
 from experiments.logbook import Logbook
 from experiments.record import ROOT, Environment
-from scripts.benchmark import to_json
+from scripts.benchmarks.command import exit_code, to_json
 from scripts.benchmarks.memory import in_fresh_process, resident_peak
 from scripts.benchmarks.stacks import LINEAR_TOLERANCE, RELU_TOLERANCE, max_relative_difference, relative_l2
 
@@ -89,19 +89,16 @@ class Report:
 
 def main(arguments: Sequence[str]) -> int:
     """Check the GPU, if there is one, and write the record if all comparisons pass; return the exit code."""
-    try:
-        if arguments:
-            raise InvalidInput(f"argument {arguments[0]!r} is unknown; none is needed")
-        if not torch.cuda.is_available():
-            print("no GPU here: nothing checked")
-            return 0
-        return conclude(check(GPU, erf_growth.Config(), DEPTHS), RECORD)
-    except (InvalidInput, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
+    return exit_code(lambda: _check_gpu(arguments))
+
+
+def _check_gpu(arguments: Sequence[str]) -> int:
+    if arguments:
+        raise InvalidInput(f"argument {arguments[0]!r} is unknown; none is needed")
+    if not torch.cuda.is_available():
+        print("no GPU here: nothing checked")
+        return 0
+    return conclude(check(GPU, erf_growth.Config(), DEPTHS), RECORD)
 
 
 def check(device: str, config: erf_growth.Config, depths: Sequence[int]) -> Report:

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich.console import Console
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
@@ -22,7 +21,7 @@ from erf.atomic_file import atomic_write
 from experiments.figures.style import new_figure
 from experiments.record import Environment, write_figure
 from experiments.stacks import require_at_least
-from scripts.benchmark import Parser, to_json
+from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
 from scripts.benchmarks.cost_model import Constants, Prediction, Study, check
 from scripts.benchmarks.growth import Curve, Side, Sizes, measure_growth
 
@@ -48,27 +47,20 @@ class Report:
 
 def main(arguments: Sequence[str], sizes: Sizes | None = None, sides: tuple[int, int] = (SIDE, LARGE)) -> int:
     """Measure, print the tables and, with ``--output``, write them and the figure; return the exit code."""
-    try:
-        options = _options(arguments)
-        report = _measure(options, sizes or Sizes(), sides)
-        Console(width=None if sys.stdout.isatty() else 160).print(*_tables(report))
-        if options.output:
-            atomic_write(options.output / "scaling.json", to_json(report))
-            write_figure(options.output / "scaling", draw(report.curves))
-            print(f"scaling       {options.output / 'scaling.json'}")
-    except (InvalidInput, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
-    return 0
+    return exit_code(lambda: _scale(_options(arguments), sizes or Sizes(), sides))
+
+
+def _scale(options: argparse.Namespace, sizes: Sizes, sides: tuple[int, int]) -> None:
+    report = _measure(options, sizes, sides)
+    print_tables(*_tables(report))
+    if options.output:
+        atomic_write(options.output / "scaling.json", to_json(report))
+        write_figure(options.output / "scaling", draw(report.curves))
+        print(f"scaling       {options.output / 'scaling.json'}")
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(description=(__doc__ or "").partition(":")[0])
-    parser.add_argument("--repetitions", type=int, default=3, help="of each timing; the median counts")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
+    parser = timing_parser(__doc__, repetitions=3)
     parser.add_argument(
         "--output", type=Path, help="the folder to write scaling.json, scaling.png and scaling.svg into"
     )

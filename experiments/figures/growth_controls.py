@@ -45,7 +45,6 @@ def draw(result: Result) -> Figure:
     axes[0, 1].sharey(axes[0, 0])
     _draw_accuracies(axes[1, 0], result)
     _draw_growth(axes[1, 1], result)
-    axes[1, 0].legend(fontsize=7)
     maps = bottom.subplots(2, len(result.config.arms), squeeze=False)
     for column, arm in zip(maps.T, result.config.arms, strict=True):
         for one, when in zip(column, ("before", "after"), strict=True):
@@ -95,7 +94,8 @@ def _draw_accuracies(axes: Axes, result: Result) -> None:
     for arm in result.config.arms:
         _draw_curves(axes, result, arm, [one.accuracies for one in result.of_arm(arm)])
     axes.set_ylabel("validation accuracy")
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, 1)
+    axes.legend(fontsize=6.5, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)  # over no data
 
 
 def _broken(label: str) -> str:

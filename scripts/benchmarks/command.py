@@ -1,0 +1,52 @@
+"""What the commands that measure have in common: their arguments, their errors and how their reports are written."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import msgspec
+from rich.console import Console, RenderableType
+
+from erf import InvalidInput
+from scripts.benchmarks.case import Disagreement
+
+
+class Parser(argparse.ArgumentParser):
+    """One whose errors are of the user's input."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InvalidInput."""
+        raise InvalidInput(message)
+
+
+def timing_parser(script: str | None, repetitions: int) -> Parser:
+    """Return a parser for a script with this docstring, with what every timing has: repetitions and threads."""
+    parser = Parser(description=(script or "").partition(":")[0])
+    parser.add_argument("--repetitions", type=int, default=repetitions, help="of each timing; the median counts")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
+    return parser
+
+
+def exit_code(measure: Callable[[], int | None]) -> int:
+    """Return what ``measure`` returns, 0 for None; 1 or 130 and one line on stderr where it fails or is interrupted."""
+    try:
+        return measure() or 0
+    except (InvalidInput, Disagreement, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
+
+
+def print_tables(*tables: RenderableType) -> None:
+    """Print tables as wide as the terminal, or wide enough for a file."""
+    Console(width=None if sys.stdout.isatty() else 160).print(*tables)
+
+
+def to_json(report: Any) -> bytes:
+    """Return a dataclass as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"

@@ -1,0 +1,34 @@
+import pytest
+
+from erf import InvalidInput
+from scripts.benchmarks.case import Disagreement
+from scripts.benchmarks.command import exit_code
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_measurement_that_ends_says_its_exit_code(code, capsys):
+    assert exit_code(lambda: code) == code
+    assert exit_code(lambda: None) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (InvalidInput("runs=0: no"), 1, "error: runs=0: no\n"),
+        (Disagreement("the maps differ"), 1, "error: the maps differ\n"),
+        (OSError("disk full"), 1, "error: disk full\n"),
+        (KeyboardInterrupt(), 130, "interrupted; nothing was written\n"),
+    ],
+)
+def test_what_stops_a_measurement_is_one_line(error, code, line, capsys):
+    def measure():
+        raise error
+
+    assert exit_code(measure) == code
+    assert capsys.readouterr().err == line
+
+
+def test_a_mistake_in_the_code_is_not_hidden():
+    with pytest.raises(ZeroDivisionError):
+        exit_code(lambda: 1 // 0)
