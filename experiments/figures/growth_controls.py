@@ -45,7 +45,8 @@ def draw(result: Result) -> Figure:
     axes[0, 1].sharey(axes[0, 0])
     _draw_accuracies(axes[1, 0], result)
     _draw_growth(axes[1, 1], result)
-    maps = bottom.subplots(2, len(result.config.arms), squeeze=False)
+    count = len(result.config.arms)
+    maps = bottom.subplots(*((2, count) if count > 1 else (1, 2)), squeeze=False).reshape(2, count)
     for column, arm in zip(maps.T, result.config.arms, strict=True):
         for one, when in zip(column, ("before", "after"), strict=True):
             show_map(one, result.arrays[f"{arm}/images/{when}"].astype(np.float32))
