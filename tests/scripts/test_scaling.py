@@ -14,7 +14,7 @@ from scripts.benchmarks.cost_model import Constants, NetworkMap, StackMap, predi
 from scripts.benchmarks.limit import useful_operations
 from scripts.benchmarks.stacks import measure_ours
 
-TOY = growth.Sizes(depths=(1, 2, 3), runs=(1, 2, 4), sides=(64, 96, 128))
+TOY = growth.Sizes(depths=(1, 2, 3), runs=(1, 2, 4), sides=(32, 48, 64))
 
 
 @pytest.fixture(autouse=True)
@@ -42,14 +42,14 @@ def small_networks(monkeypatch):
 
 @pytest.mark.usefixtures("small_networks")
 def test_the_files_have_every_curve_and_every_prediction(tmp_path, capsys):
-    assert scaling.main(["--repetitions", "1", "--output", str(tmp_path)], TOY, (64, 96)) == 0
+    assert scaling.main(["--repetitions", "1", "--output", str(tmp_path)], TOY, (32, 48)) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"scaling.json", "scaling.png", "scaling.svg"}
     report = json.loads((tmp_path / "scaling.json").read_text())
     assert [(curve["quantity"], curve["values"]) for curve in report["curves"]] == [
         ("depth", [1, 2, 3]),
         ("depth", [1, 2, 3]),
         ("runs", [1, 2, 4]),
-        ("pixels a side", [64, 96, 128]),
+        ("pixels a side", [32, 48, 64]),
     ]
     for curve in report["curves"]:
         for side in (curve["ours"], curve["theirs"]):
@@ -62,7 +62,7 @@ def test_the_files_have_every_curve_and_every_prediction(tmp_path, capsys):
     assert report["study"]["gpu_hours"] == pytest.approx(8 * report["study"]["eight_gpus_hours"])
     assert report["study"]["operations"] == pytest.approx(report["study"]["gpu_hours"] * 3600 * cost_model.GPU_RATE)
     printed = capsys.readouterr().out
-    assert "ResNet-101, 64 px, layer4" in printed
+    assert "ResNet-101, 32 px, layer4" in printed
     assert "1000 networks" in printed
 
 
