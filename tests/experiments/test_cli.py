@@ -140,6 +140,7 @@ def test_a_bug_keeps_its_traceback_and_an_absent_device_leaves_no_folder(capsys,
     assert list(FOLDERS.iterdir()) == []
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
     slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,20,30,40]", "channels=8"]
     with subprocess.Popen(
@@ -163,7 +164,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
     assert "going on:" in capsys.readouterr().out
     assert main([*slow, "hydra.run.dir=uninterrupted"]) == 0
     (reference,) = Path("uninterrupted").iterdir()
-    for name in ("result.json", "arrays.npz", "erf_growth.svg"):
+    for name in ("result.json", "arrays.npz"):
         assert (folder / name).read_bytes() == (reference / name).read_bytes()
     assert {path.name for path in folder.iterdir()} == {path.name for path in reference.iterdir()}
 

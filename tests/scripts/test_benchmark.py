@@ -46,12 +46,19 @@ def small_resnet(monkeypatch):
     monkeypatch.setattr(benchmark, "time_resnet50", resnet50_cases)
 
 
+@pytest.fixture
+def small_product(monkeypatch):
+    """Multiply smaller matrices for the machine's limit."""
+    monkeypatch.setattr(limit, "SIDE", 256)
+    monkeypatch.setattr(limit.MatrixProduct, "operations", 2 * 256**3)
+
+
 def resnet50_cases(large, small, images, repetitions, environment):
     yield Case.of(f"{large} {small} {images}", [[1.0], [2.0]], environment)
 
 
 @pytest.fixture
-def no_processes(monkeypatch):
+def no_processes(monkeypatch, small_product):
     """Measure no memory, which takes a new process each time."""
     monkeypatch.setattr(stacks, "stack_peak", lambda *_: 12.0)
 
