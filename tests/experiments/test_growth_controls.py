@@ -8,6 +8,7 @@ import pytest
 from erf import InvalidInput
 from erf.networks import cifar_resnet
 from experiments import growth_controls, growth_controls_study
+from experiments.figures.growth_controls import draw
 from experiments.growth_controls import Arm, Config, _config_of
 from experiments.intervals import mean_interval
 from experiments.training_plan import Labels, Probe
@@ -94,6 +95,15 @@ def test_runs_of_some_arms_each_are_gathered_into_one_of_all(trained):
     wider = replace(second, config=replace(second.config, width=3))
     with pytest.raises(InvalidInput, match="runs differ in width; a study varies arms alone"):
         growth_controls_study.gather([first, wider])
+
+
+def test_the_legend_covers_no_data(trained):
+    figure = draw(trained)
+    figure.draw_without_rendering()
+    (axes,) = (axes for axes in figure.axes if axes.get_ylabel() == "validation accuracy")
+    legend = axes.get_legend().get_window_extent()
+    assert axes.get_ylim() == (0, 1)
+    assert not any(one.get_window_extent().overlaps(legend) for one in figure.axes)
 
 
 def test_a_training_does_not_depend_on_the_others_of_its_run(trained):
