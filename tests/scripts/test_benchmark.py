@@ -32,14 +32,6 @@ FIELDS = NUMBERS | {
 
 
 @pytest.fixture(autouse=True)
-def threads():
-    """Give back the process's threads, which main sets."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
 def small_resnet(monkeypatch):
     """Trace a smaller network of the same kind; the cases of ResNet-50 have tests of their own."""
     monkeypatch.setattr(torchvision.models, "resnet152", torchvision.models.resnet18)
@@ -204,28 +196,6 @@ def test_receptive_fields_that_differ_are_told(monkeypatch, capsys):
     monkeypatch.setattr(Extent, "through", lambda extent, _: extent)
     assert benchmark.main(TOY) == 1
     assert "TRF of ResNet-152" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["--threads", "0"], "threads=0"),
-        (["--runs", "0"], "runs=0"),
-        (["--channels", "-1"], "channels=-1"),
-        (["--repetitions", "0"], "repetitions=0"),
-        (["--threads", "many"], "--threads"),
-        (["--depths", "5", "3"], "depths=[5, 3]"),
-        (["--output", "missing/benchmark.json"], "missing/benchmark.json"),
-        (["--output", "."], "output=."),
-        (["--nothing"], "--nothing"),
-    ],
-)
-def test_bad_input_is_one_line(arguments, named, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert benchmark.main(arguments) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert named in line
 
 
 @pytest.mark.usefixtures("no_processes")

@@ -18,14 +18,6 @@ TOY = growth.Sizes(depths=(1, 2, 3), runs=(1, 2, 4), sides=(32, 48, 64))
 
 
 @pytest.fixture(autouse=True)
-def threads():
-    """Give back the process's threads, which main sets."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
 def no_processes(monkeypatch):
     """Measure no memory, which takes a new process each time."""
     monkeypatch.setattr(growth, "peak_alone", lambda *_: 12.0)
@@ -99,23 +91,6 @@ def test_operations_are_those_of_the_crop():
         network(image)
     assert of_trf == 2 * forward.get_total_flops()
     assert large == of_trf
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["--repetitions", "0"], "repetitions=0"),
-        (["--threads", "0"], "threads=0"),
-        (["--output", "missing"], "output=missing"),
-        (["--nothing"], "--nothing"),
-    ],
-)
-def test_bad_input_is_one_line(arguments, named, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert scaling.main(arguments) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ")
-    assert named in line
 
 
 def test_both_ways_measure_the_same():
