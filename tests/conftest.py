@@ -1,5 +1,7 @@
 """Settings of all tests."""
 
+import gc
+
 import pytest
 import torch
 
@@ -7,6 +9,11 @@ from experiments.report import pictures
 
 # The tests' tensors are small: threads would spend longer waiting for each other than computing.
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the millions of objects that all the imported packages and tests are."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
