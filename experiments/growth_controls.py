@@ -172,9 +172,7 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result | None:
         config=replace(config, data_dir=Config.data_dir, fresh=False),  # they say where, not what
         trainings=tuple(trainings),
         outcomes=tuple(_outcome(arm, probe, trainings) for arm, probe in product(config.arms, Probe)),
-        arrays={
-            name: shown(np.stack(found).mean(0, dtype=np.float64, keepdims=True))[0] for name, found in maps.items()
-        },
+        arrays={name: _mean_map(found) for name, found in maps.items()},
     )
 
 

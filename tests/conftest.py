@@ -1,6 +1,37 @@
 """Settings of all tests."""
 
+import gc
+
+import pytest
 import torch
+
+from experiments.report import pictures
 
 # The tests' tensors are small: threads would spend longer waiting for each other than computing.
 torch.set_num_threads(1)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the millions of objects that all the imported packages and tests are."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_pictures():
+    """Compress a report's pictures less, which changes no pixel."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "EFFORT", 0)
+        yield
+
+
+@pytest.fixture
+def empty_figures(monkeypatch):
+    """Let a run write and log empty figures: drawing takes most of a small run's time."""
+    from matplotlib.figure import Figure
+
+    from experiments import cli
+    from experiments.logbook import Logbook
+    from experiments.record import write_figure
+
+    monkeypatch.setattr(cli, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
+    monkeypatch.setattr(Logbook, "figure", lambda *_: None)

@@ -67,8 +67,9 @@ class Section:
 def section(folder: Path, name: str, command: str) -> Section:
     """Return what the page shows of the run or study ``name``, whose record ``command`` left in ``folder/name``."""
     record = folder / name
+    of_runs = load(experiment_of(name))
     study = load_study(experiment_of(name)) if name in STUDIES else None
-    experiment = study or load(experiment_of(name))
+    experiment = study or of_runs
     if not is_complete(record):
         return Section(name, experiment, command, (f"its record is missing: {name}/{RESULT}",))
     try:
@@ -89,7 +90,7 @@ def section(folder: Path, name: str, command: str) -> Section:
         numbers=as_text(experiment.summary(result)),
         pictures=tuple(_pictures(record, experiment, folder)),
         environment=environment,
-        maps=None if study else maps.pack(result),  # its arrays are curves
+        maps=maps.pack(result) if experiment.Result is of_runs.Result else None,  # a study's own arrays are curves
         digest=hashlib.sha256((record / RESULT).read_bytes()).hexdigest(),
         files=_files(record),
     )

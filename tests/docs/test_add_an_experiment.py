@@ -55,24 +55,38 @@ def run(folder, *command):
     return done.stdout
 
 
-def test_the_experiment_of_the_page_runs_and_leaves_the_record_that_theory_predicts(copy):
-    sizes, trf_size = [3, 5], 9
-    settings = [f"kernel_sizes={sizes}".replace(" ", ""), f"trf_size={trf_size}", "runs=100", "bootstrap=50"]
-    printed = run(copy, "run.py", "experiment=equal_field", *settings)
+SIZES, TRF_SIZE = [3, 5], 9
+RUN = ["experiment=equal_field", "kernel_sizes=[3,5]", f"trf_size={TRF_SIZE}", "runs=100", "bootstrap=50"]
+TESTS_OF_IT = ["-q", "-k", "equal_field or tried_here"]
+TESTS_OF_IT += [f"tests/experiments/test_{name}.py" for name in ("equal_field", "experiments")]
+# Both in one process, as it takes seconds to begin; pytest comes first, as it wants to import the modules itself.
+TEST_AND_RUN = f"""
+import sys, pytest
+code = pytest.main({TESTS_OF_IT})
+from experiments.cli import main
+sys.exit(code or main({RUN}))
+"""
+
+
+@pytest.fixture(scope="module")
+def printed(copy):
+    """What the tests of the page's experiment, and then a run of it, print."""
+    return run(copy, "-c", TEST_AND_RUN)
+
+
+def test_the_experiment_of_the_page_runs_and_leaves_the_record_that_theory_predicts(copy, printed):
     (folder,) = (copy / "results" / "runs" / "equal_field").iterdir()
     assert str(folder.relative_to(copy) / "result.json") in printed
     record = json.loads((folder / "result.json").read_text())
     assert [point["depth"] for point in record["points"]] == [4, 2]
-    for kernel_size, point in zip(sizes, record["points"], strict=True):
-        expected = math.sqrt((trf_size - 1) * (kernel_size + 1) / 12)
+    for kernel_size, point in zip(SIZES, record["points"], strict=True):
+        expected = math.sqrt((TRF_SIZE - 1) * (kernel_size + 1) / 12)
         assert point["predicted_sigma"] == pytest.approx(expected, rel=1e-12)
         assert point["sigma"] == pytest.approx(expected, rel=0.05)
     assert (folder / "equal_field.png").stat().st_size > 10_000
 
 
-def test_the_experiment_of_the_page_passes_its_own_test_and_those_of_every_experiment(copy):
-    files = [f"tests/experiments/test_{name}.py" for name in ("equal_field", "experiments")]
-    printed = run(copy, "-m", "pytest", "-q", "-k", "equal_field or tried_here", *files)
+def test_the_experiment_of_the_page_passes_its_own_test_and_those_of_every_experiment(printed):
     assert int(re.search(r"(\d+) passed", printed)[1]) >= 10
     assert "skipped" not in printed
 

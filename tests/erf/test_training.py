@@ -32,7 +32,6 @@ from tests.erf.toy_training import (
     ToyBatches,
     accuracy,
     checkpoint,
-    in_two_processes,
     run_toy,
     sgd,
     toy_network,
@@ -362,8 +361,8 @@ def test_progress_is_shown_for_what_is_left_of_an_epoch(fabric, tmp_path):
     assert shown == [("epoch 2 of 3", STEPS - 2), ("epoch 3 of 3", STEPS)]
 
 
-def test_two_processes_agree_with_each_other_and_with_one(fabric, tmp_path):
-    found = launch(make_fabric(CPU, processes=2), in_two_processes, tmp_path)
+def test_two_processes_agree_with_each_other_and_with_one(two_processes, fabric, tmp_path):
+    found, _ = two_processes
     assert found["same"]
     assert found["resumed"] == found["weights"]
     assert found["resumed_history"] == found["history"]

@@ -93,6 +93,7 @@ def test_what_cannot_be_run_is_one_line_and_touches_no_record(arguments, parts, 
     assert files(measured) == before
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_an_even_kernel_is_legal(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main([*SMALL, "kernel_size=2"]) == 0
@@ -104,6 +105,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys)
     assert "file/runs: Not a directory" in the_one_line(capsys, [*SMALL, "hydra.run.dir=file/runs"])
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_damaged_record_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(SMALL) == 0
@@ -113,7 +115,7 @@ def test_a_damaged_record_is_named(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("limit", [1_000, 10_000, 20_000], ids="{} bytes".format)
-def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monkeypatch, capsys):
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monkeypatch, capsys, request):
     """Files may not grow beyond a limit: writing fails there, as on a full disk, first at one file, then another."""
     monkeypatch.chdir(tmp_path)
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
@@ -126,6 +128,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monk
     assert line.endswith(": File too large")
     assert not list(tmp_path.rglob("result.json"))
     assert not list(tmp_path.rglob("*.part"))
+    request.getfixturevalue("empty_figures")
     assert main(SMALL) == 0
 
 

@@ -33,6 +33,7 @@ from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
 
 IMAGES, EPOCHS, CALIBRATION = 4, 3, 2
+LAYERS = ("stem", "blocks.4", "top")
 SETTINGS = {
     "partial_data": True, "width": 2, "epochs": EPOCHS, "batch_size": 10, "images": IMAGES, "grid": 2, "bootstrap": 50,
     "calibration": CALIBRATION, "statistic": Statistic.rms, "seed": 3,
@@ -47,6 +48,14 @@ def config_of(**changes):
 @pytest.fixture(scope="module")
 def data():
     return cifar10_data.load(toy_data(), partial=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_layers():
+    """Measure three of the network's layers, as each takes as long as an epoch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CifarResNet, "layers", LAYERS)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -105,8 +114,8 @@ def test_every_layers_middle_unit_is_measured(when, trained, data):
     config = result.config
     network = initial_network(config, data) if when == "before" else best_network(trained)
     images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))
-    assert [layer.layer for layer in result.layers] == list(CifarResNet.layers)
-    assert [layer.trf_size for layer in result.layers] == [3, *range(7, 72, 4), 73]
+    assert [layer.layer for layer in result.layers] == list(LAYERS)
+    assert [layer.trf_size for layer in result.layers] == [3, 23, 73]
     for index, layer in enumerate(result.layers):
         seed = derive(config.seed, SIGNS)
         imap = effective_receptive_field(network, images, layer.layer, None, config.statistic, config.aggregation, seed)

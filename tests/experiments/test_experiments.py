@@ -14,7 +14,10 @@ from rich.console import Console
 
 from erf import InvalidInput, fit_gaussian
 from erf.inits import Init
+from erf.networks import camvid_frontend, cifar_resnet
 from erf.networks.attention_stack import Block
+from erf.networks.camvid_frontend import CamvidFrontend
+from erf.networks.cifar_resnet import CifarResNet
 from erf.networks.conv_stack import Dropout
 from erf.seeds import derive
 from erf.statistic import Statistic
@@ -97,6 +100,17 @@ def test_every_experiment_is_tried_here():
     assert set(TOY) == set(experiment_names())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_layers():
+    """Train shallower networks, and measure few of their layers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(camvid_frontend, "BLOCKS", (1, 1, 1, 1))
+        patch.setattr(CamvidFrontend, "layers", ("stem", "stage2.0", "stage4.1"))
+        patch.setattr(cifar_resnet, "BLOCKS", 4)
+        patch.setattr(CifarResNet, "layers", ("stem", "blocks.1", "top"))
+        yield
+
+
 @pytest.fixture(params=sorted(TOY))
 def experiment(request):
     return load(request.param)
@@ -146,19 +160,18 @@ def drawn(figure):
     ]
 
 
-def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(experiment):
-    (first, _), second, other = toy_result(experiment.name), toy_run(experiment), toy_run(experiment, seed=1)
-    assert first.metrics() == second.metrics()
-    assert first.metrics() != other.metrics()
+def test_another_seed_gives_other_numbers(experiment):
+    assert toy_run(experiment, seed=1).metrics() != toy_result(experiment.name)[0].metrics()
 
 
-def test_a_run_that_goes_on_equals_an_uninterrupted_one(experiment):
+def test_the_same_seed_gives_the_same_numbers_also_to_a_run_that_goes_on(experiment):
     expected, whole = toy_result(experiment.name)
-    first = dict(list(whole.kept.items())[:1])
-    resumed = toy_run(experiment, ListLogbook(first))
-    assert resumed.metrics() == expected.metrics()
-    for name, values in expected.arrays.items():
-        np.testing.assert_array_equal(resumed.arrays[name], values)
+    points = list(whole.kept)
+    for done in [points[:1], points[1:]] if points else [[]]:  # each point is measured again once
+        resumed = toy_run(experiment, ListLogbook({name: whole.kept[name] for name in done}))
+        assert resumed.metrics() == expected.metrics()
+        for name, values in expected.arrays.items():
+            np.testing.assert_array_equal(resumed.arrays[name], values)
 
 
 def test_its_yaml_composes_to_its_config(experiment):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from erf import InvalidInput
+from erf.networks import cifar_resnet
 from experiments import growth_controls, growth_controls_study
+from experiments.figures.growth_controls import draw
 from experiments.growth_controls import Arm, Config, _config_of
 from experiments.intervals import mean_interval
 from experiments.training_plan import Labels, Probe
@@ -17,6 +19,14 @@ SETTINGS = {
     "partial_data": True, "data_dir": str(toy_data()), "width": 2, "epochs": 1, "batch_size": 25, "images": 2,
     "bootstrap": 20, "calibration": 1,
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shallow():
+    """Train networks of fewer blocks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cifar_resnet, "BLOCKS", 6)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -49,13 +59,13 @@ def test_images_and_noise_give_different_sizes(trained):
 
 
 def test_outcomes_are_over_the_trainings(trained):
-    outcome = trained.outcome(Arm.folded, Probe.images)
-    growth = [course.growth for course in of(trained, Arm.folded, Probe.images)]
+    outcome = trained.outcome(Arm.batch_norm, Probe.images)
+    growth = [course.growth for course in of(trained, Arm.batch_norm, Probe.images)]
     assert growth[0] != growth[1]
     assert outcome.growth == pytest.approx(np.mean(growth))
     assert outcome.growth_interval == mean_interval(growth)
     assert outcome.growth == pytest.approx(outcome.after - outcome.before)
-    for course in of(trained, Arm.folded, Probe.images):
+    for course in of(trained, Arm.batch_norm, Probe.images):
         assert course.growth == course.sizes[-1] - course.sizes[0]
         assert course.growth_interval[0] <= course.growth_interval[1]
 
@@ -85,6 +95,15 @@ def test_runs_of_some_arms_each_are_gathered_into_one_of_all(trained):
     wider = replace(second, config=replace(second.config, width=3))
     with pytest.raises(InvalidInput, match="runs differ in width; a study varies arms alone"):
         growth_controls_study.gather([first, wider])
+
+
+def test_the_legend_covers_no_data(trained):
+    figure = draw(trained)
+    figure.draw_without_rendering()
+    (axes,) = (axes for axes in figure.axes if axes.get_ylabel() == "validation accuracy")
+    legend = axes.get_legend().get_window_extent()
+    assert axes.get_ylim() == (0, 1)
+    assert not any(one.get_window_extent().overlaps(legend) for one in figure.axes)
 
 
 def test_a_training_does_not_depend_on_the_others_of_its_run(trained):

@@ -326,6 +326,7 @@ def folders():
     return sorted(path.name for path in Path("results/runs/measure").iterdir())
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_changed_file_is_measured_anew_and_an_equal_one_is_not(elsewhere, capsys):
     path = elsewhere / "net.py"
     path.write_text(Path(FILE).read_text())
@@ -343,6 +344,7 @@ def test_a_changed_file_is_measured_anew_and_an_equal_one_is_not(elsewhere, caps
     assert "there is no file net.py" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_changed_weights_and_pictures_are_measured_anew(pictures, elsewhere):
     command = [*own("make", "[7]"), f"images={pictures}", "weights=w.pt"]
     torch.save(toy_networks.make().state_dict(), "w.pt")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments import growth_controls
 from experiments.claims import rows
 from experiments.exact_theory import Result
 from experiments.record import ROOT, Environment, read_environment, read_record
@@ -18,6 +19,7 @@ from experiments.reference import REFERENCE, command
 from experiments.report import maps, pictures, provenance
 from experiments.report.page import COMMANDS, claim_rows, render
 from experiments.report.section import section
+from experiments.training_plan import Probe
 from scripts import report
 
 LARGEST = 5 * 2**20  # bytes of the page
@@ -205,6 +207,18 @@ def test_maps_before_and_after_a_training_stand_beside_each_other():
     assert one.maps
     assert {shown.key: shown.beside for shown in one.maps.maps} == {"before": "after", "after": "before"}
     assert "of one training" in one.caption
+
+
+def test_a_study_shows_the_maps_of_all_its_runs():
+    result = read_record(REFERENCE / "growth_controls", growth_controls.Result)
+    one = told(REFERENCE, "growth_controls")
+    assert one.maps
+    assert {shown.key: shown.beside for shown in one.maps.maps} == {
+        f"{arm}/{probe}/{moment}": f"{arm}/{probe}/{other}"
+        for arm in result.config.arms
+        for probe in Probe
+        for moment, other in (("before", "after"), ("after", "before"))
+    }
 
 
 def test_packed_values_are_right_to_four_per_mille():

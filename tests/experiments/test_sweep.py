@@ -15,7 +15,7 @@ SWEEPS = Path("results", "sweeps", "erf_growth")
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
+def elsewhere(tmp_path, monkeypatch, empty_figures):
     """Run in an empty folder; main changes the process's arguments and environment, which end with the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["run.py"])

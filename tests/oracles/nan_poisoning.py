@@ -7,6 +7,7 @@ is found is the hull of the pixels *of this image* that the unit reads, that is 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +16,25 @@ Box = tuple[tuple[int, int], ...]
 Probe = Callable[[Tensor], Tensor]
 
 
+class _Reached(Exception):
+    """A layer has its values: the rest of the network, often its largest part, need not be computed."""
+
+
 def values_at(network: nn.Module, layer: str | None, place: Sequence[int | slice]) -> Probe:
-    """Return the function from an image to the layer's values at ``place``, an index into its output."""
+    """Return the function from an image to the values at ``place``, an index into the layer's first output."""
 
     def probe(image: Tensor) -> Tensor:
         seen: list[Tensor] = []
-        module = network if layer is None else network.get_submodule(layer)
-        handle = module.register_forward_hook(lambda _module, _input, output: seen.append(_only(output).clone()))
-        network(image)
+
+        def keep(_module: nn.Module, _input: object, output: object) -> None:
+            seen.append(_only(output).clone())
+            raise _Reached
+
+        handle = (network if layer is None else network.get_submodule(layer)).register_forward_hook(keep)
+        with suppress(_Reached):
+            network(image)
         handle.remove()
-        return seen[-1][tuple(place)]
+        return seen[0][tuple(place)]
 
     return probe
 

@@ -1,6 +1,7 @@
 import pytest
 
 from erf import InvalidInput
+from scripts import benchmark, gpu_check, scaling
 from scripts.benchmarks.case import Disagreement
 from scripts.benchmarks.command import exit_code
 
@@ -32,3 +33,30 @@ def test_what_stops_a_measurement_is_one_line(error, code, line, capsys):
 def test_a_mistake_in_the_code_is_not_hidden():
     with pytest.raises(ZeroDivisionError):
         exit_code(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "named"),
+    [
+        (benchmark.main, ["--threads", "0"], "threads=0"),
+        (benchmark.main, ["--runs", "0"], "runs=0"),
+        (benchmark.main, ["--channels", "-1"], "channels=-1"),
+        (benchmark.main, ["--repetitions", "0"], "repetitions=0"),
+        (benchmark.main, ["--threads", "many"], "--threads"),
+        (benchmark.main, ["--depths", "5", "3"], "depths=[5, 3]"),
+        (benchmark.main, ["--output", "missing/benchmark.json"], "missing/benchmark.json"),
+        (benchmark.main, ["--output", "."], "output=."),
+        (benchmark.main, ["--nothing"], "--nothing"),
+        (scaling.main, ["--repetitions", "0"], "repetitions=0"),
+        (scaling.main, ["--threads", "0"], "threads=0"),
+        (scaling.main, ["--output", "missing"], "output=missing"),
+        (scaling.main, ["--nothing"], "--nothing"),
+        (gpu_check.main, ["--gpu"], "--gpu"),
+    ],
+)
+def test_bad_input_is_one_line(main, arguments, named, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert named in line

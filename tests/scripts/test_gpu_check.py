@@ -76,9 +76,3 @@ def test_without_a_gpu_nothing_is_checked(monkeypatch, tmp_path, capsys):
     assert gpu_check.main([]) == 0
     assert capsys.readouterr().out == "no GPU here: nothing checked\n"
     assert not list(tmp_path.iterdir())
-
-
-def test_an_argument_is_an_error(capsys):
-    assert gpu_check.main(["--gpu"]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "--gpu" in line

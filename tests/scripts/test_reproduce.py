@@ -16,7 +16,7 @@ from tests.experiments.toy_data import toy_data
 
 
 @pytest.fixture(autouse=True)
-def main_ends_with_the_test(monkeypatch):
+def main_ends_with_the_test(monkeypatch, empty_figures):
     """It changes the process's arguments and environment."""
     monkeypatch.setattr(sys, "argv", ["run.py"])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from experiments.record import Environment
 from scripts.benchmarks import resnet50
@@ -10,7 +11,8 @@ from scripts.benchmarks.case import Disagreement, difference
 from tests.oracles.replknet import contributions
 
 
-def test_every_case_compares_what_its_name_says():
+def test_every_case_compares_what_its_name_says(monkeypatch):
+    monkeypatch.setattr(resnet50, "resnet50", torchvision.models.resnet18)
     cases = list(
         resnet50.time_resnet50(large=64, small=32, images=1, repetitions=1, environment=Environment.now("cpu"))
     )

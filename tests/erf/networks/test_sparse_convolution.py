@@ -65,7 +65,8 @@ def test_positions_fill_the_area_and_differ_between_layers_and_runs(connections)
         assert connections is Connections.deformable or torch.equal(taps.sum(0).unique(), torch.tensor([0.0, 1.0]))
 
 
-SPARSE = [(side, c) for side in (3, 5) for c in Connections]
+# In an area of 3 there is no place to choose, as in the stacks whose maps are compared elsewhere.
+SPARSE = [*((5, c) for c in Connections), *(pytest.param(3, c, marks=pytest.mark.slow) for c in Connections)]
 
 
 @pytest.mark.parametrize(("side", "connections"), SPARSE)

@@ -44,6 +44,16 @@ def test_the_camvid_network_has_the_papers_field(batch_norm):
     assert (field.jump, field.start, field.grid) == ((16, 16), (0, 0), (23, 30))
 
 
+def test_the_layers_that_are_measured_follow_each_other():
+    network = cifar()
+    fields = theoretical_receptive_field(network, (32, 32), list(network.layers))
+    assert [int(field.size[0]) for field in fields.values()] == [3, *range(7, 72, 4), 73]
+    network = camvid()
+    fields = theoretical_receptive_field(network, (48, 64), list(network.layers))
+    stages = (*range(5, 30, 8), *range(33, 98, 16), *range(105, 298, 32), *range(313, 506, 64))
+    assert [int(field.size[0]) for field in fields.values()] == [3, *stages]
+
+
 def test_the_fields_number_of_blocks():
     for network, blocks in [(cifar(), 17), (camvid(), 16)]:
         assert sum(isinstance(module, BasicBlock) for module in network.modules()) == blocks

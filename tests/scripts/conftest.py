@@ -1,0 +1,12 @@
+"""What the tests of several scripts need."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    """Give back the process's threads, which main sets."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
