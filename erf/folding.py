@@ -136,7 +136,7 @@ def folded_parameters(convolution: _ConvNd, norm: _BatchNorm) -> tuple[nn.Parame
     scale = scale if norm.weight is None else scale * norm.weight
     shift = -norm.running_mean.double() if convolution.bias is None else convolution.bias - norm.running_mean.double()
     shift = shift * scale if norm.bias is None else shift * scale + norm.bias
-    weight = convolution.weight * scale.reshape(-1, *[1] * (convolution.weight.ndim - 1))
+    weight = convolution.weight * scale.to(convolution.weight).reshape(-1, *[1] * (convolution.weight.ndim - 1))
     return _constant(weight, convolution), _constant(shift, convolution)
 
 

@@ -58,11 +58,16 @@ def _frozen(network: nn.Module) -> Iterator[None]:
 def batches(
     network: nn.Module, images: Tensor | Iterable[Any], batch_size: int, first: int
 ) -> Iterator[tuple[int, Tensor]]:
-    """Yield the number of each batch's first image, and the batch as the network takes it; refuse bad images."""
-    return _uploaded(_checked_batches(images, batch_size, first), network)
+    """Yield the number of each batch's first image, and the batch as the network takes it; refuse bad images.
+
+    Batches that are smaller than they may be are joined, except where a network in train mode reads the batch.
+    """
+    checked = _checked_batches(images, batch_size)
+    joined = checked if any(module.training for module in network.modules()) else _joined(checked, batch_size)
+    return _uploaded(_numbered(joined, first), network)
 
 
-def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
+def _checked_batches(images: Tensor | Iterable[Any], batch_size: int) -> Iterator[Tensor]:
     if batch_size < 1:
         raise InvalidInput(f"batch_size={batch_size}: allowed are whole numbers from 1")
     if isinstance(images, str) or not isinstance(images, Iterable):
@@ -75,9 +80,28 @@ def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int
         whole = _images_of(given)
         _check_images(whole, shape or whole.shape[1:])
         shape = whole.shape[1:]
-        for batch in whole.split(batch_size) if len(whole) else ():
-            yield first, batch
-            first += len(batch)
+        yield from whole.split(batch_size) if len(whole) else ()
+
+
+def _joined(parts: Iterator[Tensor], batch_size: int) -> Iterator[Tensor]:
+    """Yield neighbours as one batch while they fit: together they take less time."""
+    waiting: list[Tensor] = []
+    for part in parts:
+        if sum(map(len, waiting)) + len(part) > batch_size:
+            yield torch.cat(waiting)
+            waiting = []
+        waiting.append(part)
+        if sum(map(len, waiting)) == batch_size:
+            yield part if len(waiting) == 1 else torch.cat(waiting)
+            waiting = []
+    if waiting:
+        yield torch.cat(waiting)
+
+
+def _numbered(batches: Iterator[Tensor], first: int) -> Iterator[tuple[int, Tensor]]:
+    for batch in batches:
+        yield first, batch
+        first += len(batch)
 
 
 def _images_of(batch: object) -> Tensor:
