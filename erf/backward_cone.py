@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from erf.receptive_field import Box
 
-# Of a layer's positions: to find and to cut out a box that is hardly smaller takes longer than it spares.
+# Of a layer's positions: to cut out a box that is hardly smaller takes longer than it spares.
 LARGEST_SHARE = 0.75
 
 aten = torch.ops.aten
@@ -27,120 +26,123 @@ aten = torch.ops.aten
 def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
     r"""Return :math:`\partial output / \partial leaf` of a number, or None where it does not depend on the leaf.
 
-    It is that of ``torch.autograd.grad`` with ``retain_graph`` to rounding, whatever lies between; no gradient of it
-    can be taken. What it spares is left-out terms of value 0: where a weight that they would meet is not finite, they
-    would be NaN instead. Such a weight still shows where a position of the cone meets it.
+    It is that of ``torch.autograd.grad`` with ``retain_graph`` to rounding, whatever lies between. Left out are only
+    terms with the value 0. A weight that is not finite would make NaN of them; it still shows where the cone meets it.
     """
+    cone = _Cone()
     with ExitStack() as hooks:
         for node in _convolutions(output.grad_fn):
-            mode = _InCone()
-            hooks.callback(node.register_prehook(partial(_switch_on, mode)).remove)
-            hooks.callback(node.register_hook(partial(_switch_off, mode)).remove)
+            hooks.callback(node.register_prehook(cone.begin).remove)
+            hooks.callback(node.register_hook(cone.end).remove)
         return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
 
 
-def _switch_on(mode, *_):
-    mode.__enter__()
-
-
-def _switch_off(mode, *_):
-    mode.__exit__(None, None, None)
-
-
-def _convolutions(root: Any) -> Iterator[Any]:
-    """Yield the graph's nodes that take gradients back through convolutions."""
-    seen, waiting = {root}, [root]
+def _convolutions(last: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph that take gradients back through convolutions."""
+    seen, waiting = {last}, [last]
     while waiting:
         node = waiting.pop()
         if node.name() == "ConvolutionBackward0":
             yield node
-        below = {other for other, _ in node.next_functions if other is not None} - seen
-        seen |= below
-        waiting += below
+        new = {before for before, _ in node.next_functions if before is not None} - seen
+        seen |= new
+        waiting += new
 
 
-class _InCone(TorchDispatchMode):
-    """Take gradients back through convolutions by :func:`convolution_backward`."""
+class _Cone(TorchDispatchMode):
+    """Computes convolutions' gradients from the box of what is not 0, until it has become almost everything.
+
+    It is on only while a convolution's node runs, because autograd adds gradients up in place only where no mode is on.
+    Where a node fails, autograd puts the modes back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_small, self._is_on = True, False
+
+    def begin(self, _gradients: Any) -> None:
+        """Take part in the computation of a node."""
+        self._is_on = self._is_small
+        if self._is_on:
+            self.__enter__()
+
+    def end(self, _inputs: Any, _outputs: Any) -> None:
+        """Leave it."""
+        if self._is_on:
+            self.__exit__(None, None, None)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is aten.convolution_backward.default and not kwargs:
-            return convolution_backward(*args)
-        return func(*args, **(kwargs or {}))
+        if func is not aten.convolution_backward.default or kwargs or not _is_of_input(*args):
+            return func(*args, **(kwargs or {}))
+        box = nonzero_box(args[0])
+        self._is_small = _volume(box) <= LARGEST_SHARE * math.prod(args[0].shape[2:])
+        return input_gradient(box, *args) if self._is_small and _volume(box) else func(*args)
 
 
-def convolution_backward(
-    grad_output: Tensor, input: Tensor, weight: Tensor, bias_sizes: Any, stride: list[int], padding: list[int],
-    dilation: list[int], transposed: bool, output_padding: list[int], groups: int, output_mask: list[bool],
-) -> tuple[Tensor | None, Tensor | None, Tensor | None]:  # fmt: skip
-    r"""Return what the operator of this name returns, with the gradient of the input from where that of the output is.
+def _is_of_input(grad_output: Tensor, *others: Any) -> bool:
+    """Whether only the input's gradient is wanted, by no transposed convolution, where values can be looked at.
 
-    Let the gradient of the output be 0 outside of the positions [first, end) of an axis. With kernel size k, stride s,
-    dilation d and padding p they are computed from the input's
+    Other devices would have to wait for them.
+    """
+    transposed, output_mask = others[6], others[-1]
+    values = grad_output.device.type == "cpu" and grad_output.is_floating_point() and grad_output.numel() > 0
+    return values and not transposed and list(output_mask) == [True, False, False]
+
+
+def _volume(box: Box) -> int:
+    return math.prod(end - first for first, end in box)
+
+
+def nonzero_box(values: Tensor) -> Box:
+    """Return, per spatial axis of ``values [N, C, ...]``, the smallest half-open range with all that is not 0.
+
+    All ranges are empty where everything is 0. Extremes are found several times faster than what is not 0.
+    """
+    shown = (values.amax((0, 1)) != 0) | (values.amin((0, 1)) != 0)  # NaN is not 0
+    places = shown.numpy().nonzero()
+    return tuple((int(axis.min()), int(axis.max()) + 1) if len(axis) else (0, 0) for axis in places)
+
+
+def input_gradient(
+    box: Box, grad_output: Tensor, input: Tensor, weight: Tensor, bias_sizes: Any, stride: list[int],
+    padding: list[int], dilation: list[int], transposed: bool, output_padding: list[int], groups: int,
+    output_mask: list[bool],
+) -> tuple[Tensor, None, None]:  # fmt: skip
+    r"""Return what ``aten::convolution_backward`` returns for the input, where ``grad_output`` is 0 outside of the box.
+
+    From the positions [first, end) of an axis the gradient reaches, with kernel size k, stride s, dilation d and
+    padding p, the input's
 
     .. math:: [first \cdot s - p, \quad (end - 1)\, s - p + d\,(k - 1) + 1)
 
-    to which the operator is applied as to an input of its own, without padding. The gradient is 0 elsewhere.
-
-    Everything else is left to the operator: gradients of weights, transposed convolutions, a box that is almost the
-    whole, and other devices, which would have to wait for the box.
+    which the operator is given as an input of its own, without padding; everywhere else the gradient is 0.
     """
-    others = bias_sizes, stride, padding, dilation, transposed, output_padding, groups, output_mask
-    only_input = list(output_mask) == [True, False, False] and not transposed
-    box = nonzero_box(grad_output) if only_input and _can_look_at(grad_output) else None
-    if box is None:
-        return aten.convolution_backward(grad_output, input, weight, *others)
-    reached = [
+    kernel = weight.shape[2:]
+    reached = tuple(
         (first * s - p, (end - 1) * s - p + d * (k - 1) + 1)
-        for (first, end), s, p, d, k in zip(box, stride, padding, dilation, weight.shape[2:], strict=True)
-    ]
-    size = [*input.shape[:2], *(end - first for first, end in reached)]
-    part = torch.empty(size, dtype=input.dtype, memory_format=_memory_format(input))
+        for (first, end), s, p, d, k in zip(box, stride, padding, dilation, kernel, strict=True)
+    )
     inside = grad_output[(..., *(slice(*side) for side in box))]
-    unpadded = bias_sizes, stride, [0] * len(box), dilation, transposed, output_padding, groups, output_mask
-    found = aten.convolution_backward(inside, part, weight, *unpadded)[0]
+    size = [*input.shape[:2], *(end - first for first, end in reached)]
+    like = torch.empty(size, dtype=input.dtype, memory_format=_memory_format(input))  # of which nothing is read
+    options = bias_sizes, stride, [0] * len(box), dilation, transposed, output_padding, groups, output_mask
+    found = aten.convolution_backward(inside, like, weight, *options)[0]
     return _placed(found, reached, input.shape), None, None
 
 
-def _can_look_at(grad_output: Tensor) -> bool:
-    return grad_output.device.type == "cpu" and grad_output.is_floating_point() and grad_output.numel() > 0
-
-
-def nonzero_box(grad_output: Tensor) -> Box | None:
-    """Return the smallest box, per spatial axis, that holds all values ``[N, C, ...]`` that are not 0.
-
-    None where there are none, or the box is almost everything. The largest values show most of it and are found faster
-    than what is not 0; the smallest ones complete it.
-    """
-    total = math.prod(grad_output.shape[2:])
-    shown = None
-    for extreme in (torch.amax, torch.amin):
-        found = extreme(grad_output, (0, 1)) != 0  # as NaN is
-        shown = found if shown is None else shown | found
-        box = _box_of(shown)
-        if box is not None and math.prod(end - first for first, end in box) > LARGEST_SHARE * total:
-            return None
-    return box
-
-
-def _box_of(shown: Tensor) -> Box | None:
-    places = shown.numpy().nonzero()
-    return tuple((int(axis.min()), int(axis.max()) + 1) for axis in places) if len(places[0]) else None
-
-
-def _placed(found: Tensor, reached: list[tuple[int, int]], shape: torch.Size) -> Tensor:
-    """Return zeros of that shape, in the layout of what is found, with it in the place that is reached."""
+def _placed(found: Tensor, reached: Box, shape: torch.Size) -> Tensor:
+    """Return zeros of that shape, ordered in memory as what is found, with it in the place that is reached."""
+    sides = [(min(max(first, 0), n), max(min(end, n), 0)) for (first, end), n in zip(reached, shape[2:], strict=True)]
+    part = tuple(slice(low - first, high - first) for (low, high), (first, _) in zip(sides, reached, strict=True))
     whole = torch.empty(shape, dtype=found.dtype, memory_format=_memory_format(found)).zero_()
-    sides = [(max(first, 0), min(end, n)) for (first, end), n in zip(reached, shape[2:], strict=True)]
-    target = tuple(slice(*side) for side in sides)
-    source = tuple(slice(low - first, high - first) for (low, high), (first, _) in zip(sides, reached, strict=True))
-    whole[(..., *target)] = found[(..., *source)]
+    whole[(..., *(slice(*side) for side in sides))] = found[(..., *part)]
     return whole
 
 
 def _memory_format(values: Tensor) -> torch.memory_format:
-    """Return the order of a tensor's values in memory; of those that have only one, by the strides."""
+    """Return the order of the values in memory; where both are the same, that which the strides are of."""
     last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(values.ndim)
     if last is None or not values.is_contiguous(memory_format=last):
         return torch.contiguous_format
     like = torch.empty(values.shape, device="meta", memory_format=last)
-    return last if values.stride() == like.stride() or not values.is_contiguous() else torch.contiguous_format
+    return last if not values.is_contiguous() or values.stride() == like.stride() else torch.contiguous_format
