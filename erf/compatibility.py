@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from erf.backward_cone import gradient_in_cone
 from erf.cropping import Crop, crops
 from erf.errors import InvalidInput
 from erf.folding import folded, folds
@@ -271,7 +272,7 @@ def _gradients(
 def _gradient(values: Tensor, leaf: Tensor, name: str | None) -> Tensor:
     """Return the gradient ``[N, C, H, W]`` of each image's number with respect to it."""
     total = values.sum()
-    g = torch.autograd.grad(total, leaf, retain_graph=True, allow_unused=True)[0] if total.requires_grad else None
+    g = gradient_in_cone(total, leaf) if total.requires_grad else None
     if g is None:
         raise InvalidInput(f"{_called(name or '')} has no gradient with respect to the images")
     return g

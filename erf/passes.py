@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from erf.backward_cone import gradient_in_cone
 from erf.cropping import Crop
 from erf.device import full_float32
 from erf.errors import InvalidInput
@@ -175,5 +176,5 @@ def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
 def gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None = None) -> Tensor:
     """Return the gradient of a unit's channels ``[N, K]``, weighted by the direction and summed, at the leaf."""
     weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
-    (g,) = torch.autograd.grad(weighted.sum(), leaf, retain_graph=True, allow_unused=True)
+    g = gradient_in_cone(weighted.sum(), leaf)
     return torch.zeros_like(leaf) if g is None else g
