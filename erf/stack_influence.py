@@ -70,7 +70,8 @@ def stack_influence(
     with full_float32(), torch.no_grad():
         for first in range(0, len(runs), size):
             batch = runs[first : first + size]
-            weights = [w.to(device, dtype) for w in _draw_weights(stack, batch, seed)]
+            drawn = stack.draw_weights_of_runs([generator(seed, run, WEIGHTS) for run in batch])
+            weights = [weight.to(device, dtype) for weight in drawn]
             directions = [output_direction(aggregation, stack.channels, seed, run) for run in batch]
             directions = torch.stack(directions).to(weights[0])
             if meeting:
@@ -99,11 +100,6 @@ def stack_moments(
     check_aggregation(aggregation, stack.channels, statistic)
     batches = stack_influence(stack, range(runs), seed, aggregation, noise, device, dtype)
     return np.concatenate([statistic.moment(g.double()).mean(1).cpu().numpy() for g in batches])
-
-
-def _draw_weights(stack: ConvStack, batch: range, seed: int) -> list[Tensor]:
-    drawn = [stack.draw_weights(generator(seed, run, WEIGHTS)) for run in batch]
-    return [torch.stack(layer) for layer in zip(*drawn, strict=True)]
 
 
 def _draw_masks(stack: ConvStack, batch: range, seed: int) -> list[Tensor | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -103,14 +104,21 @@ class ConvStack:
 
     def draw_weights(self, generator: torch.Generator) -> list[Tensor]:
         """Return one run's weights, first layer first, float32 ``[C_out, C_in, k, k]`` each."""
-        kernel = (self.kernel_size, self.kernel_size)
-        first = fill_(torch.empty(self.channels, self.input_channels, *kernel), self.init, generator)
-        others = torch.empty(self.depth - 1, self.channels, self.channels, *kernel)
-        drawn = [first, *fill_layers_(others, self.init, generator)]
+        return [weights[0] for weights in self.draw_weights_of_runs([generator])]
+
+    def draw_weights_of_runs(self, generators: Sequence[torch.Generator]) -> list[Tensor]:
+        """Return the weights of R runs, first layer first, float32 ``[R, C_out, C_in, k, k]`` each."""
+        runs, kernel = len(generators), (self.kernel_size, self.kernel_size)
+        first = torch.empty(runs, self.channels, self.input_channels, *kernel)
+        others = torch.empty(runs, self.depth - 1, self.channels, self.channels, *kernel)
+        for run, generator in enumerate(generators):
+            fill_(first[run], self.init, generator)
+            fill_layers_(others[run], self.init, generator)
+        drawn = [first, *others.unbind(1)]
         if self.profile is None:
             return drawn
         relative = self._multipliers()
-        return [weight * relative for weight in drawn]
+        return [weights * relative for weights in drawn]
 
     def _multipliers(self) -> Tensor:
         relative = torch.from_numpy(self.theory()[0].profile * self.kernel_size**2)

@@ -124,9 +124,10 @@ class SparseStack(ConvStack):
             for c_in, c_out in pairwise(widths)
         ]
 
-    def draw_weights(self, generator: torch.Generator) -> list[Tensor]:
-        """Return the kernels of one run's layers on the whole area."""
-        return [layer.kernel().detach() for layer in self.draw_layers(generator)]
+    def draw_weights_of_runs(self, generators: Sequence[torch.Generator]) -> list[Tensor]:
+        """Return the kernels of each run's layers on the whole area."""
+        drawn = [[layer.kernel().detach() for layer in self.draw_layers(generator)] for generator in generators]
+        return [torch.stack(layer) for layer in zip(*drawn, strict=True)]
 
     def _positions(self, generator: torch.Generator) -> Tensor:
         half = self.kernel_size // 2

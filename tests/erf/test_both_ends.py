@@ -14,8 +14,8 @@ RUNS = 3
 
 
 def influence_met_at(stack, meeting):
-    drawn = [stack.draw_weights(generator(0, run, WEIGHTS)) for run in range(RUNS)]
-    weights = [torch.stack(layer).double() for layer in zip(*drawn, strict=True)]
+    drawn = stack.draw_weights_of_runs([generator(0, run, WEIGHTS) for run in range(RUNS)])
+    weights = [layer.double() for layer in drawn]
     directions = [output_direction("random_sign", stack.channels, 0, run) for run in range(RUNS)]
     return influence_from_both_ends(torch.stack(directions).double(), weights, meeting)
 

@@ -205,13 +205,13 @@ def test_a_final_relu_closes_one_channel_in_half_of_the_runs():
 def test_an_overflow_names_the_run(monkeypatch):
     monkeypatch.setattr(MODULE, "BATCH_BYTES", 1)
     stack = ConvStack(4, 4)
-    draw, drawn = ConvStack.draw_weights, []
+    draw, drawn = ConvStack.draw_weights_of_runs, []
 
-    def explode(self, generator):
-        drawn.append(generator)
-        return [w * (1e12 if len(drawn) == 4 else 1) for w in draw(self, generator)]
+    def explode(self, generators):
+        drawn.extend(generators)
+        return [w * (1e12 if len(drawn) == 4 else 1) for w in draw(self, generators)]
 
-    monkeypatch.setattr(ConvStack, "draw_weights", explode)
+    monkeypatch.setattr(ConvStack, "draw_weights_of_runs", explode)
     with pytest.raises(InvalidInput, match=r"run 5: .* 4 layers with init he_normal overflowed float32"):
         list(stack_influence(stack, range(2, 9)))
 
@@ -221,8 +221,8 @@ def test_float64_holds_what_float32_does_not():
     scaled = [1e1] * 80
 
     class Loud(ConvStack):
-        def draw_weights(self, generator):
-            return [w * s for w, s in zip(super().draw_weights(generator), scaled, strict=True)]
+        def draw_weights_of_runs(self, generators):
+            return [w * s for w, s in zip(super().draw_weights_of_runs(generators), scaled, strict=True)]
 
     loud = Loud(stack.depth, stack.channels, kernel_size=1)
     with pytest.raises(InvalidInput, match="overflowed float32"):
