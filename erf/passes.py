@@ -64,7 +64,8 @@ def batches(
     A batch holds no more than ``batch_size`` images; smaller ones are put together if they shall be ``joined``.
     """
     checked = _checked_batches(images, batch_size, first)
-    return _uploaded(_joined(checked, batch_size) if joined else checked, network)
+    given_singly = joined and not isinstance(images, Tensor)
+    return _uploaded(_joined(checked, batch_size) if given_singly else checked, network)
 
 
 def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:

@@ -55,11 +55,12 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=16, help="channels of the network whose training step is timed")
     parser.add_argument("--large", type=int, default=1024, help="pixels a side of ResNet-50's images, where crops help")
     parser.add_argument("--small", type=int, default=224, help="pixels a side of those that its TRF exceeds")
-    parser.add_argument("--images", type=int, default=4, help="images for each of ResNet-50's maps")
+    parser.add_argument("--images", type=int, default=4, help="images for each of ResNet-50's maps, of large ones")
+    parser.add_argument("--small-images", type=int, default=32, help="and of small ones, as many as maps are made of")
     parser.add_argument("--output", type=Path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
     require_increasing("depths", options.depths, least=1)
-    for name in ("channels", "runs", "width", "images", "repetitions", "threads"):
+    for name in ("channels", "runs", "width", "images", "small_images", "repetitions", "threads"):
         require_at_least(1, **{name: getattr(options, name)})
     require_at_least(32, large=options.large, small=options.small)  # a unit of ResNet-50's last stage
     if options.output:
@@ -93,7 +94,9 @@ def _measure_cases(options: argparse.Namespace, environment: Environment) -> Ite
     yield _time_theory(options.repetitions, environment)
     yield time_tracing(options.repetitions, environment)
     yield time_training_step(options.width, options.repetitions, environment)
-    yield from time_resnet50(options.large, options.small, options.images, options.repetitions, environment)
+    yield from time_resnet50(
+        options.large, options.images, options.small, options.small_images, options.repetitions, environment
+    )
 
 
 def _time_theory(repetitions: int, environment: Environment) -> Case:

@@ -21,6 +21,7 @@ from scripts.benchmarks.resnet50 import SEED, drawn_resnet50
 from scripts.benchmarks.stacks import measure_ours
 
 GPU_RATE = 1e13  # operations a second in float32, assumed of one GPU: none was measured
+RUNS = 20  # of the stacks that constants are from: as many as share calls, whose fixed cost would else count for each
 STUDY_NETWORKS, STUDY_IMAGES = 1000, 50_000
 
 
@@ -109,18 +110,19 @@ def _counted(measure: Callable[[], Any]) -> int:
     return counter.get_total_flops()
 
 
-def measure_constants(stacks: tuple[ConvStack, ConvStack], few: NetworkMap, many: NetworkMap, turns: int) -> Constants:
+def measure_constants(stacks: tuple[StackMap, StackMap], few: NetworkMap, many: NetworkMap, turns: int) -> Constants:
     """Time two stacks and one network's map over few and over many images, and solve for the constants."""
-    one_run = [partial(measure_ours, stack, 1) for stack in stacks]
-    *of_stacks, of_few, of_many = median_seconds([*one_run, few, many], turns)
+    *of_stacks, of_few, of_many = median_seconds([*stacks, few, many], turns)
     stack_rate, layer = _solved(stacks, of_stacks)
     rate = (len(many.images) - len(few.images)) * few.operations / (of_many - of_few)
     return Constants(layer, stack_rate, of_few - len(few.images) * few.operations / rate, rate)
 
 
-def _solved(stacks: tuple[ConvStack, ConvStack], seconds: Sequence[float]) -> tuple[float, float]:
+def _solved(stacks: tuple[StackMap, StackMap], seconds: Sequence[float]) -> tuple[float, float]:
     """Return the rate and the seconds a layer with which both take what they took."""
-    layers_and_operations = [[stack.depth, useful_operations(stack, 1)] for stack in stacks]
+    layers_and_operations = [
+        [work.runs * work.stack.depth, useful_operations(work.stack, work.runs)] for work in stacks
+    ]
     layer, operation = np.linalg.solve(np.array(layers_and_operations, float), np.array(seconds))
     return float(1 / operation), float(layer)
 
@@ -144,9 +146,9 @@ def check(turns: int, small: int, large: int) -> tuple[Constants, list[Predictio
     network = drawn_resnet50()
     relu = partial(ConvStack, channels=16, activation=Activation.relu)
     few, many = (NetworkMap(network, "layer4", _noise(count, small)) for count in (2, 10))
-    constants = measure_constants((relu(10), relu(80)), few, many, turns)
+    constants = measure_constants((StackMap(relu(10), RUNS), StackMap(relu(80), RUNS)), few, many, turns)
     works: dict[str, NetworkMap | StackMap] = {
-        "ReLU stack, depth 40, 16 channels, 20 runs": StackMap(relu(40), 20),
+        f"ReLU stack, depth 40, 16 channels, {2 * RUNS} runs": StackMap(relu(40), 2 * RUNS),
         f"ResNet-50, {large} px, layer3, 6 images": NetworkMap(network, "layer3", _noise(6, large)),
         f"ResNet-101, {small} px, layer4, 6 images": NetworkMap(resnet101().eval(), "layer4", _noise(6, small)),
     }

@@ -21,7 +21,7 @@ from torchvision.models import resnet50
 
 from erf import effective_receptive_field
 from erf.batch_norm import calibrate_batch_norm_
-from erf.compatibility import openerf_map, replknet_map
+from erf.compatibility import BATCH, openerf_map, replknet_map
 from erf.layer_outputs import layer_outputs
 from experiments.record import Environment
 from scripts.benchmarks.case import Case, difference, time_both
@@ -31,27 +31,29 @@ TOLERANCE, GATED_TOLERANCE = 1e-9, 1e-2  # relative L2 in float64, and in float3
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
-def time_resnet50(large: int, small: int, images: int, repetitions: int, environment: Environment) -> Iterator[Case]:
-    """Yield the cases at two image sizes in pixels; every map is an average over so many images."""
+def time_resnet50(
+    large: int, large_images: int, small: int, small_images: int, repetitions: int, environment: Environment
+) -> Iterator[Case]:
+    """Yield the cases at two image sizes in pixels, each with maps that are averages over so many images."""
     network, random = drawn_resnet50(), torch.Generator().manual_seed(SEED)
     time = partial(time_both, repetitions=repetitions, environment=environment)
-    title = "ResNet-50, {} px, {}, " + f"{images} images, against "
-    big = torch.randn(images, 3, large, large, generator=random)
+    title = f"ResNet-50, {large} px, {{}}, {large_images} images, against RepLKNet's procedure"
+    big = torch.randn(large_images, 3, large, large, generator=random)
     for layer in LAYERS:
-        pair = Pair(replknet_map, replknet_procedure, network, big, layer)
-        yield pair.case(time, title.format(large, layer) + "RepLKNet's procedure")
+        yield Pair(replknet_map, replknet_procedure, network, big, layer).case(time, title.format(layer))
     pair = Pair(replknet_procedure, plain_gradient, network, big, "layer2")
-    yield pair.case(time, f"RepLKNet's procedure, {large} px, layer2, {images} images, against autograd.grad")
-    little = torch.randn(images, 3, small, small, generator=random)
+    yield pair.case(time, f"RepLKNet's procedure, {large} px, layer2, {large_images} images, against autograd.grad")
+    title = f"ResNet-50, {small} px, {{}}, {small_images} images, against {{}}"
+    little = torch.randn(small_images, 3, small, small, generator=random)
     neuron = Neuron.largest(network, little, "layer4")
     pair = Pair(neuron.ours, neuron.captums, network, little, "layer4")
-    yield pair.case(time, title.format(small, "layer4") + "captum")
+    yield pair.case(time, title.format("layer4", "captum"))
     network.pretrained_cfg = {"input_size": (3, small, small)}  # read by OpenERF
     with TemporaryDirectory() as folder:
-        draw_pictures(Path(folder), small, images)
+        draw_pictures(Path(folder), small, small_images)
         for layers in (LAYERS[-1:], LAYERS):
             ours, theirs = (partial(measure, network, folder, layers) for measure in (maps_of_pictures, openerf_maps))
-            name = title.format(small, " ".join(layers)) + "OpenERF"
+            name = title.format(" ".join(layers), "OpenERF")
             yield time(name, ours, theirs, difference=difference(name, ours(), theirs(), GATED_TOLERANCE))
 
 
@@ -130,10 +132,11 @@ class Neuron:
         return found.values
 
     def captums(self, network: nn.Module, images: Tensor, layer: str) -> np.ndarray:
-        """Return the same, all images in one batch."""
+        """Return the same, as many images in a batch as by us."""
         neurons = NeuronGradient(network, network.get_submodule(layer))
-        gradients = neurons.attribute(images.clone().requires_grad_(), (self.channel, *self.middle))
-        return gradients.detach().mean((0, 1)).numpy()
+        unit = (self.channel, *self.middle)
+        gradients = [neurons.attribute(batch.clone().requires_grad_(), unit) for batch in images.split(BATCH)]
+        return torch.cat(gradients).detach().mean((0, 1)).numpy()
 
 
 def draw_pictures(folder: Path, side: int, count: int) -> None:

@@ -17,7 +17,7 @@ from scripts.benchmarks.case import Case, Disagreement
 from scripts.benchmarks.tracing import Extent
 
 TOY = ["--depths", "2", "3", "--channels", "2", "--runs", "2", "--width", "2", "--repetitions", "1"]
-TOY += ["--large", "64", "--small", "32", "--images", "1"]
+TOY += ["--large", "64", "--small", "32", "--images", "1", "--small-images", "2"]
 NUMBERS = {"ours_seconds", "theirs_seconds", "ratio", "max_relative_difference", "relative_l2"}
 FIELDS = NUMBERS | {
     "name",
@@ -45,8 +45,8 @@ def small_product(monkeypatch):
     monkeypatch.setattr(limit.MatrixProduct, "operations", 2 * 256**3)
 
 
-def resnet50_cases(large, small, images, repetitions, environment):
-    yield Case.of(f"{large} {small} {images}", [[1.0], [2.0]], environment)
+def resnet50_cases(large, large_images, small, small_images, repetitions, environment):
+    yield Case.of(f"{large} {large_images} {small} {small_images}", [[1.0], [2.0]], environment)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [path]
     report = json.loads(path.read_text())
     *stacks, theory, trfs, step, of_resnet50 = report["cases"]
-    assert of_resnet50["name"] == "64 32 1"
+    assert of_resnet50["name"] == "64 1 32 2"
     assert [case["name"].split(",")[:2] for case in stacks] == [
         ["linear stack", " depth 2"],
         ["linear stack", " depth 3"],

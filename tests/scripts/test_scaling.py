@@ -66,9 +66,9 @@ def test_exponents_are_those_of_the_three_largest_values():
 
 
 def test_constants_are_solved_for():
-    stacks = ConvStack(2, 4, activation=Activation.relu), ConvStack(9, 4, activation=Activation.relu)
+    stacks = tuple(StackMap(ConvStack(depth, 4, activation=Activation.relu), 5) for depth in (2, 9))
     true = Constants(stack_layer_seconds=0.1, stack_rate=1e4, network_seconds=0, network_rate=1)
-    rate, layer = cost_model._solved(stacks, [predict(true, StackMap(stack, 1)) for stack in stacks])
+    rate, layer = cost_model._solved(stacks, [predict(true, stack) for stack in stacks])
     assert (rate, layer) == (pytest.approx(1e4), pytest.approx(0.1))
 
 
