@@ -1,6 +1,7 @@
 """Write what follows from committed records, measuring nothing: ``python scripts/report.py [FOLDER]``.
 
-That is the folder's report.html and, where it is the reference, the README's tables of claims and of speed.
+That is the folder's report.html and, where it is the reference, the README's tables of claims and of speed, and those
+of docs/benchmark.md.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims.readme import README, with_block, write_claims
+from experiments.record import ROOT
 from experiments.reference import REFERENCE
 from experiments.report.page import write_report
-from scripts.benchmarks.markdown import read, table
+from scripts.benchmarks.case import Report
+from scripts.benchmarks.growth import Scaling
+from scripts.benchmarks.markdown import growth, read, table
 
 BEGIN, END = "<!-- benchmark: written by scripts/report.py -->", "<!-- end of benchmark -->"
+DOCS = ROOT / "docs" / "benchmark.md"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,17 +36,17 @@ def main(arguments: Sequence[str]) -> int:
         print(f"report        {path} ({path.stat().st_size / 2**20:.1f} MiB)")
         if folder.resolve() == REFERENCE:
             print(f"tables        {write_claims()}")
-            write_speed(README, REFERENCE / "benchmark" / "benchmark.json")
+            _write(README, table(read(REFERENCE / "benchmark" / "benchmark.json", Report)))
+            _write(DOCS, growth(read(REFERENCE / "benchmark" / "scaling.json", Scaling)))
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def write_speed(readme: Path, record: Path) -> None:
-    """Write the benchmark's table into the README."""
-    text = with_block(readme.read_text(), BEGIN, END, table(read(record)))
-    atomic_write(readme, text.encode())
+def _write(page: Path, text: str) -> None:
+    """Write what was measured of speed between its marks on a page."""
+    atomic_write(page, with_block(page.read_text(), BEGIN, END, text).encode())
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,8 +22,9 @@ from experiments.figures.style import new_figure
 from experiments.record import Environment, write_figure
 from experiments.stacks import require_at_least
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
-from scripts.benchmarks.cost_model import Constants, Prediction, Study, check
-from scripts.benchmarks.growth import Curve, Side, Sizes, measure_growth
+from scripts.benchmarks.cost_model import check
+from scripts.benchmarks.growth import Curve, Scaling, Sizes, measure_growth
+from scripts.benchmarks.markdown import memory_text, study_text, time_text
 
 SIDE, LARGE = 224, 1024  # pixels, of the cost model's images
 COLOURS = {"ours": "#0072B2", "plain": "#D55E00"}
@@ -32,17 +33,6 @@ CAPTION = (
     "(in brackets: what counting operations, or values to be kept, gives). plain: a forward and a backward pass of the "
     "whole network for each map."
 )
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was measured, and where."""
-
-    environment: Environment
-    curves: list[Curve]
-    constants: Constants
-    predictions: list[Prediction]
-    study: Study
 
 
 def main(arguments: Sequence[str], sizes: Sizes | None = None, sides: tuple[int, int] = (SIDE, LARGE)) -> int:
@@ -71,19 +61,19 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _measure(options: argparse.Namespace, sizes: Sizes, sides: tuple[int, int]) -> Report:
+def _measure(options: argparse.Namespace, sizes: Sizes, sides: tuple[int, int]) -> Scaling:
     torch.set_num_threads(options.threads)
     start, environment = time.monotonic(), Environment.now("cpu")
     constants, predictions, study = check(options.repetitions, *sides)
     curves = list(measure_growth(sizes, options.repetitions))
-    return Report(replace(environment, seconds=time.monotonic() - start), curves, constants, predictions, study)
+    return Scaling(replace(environment, seconds=time.monotonic() - start), curves, constants, predictions, study)
 
 
-def _tables(report: Report) -> list[Table | str]:
+def _tables(report: Scaling) -> list[Table | str]:
     growth = Table("", "over", "ours, s", "plain, s", "exponents", "ours, MiB", "plain, MiB", "exponents")
     for curve in report.curves:
         both = (curve.ours, curve.theirs)
-        exponents = (" | ".join(text(side) for side in both) for text in (_time_text, _memory_text))
+        exponents = (" | ".join(text(side) for side in both) for text in (time_text, memory_text))
         growth.add_row(
             curve.name, f"{curve.quantity} {curve.values[0]}-{curve.values[-1]}",
             *(f"{side.seconds[0]:.2g}-{side.seconds[-1]:.2g}" for side in both), next(exponents),
@@ -93,26 +83,11 @@ def _tables(report: Report) -> list[Table | str]:
     for found in report.predictions:
         seconds = f"{found.predicted_seconds:.2f}", f"{found.measured_seconds:.2f}"
         model.add_row(found.name, *seconds, f"{found.error:+.0%}")
-    study = report.study
-    gpus = f"{study.gpu_hours:.0f} h on one GPU, {study.eight_gpus_hours:.1f} h on eight"
-    hours = f"{study.cpu_hours:.0f} h on this CPU, {gpus}"
-    return [growth, model, f"{study.networks} networks, {study.images} images, {study.name}: {hours}"]
+    return [growth, model, study_text(report)]
 
 
 def _range(found: Sequence[float | None]) -> str:
     return "" if None in found else f"{found[0]:.0f}-{found[-1]:.0f}"
-
-
-def _time_text(side: Side) -> str:
-    return _exponent_text(side.time_exponent, side.expected_time)
-
-
-def _memory_text(side: Side) -> str:
-    return _exponent_text(side.memory_exponent, side.expected_memory)
-
-
-def _exponent_text(found: float | None, expected: float) -> str:
-    return "-" if found is None else f"{found:.2f} ({expected:g})"
 
 
 def draw(curves: Sequence[Curve]) -> Figure:
@@ -120,8 +95,8 @@ def draw(curves: Sequence[Curve]) -> Figure:
     figure = new_figure(3.2 * len(curves), 6.4)
     for column, curve in zip(figure.subplots(2, len(curves)).T, curves, strict=True):
         for name, side in (("ours", curve.ours), ("plain", curve.theirs)):
-            _draw_side(column[0], curve, side.seconds, name, _time_text(side))
-            _draw_side(column[1], curve, side.mib, name, _memory_text(side))
+            _draw_side(column[0], curve, side.seconds, name, time_text(side))
+            _draw_side(column[1], curve, side.mib, name, memory_text(side))
         column[0].set_title(curve.name, fontsize=9)
         column[0].set_ylabel("time (s)")
         column[1].set_ylabel("memory (MiB)")

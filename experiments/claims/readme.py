@@ -28,14 +28,14 @@ def with_claims(readme: str, claims: str) -> str:
     return with_block(readme, BEGIN, END, claims)
 
 
-def with_block(readme: str, begin: str, end: str, text: str) -> str:
-    """Return ``readme`` with what stands between two marks replaced.
+def with_block(page: str, begin: str, end: str, text: str) -> str:
+    """Return a page with what stands between two marks replaced.
 
     Raises:
         InvalidInput: The marks are not there.
     """
-    before, _, rest = readme.partition(begin)
+    before, _, rest = page.partition(begin)
     _, found, after = rest.partition(end)
     if not found:
-        raise InvalidInput(f"README.md lacks the marks {begin} and {end}")
+        raise InvalidInput(f"the page lacks the marks {begin} and {end}")
     return f"{before}{begin}\n{text}\n{end}{after}"

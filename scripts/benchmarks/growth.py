@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from erf import fit_power_law
 from erf.compatibility import replknet_map
 from erf.networks.conv_stack import Activation, ConvStack
+from experiments.record import Environment
 from scripts.benchmarks.case import median_seconds
+from scripts.benchmarks.cost_model import Constants, Prediction, Study
 from scripts.benchmarks.memory import peak_alone
 from scripts.benchmarks.resnet50 import SEED, drawn_resnet50, replknet_procedure
 from scripts.benchmarks.stacks import measure_ours, plain_loop
@@ -53,6 +55,17 @@ class Curve:
     values: tuple[int, ...]
     ours: Side
     theirs: Side
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """All curves, and what the cost model says; where they were measured."""
+
+    environment: Environment
+    curves: list[Curve]
+    constants: Constants
+    predictions: list[Prediction]
+    study: Study
 
 
 @dataclass(frozen=True)

@@ -1,36 +1,80 @@
-"""The benchmark's record as a table of the README."""
+"""Records of measured speed as Markdown: the README's table of the benchmark, and how cost grows."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from erf import InvalidInput
+from experiments.record import Environment
 from scripts.benchmarks.case import Case, Report
+from scripts.benchmarks.growth import Scaling, Side
+
+R = TypeVar("R", Report, Scaling)
 
 
-def read(path: Path) -> Report:
-    """Return the record that ``scripts/benchmark.py --output`` wrote.
+def read(path: Path, kind: type[R]) -> R:
+    """Return the record that a measuring script wrote.
 
     Raises:
         InvalidInput: It is missing or damaged.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Report)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
-        raise InvalidInput(f"{path}: {error}; scripts/benchmark.py --output writes it") from error
+        raise InvalidInput(f"{path}: {error}; scripts/{path.stem}.py --output writes it") from error
 
 
 def table(report: Report) -> str:
     """Return one row for each case, and the machine."""
     rows = ["| case | ours | alternative | ratio (range) | of the limit |", "|---|---|---|---|---|"]
     rows += [f"| {' | '.join((case.name, *_cells(case)))} |" for case in report.cases]
-    environment = report.environment
-    versions = ", ".join(f"{name} {environment.versions[name]}" for name in ("python", "torch"))
     repetitions = max(case.repetitions for case in report.cases)
-    machine = f"{environment.device}, {environment.threads} thread, {versions}, {environment.started[:10]}"
-    return "\n".join([*rows, "", f"{machine}; medians of {repetitions} turns; range: of one turn's ratio."])
+    turns = f"medians of {repetitions} turns; range: of one turn's ratio."
+    return "\n".join([*rows, "", f"{_machine(report.environment)}; {turns}"])
+
+
+def growth(scaling: Scaling) -> str:
+    """Return the exponents of each curve, the predictions beside what was measured, and what a study would take."""
+    rows = ["| | over | time: ours | plain | memory: ours | plain |", "|---|---|---|---|---|---|"]
+    for curve in scaling.curves:
+        sides = [*map(time_text, (curve.ours, curve.theirs)), *map(memory_text, (curve.ours, curve.theirs))]
+        cells = (curve.name, f"{curve.quantity} {curve.values[0]} to {curve.values[-1]}", *sides)
+        rows.append(f"| {' | '.join(cells)} |")
+    model = ["| predicted | by the model | measured | error |", "|---|---|---|---|"]
+    for found in scaling.predictions:
+        seconds = map(_seconds, (found.predicted_seconds, found.measured_seconds))
+        model.append(f"| {' | '.join((found.name, *seconds, f'{found.error:+.0%}'))} |")
+    return "\n".join([*rows, "", *model, "", f"{study_text(scaling)}.", "", f"{_machine(scaling.environment)}."])
+
+
+def time_text(side: Side) -> str:
+    """Return the exponent of time, and in brackets the one that is expected."""
+    return _exponent_text(side.time_exponent, side.expected_time)
+
+
+def memory_text(side: Side) -> str:
+    """Return the exponent of memory, and in brackets the one that is expected."""
+    return _exponent_text(side.memory_exponent, side.expected_memory)
+
+
+def _exponent_text(found: float | None, expected: float) -> str:
+    return "-" if found is None else f"{found:.2f} ({expected:g})"
+
+
+def study_text(scaling: Scaling) -> str:
+    """Return what a large study would take by the model."""
+    study = scaling.study
+    gpus = f"{study.gpu_hours:.0f} h on one GPU, {study.eight_gpus_hours:.1f} h on eight"
+    what = f"{study.networks} networks, {study.images} images, {study.name}"
+    return f"{what}: {study.cpu_hours:.0f} h on this CPU, {gpus}"
+
+
+def _machine(environment: Environment) -> str:
+    versions = ", ".join(f"{name} {environment.versions[name]}" for name in ("python", "torch"))
+    return f"{environment.device}, {environment.threads} thread, {versions}, {environment.started[:10]}"
 
 
 def _cells(case: Case) -> tuple[str, str, str, str]:

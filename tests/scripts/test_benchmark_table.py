@@ -1,16 +1,17 @@
 import re
-from pathlib import Path
 
 import pytest
 
 from erf import InvalidInput
-from experiments.record import Environment
+from experiments.record import ROOT, Environment
 from experiments.reference import REFERENCE
 from scripts.benchmarks import markdown
 from scripts.benchmarks.case import Case, Report
+from scripts.benchmarks.cost_model import Constants, Prediction, Study
+from scripts.benchmarks.growth import Curve, Scaling, Side
 from scripts.report import BEGIN, END
 
-README = Path(__file__).parents[2] / "README.md"
+RECORDS = REFERENCE / "benchmark"
 
 
 def test_a_row_says_what_its_case_does():
@@ -27,13 +28,34 @@ def test_a_row_says_what_its_case_does():
 def test_a_damaged_record_is_named(tmp_path):
     path = tmp_path / "benchmark.json"
     with pytest.raises(InvalidInput, match=r"benchmark.json: .*scripts/benchmark.py --output writes it"):
-        markdown.read(path)
+        markdown.read(path, Report)
     path.write_text('{"cases": []}')
     with pytest.raises(InvalidInput, match=r"benchmark.json: .*environment"):
-        markdown.read(path)
+        markdown.read(path, Report)
 
 
-def test_the_readmes_table_is_the_records():
-    block = re.search(f"{BEGIN}\n(.*?)\n{END}", README.read_text(), re.DOTALL)
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("README.md", lambda: markdown.table(markdown.read(RECORDS / "benchmark.json", Report))),
+        ("docs/benchmark.md", lambda: markdown.growth(markdown.read(RECORDS / "scaling.json", Scaling))),
+    ],
+)
+def test_a_pages_tables_are_the_records(page, text):
+    block = re.search(f"{BEGIN}\n(.*?)\n{END}", (ROOT / page).read_text(), re.DOTALL)
     assert block
-    assert block[1] == markdown.table(markdown.read(REFERENCE / "benchmark" / "benchmark.json"))
+    assert block[1] == text()
+
+
+def test_how_cost_grows_in_words():
+    side = Side(
+        (1.0, 8.0, 64.0), (1.0, None, 2.0), time_exponent=2.96, memory_exponent=None, expected_time=3, expected_memory=0
+    )
+    curves = [Curve("stacks", "depth", (1, 2, 4), side, side)]
+    predictions = [Prediction("a stack", 0.5, 0.4)]
+    study = Study("layer4", 10, 20, 1e9, cpu_hours=3000.4, gpu_hours=21.0, eight_gpus_hours=2.62)
+    scaling = Scaling(Environment.now("cpu"), curves, Constants(1, 1, 1, 1), predictions, study)
+    lines = markdown.growth(scaling).splitlines()
+    assert lines[2] == "| stacks | depth 1 to 4 | 2.96 (3) | 2.96 (3) | - | - |"
+    assert lines[6] == "| a stack | 500 ms | 400 ms | +25% |"
+    assert lines[8] == "10 networks, 20 images, layer4: 3000 h on this CPU, 21 h on one GPU, 2.6 h on eight."
