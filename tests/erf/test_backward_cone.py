@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from erf.backward_cone import gradient_in_cone, nonzero_box
+from erf.backward_cone import gradient_in_cone, input_gradient, nonzero_box
 
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -33,7 +33,7 @@ def per_axis(draw, axes, least, most):
 
 @st.composite
 def convolutions(draw):
-    """Return a convolution's images, options and its weights, and weights of its outputs that are 0 outside of a box."""
+    """Return a convolution's images, its options and weights, and weights of its outputs, 0 outside of a box."""
     axes, groups = draw(st.integers(1, 3)), draw(st.sampled_from([1, 1, 2]))
     kernel, dilation = per_axis(draw, axes, 1, 3), per_axis(draw, axes, 1, 2)
     options = {"stride": per_axis(draw, axes, 1, 3), "padding": per_axis(draw, axes, 0, 3), "dilation": dilation}
@@ -66,7 +66,7 @@ def test_it_is_the_plain_gradient_in_the_same_layout(case):
         counted = Counted()
         patch.setattr(CALLS, counted)
         found = gradient_in_cone(output, leaf)
-    event(f"in the cone: {counted.calls}")
+    event(f"in the cone: {len(counted.boxes)}")
     expected = plain(output, leaf)
     peak = float(expected.abs().max())
     assert float((found - expected).abs().max()) <= (1e-12 if images.dtype == torch.float64 else 1e-5) * peak
@@ -74,13 +74,74 @@ def test_it_is_the_plain_gradient_in_the_same_layout(case):
 
 
 class Counted:
-    """Stands for the gradient of a box, and counts how often it is computed."""
+    """Stands for the gradient of a box, and keeps the boxes."""
 
     def __init__(self):
-        from erf.backward_cone import input_gradient
+        self.boxes = []
 
-        self.calls, self._of_box = 0, input_gradient
+    def __call__(self, box, *args):
+        self.boxes.append(box)
+        return input_gradient(box, *args)
 
-    def __call__(self, *args):
-        self.calls += 1
-        return self._of_box(*args)
+
+def boxes_of(output, leaf, monkeypatch):
+    counted = Counted()
+    monkeypatch.setattr(CALLS, counted)
+    found = gradient_in_cone(output, leaf)
+    torch.testing.assert_close(found, plain(output, leaf), rtol=0, atol=1e-12 * float(found.abs().max()))
+    return counted.boxes
+
+
+def test_the_box_grows_layer_by_layer_until_it_is_almost_everything(monkeypatch):
+    network = nn.Sequential(*(nn.Conv2d(2, 2, 3, padding=1) for _ in range(5))).double()
+    network.requires_grad_(False)
+    leaf = drawn(1, 2, 9, 11).requires_grad_()
+    boxes = boxes_of(network(leaf)[0, :, 4, 5].sum(), leaf, monkeypatch)
+    assert boxes == [((4 - k, 5 + k), (5 - k, 6 + k)) for k in range(4)]  # and not the 9 by 9 of 9 by 11
+
+
+def test_branches_transposed_convolutions_and_drawn_kernels_are_taken_as_they_are(monkeypatch):
+    below, above = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(3, 2, 1)
+    up, down = nn.ConvTranspose2d(2, 2, 2, stride=2), nn.Conv2d(2, 2, 2, stride=2)
+    modules = nn.ModuleList([below, above, up, down]).double().requires_grad_(False)
+    assert all(not parameter.requires_grad for parameter in modules.parameters())
+    leaf = drawn(2, 2, 12, 12).requires_grad_()
+    kernel = leaf.mean((0, 2, 3))[:, None, None, None].expand(2, 1, 3, 3)  # its gradient is wanted, too
+    features = up(down(above(F.max_pool2d(below(leaf).relu(), 3, 1, 1)))) + F.conv2d(leaf, kernel, padding=1, groups=2)
+    boxes = boxes_of(features[..., 6, 6].sum(), leaf, monkeypatch)
+    assert boxes[0] == ((3, 4), (3, 4))
+    assert len(boxes) == 3
+
+
+def test_what_is_not_finite_still_shows():
+    weight = drawn(1, 1, 3, 3)
+    weight[0, 0, 1, 1] = torch.inf
+    leaf = drawn(1, 1, 9, 9).requires_grad_()
+    found = gradient_in_cone(F.conv2d(leaf, weight, padding=1)[..., 4, 4].sum(), leaf)
+    assert found[0, 0, 4, 4] == torch.inf
+    values = torch.zeros(1, 2, 4, 5)
+    values[0, 1, 2, 3] = torch.nan
+    assert nonzero_box(values) == ((2, 3), (3, 4))
+    assert nonzero_box(torch.zeros(1, 2, 4, 5)) == ((0, 0), (0, 0))
+
+
+def test_a_leaf_that_the_number_does_not_depend_on_has_none():
+    leaf, other = drawn(1, 1, 5, 5).requires_grad_(), drawn(1, 1, 5, 5).requires_grad_()
+    assert gradient_in_cone(F.conv2d(other, drawn(1, 1, 3, 3)).sum(), leaf) is None
+
+
+def test_nothing_stays_behind_also_after_an_error(monkeypatch):
+    leaf = drawn(1, 1, 9, 9).requires_grad_()
+    layer = F.conv2d(leaf, drawn(1, 1, 3, 3))
+    output = layer[..., 4, 4].sum()
+    with monkeypatch.context() as patch:
+        patch.setattr(CALLS, lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            gradient_in_cone(output, leaf)
+    assert _get_current_dispatch_mode() is None
+    with monkeypatch.context() as patch:
+        counted = Counted()
+        patch.setattr(CALLS, counted)
+        plain(output, leaf)
+        assert not counted.boxes  # no hook is left on the graph
+    assert gradient_in_cone(output, leaf).equal(plain(output, leaf))
