@@ -90,7 +90,7 @@ def effective_receptive_field(
         first_sample: Index of the first image, from which its signs are drawn.
         mode: "eval" measures in eval mode; "as_is" leaves train-mode layers, whose batch statistics join all pixels.
         normalize: Divide each image's moments by their sum before averaging.
-        batch_size: Images in one forward pass.
+        batch_size: Images in one forward pass. Smaller batches are joined up to it, except in train mode.
 
     Returns:
         An InfluenceMap; a dict of them by name for a list of layers; lists of them for a list of units.

@@ -36,7 +36,7 @@ def convolutions(draw):
     """Return a convolution's images, its options and weights, and weights of its outputs, 0 outside of a box."""
     axes, groups = draw(st.integers(1, 3)), draw(st.sampled_from([1, 1, 2]))
     kernel, dilation = per_axis(draw, axes, 1, 3), per_axis(draw, axes, 1, 2)
-    options = {"stride": per_axis(draw, axes, 1, 3), "padding": per_axis(draw, axes, 0, 3), "dilation": dilation}
+    options = {"stride": per_axis(draw, axes, 1, 3), "padding": per_axis(draw, axes, 0, 4), "dilation": dilation}
     extra = per_axis(draw, axes, 0, 6)
     size = [1 + d * (k - 1) + more for k, d, more in zip(kernel, dilation, extra, strict=True)]
     dtype = draw(st.sampled_from([torch.float64, torch.float64, torch.float32]))
