@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from erf import pointwise_convolution
 from erf.receptive_field import Box
 
 # Of a layer's positions: to cut out a box that is hardly smaller takes longer than it spares.
@@ -58,25 +59,28 @@ class _Cone(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self._is_small, self._is_on = True, False
+        self._is_small = True
 
     def begin(self, _gradients: Any) -> None:
         """Take part in the computation of a node."""
-        self._is_on = self._is_small
-        if self._is_on:
-            self.__enter__()
+        self.__enter__()
 
     def end(self, _inputs: Any, _outputs: Any) -> None:
         """Leave it."""
-        if self._is_on:
-            self.__exit__(None, None, None)
+        self.__exit__(None, None, None)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is not aten.convolution_backward.default or kwargs or not _is_of_input(*args):
             return func(*args, **(kwargs or {}))
-        box = nonzero_box(args[0])
-        self._is_small = _volume(box) <= LARGEST_SHARE * math.prod(args[0].shape[2:])
-        return input_gradient(box, *args) if self._is_small and _volume(box) else func(*args)
+        grad_output, input, weight, _, stride, padding, _, _, _, groups, _ = args
+        if self._is_small:
+            box = nonzero_box(grad_output)
+            self._is_small = _volume(box) <= LARGEST_SHARE * math.prod(grad_output.shape[2:])
+            if self._is_small and _volume(box):
+                return input_gradient(box, *args)
+        if pointwise_convolution.is_one_product(grad_output, input, weight, stride, padding, groups):
+            return pointwise_convolution.input_gradient(grad_output, weight)
+        return func(*args)
 
 
 def _is_of_input(grad_output: Tensor, *others: Any) -> bool:
