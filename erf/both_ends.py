@@ -7,6 +7,7 @@ Everything is sums of products, as layer by layer, so small values far from the 
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from erf.grouped_convolution import as_groups, by_run, correlate, joined
 
-ROWS = 48  # of a large kernel that are convolved in one call; a multiple of the 16 values in a processor's register
+BLOCK = 16  # channels that libraries compute together, whether or not so many are asked for
+ROWS = 3 * BLOCK  # of a large kernel that are convolved in one call
 
 
 def meeting_layer(depth: int, channels: int, input_channels: int, kernel_size: int) -> int:
@@ -24,12 +26,19 @@ def meeting_layer(depth: int, channels: int, input_channels: int, kernel_size: i
 
 
 def _multiplications(meeting: int, depth: int, channels: int, input_channels: int, kernel_size: int) -> int:
-    areas = [(1 + layers * (kernel_size - 1)) ** 2 for layers in range(depth + 1)]
+    areas = [(1 + layers * (kernel_size - 1)) ** 2 for layers in range(depth)]
     layer, first = (channels * kernel_size) ** 2, channels * input_channels * kernel_size**2
     if not meeting:
         return layer * sum(areas[: depth - 1]) + first * areas[depth - 1]
     growing = sum(areas[: depth - meeting]) + input_channels * sum(areas[1:meeting])
-    return layer * growing + channels * input_channels * areas[meeting] * areas[depth - meeting]
+    joining = _joining(1 + meeting * (kernel_size - 1), 1 + depth * (kernel_size - 1))
+    return layer * growing + channels * input_channels * joining
+
+
+def _joining(k: int, size: int) -> int:
+    """Return the multiplications of :func:`_join` for each pair of channels, those with its zeros included."""
+    rows = BLOCK * math.ceil(k / BLOCK)
+    return rows * k * (size - k + 1) * size
 
 
 def influence_from_both_ends(directions: Tensor, weights: list[Tensor], meeting: int) -> Tensor:
@@ -43,44 +52,47 @@ def influence_from_both_ends(directions: Tensor, weights: list[Tensor], meeting:
     g = joined(directions[:, :, None, None])
     for weight in reversed(weights[meeting:]):
         g = correlate(g, as_groups(weight.transpose(1, 2)), full=True)
+    g = by_run(g, len(directions))
     # Each field is kept turned by 180 degrees, which spares turning every layer's kernel.
-    return _join(by_run(g, len(directions)), _kernel_of_layers(weights[:meeting])).flip(-2, -1)
+    kernels = [_kernel_of_layers(first, weights[1:meeting]) for first in weights[0].flip(-2, -1).unbind(2)]
+    return torch.stack([_join(g, kernel) for kernel in kernels], 1).flip(-2, -1)
 
 
-def _kernel_of_layers(weights: list[Tensor]) -> Tensor:
-    """Return ``[R, C, C_in, k, k]``, each input channel's influence on the last of these layers, turned."""
-    kernels = []
-    for kernel in weights[0].flip(-2, -1).unbind(2):
-        grown = joined(kernel)
-        for weight in weights[1:]:
-            grown = correlate(grown, as_groups(weight), full=True)
-        kernels.append(by_run(grown, len(kernel)))
-    return torch.stack(kernels, 2)
+def _kernel_of_layers(first: Tensor, others: list[Tensor]) -> Tensor:
+    """Return ``[R, C, k, k]``, an input channel's influence on the last of these layers, turned.
 
-
-def _join(g: Tensor, kernels: Tensor) -> Tensor:
-    """Convolve ``g [R, C, H, H]`` with large ``kernels [R, C, C_in, k, k]``, summed over C: ``[R, C_in, S, S]``.
-
-    Each row of the kernel is a channel of one convolution along the rows of g, [C] to [C_in rows]; then the products
-    with row u are added u rows further down.
+    Args:
+        first: The first layer's weights of that channel, ``[R, C, k, k]``, turned.
+        others: Of the other layers.
     """
-    (runs, _, side, _), (inputs, k) = g.shape, kernels.shape[2:4]
-    rows = kernels.flip(-1).permute(0, 2, 3, 1, 4).unsqueeze(4)  # [R, C_in, k, C, 1, k]
-    result = g.new_zeros(runs, inputs, side + k - 1, side + k - 1)
-    spaced = g.new_zeros(inputs, ROWS, side + ROWS, side + k - 1)
+    grown = joined(first)
+    for weight in others:
+        grown = correlate(grown, as_groups(weight), full=True)
+    return by_run(grown, len(first))
+
+
+def _join(g: Tensor, kernel: Tensor) -> Tensor:
+    """Convolve ``g [R, C, H, H]`` with a large ``kernel [R, C, k, k]`` of each run, summed over C: ``[R, S, S]``.
+
+    Each row of the kernel is a channel of one convolution along the rows of g; then the products with row u are added
+    u rows further down. Run by run, so that all of it stays in the cache.
+    """
+    (runs, _, side, _), k = g.shape, kernel.shape[-1]
+    most = min(k, ROWS)
+    result = g.new_zeros(runs, side + k - 1, side + k - 1)
+    spaced = g.new_zeros(most, side + most, side + k - 1)
     for run, first in product(range(runs), range(0, k, ROWS)):
-        some = rows[run, :, first : first + ROWS]
-        count = some.shape[1]
-        products = correlate(g[run : run + 1], some.flatten(0, 1), full=True)
-        spaced[:, :count, :side] = products[0].unflatten(0, (inputs, count))
-        result[run, :, first : first + side + count - 1] += _add_shifted(spaced[:, :count])[:, : side + count - 1]
+        rows = kernel[run, :, first : first + ROWS].flip(-1).transpose(0, 1)
+        count = len(rows)
+        spaced[:count, :side] = correlate(g[run : run + 1], rows.unsqueeze(2), full=True)[0]
+        result[run, first : first + side + count - 1] += _add_shifted(spaced[:count])[: side + count - 1]
     return result
 
 
 def _add_shifted(spaced: Tensor) -> Tensor:
-    """Return the sum over u of ``spaced[:, u]``, of ``[C, n, H, W]``, u rows further down: ``[C, H - 1, W]``.
+    """Return the sum over u of ``spaced[u]``, of ``[n, H, W]``, u rows further down: ``[H - 1, W]``.
 
     The last n rows of each are 0, so it suffices to count rows anew: u H + i = u (H - 1) + (u + i).
     """
-    _, n, height, _ = spaced.shape
-    return spaced.flatten(1, 2)[:, : n * (height - 1)].unflatten(1, (n, height - 1)).sum(1)
+    n, height, _ = spaced.shape
+    return spaced.flatten(0, 1)[: n * (height - 1)].unflatten(0, (n, height - 1)).sum(0)

@@ -7,6 +7,7 @@ from both ends. Several runs, each with its own weights, share every call as the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -19,15 +20,16 @@ from erf.aggregation import Aggregation, check_aggregation, output_direction
 from erf.both_ends import influence_from_both_ends, meeting_layer
 from erf.device import full_float32
 from erf.errors import InvalidInput
-from erf.grouped_convolution import as_groups, by_run, correlate, joined
+from erf.grouped_convolution import as_groups, correlate, correlate_by_rows, joined
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.noise import Noise
 from erf.seeds import INPUTS, MASKS, WEIGHTS, generator
 from erf.statistic import Statistic
 
-# Runs share a call while a layer's values of all of them stay near the size of a core's cache; on other devices, where
-# a call costs more, they are larger. Memory is at most about this much for each layer, whatever the number of runs.
-BATCH_BYTES, DEVICE_BATCH_BYTES = 9 * 2**18, 8 * 2**20
+# Runs share a call while their weights and a layer's values stay near the size of a core's cache; on other devices,
+# where a call costs more, they are larger. Memory is at most about this much for each layer, whatever the number of
+# runs.
+BATCH_BYTES, DEVICE_BATCH_BYTES = 21 * 2**18, 2**24
 LEAK = 0.01  # slope of leaky_relu below 0, torch's default
 
 Slope = Callable[[Tensor], Tensor]
@@ -66,7 +68,7 @@ def stack_influence(
         InvalidInput: A gradient is not finite; the message names the run.
     """
     meeting = _meeting_layer(stack)
-    size = _batch_size(stack, meeting, torch.device(device), dtype)
+    size = _batch_size(stack, meeting, len(runs), torch.device(device), dtype)
     with full_float32(), torch.no_grad():
         for first in range(0, len(runs), size):
             batch = runs[first : first + size]
@@ -115,22 +117,30 @@ def _meeting_layer(stack: ConvStack) -> int:
     return meeting_layer(stack.depth, stack.channels, stack.input_channels, stack.kernel_size)
 
 
-def _batch_size(stack: ConvStack, meeting: int, device: torch.device, dtype: torch.dtype) -> int:
+def _batch_size(stack: ConvStack, meeting: int, runs: int, device: torch.device, dtype: torch.dtype) -> int:
     side = stack.trf_size - meeting * (stack.kernel_size - 1)
+    values, weights = stack.channels * side**2, stack.depth * (stack.channels * stack.kernel_size) ** 2
     limit = BATCH_BYTES if device.type == "cpu" else DEVICE_BATCH_BYTES
-    return max(1, limit // (stack.channels * side**2 * dtype.itemsize))
+    most = max(1, limit // ((values + weights) * dtype.itemsize))
+    batches = max(1, math.ceil(runs / most))
+    return math.ceil(runs / batches)  # batches of nearly one size
 
 
 def _backward(
     directions: Tensor, weights: list[Tensor], stack: ConvStack, batch: range, seed: int, noise: Noise
 ) -> Tensor:
     """Return the influence ``[R, C_in, S, S]`` of the outputs' sum with ``directions [R, C]`` on the input."""
-    turned = [as_groups(w.flip(-2, -1).transpose(1, 2)) for w in weights]  # while the weights are in the cache
-    slopes = _slopes(stack, weights, batch, seed, noise)
+    first, *others = [w.flip(-2, -1).transpose(1, 2) for w in weights]
+    kernels = [as_groups(turned) for turned in others]  # while the weights are in the cache
+    first_slope, *slopes = _slopes(stack, weights, batch, seed, noise)
     g = joined(directions[:, :, None, None])
-    for kernels, slope in zip(reversed(turned), reversed(slopes), strict=True):
-        g = correlate(g if slope is None else slope(g), kernels, full=True)
-    return by_run(g, len(batch))
+    for layer, slope in zip(reversed(kernels), reversed(slopes), strict=True):
+        g = correlate(_after(g, slope), layer, full=True)
+    return correlate_by_rows(_after(g, first_slope), first)
+
+
+def _after(g: Tensor, slope: Slope | None) -> Tensor:
+    return g if slope is None else slope(g)
 
 
 def _slopes(stack: ConvStack, weights: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Slope | None]:

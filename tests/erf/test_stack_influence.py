@@ -127,14 +127,14 @@ def test_the_output_shape_and_type():
 
 @pytest.mark.parametrize("activation", [Activation.none, Activation.relu])
 def test_the_batch_size_does_not_matter(activation, monkeypatch):
-    stack = ConvStack(5, 4, activation=activation)
+    stack = ConvStack(5, 16, activation=activation)
     whole = fast_influence(stack, range(7))
-    meeting = meeting_layer(5, 4, 1, 3) if activation is Activation.none else 0
+    meeting = meeting_layer(5, 16, 1, 3) if activation is Activation.none else 0
     assert (meeting > 0) == (activation is Activation.none)
-    for batch in (1, 3):
-        monkeypatch.setattr(MODULE, "BATCH_BYTES", batch * stack.channels * (stack.trf_size - 2 * meeting) ** 2 * 8)
-        sizes = [len(g) for g in stack_influence(stack, range(7), dtype=torch.float64)]
-        assert sizes == ([1] * 7 if batch == 1 else [3, 3, 1])
+    values, weights = 16 * (stack.trf_size - 2 * meeting) ** 2, 5 * (16 * 3) ** 2
+    for batch, expected in ((1, [1] * 7), (3, [3, 3, 1]), (6, [4, 3]), (7, [7])):
+        monkeypatch.setattr(MODULE, "BATCH_BYTES", batch * (values + weights) * 8)
+        assert [len(g) for g in stack_influence(stack, range(7), dtype=torch.float64)] == expected
         assert difference(fast_influence(stack, range(7)), whole) < 1e-12
 
 
