@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from functools import cache
+from itertools import chain
 from typing import Any
 
 import torch
@@ -29,11 +31,12 @@ class Mode(StrEnum):
 def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
     """Put the network into the mode to measure in; restore all that measuring may change."""
     modes = {module: module.training for module in network.modules()}
+    gpus = {tensor.device for tensor in _tensors(network) if tensor.device.type == "cuda"}
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     if mode is Mode.eval:
         network.eval()
     try:
-        with _frozen(network), full_float32(), torch.random.fork_rng(), torch.enable_grad():
+        with _frozen(network), full_float32(), torch.random.fork_rng(gpus), torch.enable_grad():
             yield
     finally:
         for module, training in modes.items():
@@ -41,6 +44,10 @@ def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
         with torch.no_grad():
             for name, buffer in network.named_buffers():
                 buffer.copy_(buffers[name])
+
+
+def _tensors(network: nn.Module) -> Iterator[Tensor]:
+    yield from chain(network.parameters(), network.buffers())
 
 
 @contextmanager
@@ -126,19 +133,34 @@ def _check_images(images: Tensor, shape: torch.Size) -> None:
 
 def _uploaded(checked: Iterator[tuple[int, Tensor]], network: nn.Module) -> Iterator[tuple[int, Tensor]]:
     """Give the batches the network's device and dtype; a GPU gets each next one while it works on the one before."""
-    like = next(network.parameters(), None)
+    like = next((tensor for tensor in _tensors(network) if tensor.is_floating_point()), None)
     if like is None or like.device.type != "cuda":
         yield from ((first, batch.detach() if like is None else batch.detach().to(like)) for first, batch in checked)
         return
-    stream, waiting = torch.cuda.Stream(like.device), deque()
+    waiting = deque()
     for first, batch in checked:
-        with torch.cuda.stream(stream):
-            pinned = batch.detach().pin_memory() if batch.device.type == "cpu" else batch.detach()
-            waiting.append((first, pinned.to(like.device, non_blocking=True).to(like.dtype), stream.record_event()))
+        waiting.append((first, *_copied(batch.detach(), like)))
         if len(waiting) > 1:
             yield _arrived(*waiting.popleft())
     while waiting:
         yield _arrived(*waiting.popleft())
+
+
+def _copied(batch: Tensor, like: Tensor) -> tuple[Tensor, torch.cuda.Event]:
+    """Start to copy a batch to a GPU; return it with the event of its arrival.
+
+    It is copied also from pinned memory or from a GPU: whoever gives it may fill it anew when asked for the next one.
+    """
+    if batch.device.type != "cpu":
+        return batch.to(like, copy=True), torch.cuda.current_stream(like.device).record_event()
+    pinned = torch.empty_like(batch, pin_memory=True).copy_(batch)
+    with torch.cuda.stream(stream := _copying_stream(like.device)):
+        return pinned.to(like.device, non_blocking=True).to(like.dtype), stream.record_event()
+
+
+@cache  # memory is kept for each stream
+def _copying_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
 
 
 def _arrived(first: int, batch: Tensor, copied: torch.cuda.Event) -> tuple[int, Tensor]:

@@ -54,15 +54,15 @@ def sharded_receptive_field(
     if count < processes:
         raise InvalidInput(f"{count} images are too few for {processes} processes; allowed is one for each at least")
     first, end = (count * rank // processes for rank in (fabric.global_rank, fabric.global_rank + 1))
-    share = images[first:end] if isinstance(images, Tensor) else _read(images, range(first, end), batch_size, workers)
+    share, on_gpu = range(first, end), fabric.device.type == "cuda"
+    part = images[first:end] if isinstance(images, Tensor) else _read(images, share, batch_size, workers, on_gpu)
     found = effective_receptive_field(
-        network.to(fabric.device), share, layer, unit, first_sample=first, batch_size=batch_size, **settings
+        network.to(fabric.device), part, layer, unit, first_sample=first, batch_size=batch_size, **settings
     )
     return _joined(fabric, found)
 
 
-def _read(images: Dataset[Any], share: range, batch_size: int, workers: int) -> Iterator[Any]:
-    pinned = torch.cuda.is_available()
+def _read(images: Dataset[Any], share: range, batch_size: int, workers: int, pinned: bool) -> Iterator[Any]:
     yield from DataLoader(Subset(images, share), batch_size, num_workers=workers, pin_memory=pinned)
 
 

@@ -29,7 +29,7 @@ from erf.statistic import Statistic
 # Runs share a call while their weights and a layer's values stay near the size of a core's cache; on other devices,
 # where a call costs more, they are larger. Memory is at most about this much for each layer, whatever the number of
 # runs.
-BATCH_BYTES, DEVICE_BATCH_BYTES = 21 * 2**18, 2**24
+BATCH_BYTES, DEVICE_BATCH_BYTES = 21 * 2**18, 2**26
 LEAK = 0.01  # slope of leaky_relu below 0, torch's default
 
 Slope = Callable[[Tensor], Tensor]
@@ -118,12 +118,13 @@ def _meeting_layer(stack: ConvStack) -> int:
 
 
 def _batch_size(stack: ConvStack, meeting: int, runs: int, device: torch.device, dtype: torch.dtype) -> int:
+    """Return how many of the runs share a call: as many as fit, spread over the batches, so that none is small."""
     side = stack.trf_size - meeting * (stack.kernel_size - 1)
     values, weights = stack.channels * side**2, stack.depth * (stack.channels * stack.kernel_size) ** 2
     limit = BATCH_BYTES if device.type == "cpu" else DEVICE_BATCH_BYTES
     most = max(1, limit // ((values + weights) * dtype.itemsize))
-    batches = max(1, math.ceil(runs / most))
-    return math.ceil(runs / batches)  # batches of nearly one size
+    batches = math.ceil(runs / most)
+    return math.ceil(runs / batches) if batches else 1
 
 
 def _backward(

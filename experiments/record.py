@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import time
 import zipfile
@@ -98,7 +99,14 @@ def _version(package: str) -> str | None:
 def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type} ({platform.processor() or platform.machine()}, {os.cpu_count()} cores)"
+    return f"{device.type} ({_processor()}, {os.cpu_count()} cores)"
+
+
+def _processor() -> str:
+    """Return the processor's name where the system tells it, else its kind."""
+    told = Path("/proc/cpuinfo")
+    name = re.search(r"model name\s*:\s*(.+)", told.read_text()) if told.exists() else None
+    return name[1].strip() if name else platform.processor() or platform.machine()
 
 
 def is_complete(folder: Path) -> bool:

@@ -48,14 +48,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = timing_parser(__doc__, repetitions=7)
+    parser = timing_parser(__doc__, repetitions=3)
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 20, 40], help="of the stacks, increasing")
     parser.add_argument("--channels", type=int, default=16, help="of every layer")
     parser.add_argument("--runs", type=int, default=20, help="draws of weights and inputs for each map")
     parser.add_argument("--width", type=int, default=16, help="channels of the network whose training step is timed")
     parser.add_argument("--large", type=int, default=1024, help="pixels a side of ResNet-50's images, where crops help")
     parser.add_argument("--small", type=int, default=224, help="pixels a side of those that its TRF exceeds")
-    parser.add_argument("--images", type=int, default=4, help="images for each of ResNet-50's maps, of large ones")
+    parser.add_argument("--images", type=int, default=8, help="images for each of ResNet-50's maps, of large ones")
     parser.add_argument("--small-images", type=int, default=32, help="and of small ones, as many as maps are made of")
     parser.add_argument("--output", type=Path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)

@@ -1,7 +1,8 @@
 """Compare the GPU with the CPU and record it in results/reference/gpu_check: ``python scripts/gpu_check.py``.
 
-Both devices measure the same stacks, which must agree to rounding, and the experiment ``erf_growth``, of which the
-durations and the peak memory are recorded. Without a GPU nothing is checked or written.
+Both devices measure the same stacks and the same layers of ResNet-50, which must agree to rounding, and the experiment
+``erf_growth``, of which the durations and the peak memory are recorded. Then maps of ResNet-50 are timed on the GPU,
+from which the cost of a large study follows. Without a GPU nothing is checked or written.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
-from erf import InvalidInput
+from erf import InvalidInput, effective_receptive_field
 from erf.atomic_file import atomic_write
 from erf.device import resolve_device
 from erf.networks.conv_stack import Activation, ConvStack
@@ -26,13 +27,19 @@ from erf.stack_influence import stack_moments
 from experiments import erf_growth
 from experiments.logbook import Logbook
 from experiments.record import ROOT, Environment
+from scripts.benchmarks.case import median_seconds
 from scripts.benchmarks.command import exit_code, to_json
+from scripts.benchmarks.cost_model import NetworkMap, Study, network_constants, study_of
+from scripts.benchmarks.markdown import read
 from scripts.benchmarks.memory import in_fresh_process, resident_peak
+from scripts.benchmarks.resnet50 import LAYERS, drawn_resnet50, noise
 from scripts.benchmarks.stacks import LINEAR_TOLERANCE, RELU_TOLERANCE, max_relative_difference, relative_l2
 
 RECORD = ROOT / "results" / "reference" / "gpu_check" / "result.json"
 GPU = "cuda"
 SEED, DEPTHS = 0, (20, 40)  # of the stacks
+COMPARED, PER_BATCH = 6, 2  # images of ResNet-50, given as batches in the CPU's memory
+REPETITIONS = 3  # of its timings
 
 # Nothing flips in float64; an ERF size may change by a pixel where a value is within rounding of the threshold.
 FLOAT64_TOLERANCE, SIZE_TOLERANCE = 1e-10, 5e-3
@@ -78,6 +85,33 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """Of the images of ResNet-50 that maps are timed on: pixels a side, how many in two maps, and how many at once."""
+
+    side: int = 224
+    few: int = 128
+    many: int = 640
+    batch_size: int = 64
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """What maps of ResNet-50's layer4 cost on the device, by :mod:`scripts.benchmarks.cost_model`.
+
+    Attributes:
+        sizes: Of the images.
+        seconds: Of a map, whatever the number of images.
+        rate: Operations a second.
+        study: What many such maps would take.
+    """
+
+    sizes: Sizes
+    seconds: float
+    rate: float
+    study: Study
+
+
+@dataclass(frozen=True)
 class Report:
     """What was compared, the experiment on CPU and GPU, and where; ``config`` also gives the number of all runs."""
 
@@ -85,6 +119,7 @@ class Report:
     environment: Environment
     comparisons: list[Comparison]
     erf_growth: list[Growth]
+    network: NetworkCost
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -98,16 +133,18 @@ def _check_gpu(arguments: Sequence[str]) -> int:
     if not torch.cuda.is_available():
         print("no GPU here: nothing checked")
         return 0
-    return conclude(check(GPU, erf_growth.Config(), DEPTHS), RECORD)
+    return conclude(check(GPU, erf_growth.Config(), DEPTHS, Sizes()), RECORD)
 
 
-def check(device: str, config: erf_growth.Config, depths: Sequence[int]) -> Report:
-    """Compare ``device`` with the CPU: maps of stacks of these depths, and the experiment."""
+def check(device: str, config: erf_growth.Config, depths: Sequence[int], sizes: Sizes) -> Report:
+    """Compare ``device`` with the CPU: maps of stacks of these depths, of ResNet-50, and the experiment; time maps."""
     start, environment = time.monotonic(), Environment.now(device)
-    comparisons = list(compare_stacks(device, depths, config.runs))
+    comparisons = [*compare_stacks(device, depths, config.runs), *compare_networks(device, sizes.side)]
     on_cpu, on_device = (in_fresh_process(measure_growth, replace(config, device=name)) for name in ("cpu", device))
     comparisons.append(compare_sizes(on_cpu, on_device))
-    return Report(config, replace(environment, seconds=time.monotonic() - start), comparisons, [on_cpu, on_device])
+    cost = time_network(device, sizes)
+    environment = replace(environment, seconds=time.monotonic() - start)
+    return Report(config, environment, comparisons, [on_cpu, on_device], cost)
 
 
 def compare_stacks(device: str, depths: Sequence[int], runs: int) -> Iterator[Comparison]:
@@ -125,10 +162,47 @@ def _compare_stack(stack: ConvStack, runs: int, dtype: torch.dtype, device: str)
     linear = stack.activation is Activation.none
     kind = "linear" if linear else str(stack.activation)
     name = f"{kind} stack, depth {stack.depth}, {str(dtype).removeprefix('torch.')}"
+    return _comparison(name, dtype, on_device, on_cpu, linear)
+
+
+def _comparison(
+    name: str, dtype: torch.dtype, found: np.ndarray, on_cpu: np.ndarray, linear: bool = False
+) -> Comparison:
+    """Compare maps ``[R, H, W]``: by relative L2 where gates within rounding of 0 flip, else at every pixel."""
     if linear or dtype is torch.float64:
         allowed = FLOAT64_TOLERANCE if dtype is torch.float64 else LINEAR_TOLERANCE
-        return Comparison(name, "of the peak", max_relative_difference(on_device, on_cpu), allowed)
-    return Comparison(name, "relative L2", relative_l2(on_device, on_cpu), RELU_TOLERANCE)
+        return Comparison(name, "of the peak", max_relative_difference(found, on_cpu), allowed)
+    return Comparison(name, "relative L2", relative_l2(found, on_cpu), RELU_TOLERANCE)
+
+
+def compare_networks(device: str, side: int) -> Iterator[Comparison]:
+    """Yield how far the maps of ResNet-50's layers on ``device`` are from those on the CPU, in both precisions.
+
+    Images come as batches in the CPU's memory, of which a GPU gets the next one while it works on one.
+    """
+    for dtype in (torch.float64, torch.float32):
+        network, images = drawn_resnet50().to(dtype), noise(COMPARED, side).to(dtype)
+        on_cpu = effective_receptive_field(network, images, list(LAYERS), batch_size=1)
+        network.to(resolve_device(device))
+        on_device = effective_receptive_field(network, iter(images.split(PER_BATCH)), list(LAYERS))
+        for layer in LAYERS:
+            name = f"ResNet-50, {side} px, {layer}, {str(dtype).removeprefix('torch.')}"
+            yield _comparison(name, dtype, on_device[layer].values[None], on_cpu[layer].values[None])
+
+
+def time_network(device: str, sizes: Sizes) -> NetworkCost:
+    """Time maps of ResNet-50's layer4 over few and over many images, which lie in the CPU's memory."""
+    network = drawn_resnet50().to(resolve_device(device))
+    few, many = (
+        NetworkMap(network, LAYERS[-1], noise(count, sizes.side), sizes.batch_size) for count in (sizes.few, sizes.many)
+    )
+    seconds, rate = network_constants(few, many, *median_seconds([few, many], REPETITIONS))
+    return NetworkCost(sizes, seconds, rate, study_of(few, seconds, rate))
+
+
+def study_on_gpu() -> Study | None:
+    """Return what the recorded GPU would take for a large study; None without a record."""
+    return read(RECORD, Report).network.study if RECORD.exists() else None
 
 
 def measure_growth(config: erf_growth.Config) -> Growth:
@@ -161,6 +235,7 @@ def conclude(report: Report, path: Path) -> int:
         print(comparison)
     for growth in report.erf_growth:
         print(f"erf_growth on {growth.device}: {growth.seconds:.1f} s")
+    print(f"ResNet-50, {LAYERS[-1]}: {report.network.rate / 1e12:.2f} TFLOP/s on {report.environment.device}")
     failed = [comparison for comparison in report.comparisons if not comparison.passed]
     for comparison in failed:
         print(f"error: CPU and GPU differ: {comparison}", file=sys.stderr)

@@ -21,6 +21,7 @@ from experiments.report.page import write_report
 from scripts.benchmarks.case import Report
 from scripts.benchmarks.growth import Scaling
 from scripts.benchmarks.markdown import growth, read, table
+from scripts.gpu_check import study_on_gpu
 
 BEGIN, END = "<!-- benchmark: written by scripts/report.py -->", "<!-- end of benchmark -->"
 DOCS = ROOT / "docs" / "benchmark.md"
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         if folder.resolve() == REFERENCE:
             print(f"tables        {write_claims()}")
             _write(README, table(read(REFERENCE / "benchmark" / "benchmark.json", Report)))
-            _write(DOCS, growth(read(REFERENCE / "benchmark" / "scaling.json", Scaling)))
+            _write(DOCS, growth(read(REFERENCE / "benchmark" / "scaling.json", Scaling), study_on_gpu()))
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

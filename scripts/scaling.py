@@ -24,7 +24,8 @@ from experiments.stacks import require_at_least
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
 from scripts.benchmarks.cost_model import check
 from scripts.benchmarks.growth import Curve, Scaling, Sizes, measure_growth
-from scripts.benchmarks.markdown import memory_text, study_text, time_text
+from scripts.benchmarks.markdown import constants_text, memory_text, study_text, time_text
+from scripts.gpu_check import study_on_gpu
 
 SIDE, LARGE = 224, 1024  # pixels, of the cost model's images
 COLOURS = {"ours": "#0072B2", "plain": "#D55E00"}
@@ -83,7 +84,7 @@ def _tables(report: Scaling) -> list[Table | str]:
     for found in report.predictions:
         seconds = f"{found.predicted_seconds:.2f}", f"{found.measured_seconds:.2f}"
         model.add_row(found.name, *seconds, f"{found.error:+.0%}")
-    return [growth, model, study_text(report)]
+    return [growth, model, constants_text(report.constants), study_text(report.study, study_on_gpu())]
 
 
 def _range(found: Sequence[float | None]) -> str:

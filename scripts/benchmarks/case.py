@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.record import Environment
+from scripts.benchmarks.limit import MatrixProduct, limit_ratio
 
 Durations = Sequence[Sequence[float]]
 Measure = Callable[[], np.ndarray]
@@ -122,13 +123,31 @@ def difference(name: str, ours: np.ndarray, theirs: np.ndarray, tolerance: float
 
 
 def time_both(
-    name: str, ours: Measure, theirs: Measure, repetitions: int, environment: Environment, difference: Difference
+    name: str,
+    ours: Measure,
+    theirs: Measure,
+    repetitions: int,
+    environment: Environment,
+    difference: Difference,
+    operations: int | None = None,
 ) -> Case:
-    """Return the case of two ways to measure the same, whose maps were compared before."""
-    for measure in (ours, theirs):
+    """Return the case of two ways to measure the same, whose maps were compared before.
+
+    Args:
+        name: Of the case.
+        ours: Measures by this library.
+        theirs: Measures by the alternative.
+        repetitions: How often each is timed.
+        environment: Where.
+        difference: Of the maps.
+        operations: Useful ones of ours; None: it is not compared with the machine's limit.
+    """
+    product = MatrixProduct()
+    measures = [ours, theirs, product]
+    for measure in measures:
         measure()  # warms up
-    return replace(
-        Case.of(name, time_in_turns([ours, theirs], repetitions), environment),
-        max_relative_difference=difference.of_the_peak,
-        relative_l2=difference.relative_l2,
-    )
+    *durations, of_product = time_in_turns(measures, repetitions)
+    case = Case.of(name, durations, environment)
+    limit = None if operations is None else limit_ratio(operations, case.ours_seconds, median(of_product))
+    differences = {"max_relative_difference": difference.of_the_peak, "relative_l2": difference.relative_l2}
+    return replace(case, limit_ratio=limit, **differences)

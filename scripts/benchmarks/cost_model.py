@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import resnet101
 
 from erf import effective_receptive_field
 from erf.networks.conv_stack import Activation, ConvStack
 from scripts.benchmarks.case import median_seconds
-from scripts.benchmarks.limit import useful_operations
-from scripts.benchmarks.resnet50 import SEED, drawn_resnet50
+from scripts.benchmarks.limit import operations_of_an_image, useful_operations
+from scripts.benchmarks.resnet50 import drawn_resnet50, noise
 from scripts.benchmarks.stacks import measure_ours
 
-GPU_RATE = 1e13  # operations a second in float32, assumed of one GPU: none was measured
 RUNS = 20  # of the stacks that constants are from: as many as share calls, whose fixed cost would else count for each
 STUDY_NETWORKS, STUDY_IMAGES = 1000, 50_000
 
@@ -62,15 +58,13 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Study:
-    """What one layer of many networks, each on many images, would take by the model, in hours."""
+    """What one layer of many networks, each on many images, would take by the model, in hours of one process."""
 
     name: str
     networks: int
     images: int
     operations: float
-    cpu_hours: float
-    gpu_hours: float
-    eight_gpus_hours: float
+    hours: float
 
 
 @dataclass(frozen=True)
@@ -87,35 +81,34 @@ class StackMap:
 
 @dataclass(frozen=True)
 class NetworkMap:
-    """One map of a layer over images ``[N, 3, side, side]``, at least two."""
+    """One map of a layer over images ``[N, 3, side, side]``, at least two, so many at once."""
 
     network: nn.Module
     layer: str
     images: Tensor
+    batch_size: int = 1
 
     def __call__(self) -> None:
         """Measure it."""
-        effective_receptive_field(self.network, self.images, self.layer, batch_size=1)
+        effective_receptive_field(self.network, self.images, self.layer, batch_size=self.batch_size)
 
     @property
     def operations(self) -> int:
-        """Of one image: those of two less those of one, so that what is done once for all does not count."""
-        two, one = (_counted(replace(self, images=self.images[:count])) for count in (2, 1))
-        return two - one
-
-
-def _counted(measure: Callable[[], Any]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        measure()
-    return counter.get_total_flops()
+        """Of one image."""
+        return operations_of_an_image(lambda images: replace(self, images=images)(), self.images)
 
 
 def measure_constants(stacks: tuple[StackMap, StackMap], few: NetworkMap, many: NetworkMap, turns: int) -> Constants:
     """Time two stacks and one network's map over few and over many images, and solve for the constants."""
     *of_stacks, of_few, of_many = median_seconds([*stacks, few, many], turns)
     stack_rate, layer = _solved(stacks, of_stacks)
+    return Constants(layer, stack_rate, *network_constants(few, many, of_few, of_many))
+
+
+def network_constants(few: NetworkMap, many: NetworkMap, of_few: float, of_many: float) -> tuple[float, float]:
+    """Return the seconds b and the rate R with which maps over few and over many images take what they took."""
     rate = (len(many.images) - len(few.images)) * few.operations / (of_many - of_few)
-    return Constants(layer, stack_rate, of_few - len(few.images) * few.operations / rate, rate)
+    return of_few - len(few.images) * few.operations / rate, rate
 
 
 def _solved(stacks: tuple[StackMap, StackMap], seconds: Sequence[float]) -> tuple[float, float]:
@@ -145,26 +138,22 @@ def check(turns: int, small: int, large: int) -> tuple[Constants, list[Predictio
     """
     network = drawn_resnet50()
     relu = partial(ConvStack, channels=16, activation=Activation.relu)
-    few, many = (NetworkMap(network, "layer4", _noise(count, small)) for count in (2, 10))
+    few, many = (NetworkMap(network, "layer4", noise(count, small)) for count in (2, 10))
     constants = measure_constants((StackMap(relu(10), RUNS), StackMap(relu(80), RUNS)), few, many, turns)
     works: dict[str, NetworkMap | StackMap] = {
         f"ReLU stack, depth 40, 16 channels, {2 * RUNS} runs": StackMap(relu(40), 2 * RUNS),
-        f"ResNet-50, {large} px, layer3, 6 images": NetworkMap(network, "layer3", _noise(6, large)),
-        f"ResNet-101, {small} px, layer4, 6 images": NetworkMap(resnet101().eval(), "layer4", _noise(6, small)),
+        f"ResNet-50, {large} px, layer3, 6 images": NetworkMap(network, "layer3", noise(6, large)),
+        f"ResNet-101, {small} px, layer4, 6 images": NetworkMap(resnet101().eval(), "layer4", noise(6, small)),
     }
     predicted = [predict(constants, work) for work in works.values()]
     measured = median_seconds(list(works.values()), turns)
     predictions = [Prediction(*each) for each in zip(works, predicted, measured, strict=True)]
-    return constants, predictions, _study(constants, few, small)
+    return constants, predictions, study_of(few, constants.network_seconds, constants.network_rate)
 
 
-def _noise(count: int, side: int) -> Tensor:
-    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(SEED))
-
-
-def _study(constants: Constants, work: NetworkMap, side: int) -> Study:
+def study_of(work: NetworkMap, network_seconds: float, network_rate: float) -> Study:
+    """Return what the study would take where a network's maps have these constants."""
     operations = STUDY_NETWORKS * STUDY_IMAGES * work.operations
-    cpu = STUDY_NETWORKS * constants.network_seconds + operations / constants.network_rate
-    gpu = operations / GPU_RATE
-    name = f"{work.layer} of networks like ResNet-50, {side} px"
-    return Study(name, STUDY_NETWORKS, STUDY_IMAGES, operations, cpu / 3600, gpu / 3600, gpu / 3600 / 8)
+    seconds = STUDY_NETWORKS * network_seconds + operations / network_rate
+    name = f"{work.layer} of networks like ResNet-50, {work.images.shape[-1]} px"
+    return Study(name, STUDY_NETWORKS, STUDY_IMAGES, operations, seconds / 3600)

@@ -8,7 +8,6 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from erf import fit_power_law
@@ -18,7 +17,7 @@ from experiments.record import Environment
 from scripts.benchmarks.case import median_seconds
 from scripts.benchmarks.cost_model import Constants, Prediction, Study
 from scripts.benchmarks.memory import peak_alone
-from scripts.benchmarks.resnet50 import SEED, drawn_resnet50, replknet_procedure
+from scripts.benchmarks.resnet50 import drawn_resnet50, noise, replknet_procedure
 from scripts.benchmarks.stacks import measure_ours, plain_loop
 
 FITTED = 3  # the largest values, from which an exponent is taken: at small ones a call's fixed cost counts
@@ -112,7 +111,7 @@ def _network() -> nn.Module:
 
 @cache
 def _image(side: int) -> Tensor:
-    return torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(SEED))
+    return noise(1, side)
 
 
 def _curve(

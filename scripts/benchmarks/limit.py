@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import generator
@@ -37,6 +43,21 @@ def useful_operations(stack: ConvStack, runs: int) -> int:
     areas = [(1 + layer * (stack.kernel_size - 1)) ** 2 for layer in range(stack.depth)]
     products = sum(width * area for width, area in zip(widths, areas, strict=True))
     return runs * passes * 2 * stack.kernel_size**2 * stack.channels * products
+
+
+def operations_of_an_image(measure: Callable[[Tensor], Any], images: Tensor) -> int:
+    """Return the floating-point operations that a measurement takes for each image, as torch counts them.
+
+    They are those of two images less those of one, so that what is done once for all does not count.
+    """
+    two, one = (_counted(partial(measure, images[:count])) for count in (2, 1))
+    return two - one
+
+
+def _counted(measure: Callable[[], Any]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        measure()
+    return counter.get_total_flops()
 
 
 def limit_ratio(operations: int, seconds: float, product_seconds: float) -> float:

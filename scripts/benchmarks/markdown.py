@@ -10,9 +10,12 @@ import msgspec
 from erf import InvalidInput
 from experiments.record import Environment
 from scripts.benchmarks.case import Case, Report
+from scripts.benchmarks.cost_model import Constants, Study
 from scripts.benchmarks.growth import Scaling, Side
 
-R = TypeVar("R", Report, Scaling)
+R = TypeVar("R")
+
+GPUS = 8  # that share a study
 
 
 def read(path: Path, kind: type[R]) -> R:
@@ -24,7 +27,7 @@ def read(path: Path, kind: type[R]) -> R:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
-        raise InvalidInput(f"{path}: {error}; scripts/{path.stem}.py --output writes it") from error
+        raise InvalidInput(f"{path}: {error}") from error
 
 
 def table(report: Report) -> str:
@@ -36,7 +39,7 @@ def table(report: Report) -> str:
     return "\n".join([*rows, "", f"{_machine(report.environment)}; {turns}"])
 
 
-def growth(scaling: Scaling) -> str:
+def growth(scaling: Scaling, on_gpu: Study | None) -> str:
     """Return the exponents of each curve, the predictions beside what was measured, and what a study would take."""
     rows = ["| | over | time: ours | plain | memory: ours | plain |", "|---|---|---|---|---|---|"]
     for curve in scaling.curves:
@@ -47,7 +50,9 @@ def growth(scaling: Scaling) -> str:
     for found in scaling.predictions:
         seconds = map(_seconds, (found.predicted_seconds, found.measured_seconds))
         model.append(f"| {' | '.join((found.name, *seconds, f'{found.error:+.0%}'))} |")
-    return "\n".join([*rows, "", *model, "", f"{study_text(scaling)}.", "", f"{_machine(scaling.environment)}."])
+    return "\n".join(
+        [*rows, "", *model, "", f"{study_text(scaling.study, on_gpu)}.", "", f"{_machine(scaling.environment)}."]
+    )
 
 
 def time_text(side: Side) -> str:
@@ -64,12 +69,21 @@ def _exponent_text(found: float | None, expected: float) -> str:
     return "-" if found is None else f"{found:.2f} ({expected:g})"
 
 
-def study_text(scaling: Scaling) -> str:
-    """Return what a large study would take by the model."""
-    study = scaling.study
-    gpus = f"{study.gpu_hours:.0f} h on one GPU, {study.eight_gpus_hours:.1f} h on eight"
-    what = f"{study.networks} networks, {study.images} images, {study.name}"
-    return f"{what}: {study.cpu_hours:.0f} h on this CPU, {gpus}"
+def constants_text(constants: Constants) -> str:
+    """Return the constants of the model, by the letters of its formulas."""
+    stack, network = constants.stack_rate / 1e9, constants.network_rate / 1e9
+    return (
+        f"Stacks: a = {1e6 * constants.stack_layer_seconds:.0f} µs, r = {stack:.0f} GFLOP/s; "
+        f"networks: b = {_seconds(constants.network_seconds)}, R = {network:.0f} GFLOP/s"
+    )
+
+
+def study_text(study: Study, on_gpu: Study | None) -> str:
+    """Return what a large study would take by the model, also on GPUs where one was measured."""
+    gpus = "GPUs not measured"
+    if on_gpu:
+        gpus = f"{on_gpu.hours:.2g} h on one GPU, {on_gpu.hours / GPUS:.2g} h on {GPUS}"
+    return f"{study.networks} networks, {study.images} images, {study.name}: {study.hours:.0f} h on this CPU, {gpus}"
 
 
 def _machine(environment: Environment) -> str:

@@ -25,6 +25,7 @@ from erf.compatibility import BATCH, openerf_map, replknet_map
 from erf.layer_outputs import layer_outputs
 from experiments.record import Environment
 from scripts.benchmarks.case import Case, difference, time_both
+from scripts.benchmarks.limit import operations_of_an_image
 
 SEED = 0
 TOLERANCE, GATED_TOLERANCE = 1e-9, 1e-2  # relative L2 in float64, and in float32 where gates within rounding of 0 flip
@@ -40,14 +41,15 @@ def time_resnet50(
     title = f"ResNet-50, {large} px, {{}}, {large_images} images, against RepLKNet's procedure"
     big = torch.randn(large_images, 3, large, large, generator=random)
     for layer in LAYERS:
-        yield Pair(replknet_map, replknet_procedure, network, big, layer).case(time, title.format(layer))
+        pair = Pair(replknet_map, replknet_procedure, network, big, layer)
+        yield pair.case(time, title.format(layer), pair.operations())
     pair = Pair(replknet_procedure, plain_gradient, network, big, "layer2")
     yield pair.case(time, f"RepLKNet's procedure, {large} px, layer2, {large_images} images, against autograd.grad")
     title = f"ResNet-50, {small} px, {{}}, {small_images} images, against {{}}"
     little = torch.randn(small_images, 3, small, small, generator=random)
     neuron = Neuron.largest(network, little, "layer4")
     pair = Pair(neuron.ours, neuron.captums, network, little, "layer4")
-    yield pair.case(time, title.format("layer4", "captum"))
+    yield pair.case(time, title.format("layer4", "captum"), pair.operations())
     network.pretrained_cfg = {"input_size": (3, small, small)}  # read by OpenERF
     with TemporaryDirectory() as folder:
         draw_pictures(Path(folder), small, small_images)
@@ -67,12 +69,17 @@ class Pair:
     images: Tensor
     layer: str
 
-    def case(self, time: Callable[..., Case], name: str) -> Case:
+    def case(self, time: Callable[..., Case], name: str, operations: int | None = None) -> Case:
         """Compare the maps of one image and time those of all."""
         precise = copy.deepcopy(self.network).double(), self.images[:1].double(), self.layer
         found = difference(name, self.ours(*precise), self.theirs(*precise), TOLERANCE)
-        given = self.network, self.images, self.layer
-        return time(name, partial(self.ours, *given), partial(self.theirs, *given), difference=found)
+        ours, theirs = (partial(way, self.network, self.images, self.layer) for way in (self.ours, self.theirs))
+        return time(name, ours, theirs, difference=found, operations=operations)
+
+    def operations(self) -> int:
+        """Return those of ours, on its crops and cones, of all images."""
+        of_one = operations_of_an_image(lambda images: self.ours(self.network, images, self.layer), self.images)
+        return len(self.images) * of_one
 
 
 def drawn_resnet50() -> Any:
@@ -82,6 +89,11 @@ def drawn_resnet50() -> Any:
         network = resnet50(weights=None)
         calibrate_batch_norm_(network, torch.randn(8, 3, 64, 64))
     return network.eval()
+
+
+def noise(count: int, side: int) -> Tensor:
+    """Return the images ``[count, 3, side, side]``, of normal pixels."""
+    return torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(SEED))
 
 
 def replknet_procedure(network: nn.Module, images: Tensor, layer: str) -> np.ndarray:

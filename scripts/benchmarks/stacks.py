@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from statistics import median
 
 import numpy as np
 import torch
@@ -17,8 +16,8 @@ from erf.noise import Noise
 from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.stack_influence import stack_moments
 from experiments.record import Environment
-from scripts.benchmarks.case import Case, Disagreement, time_in_turns
-from scripts.benchmarks.limit import MatrixProduct, limit_ratio, useful_operations
+from scripts.benchmarks.case import Case, Difference, Disagreement, time_both
+from scripts.benchmarks.limit import useful_operations
 from scripts.benchmarks.memory import peak_alone
 
 SEED = 0
@@ -33,17 +32,10 @@ def time_stack(stack: ConvStack, runs: int, repetitions: int, environment: Envir
     kind = "linear" if stack.activation is Activation.none else str(stack.activation)
     name = f"{kind} stack, depth {stack.depth}, {stack.channels} channels, {runs} runs"
     ours, theirs = partial(measure_ours, stack, runs), partial(plain_loop, stack, runs)
-    first, second = ours(), theirs()  # also warms up
+    first, second = ours(), theirs()
     require_agreement(name, first, second, stack.activation)
-    product = MatrixProduct()
-    product()
-    *durations, product_seconds = time_in_turns([ours, theirs, product], repetitions)
-    return replace(
-        Case.of(name, durations, environment),
-        limit_ratio=limit_ratio(useful_operations(stack, runs), median(durations[0]), median(product_seconds)),
-        max_relative_difference=max_relative_difference(first, second),
-        relative_l2=relative_l2(first, second),
-    )
+    found = Difference(max_relative_difference(first, second), relative_l2(first, second))
+    return time_both(name, ours, theirs, repetitions, environment, found, useful_operations(stack, runs))
 
 
 def with_memory(case: Case, stack: ConvStack, runs: int) -> Case:

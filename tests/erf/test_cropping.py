@@ -530,3 +530,27 @@ def test_any_stack_gives_the_map_of_the_whole_image(layers, skip, rows, columns,
     unit = tuple(data.draw(st.integers(0, n - 1)) for n in grid)
     (share,) = check(network, images_of(rows, columns, count=1), None, [unit])
     event("a crop" if share < 1 else "the whole image")
+
+
+@contextmanager
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
+@given(st.lists(LAYERS, min_size=1, max_size=4), st.booleans(), st.integers(20, 33), st.integers(1, 4))
+def test_any_stack_gives_in_float32_nearly_the_map_of_float64(layers, skip, side, count):
+    network, images = made(Drawn(layers, skip)), images_of(side, side, count=count).float()
+    try:
+        field = theoretical_receptive_field(network, (side, side), channels=2)
+    except InvalidInput:  # too small an image, or no pixel reaches the unit
+        return
+    network.float()  # whose channels lie innermost in memory, and whose 1x1 convolutions take all images at once
+    with one_thread():
+        imap = effective_receptive_field(network, images)
+    expected = whole_image_map(network.double(), images.double(), None, field.index)
+    found = imap.values * (imap.samples / count)
+    assert np.linalg.norm(found - expected) <= 1e-2 * np.linalg.norm(expected)

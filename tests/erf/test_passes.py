@@ -1,5 +1,6 @@
 """Batches of images as a network is given them."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -28,6 +29,27 @@ def test_joined_images_may_be_given_in_one_buffer_that_is_filled_anew():
     filled = (buffer.fill_(value) for value in (1.0, 2.0, 3.0))
     ((_, batch),) = batches(nn.Identity(), filled, 8, first=0, joined=True)
     assert batch[:, 0, 0, 0].tolist() == [1, 2, 3]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("device", "pinned"), [("cpu", False), ("cpu", True), ("cuda", False)])
+def test_a_gpu_gets_what_a_buffer_held_when_it_was_given(device, pinned, dtype):
+    network = nn.Conv2d(1, 1, 1).cuda()
+    buffer = torch.zeros(4, 3, 512, 512, dtype=dtype, device=device, pin_memory=pinned)
+    found = []
+    for first, batch in batches(network, (buffer.fill_(value) for value in (1.0, 2.0, 3.0)), 4, first=0):
+        assert (batch.device.type, batch.dtype) == ("cuda", torch.float32)
+        found.append((first, *(float(value) for value in (batch.min(), batch.max()))))
+    assert found == [(0, 1, 1), (4, 2, 2), (8, 3, 3)]
+
+
+def test_images_follow_a_network_that_has_buffers_alone():
+    network = nn.Module()
+    network.register_buffer("count", torch.tensor(0))
+    network.register_buffer("kernel", torch.zeros(1, dtype=torch.float64))
+    ((_, batch),) = batches(network, torch.zeros(1, 1, 2, 2), 8, first=0)
+    assert batch.dtype == torch.float64
 
 
 def test_images_of_different_kinds_are_not_joined():

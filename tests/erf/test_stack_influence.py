@@ -4,6 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import Phase, event, given, settings
+from hypothesis import strategies as st
 
 from erf import InvalidInput, theory
 from erf.both_ends import meeting_layer
@@ -62,6 +64,41 @@ def test_it_is_the_plain_loop_with_dropout_and_a_profile(activation, dropout):
     assert difference(fast_influence(stack, seed=3), expected) < 1e-10
     plain = replace(stack, dropout_rate=0.0)
     assert difference(expected, naive_influence(plain, range(4), seed=3)) > 0.01
+
+
+@st.composite
+def stacks(draw):
+    kernel_size = draw(st.integers(1, 4))
+    weights = st.floats(0.1, 9)
+    row = st.lists(weights, min_size=kernel_size, max_size=kernel_size).map(tuple)
+    profile = st.lists(row, min_size=kernel_size, max_size=kernel_size).map(tuple)
+    return ConvStack(
+        draw(st.integers(1, 7)),
+        draw(st.sampled_from([1, 2, 5, 17])),
+        draw(st.integers(1, 3)),
+        kernel_size,
+        draw(st.sampled_from(Init)),
+        draw(st.sampled_from([Activation.none, *Activation])),
+        draw(st.booleans()),
+        draw(st.none() | profile),
+        draw(st.sampled_from([0.0, 0.0, 0.3])),
+        draw(st.sampled_from(Dropout)),
+    )
+
+
+@settings(max_examples=50, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
+@given(stacks(), st.integers(0, 9), st.integers(1, 4), st.sampled_from([1, 2**12, 2**18]), st.data())
+def test_it_is_the_plain_loop_for_any_stack(stack, first, count, batch_bytes, data):
+    runs = range(first, first + count)
+    expected = naive_influence(stack, runs)
+    met_at = data.draw(st.integers(0, stack.depth - 1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MODULE, "meeting_layer", lambda *_: met_at)
+        patch.setattr(MODULE, "BATCH_BYTES", batch_bytes)
+        event("from both ends" if MODULE._meeting_layer(stack) else "layer by layer")
+        found = fast_influence(stack, runs)
+    assert found.shape == expected.shape
+    assert float((found - expected).abs().max()) <= 1e-10 * float(expected.abs().max())
 
 
 @pytest.mark.parametrize("dropout", Dropout)
@@ -136,6 +173,10 @@ def test_the_batch_size_does_not_matter(activation, monkeypatch):
         monkeypatch.setattr(MODULE, "BATCH_BYTES", batch * (values + weights) * 8)
         assert [len(g) for g in stack_influence(stack, range(7), dtype=torch.float64)] == expected
         assert difference(fast_influence(stack, range(7)), whole) < 1e-12
+
+
+def test_no_runs_give_no_batch():
+    assert list(stack_influence(ConvStack(3, 4), range(0))) == []
 
 
 @pytest.mark.parametrize("runs", [range(3, 6), range(5, 6), range(1, 7, 2)])

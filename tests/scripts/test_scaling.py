@@ -10,8 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from erf.networks.conv_stack import Activation, ConvStack
 from scripts import scaling
 from scripts.benchmarks import cost_model, growth, resnet50
-from scripts.benchmarks.cost_model import Constants, NetworkMap, StackMap, predict
+from scripts.benchmarks.cost_model import Constants, NetworkMap, StackMap, Study, predict
 from scripts.benchmarks.limit import useful_operations
+from scripts.benchmarks.markdown import constants_text, study_text
 from scripts.benchmarks.stacks import measure_ours
 
 TOY = growth.Sizes(depths=(1, 2, 3), runs=(1, 2, 4), sides=(32, 48, 64))
@@ -51,11 +52,24 @@ def test_the_files_have_every_curve_and_every_prediction(tmp_path, capsys):
             assert side["time_exponent"] is not None
     assert len(report["predictions"]) == 3
     assert all(found["measured_seconds"] > 0 for found in report["predictions"])
-    assert report["study"]["gpu_hours"] == pytest.approx(8 * report["study"]["eight_gpus_hours"])
-    assert report["study"]["operations"] == pytest.approx(report["study"]["gpu_hours"] * 3600 * cost_model.GPU_RATE)
+    study, constants = report["study"], report["constants"]
+    seconds = 1000 * constants["network_seconds"] + study["operations"] / constants["network_rate"]
+    assert study["hours"] == pytest.approx(seconds / 3600)
     printed = capsys.readouterr().out
     assert "ResNet-101, 32 px, layer4" in printed
     assert "1000 networks" in printed
+
+
+def test_a_study_is_told_for_this_cpu_and_for_gpus_that_were_measured():
+    here, there = Study("a layer", 10, 100, 1e15, 40.0), Study("a layer", 10, 100, 1e15, 2.0)
+    assert study_text(here, None) == "10 networks, 100 images, a layer: 40 h on this CPU, GPUs not measured"
+    assert study_text(here, there).endswith(": 40 h on this CPU, 2 h on one GPU, 0.25 h on 8")
+
+
+def test_constants_are_told_by_the_letters_of_the_formulas():
+    assert constants_text(Constants(4e-5, 9e10, 0.1, 7e10)) == (
+        "Stacks: a = 40 µs, r = 90 GFLOP/s; networks: b = 100 ms, R = 70 GFLOP/s"
+    )
 
 
 def test_exponents_are_those_of_the_three_largest_values():
