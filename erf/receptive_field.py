@@ -173,6 +173,8 @@ def _fields(
     path = tuple(passed.steps[: passed.steps.index(step) + 1])
     try:
         grid = grid_of(_only_output(step))
+        if grid.shape is not None and 0 in grid.shape:
+            raise InvalidInput(f"its output on an image of {list(size)} pixels is empty")
     except InvalidInput as error:
         raise InvalidInput(f"{_called(name)} has no units to look at: {error}") from None
     spanning = [owner or type(network).__name__ for owner in passed.operators]

@@ -47,14 +47,26 @@ def rule(*names: str) -> Callable[[_Rule], _Rule]:
     return register
 
 
+# Pointwise operators that torch, or an earlier release of it, does not tag as such.
+UNTAGGED = frozenset(
+    """elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmoid_forward mish _prelu_kernel silu
+    softplus softshrink threshold _to_copy""".split()  # noqa: SIM905
+)
+
+
 def find_rule(operator: OpOverload) -> Rule | None:
-    """Return the rule of an operator, or None. Those that torch itself tags as pointwise share one."""
+    """Return the rule of an operator, or None. Pointwise ones share one."""
     name = operator.overloadpacket.__name__
     found = RULES.get(name) or RULES.get(name.removesuffix("_"))
-    return found or (pointwise if torch.Tag.pointwise in operator.tags else None)
+    return found or (pointwise if is_pointwise(operator) else None)
 
 
-@rule("hardswish", "log_sigmoid_forward", "rrelu_with_noise", "_prelu_kernel", "_to_copy", "bernoulli")
+def is_pointwise(operator: OpOverload) -> bool:
+    """Whether each position of its output depends on the same position of its inputs, and on nothing drawn."""
+    return torch.Tag.pointwise in operator.tags or operator.overloadpacket.__name__.removesuffix("_") in UNTAGGED
+
+
+@rule("rrelu_with_noise", "bernoulli")
 def pointwise(call: Call, *args: Any, **kwargs: Any) -> Reach:
     """Each position depends on the same position of every (broadcast) input."""
     tensors = [arg for arg in (*args, *kwargs.values()) if isinstance(arg, Reach)]

@@ -21,7 +21,7 @@ from erf.errors import InvalidInput
 from erf.reachability.digit import Digit
 from erf.reachability.reach import Reach, nothing
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
-from erf.reachability.registry import Call, find_rule
+from erf.reachability.registry import Call, find_rule, is_pointwise
 from erf.reachability.storage import WrittenStorage
 
 _DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
@@ -273,7 +273,7 @@ def _known_output(func: OpOverload, args: Any, tensors: list[Tensor]) -> Any:
     if func is torch.ops.aten.native_batch_norm.default and not args[5]:
         return torch.empty_like(first), first.new_empty(0), first.new_empty(0)
     alias = func._schema.arguments[0].alias_info
-    in_place = torch.Tag.pointwise in func.tags and alias is not None and alias.is_write
+    in_place = is_pointwise(func) and alias is not None and alias.is_write
     return first if in_place and all(tensor.shape == first.shape for tensor in tensors) else None
 
 

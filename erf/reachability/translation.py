@@ -26,12 +26,12 @@ import torch
 from erf.reachability.digit import Digit
 from erf.reachability.reach import _DIRECTION, Reach
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
-from erf.reachability.registry import RULES
+from erf.reachability.registry import RULES, is_pointwise
 
 Box = tuple[tuple[int, int], ...]
 Index = tuple[int | slice, ...]
 
-# Operators that do the same at every position, besides what torch tags as pointwise. Left out are roll and circular
+# Operators that do the same at every position, besides pointwise ones. Left out are roll and circular
 # padding (they read the other end), reflection and replication (they read what is inside for what is outside),
 # adaptive pooling, indices, writes into views, and all that draws random numbers.
 STATIONARY = frozenset(
@@ -41,8 +41,7 @@ STATIONARY = frozenset(
     pixel_shuffle pixel_unshuffle channel_shuffle native_batch_norm _native_batch_norm_legit_no_training
     native_layer_norm _fused_rms_norm native_group_norm mm bmm mv addmm baddbmm _softmax _log_softmax _safe_softmax glu
     mean sum amax amin prod logsumexp var std max min var_mean std_mean linalg_vector_norm norm
-    hardswish log_sigmoid_forward _prelu_kernel _to_copy clone detach alias
-    view _unsafe_view _reshape_alias expand unsqueeze squeeze permute transpose t
+    clone detach alias view _unsafe_view _reshape_alias expand unsqueeze squeeze permute transpose t
     slice select split split_with_sizes unbind cat stack""".split()  # noqa: SIM905
 )
 SIZED = ("view", "_unsafe_view", "_reshape_alias", "expand")  # whose numbers are sizes, which the boxes tell
@@ -145,7 +144,7 @@ def _check_stationary(a: Operation, b: Operation, shapes: dict[int, Any]) -> Non
     """Raise unless the operator does the same at every position, and the same in both passes."""
     assert a.operator is not None
     name = _name(a)
-    pointwise = name not in RULES and torch.Tag.pointwise in a.operator.tags
+    pointwise = name not in RULES and is_pointwise(a.operator)
     if not (pointwise or name in STATIONARY):
         raise Differs(f"{a.operator} may depend on the position")
     if "upsample" in name:

@@ -164,7 +164,10 @@ PLANE: dict[str, Network] = {
     ),
     "transposed with gaps": _chain(partial(nn.ConvTranspose2d, 2, 2, 2, stride=3, dilation=2), _SAME),
     "transposed and grouped": _chain(partial(nn.ConvTranspose2d, 2, 4, 4, stride=2, groups=2), partial(_conv, 3, 4)),
-    "in place": _chain(_SAME, partial(nn.ReLU, inplace=True), _SAME, partial(nn.ReLU6, inplace=True)),
+    "in place": _chain(
+        *(step for kind in (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Mish, nn.Hardswish)
+          for step in (_SAME, partial(kind, inplace=True))), partial(nn.Threshold, 0, 0, inplace=True),
+    ),
     "residual in place": _with(lambda x, a: F.relu_(a(x).add_(x)), _SAME),
     "strided shortcut": _with(
         lambda x, a, b: a(x) + b(x), partial(_conv, 1, stride=2), partial(_conv, stride=2, padding=1)

@@ -444,6 +444,14 @@ def _decides(x: Tensor) -> Tensor:
     return x if x.sum() > 0 else -x
 
 
+def test_a_layer_whose_output_is_empty_has_no_units():
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), Forward(lambda x: x[:, :, :0]))
+    with pytest.raises(
+        InvalidInput, match=r"network's output .* no units .*: its output on an image of \[20, 20\] .* empty"
+    ):
+        theoretical_receptive_field(network, (20, 20))
+
+
 CONV = nn.Conv2d(3, 3, 3)
 BAD = {
     "unknown layer": ({"layer": "layer5"}, r"layer 'layer5' is not in ResNet; nearest names: .*layer4"),
