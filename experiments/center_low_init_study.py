@@ -206,7 +206,7 @@ def _mean_of_all(values: Sequence[float | None]) -> Mean | None:
 
 def _curves(common: Config, arms: dict[Start, list[Result]]) -> dict[str, np.ndarray]:
     steps = np.arange(0, common.steps + 1, common.evaluate_every)
-    curves = {"steps": steps}
+    curves: dict[str, np.ndarray] = {"steps": steps}
     once_diverged = {"accuracy": 1 / len(CLASSES), "erf_size": np.nan, "sigma": np.nan}
     for start, trainings in arms.items():
         for name, missing in once_diverged.items():
