@@ -42,6 +42,8 @@ from experiments.training_plan import ORDER, SIGNS, WEIGHTS, in_order, optimizer
 
 # Held-out images are continued by their mirror images by so many pixels, so that the whole TRF of 5x5 kernels lies in.
 MARGIN = 16
+# Recorded accuracies are rounded to float32: 0.45 is 0.44999999. One image of those held out is far more than this.
+ROUNDING = 1e-6
 
 
 @dataclass
@@ -114,12 +116,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Result:
-    """One training: what it was like at every evaluation, and the steps to each level.
+    """One training: what it was like at every evaluation.
 
     Attributes:
         config: Of the training.
         moments: By step; they end early where the loss was no longer finite.
-        steps_to: Steps to each of the config's levels, between evaluations by a straight line; None: censored.
         diverged: Whether the loss was no longer finite; such a training is kept, its unreached levels censored.
         theoretical_receptive_field: Of the measured unit, pixels.
         period: Of the grid that the map is averaged over, pixels.
@@ -130,13 +131,17 @@ class Result:
 
     config: Config
     moments: tuple[Moment, ...]
-    steps_to: tuple[float | None, ...]
     diverged: bool
     theoretical_receptive_field: int
     period: int
     parameters: int
     data: str
     arrays: dict[str, np.ndarray]
+
+    @property
+    def steps_to(self) -> tuple[float | None, ...]:
+        """Steps to each of the config's levels; None: censored."""
+        return tuple(steps_to_level(level, self.moments) for level in self.config.levels)
 
     @property
     def final_accuracy(self) -> float:
@@ -185,11 +190,9 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
     except Diverged as end:
         diverged = True
         logbook.say(str(end))
-    moments = tuple(_moment(config, epoch) for epoch in history)
     return Result(
         config=replace(config, data_dir=Config.data_dir, fresh=False),  # they say where, not what
-        moments=moments,
-        steps_to=tuple(steps_to(level, moments) for level in config.levels),
+        moments=tuple(_moment(config, epoch) for epoch in history),
         diverged=diverged,
         theoretical_receptive_field=probe.trf_size,
         period=probe.period,
@@ -288,17 +291,18 @@ def _moment(config: Config, epoch: Epoch) -> Moment:
     return Moment(step, epoch.metrics["accuracy"], epoch.loss, measured.get("erf_size"), measured.get("sigma"))
 
 
-def steps_to(level: float, moments: Sequence[Moment]) -> float | None:
+def steps_to_level(level: float, moments: Sequence[Moment]) -> float | None:
     """Return the step at which the accuracy first reaches ``level``; None where it never does.
 
     Between the evaluation that first shows it and the one before, the accuracy is taken to rise in a straight line.
     """
+    reached = level - ROUNDING
     for before, after in pairwise(moments):
-        if after.accuracy >= level:
-            if before.accuracy >= level:  # from the start
+        if after.accuracy >= reached:
+            if before.accuracy >= reached:  # from the start
                 return float(before.step)
             share = (level - before.accuracy) / (after.accuracy - before.accuracy)
-            return before.step + share * (after.step - before.step)
+            return before.step + min(share, 1.0) * (after.step - before.step)
     return None
 
 

@@ -39,8 +39,16 @@ SWEPT = ("init", "strength", "kernel_size", "draw", "seed")  # settings that the
 
 
 @dataclass(frozen=True)
+class Mean:
+    """A mean over trainings and its 95 % interval, t."""
+
+    value: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
 class Arm:
-    """All trainings from one start; intervals 95 %, t over trainings.
+    """All trainings from one start.
 
     Attributes:
         start: What they start from.
@@ -50,12 +58,11 @@ class Arm:
         mean_steps: By level, restricted to the budget: a censored training counts with all of it.
         diverged: Trainings that diverged; their unreached levels are censored and their final accuracy is that of
             guessing.
-        accuracy: Mean final accuracy.
-        accuracy_interval: Of it.
-        size_before: Mean ERF size before training; None where a training has none.
-        size_before_interval: Of it.
-        size_after: Mean ERF size at the last evaluation.
-        size_after_interval: Of it.
+        accuracy: At the end.
+        size_before: ERF size before training; None where a training has none, as the others.
+        size_after: At the last evaluation.
+        sigma_before: Of the map, before training.
+        sigma_after: At the last evaluation.
     """
 
     start: Start
@@ -64,12 +71,11 @@ class Arm:
     censored: tuple[int, ...]
     mean_steps: tuple[float, ...]
     diverged: int
-    accuracy: float
-    accuracy_interval: Interval | None
-    size_before: float | None
-    size_before_interval: Interval | None
-    size_after: float | None
-    size_after_interval: Interval | None
+    accuracy: Mean
+    size_before: Mean | None
+    size_after: Mean | None
+    sigma_before: Mean | None
+    sigma_after: Mean | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,8 @@ class Study:
         accuracies: Of every arm but the standards.
         large: By init, of those with a null at every kernel size.
         data: SHA-256 of the images and labels used.
-        arrays: ``steps [E]``, and by arm ``accuracy/KEY`` and ``erf_size/KEY [runs, E]``, NaN where there is none.
+        arrays: ``steps [E]``, and by arm ``accuracy/KEY``, ``erf_size/KEY`` and ``sigma/KEY [runs, E]``, NaN where
+            there is none.
     """
 
     config: Config
@@ -172,8 +179,7 @@ def _require_pairs(start: Start, trainings: Sequence[Result], standard: Sequence
 
 def _arm(start: Start, trainings: Sequence[Result]) -> Arm:
     levels = range(len(trainings[0].config.levels))
-    accuracies = [one.final_accuracy for one in trainings]
-    before, after = ([one.moments[at].erf_size for one in trainings] for at in (0, -1))
+    first, last = ([one.moments[at] for one in trainings] for at in (0, -1))
     return Arm(
         start,
         tuple(_seeds(trainings)),
@@ -181,31 +187,33 @@ def _arm(start: Start, trainings: Sequence[Result]) -> Arm:
         tuple(sum(one.steps_to[place] is None for one in trainings) for place in levels),
         tuple(float(np.mean([clipped_steps(one, place) for one in trainings])) for place in levels),
         sum(one.diverged for one in trainings),
-        float(np.mean(accuracies)),
-        mean_interval(accuracies),
-        *_sizes(before),
-        *_sizes(after),
+        _mean([one.final_accuracy for one in trainings]),
+        size_before=_mean_of_all([at.erf_size for at in first]),
+        size_after=_mean_of_all([at.erf_size for at in last]),
+        sigma_before=_mean_of_all([at.sigma for at in first]),
+        sigma_after=_mean_of_all([at.sigma for at in last]),
     )
 
 
-def _sizes(sizes: Sequence[float | None]) -> tuple[float | None, Interval | None]:
-    known = [size for size in sizes if size is not None]
-    if len(known) < len(sizes):
-        return None, None
-    return float(np.mean(known)), mean_interval(known)
+def _mean(values: Sequence[float]) -> Mean:
+    return Mean(float(np.mean(values)), mean_interval(values))
+
+
+def _mean_of_all(values: Sequence[float | None]) -> Mean | None:
+    known = [value for value in values if value is not None]
+    return _mean(known) if len(known) == len(values) else None
 
 
 def _curves(common: Config, arms: dict[Start, list[Result]]) -> dict[str, np.ndarray]:
     steps = np.arange(0, common.steps + 1, common.evaluate_every)
-    curves = {"steps": steps}
+    curves: dict[str, np.ndarray] = {"steps": steps}
+    once_diverged = {"accuracy": 1 / len(CLASSES), "erf_size": np.nan, "sigma": np.nan}
     for start, trainings in arms.items():
-        accuracy = np.full((len(trainings), len(steps)), 1 / len(CLASSES))  # of guessing, once diverged
-        size = np.full(accuracy.shape, np.nan)
-        for row, training in enumerate(trainings):
-            for column, at in enumerate(training.moments):
-                accuracy[row, column] = at.accuracy
-                size[row, column] = np.nan if at.erf_size is None else at.erf_size
-        curves |= {f"accuracy/{start.key}": accuracy, f"erf_size/{start.key}": size}
+        for name, missing in once_diverged.items():
+            values = curves[f"{name}/{start.key}"] = np.full((len(trainings), len(steps)), missing)
+            for row, training in enumerate(trainings):
+                known = np.array([getattr(at, name) for at in training.moments], float)  # None becomes NaN
+                values[row, : len(known)] = known
     return curves
 
 
@@ -221,11 +229,13 @@ def summary(study: Study) -> Group:
     """Return the tables of arms, of steps and of final accuracies, and a line on large reductions."""
     levels = [f"{level:.0%}" for level in study.config.levels]
     arms = Table("init", "kernel", "start", "n", *(f"steps to {level} (censored)" for level in levels), "accuracy",
-                 "ERF size before", "after", "diverged")  # fmt: skip
+                 "ERF size before / after", "σ before / after", "diverged")  # fmt: skip
     for arm in study.arms:
         steps = [f"{mean:.0f} ({missed})" for mean, missed in zip(arm.mean_steps, arm.censored, strict=True)]
-        sizes = ["-" if size is None else f"{size:.1f}" for size in (arm.size_before, arm.size_after)]
-        arms.add_row(*_names(arm.start), str(len(arm.seeds)), *steps, f"{arm.accuracy:.3f}", *sizes, str(arm.diverged))
+        sizes = _before_after(arm.size_before, arm.size_after, 1)
+        sigmas = _before_after(arm.sigma_before, arm.sigma_after, 2)
+        ends = [f"{arm.accuracy.value:.3f}", sizes, sigmas, str(arm.diverged)]
+        arms.add_row(*_names(arm.start), str(len(arm.seeds)), *steps, *ends)
     steps = Table("init", "kernel", "start", "to", "steps saved, median", "95 %", "p", "p, Holm")
     for one in study.comparisons:
         texts = [f"{one.level:.0%}", f"{one.reduction:.1%}", percent_text(one.interval)]
@@ -239,6 +249,10 @@ def summary(study: Study) -> Group:
 
 def _names(start: Start) -> list[str]:
     return [start.init, f"{start.kernel_size}x{start.kernel_size}", start.name]
+
+
+def _before_after(before: Mean | None, after: Mean | None, digits: int) -> str:
+    return " / ".join("-" if mean is None else f"{mean.value:.{digits}f}" for mean in (before, after))
 
 
 def _p_text(p: float | None) -> str:

@@ -13,7 +13,7 @@ ACCURACY, SIZE, SIGMA = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)
 CAPTION = (
     "{start}, {kernel} kernels, seed {seed}, draw {draw}; {training} training images, accuracy on {held_out} held-out "
     "ones. Middle unit of the top layer, mean_abs over {images} images; ERF size of the map averaged over its grid "
-    "of {period} pixels. Maps: peak 1."
+    "of {period} pixels, so up to {ceiling}. Maps: peak 1."
 )
 
 
@@ -51,6 +51,7 @@ def _caption(result: Result) -> str:
         held_out=config.held_out,
         images=config.images,
         period=result.period,
+        ceiling=result.theoretical_receptive_field + result.period - 1,
     )
 
 
@@ -73,5 +74,6 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
     axes.set_title(f"ERF (TRF {result.theoretical_receptive_field} pixels)", fontsize=9)
     axes.set_xlabel("step")
     axes.set_ylabel("pixels")
+    axes.set_xlim(0, result.config.steps)
     axes.set_ylim(0, None)
     axes.legend(fontsize=8)

@@ -17,18 +17,19 @@ from experiments.figures.style import new_figure
 COLOURS = ("#000000", "#56B4E9", "#0072B2", "#009E73", "#D55E00", "#CC79A7")
 FRESH = "0.55"
 MARKERS = ("o", "s", "^", "D", "v")
+RATIOS = (0.03, 0.06, 0.12, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8, 1, 1.2, 1.4, 1.7, 2, 3, 4, 8)  # ticks, where shown
 CAPTION = (
     "Small CNN on {training} images of CIFAR-10, {steps} steps of {batch} images, accuracy on {held_out} held-out "
     "ones. Each row: one init and kernel size; curves: means over seeds. Steps: each dot is a pair of one seed, same "
     "data order and same draw of the weights, of which the profile alone differs; 'fresh weights': the null, another "
     "draw in the same order. Bars: median and 95 % by drawing pairs anew; hollow: one of the pair is censored and "
     "counts with the whole budget. Below the dotted line: {large:.0%} fewer steps or better. Final accuracy: mean and "
-    "95 %. ERF: middle unit of the top layer, mean_abs over {images} images."
+    "95 %. ERF: middle unit of the top layer, mean_abs over {images} images, σ of the map."
 )
 
 
 def draw(study: Study) -> Figure:
-    """Draw one row for each init and kernel size: accuracy and ERF size by step, steps and accuracy by pair."""
+    """Draw one row for each init and kernel size: accuracy and the ERF's σ by step, steps and accuracy by pair."""
     rows = sorted({(study.inits().index(arm.start.init), arm.start.kernel_size) for arm in study.arms})
     figure = new_figure(15, 3 * len(rows) + 1)
     panels = figure.subplots(len(rows), 4, squeeze=False, width_ratios=(1, 1, 1.7, 0.8))
@@ -36,6 +37,12 @@ def draw(study: Study) -> Figure:
         _draw_row(list(axes), study, study.inits()[place], kernel_size)
     for axes in panels[-1, :2]:
         axes.set_xlabel("step")
+    for column in (2, 3):  # rows are compared by them
+        for axes in panels[1:, column]:
+            axes.sharey(panels[0, column])
+        panels[0, column].autoscale(axis="y")
+    for axes in panels[:, 2]:
+        _label_ratios(axes)
     figure.supxlabel(_caption(study), fontsize=8, wrap=True)
     return figure
 
@@ -55,10 +62,10 @@ def _caption(study: Study) -> str:
 def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) -> None:
     arms = [arm for arm in study.arms if (arm.start.init, arm.start.kernel_size) == (init, kernel_size)]
     colours = _colours(study, arms)
-    accuracy, size, steps, final = panels
+    accuracy, sigma, steps, final = panels
     for arm, colour in zip(arms, colours, strict=True):
         style = "--" if arm.start.fresh else "-"
-        for axes, name in ((accuracy, "accuracy"), (size, "erf_size")):
+        for axes, name in ((accuracy, "accuracy"), (sigma, "sigma")):
             curve = study.arrays[f"{name}/{arm.start.key}"].mean(0)
             axes.plot(study.arrays["steps"], curve, style, lw=1.2, color=colour, label=arm.start.name)
     for level in study.config.levels:
@@ -66,8 +73,10 @@ def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) ->
     accuracy.set_ylabel("accuracy")
     accuracy.set_title(f"{init}, {kernel_size}x{kernel_size}, n = {len(arms[0].seeds)} seeds", fontsize=9)
     accuracy.legend(fontsize=6.5, loc="lower right")
-    size.set_ylabel("ERF size (pixels)")
-    size.set_ylim(0, None)
+    sigma.set_ylabel("σ (pixels)")
+    sigma.set_title("σ of the ERF", fontsize=9)
+    for axes in (accuracy, sigma):
+        axes.set_xlim(0, study.config.steps)
     compared = [pair for pair in zip(arms, colours, strict=True) if pair[0].start != pair[0].start.standard]
     _draw_steps(steps, study, compared)
     _draw_final(final, study, compared)
@@ -104,17 +113,16 @@ def _draw_steps(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -
     axes.axhline(1, color="black", lw=0.7)
     axes.axhline(1 - PAPER_REDUCTION, color="black", lw=0.8, ls=":")
     axes.set_yscale("log")
-    ticks = [tick for tick in (0.03, 0.06, 0.12, 0.25, 0.5, 0.7, 1, 1.4, 2, 4, 8) if _shown(axes, tick)]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
     axes.set_ylabel("steps / standard's steps")
     words = [f"{level:.0%}" for level in levels]
     axes.set_title(f"to accuracy {', '.join(words)} (left to right); below 1: faster", fontsize=9)
 
 
-def _shown(axes: Axes, tick: float) -> bool:
+def _label_ratios(axes: Axes) -> None:
     low, high = axes.get_ylim()
-    return low <= tick <= high
+    ticks = [tick for tick in RATIOS if low <= tick <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
+    axes.minorticks_off()
 
 
 def _draw_final(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -> None:
@@ -123,5 +131,5 @@ def _draw_final(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -
         axes.plot([place, place], np.multiply(100, found.interval), color=colour, lw=1.5)
         axes.plot(place, 100 * found.difference, "s", ms=5, color=colour)
     axes.axhline(0, color="black", lw=0.7)
-    axes.set_ylabel("points")
-    axes.set_title("final accuracy - standard's", fontsize=9)
+    axes.set_ylabel("percentage points")
+    axes.set_title("final accuracy less the standard's", fontsize=9)

@@ -1,5 +1,6 @@
 """A training of the small CNN: what differs between two, steps to a level, and what is measured."""
 
+import json
 from dataclasses import replace
 from itertools import pairwise
 
@@ -16,7 +17,8 @@ from erf.inits import Init, center_low_profile, weight_variance
 from erf.networks.plain_cnn import LAYERS, PlainCnn
 from erf.seeds import derive, generator
 from experiments import center_low_init
-from experiments.center_low_init import Config, Moment, mirrored, network_of, run, steps_to
+from experiments.center_low_init import Config, Moment, Result, mirrored, network_of, run, steps_to_level
+from experiments.record import Environment, read_record, write_record
 from experiments.training_plan import SIGNS
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
@@ -103,13 +105,32 @@ def moments(*accuracies):
 
 def test_steps_to_a_level_are_where_a_straight_line_first_meets_it():
     course = moments(0.1, 0.3, 0.2, 0.5)
-    assert steps_to(0.2, course) == pytest.approx(5)
-    assert steps_to(0.3, course) == 10
-    assert steps_to(0.4, course) == pytest.approx(20 + 10 * 2 / 3)
-    assert steps_to(0.5, course) == 30
-    assert steps_to(0.51, course) is None
-    assert steps_to(0.05, course) == 0
-    assert steps_to(0.5, moments(0.1)) is None
+    assert steps_to_level(0.2, course) == pytest.approx(5)
+    assert steps_to_level(0.3, course) == 10
+    assert steps_to_level(0.4, course) == pytest.approx(20 + 10 * 2 / 3)
+    assert steps_to_level(0.5, course) == 30
+    assert steps_to_level(0.51, course) is None
+    assert steps_to_level(0.05, course) == 0
+    assert steps_to_level(0.5, moments(0.1)) is None
+
+
+@pytest.mark.parametrize("level", [0.4, 0.45, 0.5])
+def test_a_level_is_reached_by_the_image_that_meets_it(level):
+    """Accuracies are recorded as float32, which is below 0.45 and above 0.4."""
+    count = round(2500 * level)
+    hit, missed = (float(np.float32(images / 2500)) for images in (count, count - 1))
+    assert 10 - 1e-5 < steps_to_level(level, moments(0.1, hit, 0.6)) <= 10
+    assert steps_to_level(level, moments(hit, 0.6)) == 0
+    assert steps_to_level(level, moments(0.1, missed)) is None
+    assert steps_to_level(level, moments(missed, hit)) == pytest.approx(10, abs=1e-3)
+
+
+def test_steps_are_of_the_moments_whatever_an_older_record_says(trained, tmp_path):
+    write_record(tmp_path, trained[0], Environment.now("cpu"))
+    record = json.loads((tmp_path / "result.json").read_text())
+    assert "steps_to" not in record
+    (tmp_path / "result.json").write_text(json.dumps(record | {"steps_to": [1.0, None, 2.0]}))
+    assert read_record(tmp_path, Result).steps_to == trained[0].steps_to
 
 
 def test_what_is_reported_is_of_the_training(trained):

@@ -1,16 +1,19 @@
 """The study against what was put into made-up trainings: effects, censoring, corrections, the null, the rule."""
 
-from dataclasses import replace
+import io
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from rich.console import Console
+from scipy import stats
 
 from erf import InvalidInput
 from erf.inits import Init
 from experiments import center_low_init_study as study_module
 from experiments.center_low_init import Config, Moment, Result
 from experiments.center_low_init_pairs import PAPER_REDUCTION, Start
-from experiments.center_low_init_study import Study, gather
+from experiments.center_low_init_study import Mean, Study, gather
 from experiments.claims import Verdict, center_low
 from experiments.paired import holm, sign_flip_p
 from experiments.record import Environment, read_record, write_record
@@ -20,10 +23,21 @@ SEEDS = range(12)
 BASE = {seed: (300.0 + 10 * seed, 600.0 + 17 * seed) for seed in SEEDS}
 
 
+@dataclass(frozen=True)
+class MadeUp(Result):
+    """A training that reaches the levels when it is told to, whatever its course."""
+
+    told: tuple[float | None, ...]
+
+    @property
+    def steps_to(self):
+        return self.told
+
+
 def training(seed, steps_to, accuracy=0.5, diverged=False, **settings):
     config = Config(seed=seed, levels=LEVELS, steps=1000, evaluate_every=500, **settings)
     moments = (Moment(0, 0.1, None, 9.0, 3.0), Moment(500, 0.3, 1.5, 10.0, 3.1), Moment(1000, accuracy, 1.2, 11.0, 3.2))
-    return Result(config, moments[:2] if diverged else moments, steps_to, diverged, 29, 4, 100, "data", {})
+    return MadeUp(config, moments[:2] if diverged else moments, diverged, 29, 4, 100, "data", {}, steps_to)
 
 
 def arm(factor=lambda seed: 1.0, **settings):
@@ -101,10 +115,37 @@ def test_a_diverged_training_is_censored_and_guesses():
     study = study_of(arm(), variant)
     corners = study.arms[1]
     assert (corners.diverged, corners.censored) == (1, (1, 1))
-    assert corners.accuracy == pytest.approx(np.mean([0.1] + [0.5 + 0.001 * seed for seed in range(1, 12)]))
+    assert corners.accuracy.value == pytest.approx(np.mean([0.1] + [0.5 + 0.001 * seed for seed in range(1, 12)]))
     assert study.arrays[f"accuracy/{corners.start.key}"][0].tolist() == [0.1, 0.3, 0.1]
-    assert np.isnan(study.arrays[f"erf_size/{corners.start.key}"][0, 2])
-    assert corners.size_after == pytest.approx((11 * 11 + 10) / 12)
+    for name, known in {"erf_size": [9.0, 10.0], "sigma": [3.0, 3.1]}.items():
+        values = study.arrays[f"{name}/{corners.start.key}"][0]
+        assert values[:2].tolist() == known
+        assert np.isnan(values[2])
+    assert corners.size_after is not None
+    assert corners.size_after.value == pytest.approx((11 * 11 + 10) / 12)
+
+
+def test_means_and_intervals_of_what_was_measured_before_and_after():
+    sizes = {0: (9.0, 12.0), 1: (11.0, 12.0)}
+    trainings = [
+        replace(training(seed, (None, None)), moments=(
+            Moment(0, 0.1, None, before, before / 4), Moment(500, 0.2, 1.0, None, 1.0),
+            Moment(1000, 0.3, 1.0, after, after / 4 if seed else None),
+        ))
+        for seed, (before, after) in sizes.items()
+    ]  # fmt: skip
+    (standard,) = study_of(trainings).arms
+    half = stats.t.ppf(0.975, 1) * 1.0  # the standard error of 9 and 11 is 1
+    assert standard.size_before == Mean(10.0, pytest.approx((10 - half, 10 + half)))
+    assert standard.size_after == Mean(12.0, (12.0, 12.0))
+    assert standard.sigma_before == Mean(2.5, pytest.approx((2.5 - half / 4, 2.5 + half / 4)))
+    assert standard.sigma_after is None  # one training has none
+    console = Console(width=200, file=io.StringIO())
+    console.print(study_module.summary(study_of(trainings)))
+    printed = console.file.getvalue()
+    assert "σ before / after" in printed
+    assert "10.0 / 12.0" in printed
+    assert "2.50 / -" in printed
 
 
 def test_final_accuracies_are_paired():

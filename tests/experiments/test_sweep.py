@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from experiments.center_low_init_study import Study
 from experiments.cli import main
@@ -12,6 +13,7 @@ from tests.experiments.toy_data import toy_data
 
 SWEEP = ["-m", "experiment=erf_growth", "kinds=[uniform]", "depths=[2,3,4]", "runs=2", "channels=2", "seed=0,1"]
 SWEEPS = Path("results", "sweeps", "erf_growth")
+LAUNCHERS = Path(__file__).parents[2] / "conf" / "hydra" / "launcher"
 
 
 @pytest.fixture(autouse=True)
@@ -151,11 +153,25 @@ def test_a_study_is_gathered_into_one_table_one_figure_and_one_record(capsys):
     assert {job: (job / "result.json").stat().st_mtime_ns for job in jobs(Path("all"))} == times
 
 
-def test_a_study_in_two_processes_is_the_same():
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+@pytest.mark.parametrize(("launcher", "workers"), [("joblib", "n_jobs=2"), ("ray", "ray.init.num_cpus=2")])
+def test_a_study_in_two_processes_is_the_same(launcher, workers):
+    pytest.importorskip(launcher)
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
     parts = (["strength=0,0.5"],)
     expected = study("one", parts=parts)
-    assert study("two", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", parts=parts) == expected
+    assert study("two", f"hydra/launcher={launcher}", f"hydra.launcher.{workers}", parts=parts) == expected
+
+
+@pytest.mark.parametrize(
+    ("launcher", "plugin"), [("ray", "hydra_ray_launcher"), ("submitit_slurm", "hydra_submitit_launcher")]
+)
+def test_our_launchers_name_their_plugins_whether_or_not_installed(launcher, plugin):
+    settings = OmegaConf.load(LAUNCHERS / f"{launcher}.yaml")
+    assert settings._target_.startswith(f"hydra_plugins.{plugin}.")
+
+
+def test_no_launcher_of_ours_is_left_untested():
+    assert {path.stem for path in LAUNCHERS.iterdir()} == {"ray", "submitit_slurm"}
 
 
 def test_an_unfinished_study_is_one_line_and_keeps_its_table(capsys):
