@@ -202,7 +202,7 @@ def time_network(device: str, sizes: Sizes) -> NetworkCost:
 
 def study_on_gpu() -> Study | None:
     """Return what the recorded GPU would take for a large study; None without a record."""
-    return read(RECORD, Report).network.study if RECORD.exists() else None
+    return read(RECORD, Report, "gpu_check.py").network.study if RECORD.exists() else None
 
 
 def measure_growth(config: erf_growth.Config) -> Growth:

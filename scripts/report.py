@@ -37,8 +37,9 @@ def main(arguments: Sequence[str]) -> int:
         print(f"report        {path} ({path.stat().st_size / 2**20:.1f} MiB)")
         if folder.resolve() == REFERENCE:
             print(f"tables        {write_claims()}")
-            _write(README, table(read(REFERENCE / "benchmark" / "benchmark.json", Report)))
-            _write(DOCS, growth(read(REFERENCE / "benchmark" / "scaling.json", Scaling), study_on_gpu()))
+            timed, scaling = (REFERENCE / "benchmark" / f"{name}.json" for name in ("benchmark", "scaling"))
+            _write(README, table(read(timed, Report, "benchmark.py --output")))
+            _write(DOCS, growth(read(scaling, Scaling, "scaling.py --output"), study_on_gpu()))
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -18,8 +18,8 @@ R = TypeVar("R")
 GPUS = 8  # that share a study
 
 
-def read(path: Path, kind: type[R]) -> R:
-    """Return the record that a measuring script wrote.
+def read(path: Path, kind: type[R], script: str) -> R:
+    """Return the record that a measuring script writes.
 
     Raises:
         InvalidInput: It is missing or damaged.
@@ -27,7 +27,7 @@ def read(path: Path, kind: type[R]) -> R:
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
-        raise InvalidInput(f"{path}: {error}") from error
+        raise InvalidInput(f"{path}: {error}; scripts/{script} writes it") from error
 
 
 def table(report: Report) -> str:

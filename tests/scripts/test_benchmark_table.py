@@ -9,6 +9,7 @@ from scripts.benchmarks import markdown
 from scripts.benchmarks.case import Case, Report
 from scripts.benchmarks.cost_model import Constants, Prediction, Study
 from scripts.benchmarks.growth import Curve, Scaling, Side
+from scripts.gpu_check import study_on_gpu
 from scripts.report import BEGIN, END
 
 RECORDS = REFERENCE / "benchmark"
@@ -28,17 +29,20 @@ def test_a_row_says_what_its_case_does():
 def test_a_damaged_record_is_named(tmp_path):
     path = tmp_path / "benchmark.json"
     with pytest.raises(InvalidInput, match=r"benchmark.json: .*scripts/benchmark.py --output writes it"):
-        markdown.read(path, Report)
+        markdown.read(path, Report, "benchmark.py --output")
     path.write_text('{"cases": []}')
     with pytest.raises(InvalidInput, match=r"benchmark.json: .*environment"):
-        markdown.read(path, Report)
+        markdown.read(path, Report, "benchmark.py --output")
 
 
 @pytest.mark.parametrize(
     ("page", "text"),
     [
-        ("README.md", lambda: markdown.table(markdown.read(RECORDS / "benchmark.json", Report))),
-        ("docs/benchmark.md", lambda: markdown.growth(markdown.read(RECORDS / "scaling.json", Scaling))),
+        ("README.md", lambda: markdown.table(markdown.read(RECORDS / "benchmark.json", Report, ""))),
+        (
+            "docs/benchmark.md",
+            lambda: markdown.growth(markdown.read(RECORDS / "scaling.json", Scaling, ""), study_on_gpu()),
+        ),
     ],
 )
 def test_a_pages_tables_are_the_records(page, text):
@@ -53,9 +57,10 @@ def test_how_cost_grows_in_words():
     )
     curves = [Curve("stacks", "depth", (1, 2, 4), side, side)]
     predictions = [Prediction("a stack", 0.5, 0.4)]
-    study = Study("layer4", 10, 20, 1e9, cpu_hours=3000.4, gpu_hours=21.0, eight_gpus_hours=2.62)
+    study, on_gpu = (Study("layer4", 10, 20, 1e9, hours) for hours in (3000.4, 21.0))
     scaling = Scaling(Environment.now("cpu"), curves, Constants(1, 1, 1, 1), predictions, study)
-    lines = markdown.growth(scaling).splitlines()
+    lines = markdown.growth(scaling, on_gpu).splitlines()
     assert lines[2] == "| stacks | depth 1 to 4 | 2.96 (3) | 2.96 (3) | - | - |"
     assert lines[6] == "| a stack | 500 ms | 400 ms | +25% |"
-    assert lines[8] == "10 networks, 20 images, layer4: 3000 h on this CPU, 21 h on one GPU, 2.6 h on eight."
+    assert lines[8] == "Stacks: a = 1000000 µs, r = 0 GFLOP/s; networks: b = 1 s, R = 0 GFLOP/s."
+    assert lines[10] == "10 networks, 20 images, layer4: 3000 h on this CPU, 21 h on one GPU, 2.6 h on 8."
