@@ -50,9 +50,8 @@ def growth(scaling: Scaling, on_gpu: Study | None) -> str:
     for found in scaling.predictions:
         seconds = map(_seconds, (found.predicted_seconds, found.measured_seconds))
         model.append(f"| {' | '.join((found.name, *seconds, f'{found.error:+.0%}'))} |")
-    return "\n".join(
-        [*rows, "", *model, "", f"{study_text(scaling.study, on_gpu)}.", "", f"{_machine(scaling.environment)}."]
-    )
+    sentences = constants_text(scaling.constants), study_text(scaling.study, on_gpu), _machine(scaling.environment)
+    return "\n".join([*rows, "", *model, *(f"\n{sentence}." for sentence in sentences)])
 
 
 def time_text(side: Side) -> str:
