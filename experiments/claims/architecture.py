@@ -93,6 +93,7 @@ CLAIMS: tuple[Claim, ...] = (
         {"subsampling": subsampling.Result, "skip_connections": skip_connections.Result, "dropout": dropout.Result},
         _t5_parts,
         "skips: a linear branch of gain 2 with He's weights carries 16 times the skip's share of E[g²], so that theory "
-        "expects an ERF of 18.9 pixels instead of 19.3, a difference that 150 runs do not resolve. The others are clear.",
+        "expects an ERF of 18.9 pixels instead of 19.3, a difference that 150 runs do not resolve. The others are "
+        "clear.",
     ),
 )
