@@ -37,9 +37,10 @@ def gather(results: Sequence[Result]) -> Study:
 
 
 def caption(study: Study) -> str:
-    """Return of how many trainings the study is."""
+    """Return of how many trainings the study is, by which statistic of how many images."""
     config = study.config
     return (
-        f"{len(study.trainings)} trainings, {config.seeds} of each arm, at width {config.width}; intervals are 95 %, "
-        "those of growth t over trainings."
+        f"{len(study.trainings)} trainings, {config.seeds} of each arm (seed {config.seed}), at width {config.width}; "
+        f"statistic {config.statistic} over {config.images} images; intervals are 95 %, those of growth t over "
+        "trainings."
     )

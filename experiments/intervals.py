@@ -123,5 +123,5 @@ def interval_of(replicates: np.ndarray) -> Interval:
 
 
 def interval_text(interval: Interval | None, digits: int) -> str:
-    """Return "low to high" for a table, or "-" where there is no interval."""
-    return "-" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
+    """Return "low to high" for a table, or "-" where there is no interval; what rounds to 0 has no sign."""
+    return "-" if interval is None else f"{interval[0]:z.{digits}f} to {interval[1]:z.{digits}f}"

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if len(arguments) > 1 or not folder.is_dir():
             raise InvalidInput("one argument is allowed, a folder that holds a folder for each reference run")
-        path = write_report(folder)
+        path = write_report(folder, speed=speed if folder.resolve() == REFERENCE else None)
         print(f"report        {path} ({path.stat().st_size / 2**20:.1f} MiB)")
         if folder.resolve() == REFERENCE:
             print(f"tables        {write_claims()}")
@@ -44,6 +44,11 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def speed(record: Path) -> str:
+    """Return the table of a benchmark's record."""
+    return table(read(record, Report))
 
 
 def _write(page: Path, text: str) -> None:

@@ -29,6 +29,7 @@ from experiments.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, Sweeps,
 from experiments.report.page import write_report
 from experiments.run_folder import study_folder
 from scripts import gather_sweep
+from scripts.report import speed
 
 LARGEST_WEIGHTS = 8 * 2**20  # bytes
 
@@ -297,7 +298,7 @@ def publish(run: Path, folder: Path) -> None:
 
 def write_up(evidence: Evidence) -> None:
     """Write the report from the records in the folder of evidence, and the README's table if it is the reference."""
-    write_report(evidence.folder, evidence.commands(), evidence.note)
+    write_report(evidence.folder, evidence.commands(), evidence.note, speed if evidence is FULL else None)
     print(f"\nreport        {evidence.folder / 'report.html'}")
     if evidence is FULL:
         print(f"claim table   {write_claims()}")

@@ -9,6 +9,7 @@ qualification when some do, which the row names, and not reproduced when none do
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from experiments.claims import architecture, center_low, connections, growth, kernels, shape, theory, training
@@ -43,7 +44,9 @@ def rows(folder: Path = REFERENCE) -> list[Row]:
 
 
 def table(folder: Path = REFERENCE) -> str:
-    """Return the claim table in Markdown, and how it is read."""
+    """Return the claim table in Markdown, how it is read, and the notes on its rows."""
     columns = ("id", "the paper says", "we measure (95 % interval; n)", "verdict", "statistic", "command", "figure")
     header = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    return "\n".join([READ_SO, "", *header, *(row.markdown() for row in rows(folder))])
+    found = rows(folder)
+    notes = [f"\n{textwrap.fill(f'**{row.id}**: {row.note}', 120)}" for row in found if row.note]
+    return "\n".join([READ_SO, "", *header, *(row.markdown() for row in found), *notes])

@@ -19,6 +19,7 @@ class Verdict(StrEnum):
     qualified = "reproduced with a qualification"
     not_reproduced = "not reproduced"
     not_measured = "not measured yet"
+    damaged = "record damaged"  # only in the report: elsewhere it is an error
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Part:
 class Row:
     """One claim: its id, what the paper says, the statistic that is measured, the parts of its rule, and their runs.
 
-    There are no parts where one of the records is missing.
+    There are no parts where one of the records is missing. ``note`` says in words what qualifies the reference's.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Row:
     statistic: str
     parts: tuple[Part, ...]
     runs: tuple[str, ...]
+    note: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -109,13 +111,15 @@ def _figure(run: str) -> str:
 Claim = Callable[[Path], Row]  # given the folder of records
 
 
-def claim(id: str, paper: str, statistic: str, run: str, kind: type[R], parts: Callable[[R], Iterator[Part]]) -> Claim:
+def claim(
+    id: str, paper: str, statistic: str, run: str, kind: type[R], parts: Callable[[R], Iterator[Part]], note: str = ""
+) -> Claim:
     """Return the row of a claim that one reference run, with a result of ``kind``, decides."""
-    return claim_of_runs(id, paper, statistic, {run: kind}, parts)
+    return claim_of_runs(id, paper, statistic, {run: kind}, parts, note)
 
 
 def claim_of_runs(
-    id: str, paper: str, statistic: str, runs: Mapping[str, type], parts: Callable[..., Iterator[Part]]
+    id: str, paper: str, statistic: str, runs: Mapping[str, type], parts: Callable[..., Iterator[Part]], note: str = ""
 ) -> Claim:
     """Return the row of a claim that several reference runs decide: ``parts`` takes their results in this order."""
 
@@ -123,7 +127,7 @@ def claim_of_runs(
         found = ()
         if all(is_complete(folder / run) for run in runs):
             found = tuple(parts(*(reference(run, kind, folder) for run, kind in runs.items())))
-        return Row(id, paper, statistic, found, tuple(runs))
+        return Row(id, paper, statistic, found, tuple(runs), note if found else "")
 
     return row
 

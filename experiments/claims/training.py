@@ -52,6 +52,8 @@ CLAIMS: tuple[Claim, ...] = (
         "ERF size of the mean_abs map over held-out images, after less before; paired over images",
         {"cifar10": cifar10.Result, "growth_controls_wide": growth_controls.Result},
         _f3a_parts,
+        "this is one training. The ERF first shrinks and then outgrows its start, which trainings of five epochs do "
+        "not live to see.",
     ),
     claim(
         "F3b",
@@ -60,5 +62,7 @@ CLAIMS: tuple[Claim, ...] = (
         "camvid",
         camvid.Result,
         _f3b_parts,
+        "this is one training. The ERF shrinks to about the size that the paper ends with, from twice the one that the "
+        "paper starts with.",
     ),
 )

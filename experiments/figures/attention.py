@@ -17,10 +17,9 @@ COLOURS, MARKERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), "os^
 FAINTEST = 1e-4  # of the peak: the lower end of the maps' colour scale
 SMALLEST = 1e-6  # share at which the axis turns from logarithmic to linear, so that it holds 0
 CAPTION = (
-    "{depth} convolutions of {kernel} x {kernel} ({kind}, {channels} channels, TRF {trf}: white square), images of "
-    "{side} x {side} pixels, {statistic} over {runs} runs, seed {seed}. Maps: block after {middle} convolutions. Bars: "
-    "95 % over runs; crosses: theory. *: the field is finite. Core: the pixels that the ERF size of the stack's exact "
-    "map counts."
+    "{depth} convolutions of {kernel} x {kernel} ({kind}, {channels} channels, TRF {trf}: white square), {statistic} "
+    "over {runs} runs, seed {seed}. Maps: {side} x {side} pixels, block after {middle} convolutions. Bars: 95 % over "
+    "runs; crosses: theory. *: the field is finite. Core: the pixels that the ERF size of the stack's exact map counts."
 )
 
 

@@ -41,9 +41,9 @@ def draw(result: Result) -> Figure:
     narrow = list(zip(config.narrow, NARROW_COLOURS * len(config.narrow), strict=False))
     others = [(result.of(Dropout.elementwise, n), colour, f"elementwise, {_channels(n)}") for n, colour in narrow]
     _draw_ratios(absolute, wide + others, lambda p: (p.mean_abs.sigma / p.mean_abs.zero_sigma, p.mean_abs.over_zero))
-    theory.set(title="mean_square: σ / exact theory")
-    zero.set(title="mean_square: σ / σ without dropout")
-    absolute.set(title="mean_abs: σ / σ without dropout")
+    theory.set(title="mean_square, over theory", ylabel="σ / σ of exact theory")
+    zero.set(title="mean_square", ylabel="σ / σ without dropout")
+    absolute.set(title="mean_abs", ylabel="σ / σ without dropout")
     settings = {"depth": config.depth, "runs": config.runs, "seed": config.seed, "margin": MARGIN}
     figure.supxlabel(CAPTION.format(**settings), fontsize=8, wrap=True)
     return figure

@@ -17,8 +17,8 @@ from experiments.intervals import interval_text
 BEFORE, AFTER, METRIC = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)
 CAPTION = (
     "Unit {unit} of the top layer; {statistic} over {images} {probe}, peak 1; seed {seed}. ERF size: root of the "
-    "number of pixels above 4.55 % of the {reference}; bars and bands: 95 % over images. The top layer's theoretical "
-    "receptive field is {trf} x {trf} pixels{clipped}."
+    "number of pixels above 4.55 % of the {reference}{dotted}; bands: 95 % over images. Maps: the image of {height} x "
+    "{width} pixels. The top layer's theoretical receptive field is {trf} x {trf} pixels{clipped}."
 )
 
 
@@ -33,7 +33,7 @@ def draw_growth(result: Growth, metric: str, tested: str) -> Figure:
     _draw_units(units, result)
     _draw_filmstrip(bottom, result)
     figure.suptitle(_headline(result, tested), fontsize=11)
-    figure.supxlabel(_caption(result), fontsize=8, wrap=True)
+    figure.supxlabel(_caption(result, dotted=" (dotted)"), fontsize=8, wrap=True)
     return figure
 
 
@@ -80,10 +80,9 @@ def _headline(result: Growth, tested: str) -> str:
     )
 
 
-def _caption(result: Growth) -> str:
+def _caption(result: Growth, dotted: str = "") -> str:
     config = result.config
     height, width = result.input_size
-    beyond = f" and leaves the image of {height} x {width}: only what lies inside is shown and counted"
     return CAPTION.format(
         unit=result.centre_unit,
         statistic=config.statistic,
@@ -91,8 +90,11 @@ def _caption(result: Growth) -> str:
         probe="held-out images" if config.probe == "images" else "noise images",
         seed=config.seed,
         reference="centre" if config.reference == "centre" else "peak",
+        dotted=dotted,
+        height=height,
+        width=width,
         trf=result.theoretical_receptive_field,
-        clipped=beyond if any(result.clipped) else "",
+        clipped=" and leaves the image: only what lies inside is shown and counted" if any(result.clipped) else "",
     )
 
 
@@ -104,6 +106,7 @@ def _draw_maps(part: SubFigure, result: Growth) -> None:
         values = result.arrays[name] / result.arrays[name].max()
         show_map(axes[0, column], values)
         axes[0, column].set_title(title, fontsize=10)
+        axes[0, column].set_xlabel("column (pixels)", fontsize=8)
         row, middle = (int(pixel) for pixel in result.centre_pixel)
         level = 1.0 if result.config.reference == "peak" else values[row, middle]
         axes[1, column].plot(values[row], color=colour, lw=1.2)
@@ -137,7 +140,7 @@ def _draw_units(axes: Axes, result: Growth) -> None:
     axes.bar(places + 0.2, [unit.erf_size_after for unit in result.units], 0.4, color=AFTER, label="after")
     axes.set_xticks(places, [f"{unit.unit[0]},{unit.unit[1]}" for unit in result.units], fontsize=7)
     axes.set_xlabel("unit (row, column); the centre first", fontsize=8)
-    axes.set_ylabel("ERF size")
+    axes.set_ylabel("ERF size (pixels)")
     axes.margins(y=0.3)  # for the legend above the bars
     axes.legend(fontsize=7, loc="upper right", ncols=2)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import LogLocator
 
 from experiments.figures.style import KIND_COLOURS, KIND_LABELS, map_colour_bar, new_figure, show_map
 from experiments.gaussian_shape import Result
@@ -12,7 +13,8 @@ from experiments.stacks import Kind
 
 CAPTION = (
     "Maps: {statistic} over {runs} runs (n: those not 0 everywhere), seed {seed}, peak 1, each on its whole TRF. "
-    "Cross-sections: the central row; black: exact theory. σ: of the Gaussian fit, rows and columns averaged."
+    "Cross-sections: the central row, maps scaled to the sum of theory's (black). σ: of the Gaussian fit, rows and "
+    "columns averaged."
 )
 
 
@@ -35,10 +37,13 @@ def _draw_kind(part: SubFigure, result: Result, kind: Kind) -> None:
     part.suptitle(KIND_LABELS[kind], fontsize=11)
     axes = part.subplots(2, len(result.config.depths), squeeze=False, height_ratios=[2.4, 1])
     for column, depth in enumerate(result.config.depths):
+        if column:
+            axes[1, column].sharey(axes[1, 0])
         _draw_map(axes[0, column], result, kind, depth)
         _draw_row(axes[1, column], result, kind, depth)
     axes[0, 0].set_ylabel("row (pixels)")
-    axes[1, 0].set_ylabel("influence / peak", fontsize=8)
+    axes[1, 0].set_ylim(bottom=0)  # of all, which share it
+    axes[1, 0].set_ylabel("influence /\ntheory's peak", fontsize=8)
     map_colour_bar(part, list(axes[0]))
 
 
@@ -50,6 +55,7 @@ def _draw_map(axes: Axes, result: Result, kind: Kind, depth: int) -> None:
         fontsize=8,
     )
     show_map(axes, result.arrays[f"map/{kind}/{depth}"])
+    axes.set_xlabel("column (pixels)", fontsize=8)
 
 
 def _draw_row(axes: Axes, result: Result, kind: Kind, depth: int) -> None:
@@ -81,6 +87,8 @@ def _draw_fall(axes: Axes, result: Result) -> None:
     axes.set_yscale("log")
     axes.set_xticks(result.config.group_runs, [str(runs) for runs in result.config.group_runs])
     axes.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))  # the curves cross hardly a power of ten
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("runs in one map")
     axes.set_ylabel("1 - r²")
     axes.set_title(

@@ -30,8 +30,8 @@ PROBED = {Probe.images: "held-out images", Probe.noise: "normal noise"}
 CAPTION = (
     "Middle unit of the top layer, normalised; {statistic} over {images} images; width {width}, {epochs} epochs, "
     "{seeds} trainings of each kind (seed {seed}). ERF size: root of the number of pixels above 4.55 % of the "
-    "{reference}, in the image of 32 x 32. Thin lines: trainings; thick: their mean. Bars: 95 %, t over trainings; "
-    "dots: trainings. Maps: mean over trainings, peak 1, on held-out images."
+    "{reference}, in the image. Thin lines: trainings; thick: their mean. Bars: 95 %, t over trainings; "
+    "dots: trainings. Maps: mean over trainings, peak 1, on held-out images of 32 x 32 pixels."
 )
 
 
@@ -118,6 +118,7 @@ def _draw_growth(axes: Axes, result: Result) -> None:
             axes.plot([at + 0.07] * len(each), each, ".", ms=4, color=COLOURS[arm])
     axes.axhline(0, color="black", lw=0.8)
     axes.set_xticks(range(len(result.config.arms)), [_broken(LABELS[arm]) for arm in result.config.arms])
+    axes.set_xlim(-0.5, len(result.config.arms) - 0.5)
     axes.tick_params(axis="x", labelsize=6.5)
     axes.set_ylabel("growth (pixels)")
     axes.set_title("filled: on held-out images; open: on noise", fontsize=8)

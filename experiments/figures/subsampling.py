@@ -32,7 +32,8 @@ COLOURS = dict.fromkeys(Variant, "#D55E00") | {
 HALF = 72  # pixels about the unit's centre that a map shows, on each side
 CAPTION = (
     "{depth} convolutions, {kind}, statistic {statistic}, {runs} runs each, seed {seed}; bars: 95 % over runs; hollow: "
-    "theory. Maps: peak 1, all at one scale, dashed: the TRF. ERF size on the map averaged over its grid's period."
+    "theory. Maps: peak 1, all at one scale, dashed: the TRF{beyond}. ERF size on the map averaged over its grid's "
+    "period."
 )
 
 
@@ -42,19 +43,24 @@ def draw(result: Result) -> Figure:
     figure = new_figure(12, 9)
     columns = -(-len(result.variants) // 2)
     maps, rest = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.25, 1])[:, 0]
-    axes = maps.subplots(2, columns, squeeze=False).ravel()
+    rows = maps.subplots(2, columns, squeeze=False)
+    axes = rows.ravel()
     for one, measured in zip(axes, result.variants, strict=False):
         _draw_map(one, result, measured)
     for spare in axes[len(result.variants) :]:
         spare.set_axis_off()
+    for first in rows[:, 0]:
+        first.set_ylabel("row from the centre (pixels)", fontsize=7)
     map_colour_bar(maps, list(axes))
     sizes, kurtosis, grid = rest.subplots(1, 3, width_ratios=[1.2, 0.9, 1.3])
     _draw_sizes(sizes, result)
     _draw_kurtosis(kurtosis, result)
     _draw_grid(grid, result)
+    beyond = [LABELS[measured.variant] for measured in result.variants if measured.trf_size > 2 * HALF]
     caption = CAPTION.format(
-        depth=config.depth, kind=config.kind, statistic=config.statistic, runs=config.runs, seed=config.seed
-    )
+        depth=config.depth, kind=config.kind, statistic=config.statistic, runs=config.runs, seed=config.seed,
+        beyond=f" (of {', '.join(beyond)}: larger than what is shown)" if beyond else "",
+    )  # fmt: skip
     figure.supxlabel(caption, fontsize=8, wrap=True)
     return figure
 
@@ -111,6 +117,7 @@ def _draw_kurtosis(axes: Axes, result: Result) -> None:
     axes.axvline(0, color="grey", ls=":", lw=1)
     axes.set_yticklabels([])
     axes.set_xlim(-1.3, 0.1)
+    axes.set_xticks([-1.2, -0.8, -0.4, 0.0])
     axes.set_xlabel("excess kurtosis (box -1.2, Gaussian 0)")
     axes.set_title("the shape: dilation is boxy", fontsize=9)
 

@@ -84,6 +84,10 @@ class Inspector {
     return this.shared.checked ? shown.peak / Math.max(this.shown.peak, peak) : 1;
   }
 
+  unitText() {
+    return `influence / ${this.shared.checked && this.second() ? "larger peak" : "peak"}`;
+  }
+
   second() {
     return this.maps.find(other => other.key === this.beside.value);
   }
@@ -172,7 +176,7 @@ class Inspector {
   }
 
   profile(svg, name, here, values) {
-    const [width, height, left, bottom, top] = [420, 150, 44, 34, 8], second = this.second(), log = this.log.checked;
+    const [width, height, left, bottom, top] = [420, 164, 44, 36, 22], second = this.second(), log = this.log.checked;
     const mine = values(this.shown), x = at => left + at / (mine.length - 1) * (width - left - 8);
     const y = value => top + (1 - Math.min(heightOf(value, log), 1)) * (height - top - bottom);
     const path = all => all.map((value, at) => `${at ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}`).join("");
@@ -184,15 +188,15 @@ class Inspector {
       ${ticks.map(([text, value]) => `<text x="${left - 5}" y="${y(value) + 4}" text-anchor="end">${text}</text>`).join("")}
       <text x="${left}" y="${height - bottom + 14}">0</text>
       <text x="${width - 8}" y="${height - bottom + 14}" text-anchor="end">${mine.length - 1}</text>
-      <text x="${(left + width) / 2}" y="${height - bottom + 28}" text-anchor="middle">${name}</text>
-      <text transform="translate(12 ${(height - bottom + top) / 2}) rotate(-90)" text-anchor="middle">influence / peak</text>`;
+      <text x="${(left + width) / 2}" y="${height - bottom + 31}" text-anchor="middle">${name}</text>
+      <text x="0" y="13">${this.unitText()}</text>`;
   }
 
   scale() {
     const pen = this.bar.getContext("2d"), pixels = pen.createImageData(256, 1);
     for (let at = 0; at < 256; at++) pixels.data.set([...colour(at / 255), 255], 4 * at);
     pen.putImageData(pixels, 0, 0);
-    this.unit.textContent = `influence / ${this.shared.checked && this.second() ? "larger peak" : "peak"}`;
+    this.unit.textContent = this.unitText();
     this.low.textContent = this.log.checked ? `1e-${DECADES} and less` : "0";
   }
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,54 +14,84 @@ import msgspec
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.claims import CLAIMS, Row
+from experiments.claims import CLAIMS, Row, Verdict
 from experiments.record import ROOT, is_complete
 from experiments.reference import RUNS, STUDIES, command
-from experiments.report.section import Section, section
+from experiments.report.section import Picture, Section, picture, section, within
 
 REPORT = "report.html"
 SOURCES = Path(__file__).parent
+LINK = re.compile(r"(?<!!)\[([^]]*)\]\(([^)]+)\)")
+GROWTH = "How time and memory grow with a stack's depth and runs, and with the side of an image."
 
 
 @dataclass(frozen=True)
 class ClaimRow:
-    """A row of the claim table; ``problem`` says which record it lacks."""
+    """A row of the claim table; ``problem`` says which record it lacks, or which is ``damaged``."""
 
     row: Row
     problem: str
+    damaged: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the row; a damaged record has none, but is not for that unmeasured."""
+        return Verdict.damaged if self.damaged else self.row.verdict
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast it is: a table as HTML, how cost grows, and the records; ``problem`` says why there is no table."""
+
+    table: str
+    problem: str
+    growth: Picture
+    files: tuple[str, ...]
+
+
+# Returns the table of a benchmark's record in Markdown, or raises InvalidInput.
+SpeedTable = Callable[[Path], str]
 
 
 COMMANDS = {name: command(name) for name in (*RUNS, *STUDIES)}
 
 
-def write_report(folder: Path, commands: Mapping[str, str] = COMMANDS, note: str = "") -> Path:
+def write_report(
+    folder: Path, commands: Mapping[str, str] = COMMANDS, note: str = "", speed: SpeedTable | None = None
+) -> Path:
     """Write ``folder/report.html`` from the records in ``folder`` and return its path.
 
     Args:
         folder: Holds a folder for each run and study.
         commands: What measures each of them. One without a record, or with a damaged one, is shown as such.
         note: A sentence that stands at the top.
+        speed: Makes the table of speed from ``folder/benchmark/benchmark.json``; without it nothing is said of speed.
     """
     path = folder / REPORT
     folder.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, render(folder, commands, note).encode())
+    atomic_write(path, render(folder, commands, note, speed).encode())
     return path
 
 
-def render(folder: Path, commands: Mapping[str, str] = COMMANDS, note: str = "") -> str:
+def render(
+    folder: Path, commands: Mapping[str, str] = COMMANDS, note: str = "", speed: SpeedTable | None = None
+) -> str:
     """Return the page of the records in ``folder``."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(SOURCES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     claims = claim_rows(folder)
+    sections = [section(folder, name, command) for name, command in commands.items()]
     return environment.get_template("page.html.j2").render(
         note=note,
         claims=claims,
-        verdicts=Counter(claim.row.verdict for claim in claims),
+        verdicts=Counter(claim.verdict for claim in claims),
         theory=_markdown(_below_title((ROOT / "docs" / "theory.md").read_text())),
-        sections=[section(folder, name, command) for name, command in commands.items()],
-        told=_told,
+        sections=sections,
+        marked={one.name for one in sections if one.warnings},
+        speed=speed and _speed(folder, speed),
+        told=lambda experiment: _told(experiment, folder, commands.keys()),
         packed=_packed,
         style=(SOURCES / "page.css").read_text(),
         script=(SOURCES / "page.js").read_text(),
@@ -73,24 +103,46 @@ def claim_rows(folder: Path) -> list[ClaimRow]:
     rows = []
     for claim in CLAIMS:
         try:
-            row, problem = claim(folder), ""
+            row, problem, damaged = claim(folder), "", False
         except InvalidInput as error:
-            row, problem = claim(Path(folder, "none")), str(error).replace(f"{folder}/", "")
+            row, problem, damaged = claim(Path(folder, "none")), within(error, folder), True
         if not row.parts and not problem:
             missing = [run for run in row.runs if not is_complete(folder / run)]
             problem = f"no record of {', '.join(missing)}"
-        rows.append(ClaimRow(row, problem))
+        rows.append(ClaimRow(row, problem, damaged))
     return rows
 
 
-def _told(experiment: str) -> str:
+def _speed(folder: Path, table: SpeedTable) -> Speed:
+    record = folder / "benchmark"
+    growth = picture(record, "scaling", GROWTH, folder)
+    files = tuple(name for name in ("benchmark.json", "scaling.json") if (record / name).exists())
+    try:
+        return Speed(_markdown(table(record / "benchmark.json")), "", growth, files)
+    except InvalidInput as error:
+        return Speed("", within(error, folder), growth, files)
+
+
+def _told(experiment: str, folder: Path, sections: Set[str]) -> str:
     """Return what the page of docs/experiments/ whose title names it says of an experiment, as HTML; "" without one."""
     for path in sorted((ROOT / "docs" / "experiments").glob("*.md")):
         title, _, text = path.read_text().partition("\n")
         if re.search(rf"\b{experiment}\b", title):
             # The section has its command and its figures itself.
-            return _markdown(re.sub(r"(?m)^(!\[|    python run.py ).*$", "", text))
+            text = re.sub(r"(?m)^(!\[|    python run.py ).*$", "", text)
+            return _markdown(LINK.sub(lambda link: _link_here(link, folder, sections), text))
     return ""
+
+
+def _link_here(link: re.Match[str], folder: Path, sections: Set[str]) -> str:
+    """Return a link of a page of docs/experiments/ as it leads there from the report, or else its words alone."""
+    words, target = link.groups()
+    if target.startswith("http"):
+        return link[0]
+    if target.removesuffix(".md") in sections:
+        return f"[{words}](#{target.removesuffix('.md')})"
+    file = target.removeprefix("../../results/reference/")
+    return f"[{words}]({file})" if file != target and (folder / file).exists() else words
 
 
 def _below_title(page: str) -> str:

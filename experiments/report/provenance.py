@@ -20,7 +20,7 @@ def _warnings(environment: Environment) -> Iterator[str]:
     if environment.dirty:
         yield "measured with changes that were not committed (dirty tree)"
     if environment.earlier_commits:
-        yield f"measured in parts, the first at other commits: {', '.join(environment.earlier_commits)}"
+        yield f"its parts were measured at several commits; the earlier: {', '.join(environment.earlier_commits)}"
     for package, version in environment.versions.items():
         expected = _pinned().get(package)
         if expected and version != expected:

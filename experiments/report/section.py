@@ -68,14 +68,15 @@ def section(folder: Path, name: str, command: str) -> Section:
     """Return what the page shows of the run or study ``name``, whose record ``command`` left in ``folder/name``."""
     record = folder / name
     of_runs = load(experiment_of(name))
-    study = load_study(experiment_of(name)) if name in STUDIES else None
+    gathered = load_study(experiment_of(name))
+    study = gathered if name in STUDIES else None
     experiment = study or of_runs
     if not is_complete(record):
         return Section(name, experiment, command, (f"its record is missing: {name}/{RESULT}",))
     try:
         result = read_record(record, experiment.Result)
     except InvalidInput as error:
-        return Section(name, experiment, command, (_within(error, folder),), files=_files(record))
+        return Section(name, experiment, command, (within(error, folder),), files=_files(record))
     environment, problems = _environment(record, folder)
     return Section(
         name=name,
@@ -86,7 +87,8 @@ def section(folder: Path, name: str, command: str) -> Section:
         settings={
             key: v for key, v in msgspec.to_builtins(result.config).items() if not study or key not in study.swept
         },
-        caption=study.caption(result) if study else _caption(result),
+        # A study whose record is one of a run, too, has the words for both.
+        caption=gathered.caption(result) if gathered and isinstance(result, gathered.Result) else _caption(result),
         numbers=as_text(experiment.summary(result)),
         pictures=tuple(_pictures(record, experiment, folder)),
         environment=environment,
@@ -107,10 +109,10 @@ def _environment(record: Path, folder: Path) -> tuple[Environment | None, tuple[
     try:
         return read_environment(record), ()
     except InvalidInput as error:
-        return None, (_within(error, folder),)
+        return None, (within(error, folder),)
 
 
-def _within(error: InvalidInput, folder: Path) -> str:
+def within(error: InvalidInput, folder: Path) -> str:
     """Return a message with paths as the page's reader knows them."""
     return str(error).replace(f"{folder}/", "")
 
@@ -135,7 +137,7 @@ def _pictures(record: Path, experiment: Experiment | Study, folder: Path) -> lis
     words = {experiment.name: figures.__doc__ or ""}
     if isinstance(experiment, Experiment):
         words |= {name: _without_verb(draw.__doc__ or "") for name, draw in experiment.others.items()}
-    return [_picture(record, name, text.partition("\n")[0], folder) for name, text in words.items()]
+    return [picture(record, name, text.partition("\n")[0], folder) for name, text in words.items()]
 
 
 def _without_verb(said: str) -> str:
@@ -144,9 +146,10 @@ def _without_verb(said: str) -> str:
     return said[:1].upper() + said[1:]
 
 
-def _picture(record: Path, name: str, words: str, folder: Path) -> Picture:
+def picture(record: Path, name: str, words: str, folder: Path) -> Picture:
+    """Return the figure ``name`` of the record in a folder of ``folder``, or what is wrong with it."""
     try:
         source, (width, height) = inlined(record / f"{name}.png")
     except InvalidInput as error:
-        return Picture(name, words, problem=_within(error, folder))
+        return Picture(name, words, problem=within(error, folder))
     return Picture(name, words, source, width, height)

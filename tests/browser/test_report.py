@@ -157,6 +157,8 @@ def test_before_and_after_a_training_are_compared_on_one_scale(browser):
         assert other_value == pytest.approx(value * float(arrays["after"].max() / arrays["before"].max()))
     assert other_picture != picture
     assert "of the larger peak; after 0." in root.locator(".readout").inner_text()
+    for part in (".unit", ".across", ".down"):
+        assert "influence / larger peak" in root.locator(part).text_content()
     root.locator(".beside").select_option("nothing")
     assert root.locator("canvas.twin").is_hidden()
     assert root.locator(".shared").is_disabled()

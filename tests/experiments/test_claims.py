@@ -21,6 +21,12 @@ def test_the_readme_shows_the_records():
     assert table() in README.read_text()
 
 
+def test_the_notes_on_rows_stand_below_the_table():
+    notes = table().rpartition("|\n\n")[2].split("\n\n")
+    assert [note.replace("\n", " ") for note in notes] == [f"**{row.id}**: {row.note}" for row in rows() if row.note]
+    assert [row.id for row in rows() if row.note] == ["F2", "F3a", "F3b", "T5"]
+
+
 def test_every_claim_of_these_figures_has_its_row():
     ids = "F1 F1b F2 F3a F3b T1 T2 T4 R1 F2b T5 T3 I1 I3 A1 R2 R3 I2"
     assert [row.id for row in rows()] == ids.split()

@@ -55,6 +55,8 @@ def test_middle_and_its_text():
     assert middle(np.empty(0)) is None
     assert middle(np.arange(1001.0)) == pytest.approx((25.0, 975.0))
     assert interval_text((0.123, 4.5), 2) == "0.12 to 4.50"
+    assert interval_text((-0.04, 0.6), 1) == "0.0 to 0.6"
+    assert interval_text((-0.06, -0.04), 1) == "-0.1 to 0.0"
     assert interval_text(None, 2) == "-"
 
 

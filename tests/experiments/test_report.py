@@ -17,7 +17,7 @@ from experiments.exact_theory import Result
 from experiments.record import ROOT, Environment, read_environment, read_record
 from experiments.reference import REFERENCE, command
 from experiments.report import maps, pictures, provenance
-from experiments.report.page import COMMANDS, claim_rows, render
+from experiments.report.page import COMMANDS, _told, claim_rows, render
 from experiments.report.section import section
 from experiments.training_plan import Probe
 from scripts import report
@@ -49,6 +49,44 @@ def test_the_committed_page_shows_the_committed_records():
         assert verdict
         assert verdict[1] == row.verdict.name
     assert len(page.encode()) < LARGEST
+
+
+class Links(HTMLParser):
+    """Collects where a page's links lead, and what they may lead to within it."""
+
+    def __init__(self):
+        super().__init__()
+        self.targets, self.ids = [], set()
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.ids.add(found.get("id"))
+        if tag == "a":
+            self.targets.append(found["href"])
+
+
+def dead_links(page, folder):
+    parser = Links()
+    parser.feed(page)
+    within = [target for target in parser.targets if not target.startswith("http")]
+    assert within
+    alive = [target[1:] in parser.ids if target.startswith("#") else (folder / target).exists() for target in within]
+    return [target for target, lives in zip(within, alive, strict=True) if not lives]
+
+
+def test_no_link_of_the_committed_page_is_dead():
+    page = (REFERENCE / "report.html").read_text()
+    assert dead_links(page, REFERENCE) == []
+    assert dead_links(f'{page}<a href="typo.md"></a><a href="#typo"></a>', REFERENCE) == ["typo.md", "#typo"]
+
+
+def test_links_of_the_docs_lead_to_sections_and_records_or_are_words(tmp_path):
+    said = _told("cifar10", REFERENCE, {"growth_controls"})
+    assert '<a href="#growth_controls">growth_controls</a> compares them' in said
+    assert '<a href="cifar10/result.json">record</a>' in said
+    said = _told("cifar10", tmp_path, set())
+    assert "growth_controls compares them" in said
+    assert "(one training, record)" in said
 
 
 class Loads(HTMLParser):
@@ -163,6 +201,36 @@ def test_every_claim_has_its_row_whatever_is_missing(folder, tmp_path):
     assert [len(claim.row.parts) for claim in claim_rows(tmp_path / "nothing")] == [0] * len(found)
 
 
+def test_a_damaged_record_is_not_called_unmeasured(folder):
+    (folder / "nonlinearities" / "result.json").write_text("{")
+    row = re.search(r'<tr id="claim-F1b">.*?</tr>', render(folder), re.DOTALL)
+    assert row
+    assert '<span class="verdict damaged">record damaged</span>' in row[0]
+    assert "not measured" not in row[0]
+
+
+def test_notes_stand_at_their_claims_where_the_page_is_of_the_reference(tmp_path):
+    shutil.copytree(REFERENCE / "camvid", tmp_path / "camvid", ignore=shutil.ignore_patterns("*.safetensors"))
+    note = {row.id: row.note for row in rows()}["F3b"]
+    assert note in render(tmp_path)
+    assert note not in render(tmp_path, note="at reduced size")
+
+
+def test_speed_is_told_where_it_is_asked_for(folder):
+    shutil.copytree(REFERENCE / "benchmark", folder / "benchmark")
+    assert 'id="speed"' not in render(folder)
+    shown = re.search(r'<section id="speed">.*?</section>', render(folder, speed=report.speed), re.DOTALL)
+    assert shown
+    case = json.loads((folder / "benchmark" / "benchmark.json").read_text())["cases"][0]
+    assert f"<td>{case['name']}</td>" in shown[0]
+    assert shown[0].count("<img") == 1
+    for file in ("benchmark.json", "scaling.png"):
+        (folder / "benchmark" / file).unlink()
+    page = render(folder, speed=report.speed)
+    assert '<p class="problem">benchmark/benchmark.json: ' in page
+    assert "benchmark/scaling.png is missing" in page
+
+
 def environment(**others):
     values = json.loads((REFERENCE / "exact_theory" / "environment.json").read_text())
     return Environment(**values | others)
@@ -173,7 +241,7 @@ def environment(**others):
     [
         ({"dirty": True}, "dirty tree"),
         ({"commit": None, "dirty": None}, "the code is unknown"),
-        ({"earlier_commits": ("abc",)}, "at other commits: abc"),
+        ({"earlier_commits": ("abc",)}, "the earlier: abc"),
         ({"versions": {"torch": "2.0.0"}}, "measured with torch 2.0.0; pinned is "),
     ],
 )
@@ -182,7 +250,10 @@ def test_records_of_doubtful_origin_are_marked(folder, others, warning):
     assert len(provenance.warnings(environment(**others))) == 1
     path = folder / "exact_theory" / "environment.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | others))
-    assert warning in render(folder)
+    page = render(folder)
+    assert warning in page
+    assert page.count("exact_theory</a> (mind)") == 4  # the claims T1, T2, T4 and R1
+    assert "nonlinearities</a> (mind)" not in page
     assert read_environment(path.parent).dirty is others.get("dirty", False)
 
 
@@ -219,6 +290,14 @@ def test_a_study_shows_the_maps_of_all_its_runs():
         for probe in Probe
         for moment, other in (("before", "after"), ("after", "before"))
     }
+
+
+def test_a_run_of_some_arms_is_told_of_in_the_words_of_the_study():
+    one = told(REFERENCE, "growth_controls_wide")
+    assert one.caption == (
+        "3 trainings, 3 of each arm (seed 0), at width 16; statistic mean_abs over 128 images; intervals are 95 %, "
+        "those of growth t over trainings."
+    )
 
 
 def test_packed_values_are_right_to_four_per_mille():
