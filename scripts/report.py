@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         if folder.resolve() == REFERENCE:
             print(f"tables        {write_claims()}")
             timed, scaling = (REFERENCE / "benchmark" / f"{name}.json" for name in ("benchmark", "scaling"))
-            _write(README, table(read(timed, Report, "benchmark.py --output")))
+            _write(README, speed(timed))
             _write(DOCS, growth(read(scaling, Scaling, "scaling.py --output"), study_on_gpu()))
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def speed(record: Path) -> str:
     """Return the table of a benchmark's record."""
-    return table(read(record, Report))
+    return table(read(record, Report, "benchmark.py --output"))
 
 
 def _write(page: Path, text: str) -> None:
