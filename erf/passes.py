@@ -146,7 +146,7 @@ def _uploaded(checked: Iterator[tuple[int, Tensor]], network: nn.Module) -> Iter
         yield _arrived(*waiting.popleft())
 
 
-def _copied(batch: Tensor, like: Tensor) -> tuple[Tensor, torch.cuda.Event]:
+def _copied(batch: Tensor, like: Tensor) -> tuple[Tensor, torch.Event]:
     """Start to copy a batch to a GPU; return it with the event of its arrival.
 
     It is copied also from pinned memory or from a GPU: whoever gives it may fill it anew when asked for the next one.
@@ -163,7 +163,7 @@ def _copying_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-def _arrived(first: int, batch: Tensor, copied: torch.cuda.Event) -> tuple[int, Tensor]:
+def _arrived(first: int, batch: Tensor, copied: torch.Event) -> tuple[int, Tensor]:
     """Let the stream that computes wait for the copy, whose memory is then that stream's."""
     computing = torch.cuda.current_stream(batch.device)
     computing.wait_event(copied)
