@@ -104,7 +104,7 @@ def test_the_claim_table_is_the_readme_s(pages):
     ids = re.findall(r"(?m)^\| (\w+) \|", table)[1:]
     words = [word.strip() for word in pages["claims"].words]
     assert len(ids) > 15
-    assert [word for word in words if word in ids] == ids
+    assert [word for word in words if word in ids][: len(ids)] == ids  # notes below name some again
     assert words.count("reproduced") == len(re.findall(r"\| reproduced \|", table)) > 5
 
 
