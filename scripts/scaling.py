@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
@@ -112,6 +113,10 @@ def _draw_side(axes: Axes, curve: Curve, found: Sequence[float | None], name: st
     axes.set_yscale("log")
     axes.set_xticks(curve.values, [str(value) for value in curve.values])
     axes.minorticks_off()
+    low, high = axes.get_ylim()
+    if high < 100 * low:  # hardly a power of ten within
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.yaxis.set_major_formatter("{x:g}")
     axes.set_xlabel(curve.quantity)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=7)
