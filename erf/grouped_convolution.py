@@ -2,24 +2,28 @@
 
 The fields of R runs with C channels each are kept as one image of R C channels, ``[1, R C, H, W]``, and each call is a
 convolution of R groups. On a CPU the channels lie innermost in memory ("channels last"), in which order its libraries
-convolve fields as they are.
+convolve fields and kernels as they are.
 """
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
 def as_groups(weights: Tensor) -> Tensor:
-    """Return ``weights [R, C_out, C_in, kh, kw]`` as the kernels ``[R C_out, C_in, kh, kw]`` of one call."""
-    return weights.permute(0, 1, 3, 4, 2).flatten(0, 1).permute(0, 3, 1, 2)
+    """Return ``weights [..., R, C_out, C_in, kh, kw]`` as kernels ``[..., R C_out, C_in, kh, kw]``, one call's each."""
+    return _in_order(weights).flatten(-5, -4)
+
+
+def adjoint(weights: Tensor) -> Tensor:
+    """Return the weights ``[..., C_in, C_out, kh, kw]`` that, with ``full``, take a gradient back through these."""
+    return weights.flip(-2, -1).transpose(-4, -3)
 
 
 def joined(fields: Tensor) -> Tensor:
     """Return ``fields [R, C, H, W]`` of R runs as one image ``[1, R C, H, W]``."""
-    return fields.flatten(0, 1)[None]
+    return _in_order(fields.flatten(0, 1)[None])
 
 
 def by_run(image: Tensor, runs: int) -> Tensor:
@@ -33,13 +37,8 @@ def correlate(image: Tensor, kernels: Tensor, full: bool = False) -> Tensor:
     Where the kernel is inside the image; with ``full``, wherever it touches it.
     """
     height, width = kernels.shape[-2:]
-    layout = torch.channels_last if image.device.type == "cpu" else torch.contiguous_format
-    return F.conv2d(
-        image.contiguous(memory_format=layout),
-        kernels.contiguous(memory_format=layout),
-        padding=(height - 1, width - 1) if full else 0,
-        groups=image.shape[1] // kernels.shape[1],
-    )
+    padding = (height - 1, width - 1) if full else 0
+    return F.conv2d(image, kernels, padding=padding, groups=image.shape[1] // kernels.shape[1])
 
 
 def correlate_by_rows(image: Tensor, weights: Tensor) -> Tensor:
@@ -63,3 +62,10 @@ def correlate_by_rows(image: Tensor, weights: Tensor) -> Tensor:
     for row, summand in enumerate(products.unbind(2)):
         result[:, :, height - 1 - row :][:, :, :side] += summand
     return result
+
+
+def _in_order(tensor: Tensor) -> Tensor:
+    """Return ``tensor [..., C, H, W]`` in the order of memory that the device's libraries convolve."""
+    if tensor.device.type != "cpu":
+        return tensor.contiguous()
+    return tensor.movedim(-3, -1).contiguous().movedim(-1, -3)

@@ -8,7 +8,7 @@ from both ends. Several runs, each with its own weights, share every call as the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -20,7 +20,7 @@ from erf.aggregation import Aggregation, check_aggregation, output_direction
 from erf.both_ends import influence_from_both_ends, meeting_layer
 from erf.device import full_float32
 from erf.errors import InvalidInput
-from erf.grouped_convolution import as_groups, correlate, correlate_by_rows, joined
+from erf.grouped_convolution import adjoint, as_groups, correlate, correlate_by_rows, joined
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.noise import Noise
 from erf.seeds import INPUTS, MASKS, WEIGHTS, generator
@@ -31,6 +31,11 @@ from erf.statistic import Statistic
 # runs.
 BATCH_BYTES, DEVICE_BATCH_BYTES = 21 * 2**18, 2**26
 LEAK = 0.01  # slope of leaky_relu below 0, torch's default
+
+_threshold_backward = torch.ops.aten.threshold_backward.grad_input
+_leaky_relu_backward = torch.ops.aten.leaky_relu_backward.grad_input
+_tanh_backward = torch.ops.aten.tanh_backward.grad_input
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 
 Slope = Callable[[Tensor], Tensor]
 """Takes a gradient back through what follows a convolution: multiplies it, in place, by the slope there."""
@@ -131,29 +136,37 @@ def _backward(
     directions: Tensor, weights: list[Tensor], stack: ConvStack, batch: range, seed: int, noise: Noise
 ) -> Tensor:
     """Return the influence ``[R, C_in, S, S]`` of the outputs' sum with ``directions [R, C]`` on the input."""
-    first, *others = [w.flip(-2, -1).transpose(1, 2) for w in weights]
-    kernels = [as_groups(turned) for turned in others]  # while the weights are in the cache
-    first_slope, *slopes = _slopes(stack, weights, batch, seed, noise)
+    first, *others = weights
+    kernels, adjoints = _kernels(others)
+    first_slope, *slopes = _slopes(stack, [as_groups(first), *kernels], batch, seed, noise)
     g = joined(directions[:, :, None, None])
-    for layer, slope in zip(reversed(kernels), reversed(slopes), strict=True):
-        g = correlate(_after(g, slope), layer, full=True)
-    return correlate_by_rows(_after(g, first_slope), first)
+    for kernel, slope in zip(reversed(adjoints), reversed(slopes), strict=True):
+        g = correlate(_after(g, slope), kernel, full=True)
+    return correlate_by_rows(_after(g, first_slope), adjoint(first))
+
+
+def _kernels(layers: list[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    """Return each layer's kernels on the way up and on the way back; arranging all at once takes fewer calls."""
+    if not layers:
+        return [], []
+    weights = torch.stack(layers)
+    return as_groups(weights).unbind(), as_groups(adjoint(weights)).unbind()
 
 
 def _after(g: Tensor, slope: Slope | None) -> Tensor:
     return g if slope is None else slope(g)
 
 
-def _slopes(stack: ConvStack, weights: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Slope | None]:
+def _slopes(stack: ConvStack, kernels: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Slope | None]:
     """Return what takes a gradient back from each layer's output to its convolution's; None where they are equal."""
-    masks = [None if mask is None else joined(mask.to(weights[0])) for mask in _draw_masks(stack, batch, seed)]
+    masks = [None if mask is None else joined(mask.to(kernels[0])) for mask in _draw_masks(stack, batch, seed)]
     if stack.activation is Activation.none:
         return [None if mask is None else partial(_scale, mask) for mask in masks]
     shape = (stack.input_channels, stack.trf_size, stack.trf_size)
-    x = joined(torch.stack([noise.draw(shape, generator(seed, run, INPUTS)) for run in batch])).to(weights[0])
+    x = joined(torch.stack([noise.draw(shape, generator(seed, run, INPUTS)) for run in batch])).to(kernels[0])
     slopes = []
-    for weight, activation, mask in zip(weights, stack.layer_activations(), masks, strict=True):
-        x, slope = _activate(correlate(x, as_groups(weight)), activation)
+    for kernel, activation, mask in zip(kernels, stack.layer_activations(), masks, strict=True):
+        x, slope = _activate(correlate(x, kernel), activation)
         if mask is not None:
             x, slope = x * mask, _after_mask(mask, slope)
         slopes.append(slope)
@@ -170,22 +183,21 @@ def _after_mask(mask: Tensor, slope: Slope | None) -> Slope:
 
 def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Slope | None]:
     """Return the activation of z, in z's memory, and its slope, which is known from the output."""
-    aten = torch.ops.aten
     match activation:
         case Activation.none:
             return z, None
         case Activation.relu:
             y = z.relu_()
-            return y, lambda g: aten.threshold_backward.grad_input(g, y, 0, grad_input=g)
+            return y, lambda g: _threshold_backward(g, y, 0, grad_input=g)
         case Activation.leaky_relu:
             y = F.leaky_relu_(z, LEAK)
-            return y, lambda g: aten.leaky_relu_backward.grad_input(g, y, LEAK, True, grad_input=g)
+            return y, lambda g: _leaky_relu_backward(g, y, LEAK, True, grad_input=g)
         case Activation.tanh:
             y = z.tanh_()
-            return y, lambda g: aten.tanh_backward.grad_input(g, y, grad_input=g)
+            return y, lambda g: _tanh_backward(g, y, grad_input=g)
         case Activation.sigmoid:
             y = z.sigmoid_()
-            return y, lambda g: aten.sigmoid_backward.grad_input(g, y, grad_input=g)
+            return y, lambda g: _sigmoid_backward(g, y, grad_input=g)
 
 
 def _require_finite(influence: Tensor, batch: range, stack: ConvStack) -> None:

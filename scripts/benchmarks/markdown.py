@@ -34,8 +34,8 @@ def table(report: Report) -> str:
     """Return one row for each case, and the machine."""
     rows = ["| case | ours | alternative | ratio (range) | of the limit |", "|---|---|---|---|---|"]
     rows += [f"| {' | '.join((case.name, *_cells(case)))} |" for case in report.cases]
-    repetitions = max(case.repetitions for case in report.cases)
-    turns = f"medians of {repetitions} turns; range: of one turn's ratio."
+    repetitions = " or ".join(map(str, sorted({case.repetitions for case in report.cases})))
+    turns = f"medians of {repetitions} turns, more where they are short; range: of one turn's ratio."
     return "\n".join([*rows, "", f"{_machine(report.environment)}; {turns}"])
 
 

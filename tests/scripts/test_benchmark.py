@@ -74,10 +74,10 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
         assert set(case) == FIELDS
         assert all(isinstance(case[key], float) and math.isfinite(case[key]) for key in NUMBERS)
         assert case["ratio"] == pytest.approx(case["theirs_seconds"] / case["ours_seconds"])
-        assert case["ratio_range"] == pytest.approx([case["ratio"]] * 2)
+        assert case["ratio_range"][0] <= case["ratio_range"][1]
         assert 0 < case["limit_ratio"] < 1
         assert case["max_relative_difference"] < 1e-5
-        assert (case["repetitions"], case["threads"], case["device"]) == (1, 1, report["environment"]["device"])
+        assert (case["repetitions"], case["threads"], case["device"]) == (3, 1, report["environment"]["device"])
     assert [case["ours_peak_mib"] for case in stacks] == [None, 12.0, None, 12.0]
     assert set(theory) == FIELDS
     assert theory["ours_seconds"] > 0
