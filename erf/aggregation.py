@@ -33,4 +33,6 @@ def output_direction(aggregation: Aggregation, channels: int, seed: int, sample:
         return torch.randint(0, 2, (channels,), generator=generator(seed, sample, SIGNS)) * 2.0 - 1
     if aggregation == "sum":
         return torch.ones(channels)
-    return torch.nn.functional.one_hot(torch.tensor(aggregation), channels).float()
+    direction = torch.zeros(channels)
+    direction[int(aggregation)] = 1
+    return direction

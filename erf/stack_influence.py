@@ -74,9 +74,9 @@ def stack_influence(
     """
     meeting = _meeting_layer(stack)
     size = _batch_size(stack, meeting, len(runs), torch.device(device), dtype)
-    with full_float32(), torch.no_grad():
-        for first in range(0, len(runs), size):
-            batch = runs[first : first + size]
+    for first in range(0, len(runs), size):
+        batch = runs[first : first + size]
+        with full_float32(), torch.inference_mode():  # which makes a call cheaper than no_grad does
             drawn = stack.draw_weights_of_runs([generator(seed, run, WEIGHTS) for run in batch])
             weights = [weight.to(device, dtype) for weight in drawn]
             directions = [output_direction(aggregation, stack.channels, seed, run) for run in batch]
@@ -86,7 +86,7 @@ def stack_influence(
             else:
                 influence = _backward(directions, weights, stack, batch, seed, noise)
             _require_finite(influence, batch, stack)
-            yield influence
+        yield influence.clone()  # one that may be changed, and that autograd takes
 
 
 def stack_moments(

@@ -26,7 +26,7 @@ from erf.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
 from experiments.record import Environment
 from experiments.stacks import require_at_least, require_increasing
-from scripts.benchmarks.case import Case, Report, time_in_turns
+from scripts.benchmarks.case import SHORT_TURNS, Case, Report, time_in_turns
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
 from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.stacks import time_stack, with_memory
@@ -34,7 +34,6 @@ from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
 from scripts.benchmarks.training import TRAINING_CAPTION, time_training_step
 
 THEORY_DEPTH = 1000
-STACK_TURNS = 3  # times as many repetitions of stacks, which are short: their medians are steadier
 
 CAPTION = (
     "plain: the plain loop; median durations; range of the ratios; limit: the time of the useful operations at the "
@@ -90,7 +89,7 @@ def _measure_cases(options: argparse.Namespace, environment: Environment) -> Ite
     for activation in (Activation.none, Activation.relu):
         for depth in options.depths:
             stack = ConvStack(depth, options.channels, activation=activation)
-            case = time_stack(stack, options.runs, STACK_TURNS * options.repetitions, environment)
+            case = time_stack(stack, options.runs, SHORT_TURNS * options.repetitions, environment)
             yield with_memory(case, stack, options.runs) if depth == options.depths[-1] else case
     yield _time_theory(options.repetitions, environment)
     yield time_tracing(options.repetitions, environment)

@@ -13,6 +13,9 @@ import numpy as np
 from experiments.record import Environment
 from scripts.benchmarks.limit import MatrixProduct, limit_ratio
 
+LEAST_SECONDS = 0.5  # of one timing
+SHORT_TURNS = 3  # times as many repetitions where a turn takes seconds, not a minute: medians are steadier
+
 Durations = Sequence[Sequence[float]]
 Measure = Callable[[], np.ndarray]
 
@@ -83,7 +86,10 @@ class Report:
 
 
 def time_in_turns(measurements: Sequence[Callable[[], Any]], repetitions: int) -> Durations:
-    """Return how long each took at each repetition, in seconds; taking turns, all meet the same load of the machine."""
+    """Return how long each took at each repetition, in seconds; taking turns, all meet the same load of the machine.
+
+    What takes less than LEAST_SECONDS is repeated within its turn, and the mean counts.
+    """
     rounds = [[_seconds(measure) for measure in measurements] for _ in range(repetitions)]
     return list(zip(*rounds, strict=True))
 
@@ -96,9 +102,11 @@ def median_seconds(measurements: Sequence[Callable[[], Any]], repetitions: int) 
 
 
 def _seconds(measure: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    measure()
-    return time.perf_counter() - start
+    start, elapsed, times = time.perf_counter(), 0.0, 0
+    while not times or elapsed < LEAST_SECONDS:
+        measure()
+        elapsed, times = time.perf_counter() - start, times + 1
+    return elapsed / times
 
 
 @dataclass(frozen=True)

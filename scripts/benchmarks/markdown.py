@@ -35,7 +35,7 @@ def table(report: Report) -> str:
     rows = ["| case | ours | alternative | ratio (range) | of the limit |", "|---|---|---|---|---|"]
     rows += [f"| {' | '.join((case.name, *_cells(case)))} |" for case in report.cases]
     repetitions = " or ".join(map(str, sorted({case.repetitions for case in report.cases})))
-    turns = f"medians of {repetitions} turns, more where they are short; range: of one turn's ratio."
+    turns = f"medians of {repetitions} turns; range: of one turn's ratio."
     return "\n".join([*rows, "", f"{_machine(report.environment)}; {turns}"])
 
 

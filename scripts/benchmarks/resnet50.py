@@ -24,7 +24,7 @@ from erf.batch_norm import calibrate_batch_norm_
 from erf.compatibility import BATCH, openerf_map, replknet_map
 from erf.layer_outputs import layer_outputs
 from experiments.record import Environment
-from scripts.benchmarks.case import Case, difference, time_both
+from scripts.benchmarks.case import SHORT_TURNS, Case, difference, time_both
 from scripts.benchmarks.limit import operations_of_an_image
 
 SEED = 0
@@ -47,6 +47,7 @@ def time_resnet50(
     yield pair.case(time, f"RepLKNet's procedure, {large} px, layer2, {large_images} images, against autograd.grad")
     title = f"ResNet-50, {small} px, {{}}, {small_images} images, against {{}}"
     little = torch.randn(small_images, 3, small, small, generator=random)
+    time = partial(time_both, repetitions=SHORT_TURNS * repetitions, environment=environment)
     neuron = Neuron.largest(network, little, "layer4")
     pair = Pair(neuron.ours, neuron.captums, network, little, "layer4")
     yield pair.case(time, title.format("layer4", "captum"), pair.operations())

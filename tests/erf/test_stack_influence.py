@@ -257,6 +257,16 @@ def test_an_overflow_names_the_run(monkeypatch):
         list(stack_influence(stack, range(2, 9)))
 
 
+@pytest.mark.parametrize("activation", [Activation.none, Activation.relu])
+def test_what_it_yields_may_be_changed_and_used_by_autograd(activation):
+    for g in stack_influence(ConvStack(3, 4, activation=activation), range(2)):
+        assert torch.is_grad_enabled()
+        assert not torch.is_inference_mode_enabled()
+        scale = torch.ones((), requires_grad=True)
+        (g.abs_() * scale).sum().backward()
+        assert scale.grad == g.sum() > 0
+
+
 def test_float64_holds_what_float32_does_not():
     stack = ConvStack(80, 2, kernel_size=1, input_channels=1, init=Init.he_normal)
     scaled = [1e1] * 80

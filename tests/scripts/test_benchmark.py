@@ -13,7 +13,7 @@ from erf.seeds import generator
 from experiments.record import Environment
 from scripts import benchmark
 from scripts.benchmarks import limit, stacks, tracing, training
-from scripts.benchmarks.case import Case, Disagreement
+from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 from scripts.benchmarks.tracing import Extent
 
 TOY = ["--depths", "2", "3", "--channels", "2", "--runs", "2", "--width", "2", "--repetitions", "1"]
@@ -47,6 +47,12 @@ def small_product(monkeypatch):
 
 def resnet50_cases(large, large_images, small, small_images, repetitions, environment):
     yield Case.of(f"{large} {large_images} {small} {small_images}", [[1.0], [2.0]], environment)
+
+
+@pytest.fixture(autouse=True)
+def timed_once(monkeypatch):
+    """Take short measurements once a turn."""
+    monkeypatch.setattr("scripts.benchmarks.case.LEAST_SECONDS", 0)
 
 
 @pytest.fixture
@@ -139,6 +145,20 @@ def test_maps_that_are_not_numbers_are_an_error():
     maps = np.full((1, 3, 3), np.nan)
     with pytest.raises(Disagreement):
         stacks.require_agreement("stack", maps, maps, Activation.none)
+
+
+def test_what_is_short_is_repeated_within_its_turn(monkeypatch):
+    now, calls = [0.0], []
+
+    def work(seconds):
+        calls.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr("scripts.benchmarks.case.LEAST_SECONDS", 0.5)
+    monkeypatch.setattr("scripts.benchmarks.case.time.perf_counter", lambda: now[0])
+    durations = time_in_turns([lambda: work(0.25), lambda: work(2.0)], 2)
+    assert durations == [(0.25, 0.25), (2.0, 2.0)]
+    assert calls == [0.25, 0.25, 2.0] * 2
 
 
 def test_a_case_is_the_median_and_the_range_of_its_repetitions():
