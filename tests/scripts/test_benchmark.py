@@ -49,12 +49,6 @@ def resnet50_cases(large, large_images, small, small_images, repetitions, enviro
     yield Case.of(f"{large} {large_images} {small} {small_images}", [[1.0], [2.0]], environment)
 
 
-@pytest.fixture(autouse=True)
-def timed_once(monkeypatch):
-    """Take short measurements once a turn."""
-    monkeypatch.setattr("scripts.benchmarks.case.LEAST_SECONDS", 0)
-
-
 @pytest.fixture
 def no_processes(monkeypatch, small_product):
     """Measure no memory, which takes a new process each time."""
