@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.backward_cone import gradient_in_cone
-from erf.cropping import Crop, crops
 from erf.errors import InvalidInput
-from erf.folding import folded, folds
-from erf.layer_outputs import check_layer, is_forward_features, layer_outputs
-from erf.passes import Mode, batches, forward_passes, measuring
+from erf.maps.backward_cone import gradient_in_cone
+from erf.maps.cropping import Crop, crops
+from erf.maps.folding import folded, folds
+from erf.maps.layer_outputs import check_layer, is_forward_features, layer_outputs
+from erf.maps.passes import Mode, batches, forward_passes, measuring
+from erf.maps.statistic import choice
+from erf.reachability.receptive_field import Unit, _called
 from erf.reachability.record import Trace
-from erf.receptive_field import Unit, _called
-from erf.statistic import choice
 
 # OpenERF takes a transformer's map for channels-last where no side of its grid is longer and its channels are more.
 _LONGEST_GRID_SIDE = 16

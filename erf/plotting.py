@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Rectangle
 
-from erf.erf_size import TWO_SIGMA_MASS
-from erf.gaussian_fit import GaussianFit
-from erf.influence_map import InfluenceMap
+from erf.maps.influence_map import InfluenceMap
+from erf.metrics.erf_size import TWO_SIGMA_MASS
+from erf.metrics.gaussian_fit import GaussianFit
 
 
 def draw_map(imap: InfluenceMap, fit: GaussianFit | None = None) -> Figure:

@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.experiment import Study, load, load_study
-from experiments.record import (
+from experiments.harness.experiment import Study, load, load_study
+from experiments.harness.record import (
     RESULT,
     Environment,
     read_environment,

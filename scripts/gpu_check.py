@@ -23,10 +23,10 @@ from erf import InvalidInput, effective_receptive_field
 from erf.atomic_file import atomic_write
 from erf.device import resolve_device
 from erf.networks.conv_stack import Activation, ConvStack
-from erf.stack_influence import stack_moments
-from experiments import erf_growth
-from experiments.logbook import Logbook
-from experiments.record import ROOT, Environment
+from erf.stacks.stack_influence import stack_moments
+from experiments.erf_growth import experiment as erf_growth
+from experiments.harness.logbook import Logbook
+from experiments.harness.record import ROOT, Environment
 from scripts.benchmarks.case import median_seconds
 from scripts.benchmarks.command import exit_code, to_json
 from scripts.benchmarks.cost_model import NetworkMap, Study, network_constants, study_of

@@ -23,11 +23,11 @@ from erf.errors import InvalidInput
 from experiments.claims import rows
 from experiments.claims.comparison import compare
 from experiments.claims.readme import write_claims
-from experiments.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
-from experiments.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
-from experiments.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, Sweeps, changed, experiment_of
+from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
+from experiments.harness.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
+from experiments.harness.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, Sweeps, changed, experiment_of
+from experiments.harness.run_folder import study_folder
 from experiments.report.page import write_report
-from experiments.run_folder import study_folder
 from scripts import gather_sweep
 from scripts.report import speed
 

@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf import InvalidInput
 from erf.atomic_file import atomic_write
-from experiments.figures.style import new_figure
-from experiments.record import Environment, write_figure
-from experiments.stacks import require_at_least
+from experiments.harness.record import Environment, write_figure
+from experiments.harness.style import new_figure
+from experiments.harness.validation import require_at_least
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
 from scripts.benchmarks.cost_model import check
 from scripts.benchmarks.growth import Curve, Scaling, Sizes, measure_growth

@@ -29,9 +29,9 @@ def empty_figures(monkeypatch):
     """Let a run write and log empty figures: drawing takes most of a small run's time."""
     from matplotlib.figure import Figure
 
-    from experiments import cli
-    from experiments.logbook import Logbook
-    from experiments.record import write_figure
+    from experiments.harness import cli
+    from experiments.harness.logbook import Logbook
+    from experiments.harness.record import write_figure
 
     monkeypatch.setattr(cli, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
     monkeypatch.setattr(Logbook, "figure", lambda *_: None)

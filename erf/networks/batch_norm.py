@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import nn
 
 from erf.errors import InvalidInput
-from erf.folding import folded_parameters
+from erf.maps.folding import folded_parameters
 
 
 def fold_batch_norm_(network: nn.Module) -> nn.Module:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from erf.errors import InvalidInput
 from erf.inits import Init, fill_, fill_layers_
-from erf.receptive_field import Box
-from erf.theory import ConvLayer
+from erf.reachability.receptive_field import Box
+from erf.theory.linear_stacks import ConvLayer
 
 
 class Activation(StrEnum):

@@ -19,7 +19,7 @@ from erf.errors import InvalidInput
 from erf.inits import Init, weight_variance
 from erf.networks.conv_stack import Activation
 from erf.networks.residual import check_sizes, convolution, norm
-from erf.theory import Block, ConvLayer, Residual
+from erf.theory.linear_stacks import Block, ConvLayer, Residual
 
 # Samples of one activation by which the variances that batch norm divides by are predicted, to within 1 %.
 SAMPLES = 2**17

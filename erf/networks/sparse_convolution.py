@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from erf import theory
 from erf.errors import InvalidInput
-from erf.influence_map import InfluenceMap
 from erf.inits import Init, fill_
+from erf.maps.influence_map import InfluenceMap
+from erf.maps.statistic import Statistic
 from erf.networks.conv_stack import ConvStack
-from erf.statistic import Statistic
-from erf.theory import ConvLayer
+from erf.theory.linear_stacks import ConvLayer
 
 
 class SparseConv2d(nn.Module):

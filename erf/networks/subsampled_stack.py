@@ -11,7 +11,7 @@ from torch import nn
 
 from erf.errors import InvalidInput
 from erf.networks.conv_stack import ConvStack
-from erf.theory import ConvLayer
+from erf.theory.linear_stacks import ConvLayer
 
 
 class Pooling(StrEnum):

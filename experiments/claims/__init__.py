@@ -14,7 +14,7 @@ from pathlib import Path
 
 from experiments.claims import architecture, center_low, connections, growth, kernels, shape, theory, training
 from experiments.claims.row import Part, Row, Verdict
-from experiments.reference import REFERENCE
+from experiments.harness.reference import REFERENCE
 
 __all__ = ["CLAIMS", "Part", "Row", "Verdict", "rows", "table"]
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from experiments import dropout, skip_connections, subsampling
 from experiments.claims.dropout import dropout_parts
 from experiments.claims.row import Claim, Part, claim, claim_of_runs
-from experiments.intervals import interval_text
-from experiments.skip_connections import Design
-from experiments.subsampling import STRIDED, Variant
+from experiments.dropout import experiment as dropout
+from experiments.harness.intervals import interval_text
+from experiments.skip_connections import experiment as skip_connections
+from experiments.skip_connections.experiment import Design
+from experiments.subsampling import experiment as subsampling
+from experiments.subsampling.experiment import STRIDED, Variant
 
 BOXY = -0.3  # the excess kurtosis below which a map counts as rectangular; a box has -1.2
 

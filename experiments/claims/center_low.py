@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from erf.inits import Init
-from experiments.center_low_init_pairs import PAPER_REDUCTION, Comparison, LargeReductions
-from experiments.center_low_init_study import Study, percent_text
+from experiments.center_low_init.pairs import PAPER_REDUCTION, Comparison, LargeReductions
+from experiments.center_low_init.study import Study, percent_text
 from experiments.claims.row import Claim, Part, claim
 
 INIT = Init.he_normal  # the claim is decided by it; other inits are told beside

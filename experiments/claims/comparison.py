@@ -11,8 +11,8 @@ from scipy import stats
 
 from erf.errors import InvalidInput
 from experiments.claims.row import Row, Verdict
-from experiments.intervals import Interval
-from experiments.paired import holm
+from experiments.harness.intervals import Interval
+from experiments.harness.paired import holm
 
 NORMAL = 1.96  # standard errors on either side of a 95 % interval
 LEVEL = 0.05

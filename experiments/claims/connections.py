@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from erf.networks.attention_stack import Block
-from experiments import attention, sparse_connections
+from experiments.attention import experiment as attention
 from experiments.claims.row import Claim, Part, claim, claim_of_runs
-from experiments.intervals import interval_text
-from experiments.sparse_connections import Layout
+from experiments.harness.intervals import interval_text
+from experiments.sparse_connections import experiment as sparse_connections
+from experiments.sparse_connections.experiment import Layout
 
 
 def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:

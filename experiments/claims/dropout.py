@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from erf.networks.conv_stack import Dropout
 from experiments.claims.row import Part, inside
-from experiments.dropout import MARGIN, Point, Result
-from experiments.intervals import Interval, interval_text
+from experiments.dropout.experiment import MARGIN, Point, Result
+from experiments.harness.intervals import Interval, interval_text
 
 
 def dropout_parts(result: Result) -> Iterator[Part]:

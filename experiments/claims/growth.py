@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments import erf_growth
 from experiments.claims.row import Claim, Part, claim_of_runs, meets
-from experiments.intervals import interval_text
-from experiments.stacks import Kind
+from experiments.erf_growth import experiment as erf_growth
+from experiments.harness.intervals import interval_text
+from experiments.stacks.paper_stacks import Kind
 
 
 def _f2_parts(paper: erf_growth.Result, deep: erf_growth.Result) -> Iterator[Part]:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
-from experiments import kernels
 from experiments.claims.row import Claim, Part, claim, inside
 from experiments.claims.theory import measured_by_float32
-from experiments.intervals import Interval
-from experiments.kernels import Result
+from experiments.harness.intervals import Interval
+from experiments.kernels import experiment as kernels
+from experiments.kernels.experiment import Result
 
 # Deeper, the few runs of largest gain outweigh all others at a map's corners, and a standard error means little.
 DEEPEST = 15

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from experiments.intervals import Interval
-from experiments.record import is_complete
-from experiments.reference import R, command, experiment_of, reference
+from experiments.harness.intervals import Interval
+from experiments.harness.record import is_complete
+from experiments.harness.reference import R, command, experiment_of, reference
 
 
 class Verdict(StrEnum):

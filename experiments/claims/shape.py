@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments import gaussian_shape, nonlinearities
 from experiments.claims.row import Claim, Part, claim, meets
-from experiments.intervals import difference_interval, interval_text
-from experiments.stacks import Kind
+from experiments.gaussian_shape import experiment as gaussian_shape
+from experiments.harness.intervals import difference_interval, interval_text
+from experiments.nonlinearities import experiment as nonlinearities
+from experiments.stacks.paper_stacks import Kind
 
 
 def _f1_parts(result: gaussian_shape.Result) -> Iterator[Part]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from experiments import exact_theory
 from experiments.claims.row import Claim, Part, claim, inside
-from experiments.stacks import Kind
+from experiments.exact_theory import experiment as exact_theory
+from experiments.stacks.paper_stacks import Kind
 
 
 def _t1_parts(result: exact_theory.Result) -> Iterator[Part]:

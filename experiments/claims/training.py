@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments import camvid, cifar10, growth_controls
+from experiments.camvid import experiment as camvid
+from experiments.cifar10 import experiment as cifar10
 from experiments.claims.row import Claim, Part, claim, claim_of_runs
-from experiments.erf_in_training import Growth
-from experiments.growth_controls import Arm
-from experiments.intervals import interval_text
-from experiments.training_plan import Probe
+from experiments.growth_controls import experiment as growth_controls
+from experiments.growth_controls.experiment import Arm
+from experiments.harness.intervals import interval_text
+from experiments.trainings.growth import Growth
+from experiments.trainings.plan import Probe
 
 PAPER_FACTOR = camvid.PAPER_DIAMETERS[1] / camvid.PAPER_DIAMETERS[0]
 

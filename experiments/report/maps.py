@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from erf import InfluenceMap, InvalidInput, fit_gaussian
-from erf.erf_size import TWO_SIGMA_MASS
-from erf.statistic import Statistic
-from experiments import attention
+from erf.maps.statistic import Statistic
+from erf.metrics.erf_size import TWO_SIGMA_MASS
+from experiments.attention import experiment as attention
 
 WORTH_A_CONTOUR = 0.5  # r² of the fit, as in measure's pictures: below, the ellipse says nothing of the map
 RADIUS = math.sqrt(-2 * math.log(1 - TWO_SIGMA_MASS))  # of the contour at the paper's threshold, in sigma

@@ -15,8 +15,8 @@ import msgspec
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import CLAIMS, Row, Verdict
-from experiments.record import ROOT, is_complete
-from experiments.reference import RUNS, STUDIES, command
+from experiments.harness.record import ROOT, is_complete
+from experiments.harness.reference import RUNS, STUDIES, command
 from experiments.report.section import Picture, Section, picture, section, within
 
 REPORT = "report.html"

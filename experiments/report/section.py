@@ -13,12 +13,12 @@ import msgspec
 from rich.console import Console
 
 from erf.errors import InvalidInput
-from experiments.erf_in_training import Growth
-from experiments.experiment import Experiment, Study, load, load_study
-from experiments.record import RESULT, Environment, is_complete, read_environment, read_record
-from experiments.reference import STUDIES, experiment_of
+from experiments.harness.experiment import Experiment, Study, load, load_study
+from experiments.harness.record import RESULT, Environment, is_complete, read_environment, read_record
+from experiments.harness.reference import STUDIES, experiment_of
 from experiments.report import maps, provenance
 from experiments.report.pictures import inlined
+from experiments.trainings.growth import Growth
 
 # Settings that say how often something was measured, for captions.
 COUNTS = ("runs", "draws", "samples", "images", "seeds", "groups", "group_total")

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from erf import effective_receptive_field
-from erf.batch_norm import calibrate_batch_norm_
 from erf.compatibility import BATCH, openerf_map, replknet_map
-from erf.layer_outputs import layer_outputs
-from experiments.record import Environment
+from erf.maps.layer_outputs import layer_outputs
+from erf.training.batch_norm import calibrate_batch_norm_
+from experiments.harness.record import Environment
 from scripts.benchmarks.case import SHORT_TURNS, Case, difference, time_both
 from scripts.benchmarks.limit import operations_of_an_image
 

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from erf.data.noise import Noise
 from erf.networks.conv_stack import Activation, ConvStack
-from erf.noise import Noise
 from erf.seeds import INPUTS, WEIGHTS, generator
-from erf.stack_influence import stack_moments
-from experiments.record import Environment
+from erf.stacks.stack_influence import stack_moments
+from experiments.harness.record import Environment
 from scripts.benchmarks.case import Case, Difference, Disagreement, time_both
 from scripts.benchmarks.limit import useful_operations
 from scripts.benchmarks.memory import peak_alone

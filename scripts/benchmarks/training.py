@@ -12,8 +12,8 @@ from erf.data.batches import Batches
 from erf.data.split import Split
 from erf.networks.cifar_resnet import CifarResNet
 from erf.seeds import generator
-from erf.training import Precision, make_fabric, training_step
-from experiments.record import Environment
+from erf.training.loop import Precision, make_fabric, training_step
+from experiments.harness.record import Environment
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 
 SEED = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.reference import REFERENCE
+from experiments.harness.reference import REFERENCE
 from experiments.report.page import COMMANDS, write_report
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")

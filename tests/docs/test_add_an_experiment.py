@@ -63,7 +63,7 @@ TESTS_OF_IT += [f"tests/experiments/test_{name}.py" for name in ("equal_field", 
 TEST_AND_RUN = f"""
 import sys, pytest
 code = pytest.main({TESTS_OF_IT})
-from experiments.cli import main
+from experiments.harness.cli import main
 sys.exit(code or main({RUN}))
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.experiment import experiment_names
+from experiments.harness.experiment import experiment_names
 from scripts.docs_site import CLAIMS, notebook_page
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import torch
 @pytest.fixture(scope="session")
 def two_processes(tmp_path_factory):
     """What two processes found: of the toy training, and of the toy measurement."""
-    from erf.training import launch, make_fabric
+    from erf.training.loop import launch, make_fabric
     from tests.erf.toy_sharding import train_and_measure
 
     fabric = make_fabric(torch.device("cpu"), processes=2)

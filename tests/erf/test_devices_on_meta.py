@@ -8,7 +8,7 @@ from torch import nn
 from erf import influence
 from erf.inits import Init
 from erf.networks.conv_stack import Activation, ConvStack
-from erf.stack_influence import stack_influence
+from erf.stacks.stack_influence import stack_influence
 from tests.oracles.one_device import OneDevice
 
 
@@ -27,7 +27,7 @@ def test_influence_never_mixes_devices():
 @pytest.mark.parametrize("activation", Activation)
 def test_stack_influence_never_mixes_devices(activation, aggregation, init, monkeypatch):
     # There are no numbers on the meta device, finite or not.
-    monkeypatch.setattr(sys.modules["erf.stack_influence"], "_require_finite", lambda *_: None)
+    monkeypatch.setattr(sys.modules["erf.stacks.stack_influence"], "_require_finite", lambda *_: None)
     stack = ConvStack(3, 4, init=init, activation=activation)
     with OneDevice() as guard:
         (g,) = stack_influence(stack, range(3), aggregation=aggregation, device="meta", dtype=torch.float64)

@@ -3,8 +3,8 @@ import pytest
 from matplotlib.patches import Ellipse, Rectangle
 
 from erf import InfluenceMap, fit_gaussian
+from erf.maps.statistic import Statistic
 from erf.plotting import draw_map
-from erf.statistic import Statistic
 
 CENTRE, COVARIANCE = np.array([17.0, 24.0]), np.array([[9.0, 8.0], [8.0, 25.0]])
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from erf.sharding import sharded_receptive_field
+from erf.maps.sharding import sharded_receptive_field
 from tests.erf.toy_training import in_two_processes
 
 LAYERS, UNITS, COUNT = ["1", "2"], [(2, 3), (1, 1)], 7

@@ -7,8 +7,8 @@ from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from erf.learning_rate import Schedule
-from erf.training import LAST, Plan, train
+from erf.training.learning_rate import Schedule
+from erf.training.loop import LAST, Plan, train
 
 EPOCHS, STEPS, BATCH = 3, 5, 8
 

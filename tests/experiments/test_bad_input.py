@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from erf.networks.cifar_resnet import CifarResNet
-from experiments.cli import main
+from experiments.harness.cli import main
 from tests.experiments.toy_data import toy_data
 
 GROWTH = "experiment=erf_growth"
@@ -148,7 +148,7 @@ def test_running_out_of_memory_is_one_line(tmp_path, monkeypatch, capsys):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(CifarResNet, "forward", too_large)
-    monkeypatch.setattr("experiments.erf_in_training.probing_of", lambda *_: None)
+    monkeypatch.setattr("experiments.trainings.growth.probing_of", lambda *_: None)
     toy = ["partial_data=true", f"data_dir={toy_data()}", "width=2", "batch_size=25"]
     line = the_one_line(capsys, ["experiment=cifar10", *toy])
     assert "out of memory in calibration: a batch of 25 images of 32 x 32" in line

@@ -14,24 +14,24 @@ from rich.console import Console
 
 from erf import InvalidInput, fit_gaussian
 from erf.inits import Init
+from erf.maps.statistic import Statistic
 from erf.networks import camvid_frontend, cifar_resnet
 from erf.networks.attention_stack import Block
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
 from erf.networks.conv_stack import Dropout
 from erf.seeds import derive
-from erf.statistic import Statistic
-from experiments import exact_theory
-from experiments.cli import main
-from experiments.experiment import CONF, experiment_names, load
-from experiments.growth_controls import Arm
-from experiments.kernel_profiles import Profile
-from experiments.network_source import Source
-from experiments.record import Environment, read_environment, read_record, write_record
-from experiments.skip_connections import Design, branch_distribution, residual_stack
-from experiments.sparse_connections import Layout
-from experiments.stacks import Kind, map_of, measure_runs, require_runs
-from experiments.subsampling import Variant
+from experiments.exact_theory import experiment as exact_theory
+from experiments.growth_controls.experiment import Arm
+from experiments.harness.cli import main
+from experiments.harness.experiment import CONF, experiment_names, load
+from experiments.harness.record import Environment, read_environment, read_record, write_record
+from experiments.kernels.profiles import Profile
+from experiments.measure.network_source import Source
+from experiments.skip_connections.experiment import Design, branch_distribution, residual_stack
+from experiments.sparse_connections.experiment import Layout
+from experiments.stacks.paper_stacks import Kind, map_of, measure_runs, require_runs
+from experiments.subsampling.experiment import Variant
 from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data

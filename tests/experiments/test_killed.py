@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from erf.networks.cifar_resnet import CifarResNet
-from experiments import cifar10
-from experiments.cli import main
-from experiments.logbook import Logbook
-from experiments.record import Environment, write_record
+from experiments.cifar10 import experiment as cifar10
+from experiments.harness.cli import main
+from experiments.harness.logbook import Logbook
+from experiments.harness.record import Environment, write_record
 from tests.experiments.toy_data import toy_data
 
 SETTINGS = {"width": 2, "batch_size": 5, "epochs": 2, "images": 3, "grid": 1, "bootstrap": 20, "calibration": 1}
@@ -44,7 +44,7 @@ def train_by_command(folder: Path, data_dir: Path) -> None:
 def context():
     """Processes that begin with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.cli", "experiments.cifar10", "experiments.figures.cifar10"])
+    context.set_forkserver_preload(["experiments.harness.cli", "experiments.cifar10.experiment", "experiments.cifar10.figure"])
     warm = context.Process(target=time.sleep, args=(0,))
     warm.start()
     warm.join()

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from experiments.center_low_init_study import Study
-from experiments.cli import main
-from experiments.record import read_environment, read_record
+from experiments.center_low_init.study import Study
+from experiments.harness.cli import main
+from experiments.harness.record import read_environment, read_record
 from scripts import gather_sweep
 from tests.experiments.toy_data import toy_data
 
@@ -62,7 +62,7 @@ def test_a_failing_job_loses_no_other(capsys):
 
 
 def test_a_bug_in_a_job_keeps_its_traceback_and_loses_no_other(capsys, monkeypatch):
-    from experiments import erf_growth
+    from experiments.erf_growth import experiment as erf_growth
 
     run = erf_growth.run
     monkeypatch.setattr(erf_growth, "run", lambda config, logbook: run(config, logbook) if config.seed else 1 / 0)

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from erf.influence_map import InfluenceMap
-from erf.statistic import Statistic
+from erf.maps.influence_map import InfluenceMap
+from erf.maps.statistic import Statistic
 
 
 def map_of(values, centre=None, box=None, **settings) -> InfluenceMap:

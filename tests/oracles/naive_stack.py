@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from erf.aggregation import Aggregation, output_direction
+from erf.data.noise import Noise
+from erf.maps.aggregation import Aggregation, output_direction
 from erf.networks.conv_stack import ConvStack
-from erf.noise import Noise
 from erf.seeds import generator
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.aggregation import output_direction
+from erf.maps.aggregation import output_direction
 
 
 def whole_image_map(

@@ -3,8 +3,8 @@ import re
 import pytest
 
 from erf import InvalidInput
-from experiments.record import ROOT, Environment
-from experiments.reference import REFERENCE
+from experiments.harness.record import ROOT, Environment
+from experiments.harness.reference import REFERENCE
 from scripts.benchmarks import markdown
 from scripts.benchmarks.case import Case, Report
 from scripts.benchmarks.cost_model import Constants, Prediction, Study

@@ -5,8 +5,8 @@ import pytest
 import torch
 import torchvision
 
-from experiments.erf_growth import Config
-from experiments.stacks import Kind
+from experiments.erf_growth.experiment import Config
+from experiments.stacks.paper_stacks import Kind
 from scripts import gpu_check
 from scripts.benchmarks import resnet50
 from scripts.benchmarks.cost_model import Study

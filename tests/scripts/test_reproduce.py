@@ -5,12 +5,12 @@ import sys
 import pytest
 
 from erf import InvalidInput
-from experiments import cli
 from experiments.claims import rows
 from experiments.claims.readme import BEGIN, END, with_claims
-from experiments.experiment import load_study
-from experiments.record import read_record
-from experiments.reference import DATA, FEWER_PAIRS, PAIRS, QUICK, REFERENCE, RUNS, STUDIES, changed, command
+from experiments.harness import cli
+from experiments.harness.experiment import load_study
+from experiments.harness.record import read_record
+from experiments.harness.reference import DATA, FEWER_PAIRS, PAIRS, QUICK, REFERENCE, RUNS, STUDIES, changed, command
 from scripts import reproduce
 from tests.experiments.toy_data import toy_data
 

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from erf import InvalidInput, Residual, fit_gaussian, theoretical_receptive_field, theory
-from erf.batch_norm import calibrate_batch_norm_
 from erf.inits import Init
+from erf.maps.statistic import Statistic
 from erf.networks.conv_stack import Activation
 from erf.networks.residual_stack import Order, ResidualStack
-from erf.statistic import Statistic
-from experiments.drawn_networks import measure_draws
-from experiments.stacks import StackConfig
+from erf.training.batch_norm import calibrate_batch_norm_
+from experiments.stacks.drawn_networks import measure_draws
+from experiments.stacks.paper_stacks import StackConfig
 from tests.oracles.maps import marginal_moments
 
 

@@ -7,12 +7,12 @@ from torchvision.ops import deform_conv2d
 
 import erf
 from erf import InvalidInput, theoretical_receptive_field
-from erf.gaussian_fit import map_moments
+from erf.maps.statistic import Statistic
+from erf.metrics.gaussian_fit import map_moments
 from erf.networks.conv_stack import ConvStack
 from erf.networks.sparse_convolution import Connections, SparseConv2d, SparseStack
 from erf.seeds import generator
-from erf.stack_influence import stack_moments
-from erf.statistic import Statistic
+from erf.stacks.stack_influence import stack_moments
 
 NINE = torch.cartesian_prod(torch.arange(-1.0, 2), torch.arange(-1.0, 2))
 

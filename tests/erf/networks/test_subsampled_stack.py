@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from erf import InvalidInput, theoretical_receptive_field, theory
-from erf.grid_average import moving_mean
+from erf.maps.statistic import Statistic
+from erf.metrics.grid_average import moving_mean
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.networks.subsampled_stack import Pooling, SubsampledStack
-from erf.statistic import Statistic
-from experiments.drawn_networks import measure_draws
-from experiments.stacks import StackConfig
+from experiments.stacks.drawn_networks import measure_draws
+from experiments.stacks.paper_stacks import StackConfig
 from tests.oracles.maps import marginal_moments
 
 CONFIG = StackConfig(name="", statistic=Statistic.mean_square)

@@ -1,0 +1,58 @@
+"""Random images of a stated distribution, where the paper does not name its inputs (section 2.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from erf.errors import InvalidInput
+from erf.maps.statistic import choice
+from erf.seeds import INPUTS, generator
+
+
+class Noise(StrEnum):
+    """The distribution of each pixel, independently: N(0, 1), or the uniform one on [0, 1)."""
+
+    normal = "normal"
+    uniform = "uniform"
+
+    def draw(self, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+        """Return float32 pixels of ``shape``."""
+        sample = torch.randn if self is Noise.normal else torch.rand
+        return sample(tuple(shape), generator=generator)
+
+
+@dataclass(frozen=True)
+class NoiseImages:
+    """Noise as batches of images ``[n, *shape]``; image i depends on (seed, i) alone, and each pass gives the same.
+
+    Attributes:
+        noise: "normal" or "uniform", of every value independently.
+        shape: Of one image, channels first: ``(C, H, W)``, or with one or three spatial axes.
+        count: Number of images.
+        seed: Of all of them.
+        batch_size: Images drawn at a time; what they are does not depend on it.
+    """
+
+    noise: str
+    shape: tuple[int, ...]
+    count: int
+    seed: int = 0
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        choice(Noise, self.noise, "noise")
+        if not 2 <= len(self.shape) <= 4 or any(side < 1 for side in self.shape):
+            raise InvalidInput(f"shape={self.shape}: allowed are the channels and 1 to 3 spatial axes, each from 1")
+        if self.count < 1 or self.batch_size < 1:
+            raise InvalidInput(f"count={self.count}, batch_size={self.batch_size}: allowed are whole numbers from 1")
+
+    def __iter__(self) -> Iterator[Tensor]:
+        noise = Noise(self.noise)
+        for first in range(0, self.count, self.batch_size):
+            batch = range(first, min(first + self.batch_size, self.count))
+            yield torch.stack([noise.draw(self.shape, generator(self.seed, i, INPUTS)) for i in batch])

@@ -1,0 +1,193 @@
+"""The pictures of a folder as images to measure on, prepared as for evaluation on ImageNet."""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from erf.errors import InvalidInput
+from erf.maps.statistic import choice
+
+# Of ImageNet's training set, red, green and blue, in [0, 1]: what torchvision's pretrained networks expect.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# Side of the crop over the shorter side of the resized picture: 224 of 256 in torchvision's evaluation.
+CROPPED_SHARE = 0.875
+
+# A picture more elongated than this would fill the memory when its shorter side is enlarged.
+LONGEST_OVER_SHORTEST = 100
+
+# Those of torchvision.datasets.ImageFolder.
+EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+# Their decoders, whatever a file is called: others start programs (EPS) or are rarely looked after.
+_FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+
+# What Pillow raises for files that are damaged, no pictures, or too large to be opened without being asked.
+_DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    IndexError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+    Image.DecompressionBombWarning,
+)
+
+
+class Unreadable(StrEnum):
+    """Whether a picture that cannot be read is an error, or is left out and listed."""
+
+    error = "error"
+    skip = "skip"
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures below a folder, sorted by path, as float32 batches ``[n, channels, *input_size]``.
+
+    Each is turned as its EXIF orientation says, converted to 8-bit colour or grey (transparency is dropped), resized
+    (bilinear, smoothed when it shrinks) to the smallest size that covers ``input_size / 0.875``, cropped about its
+    centre, and normalized by (value / 255 - mean) / std. With a square ``input_size`` that is exactly torchvision's
+    evaluation on ImageNet: 224 pixels are the middle of a picture whose shorter side is 256. Of a file with several
+    pictures, the first one counts.
+
+    Every file is decoded once when this object is made, so that a damaged one is found before anything is measured,
+    and again on each pass; no more than a batch is in memory. Only the six formats of ``EXTENSIONS`` are decoded.
+
+    Attributes:
+        folder: Looked through with all folders in it; links to folders are not followed.
+        input_size: Rows and columns of an image.
+        channels: 3, red, green and blue, or 1, grey.
+        mean: Of each channel, in [0, 1]; None is ImageNet's, and the mean of the three for grey.
+        std: As ``mean``.
+        batch_size: Pictures in one batch.
+        limit: The first so many files are used; None is all.
+        unreadable: "error", or "skip" to measure on the rest and list what was left out in ``skipped``.
+        paths: The pictures that are used.
+        skipped: Those that cannot be read.
+
+    Raises:
+        InvalidInput: The folder cannot be listed or holds no picture; a picture cannot be read (also if it only
+            fails later), has more than 8 bits a channel, is over 100 times as long as wide, or so large that Pillow
+            takes it for a decompression bomb; with "skip", only if none can be read. An argument is out of range.
+    """
+
+    folder: str | Path
+    input_size: tuple[int, int]
+    channels: int = 3
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    batch_size: int = 8
+    limit: int | None = None
+    unreadable: str = "error"
+    paths: tuple[Path, ...] = field(init=False)
+    skipped: tuple[Path, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        choice(Unreadable, self.unreadable, "unreadable")
+        self._check_numbers()
+        found = _files(Path(self.folder))[: self.limit]
+        skipped = tuple(path for path in found if not self._can_be_read(path))
+        if len(skipped) == len(found):
+            raise InvalidInput(f"none of the {len(found)} pictures below {self.folder} can be read")
+        object.__setattr__(self, "paths", tuple(sorted(set(found) - set(skipped))))
+        object.__setattr__(self, "skipped", skipped)
+
+    def _can_be_read(self, path: Path) -> bool:
+        try:
+            _decoded(path, self.channels)
+        except InvalidInput:
+            if self.unreadable == Unreadable.error:
+                raise
+            return False
+        return True
+
+    def _check_numbers(self) -> None:
+        if len(self.input_size) != 2 or min(self.input_size) < 1:
+            raise InvalidInput(f"input_size={self.input_size}: allowed are rows and columns, each from 1")
+        if self.channels not in (1, 3):
+            raise InvalidInput(f"channels={self.channels}: allowed are 3 (colour) and 1 (grey)")
+        if self.batch_size < 1 or (self.limit is not None and self.limit < 1):
+            raise InvalidInput(f"batch_size={self.batch_size}, limit={self.limit}: allowed are whole numbers from 1")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and (len(values) != self.channels or not np.isfinite(values).all()):
+                raise InvalidInput(f"{name}={values}: allowed are {self.channels} finite numbers, one a channel")
+        if self.std is not None and min(self.std) <= 0:
+            raise InvalidInput(f"std={self.std}: allowed are numbers above 0")
+
+    def __iter__(self) -> Iterator[Tensor]:
+        mean, std = self._per_channel(self.mean, IMAGENET_MEAN), self._per_channel(self.std, IMAGENET_STD)
+        for first in range(0, len(self.paths), self.batch_size):
+            pixels = torch.stack([self._pixels(path) for path in self.paths[first : first + self.batch_size]])
+            yield (pixels.float() / 255 - mean) / std
+
+    def _per_channel(self, values: tuple[float, ...] | None, of_imagenet: tuple[float, ...]) -> Tensor:
+        if values is None:
+            values = of_imagenet if self.channels == 3 else (sum(of_imagenet) / 3,)
+        return torch.tensor(values, dtype=torch.float32)[:, None, None]
+
+    def _pixels(self, path: Path) -> Tensor:
+        """Return the prepared picture, uint8 ``[channels, *input_size]``."""
+        cropped = np.asarray(_cropped(_decoded(path, self.channels), self.input_size))
+        return torch.tensor(cropped.reshape(*self.input_size, self.channels)).permute(2, 0, 1)
+
+
+def _files(folder: Path) -> list[Path]:
+    def fail(error: OSError) -> None:
+        raise InvalidInput(f"the folder of pictures {error.filename} cannot be listed: {error.strerror}") from error
+
+    walked = os.walk(folder, onerror=fail)
+    found = [Path(parent, name) for parent, _, names in walked for name in names if _is_picture(name)]
+    if not found:
+        raise InvalidInput(f"there is no picture below {folder}; allowed are {', '.join(EXTENSIONS)}")
+    return sorted(found)
+
+
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in EXTENSIONS
+
+
+def _decoded(path: Path, channels: int) -> Image.Image:
+    """Return the whole picture, upright, in 8-bit colour or grey."""
+    try:
+        with warnings.catch_warnings():
+            # Odd metadata, which Pillow passes over as every viewer does.
+            warnings.simplefilter("ignore", UserWarning)
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=_FORMATS) as picture:
+                if picture.mode.startswith(("I", "F")):
+                    raise ValueError(f"it has more than 8 bits a channel (mode {picture.mode})")
+                if max(picture.size) > LONGEST_OVER_SHORTEST * min(picture.size):
+                    raise ValueError(f"one side is more than {LONGEST_OVER_SHORTEST} times as long as the other")
+                return ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
+    except _DAMAGED as error:
+        reason = " ".join(str(error).split())
+        raise InvalidInput(f"the picture {path} cannot be read: {reason}") from error
+
+
+def _cropped(picture: Image.Image, input_size: tuple[int, int]) -> Image.Image:
+    rows, columns = input_size
+    height, width = _resized(picture.height, picture.width, input_size)
+    top, left = round((height - rows) / 2), round((width - columns) / 2)
+    resized = picture.resize((width, height), Image.Resampling.BILINEAR)
+    return resized.crop((left, top, left + columns, top + rows))
+
+
+def _resized(height: int, width: int, input_size: tuple[int, int]) -> tuple[int, int]:
+    """Return the smallest rows and columns that cover ``input_size / 0.875`` and keep the picture's proportions."""
+    rows, columns = (round(side / CROPPED_SHARE) for side in input_size)
+    if rows * width >= columns * height:
+        return rows, rows * width // height
+    return columns * height // width, columns

@@ -1,0 +1,152 @@
+"""The backward pass from one unit through convolutions, of the unit's cone only.
+
+The gradient of a unit is 0 at every position that does not reach it. Near the unit those are almost all positions of a
+layer; autograd multiplies their zeros with the weights all the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from erf.maps import pointwise_convolution
+from erf.reachability.receptive_field import Box
+
+# Of a layer's positions: to cut out a box that is hardly smaller takes longer than it spares.
+LARGEST_SHARE = 0.75
+
+aten = torch.ops.aten
+
+
+def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
+    r"""Return :math:`\partial output / \partial leaf` of a number, or None where it does not depend on the leaf.
+
+    It is that of ``torch.autograd.grad`` with ``retain_graph`` to rounding, whatever lies between. Left out are only
+    terms with the value 0. A weight that is not finite would make NaN of them; it still shows where the cone meets it.
+    """
+    cone = _Cone()
+    with ExitStack() as hooks:
+        for node in _convolutions(output.grad_fn):
+            hooks.callback(node.register_prehook(cone.begin).remove)
+            hooks.callback(node.register_hook(cone.end).remove)
+        return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
+
+
+def _convolutions(last: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph that take gradients back through convolutions."""
+    seen, waiting = {last}, [last]
+    while waiting:
+        node = waiting.pop()
+        if node.name() == "ConvolutionBackward0":
+            yield node
+        new = {before for before, _ in node.next_functions if before is not None} - seen
+        seen |= new
+        waiting += new
+
+
+class _Cone(TorchDispatchMode):
+    """Computes convolutions' gradients from the box of what is not 0, until it has become almost everything.
+
+    It is on only while a convolution's node runs, because autograd adds gradients up in place only where no mode is on.
+    Where a node fails, autograd puts the modes back.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._is_small = True
+
+    def begin(self, _gradients: Any) -> None:
+        """Take part in the computation of a node."""
+        self.__enter__()
+
+    def end(self, _inputs: Any, _outputs: Any) -> None:
+        """Leave it."""
+        self.__exit__(None, None, None)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is not aten.convolution_backward.default or kwargs or not _is_of_input(*args):
+            return func(*args, **(kwargs or {}))
+        grad_output, input, weight, _, stride, padding, _, _, _, groups, _ = args
+        if self._is_small:
+            box = nonzero_box(grad_output)
+            self._is_small = _volume(box) <= LARGEST_SHARE * math.prod(grad_output.shape[2:])
+            if self._is_small and _volume(box):
+                return input_gradient(box, *args)
+        if pointwise_convolution.is_one_product(grad_output, input, weight, stride, padding, groups):
+            return pointwise_convolution.input_gradient(grad_output, weight)
+        return func(*args)
+
+
+def _is_of_input(grad_output: Tensor, *others: Any) -> bool:
+    """Whether only the input's gradient is wanted, by no transposed convolution, where values can be looked at.
+
+    Other devices would have to wait for them.
+    """
+    transposed, output_mask = others[6], others[-1]
+    values = grad_output.device.type == "cpu" and grad_output.is_floating_point() and grad_output.numel() > 0
+    return values and not transposed and list(output_mask) == [True, False, False]
+
+
+def _volume(box: Box) -> int:
+    return math.prod(end - first for first, end in box)
+
+
+def nonzero_box(values: Tensor) -> Box:
+    """Return, per spatial axis of ``values [N, C, ...]``, the smallest half-open range with all that is not 0.
+
+    All ranges are empty where everything is 0. Extremes are found several times faster than what is not 0.
+    """
+    shown = (values.amax((0, 1)) != 0) | (values.amin((0, 1)) != 0)  # NaN is not 0
+    places = shown.numpy().nonzero()
+    return tuple((int(axis.min()), int(axis.max()) + 1) if len(axis) else (0, 0) for axis in places)
+
+
+def input_gradient(
+    box: Box, grad_output: Tensor, input: Tensor, weight: Tensor, bias_sizes: Any, stride: list[int],
+    padding: list[int], dilation: list[int], transposed: bool, output_padding: list[int], groups: int,
+    output_mask: list[bool],
+) -> tuple[Tensor, None, None]:  # fmt: skip
+    r"""Return what ``aten::convolution_backward`` returns for the input, where ``grad_output`` is 0 outside of the box.
+
+    From the positions [first, end) of an axis the gradient reaches, with kernel size k, stride s, dilation d and
+    padding p, the input's
+
+    .. math:: [first \cdot s - p, \quad (end - 1)\, s - p + d\,(k - 1) + 1)
+
+    which the operator is given as an input of its own, without padding; everywhere else the gradient is 0.
+    """
+    kernel = weight.shape[2:]
+    reached = tuple(
+        (first * s - p, (end - 1) * s - p + d * (k - 1) + 1)
+        for (first, end), s, p, d, k in zip(box, stride, padding, dilation, kernel, strict=True)
+    )
+    inside = grad_output[(..., *(slice(*side) for side in box))]
+    size = [*input.shape[:2], *(end - first for first, end in reached)]
+    like = torch.empty(size, dtype=input.dtype, memory_format=_memory_format(input))  # of which nothing is read
+    options = bias_sizes, stride, [0] * len(box), dilation, transposed, output_padding, groups, output_mask
+    found = aten.convolution_backward(inside, like, weight, *options)[0]
+    return _placed(found, reached, input.shape), None, None
+
+
+def _placed(found: Tensor, reached: Box, shape: torch.Size) -> Tensor:
+    """Return zeros of that shape, ordered in memory as what is found, with it in the place that is reached."""
+    sides = [(min(max(first, 0), n), max(min(end, n), 0)) for (first, end), n in zip(reached, shape[2:], strict=True)]
+    part = tuple(slice(low - first, high - first) for (low, high), (first, _) in zip(sides, reached, strict=True))
+    whole = torch.empty(shape, dtype=found.dtype, memory_format=_memory_format(found)).zero_()
+    whole[(..., *(slice(*side) for side in sides))] = found[(..., *part)]
+    return whole
+
+
+def _memory_format(values: Tensor) -> torch.memory_format:
+    """Return the order of the values in memory; where both are the same, that which the strides are of."""
+    last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(values.ndim)
+    if last is None or not values.is_contiguous(memory_format=last):
+        return torch.contiguous_format
+    like = torch.empty(values.shape, device="meta", memory_format=last)
+    return last if not values.is_contiguous() or values.stride() == like.stride() else torch.contiguous_format

@@ -1,0 +1,62 @@
+"""What the reader of a map must know about the network that it was measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from erf.reachability.receptive_field import ReceptiveField
+
+# Factors of residual branches start at 1e-4 to 1e-6 where they are not 0 ("LayerScale", Touvron et al. 2021, CaiT).
+NEARLY_ZERO = 1e-4
+
+CANCELLING = (
+    "the output channels cancel in their sum, as after a LayerNorm: what is left is rounding noise; "
+    "measure with aggregation random_sign"
+)
+
+_WEIGHTED = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.modules.conv._ConvNd, nn.Linear)
+
+
+def findings(network: nn.Module, field: ReceptiveField, cancelling: bool = False) -> tuple[str, ...]:
+    """Return a sentence for each thing about the unit of ``field`` that its map alone does not show.
+
+    Args:
+        network: That was measured.
+        field: Of the unit.
+        cancelling: Whether its channels cancel in their sum.
+    """
+    weights = _weights_of_branches(network, field.modules)
+    largest = {name: float(weight.detach().abs().max()) for name, weight in weights if weight.numel()}
+    zero = [name for name, value in largest.items() if value == 0]
+    small = [name for name, value in largest.items() if 0 < value <= NEARLY_ZERO]
+    found = [f"module {name!r} spans the image, so the unit sees all of it" for name in _spanning(field)]
+    if zero:
+        found.append(f"zero weights: {_some(zero)} all 0, so what they scale passes nothing on")
+    if small:
+        found.append(f"weights near zero: {_some(small)} at most {NEARLY_ZERO:g}, so what they scale passes little on")
+    if cancelling:
+        found.append(CANCELLING)
+    return tuple(found)
+
+
+def _spanning(field: ReceptiveField) -> list[str]:
+    return [name for name in dict.fromkeys(field.spanned_by) if name is not None]
+
+
+def _weights_of_branches(network: nn.Module, modules: tuple[str, ...]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield what scales a branch's output: the weights of its layers, and the factors that blocks hold themselves."""
+    for name in modules:
+        module = network.get_submodule(name)
+        for key, parameter in module.named_parameters(name, recurse=False):
+            word = key.rpartition(".")[2]
+            if (word == "weight" and isinstance(module, _WEIGHTED)) or "scale" in word or "gamma" in word:
+                yield key, parameter
+
+
+def _some(names: list[str]) -> str:
+    """Name the first."""
+    verb = "is" if len(names) == 1 else "are"
+    return f"{', '.join(names[:2])}{f' and {len(names) - 2} more' if len(names) > 2 else ''} {verb}"

@@ -1,0 +1,161 @@
+"""Influence maps: the influence of every input pixel on one unit, over runs and images (section 2 of the paper)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from erf.errors import InvalidInput
+from erf.maps.aggregation import Aggregation
+from erf.maps.statistic import Statistic
+from erf.reachability.receptive_field import Box
+
+
+@dataclass(frozen=True, eq=False)
+class InfluenceMap:
+    """The influence of every input pixel on one unit, by a named statistic over samples.
+
+    Attributes:
+        values: ``[H, W]`` float64 (one dimension per spatial axis); >= 0 except for ``signed_mean``.
+        statistic: How the samples became one value per pixel.
+        centre: Where the unit stands in the map's coordinates, in pixels: the centre of its TRF, or along an axis that
+            is spanned whole ``start + unit * jump``; pixel centres are integers.
+        trf_box: Per axis, the half-open range of the unit's TRF in the map's coordinates, not clipped.
+        samples: Images (or runs) in the map; ``math.inf`` for exact theory.
+        skipped: Images (or runs) whose influence was 0 everywhere; left out.
+        origin: Input coordinate of ``values[0, 0]``.
+        aggregation: How output channels were combined: "random_sign", "sum" or a channel's index.
+        normalized: Whether each run's moments were divided by their sum before averaging.
+        findings: What the map alone does not show of the network, one sentence each.
+    """
+
+    values: np.ndarray
+    statistic: Statistic
+    centre: tuple[float, ...]
+    trf_box: Box
+    samples: float
+    skipped: int = 0
+    origin: tuple[int, ...] = ()
+    aggregation: Aggregation = "random_sign"
+    normalized: bool = False
+    findings: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if not self.origin:
+            object.__setattr__(self, "origin", (0,) * self.values.ndim)
+
+    @property
+    def trf_size(self) -> tuple[int, ...]:
+        """Per axis, the side of the unit's TRF in pixels."""
+        return tuple(stop - start for start, stop in self.trf_box)
+
+    @property
+    def clipped(self) -> tuple[bool, ...]:
+        """Per axis, whether the TRF leaves the map."""
+        return tuple(
+            start < 0 or stop > side for (start, stop), side in zip(self.trf_box, self.values.shape, strict=True)
+        )
+
+    @property
+    def diagnostics(self) -> tuple[str, ...]:
+        """What the reader must know about this map, one sentence each; empty if there is nothing."""
+        size, image = (" x ".join(map(str, sides)) for sides in (self.trf_size, self.values.shape))
+        total = self.samples + self.skipped
+        found = []
+        if any(trf > side for trf, side in zip(self.trf_size, self.values.shape, strict=True)):
+            found.append(f"the TRF ({size} pixels) is larger than the image ({image}), which cuts the map off")
+        elif any(self.clipped):
+            found.append(f"the TRF ({size} pixels) leaves the image ({image}), which cuts the map off")
+        if self.samples == 0:
+            found.append(f"the unit is dead: no pixel of any of the {total} samples has an influence on it")
+        elif self.skipped:
+            found.append(f"{self.skipped} of {total} samples are 0 everywhere and left out")
+        return (*found, *self.findings)
+
+    def on_trf(self) -> tuple[slice, ...]:
+        """Return the slices of ``values`` that lie in the TRF's box."""
+        return tuple(
+            slice(max(start, 0), min(stop, side))
+            for (start, stop), side in zip(self.trf_box, self.values.shape, strict=True)
+        )
+
+    def merge(self, other: InfluenceMap) -> InfluenceMap:
+        """Return the map of both sets of samples, as if they had been measured at once.
+
+        Raises:
+            InvalidInput: The maps differ in statistic, geometry, aggregation or normalisation, or one is exact.
+        """
+        if math.inf in (self.samples, other.samples):
+            raise InvalidInput("an exact map cannot be merged: it has no samples to count")
+        for field in ("statistic", "centre", "trf_box", "origin", "aggregation", "normalized"):
+            mine, theirs = getattr(self, field), getattr(other, field)
+            if mine != theirs:
+                raise InvalidInput(f"maps of different {field} cannot be merged: {mine} and {theirs}")
+        if self.values.shape != other.values.shape:
+            raise InvalidInput(f"maps of shapes {self.values.shape} and {other.values.shape} cannot be merged")
+        return replace(
+            self,
+            values=self._merged_values(other),
+            samples=self.samples + other.samples,
+            skipped=self.skipped + other.skipped,
+            findings=tuple(dict.fromkeys(self.findings + other.findings)),
+        )
+
+    def _merged_values(self, other: InfluenceMap) -> np.ndarray:
+        samples = self.samples + other.samples
+        if samples == 0:
+            return self.values
+        mine = self.statistic.to_mean_moment(self.values) * (self.samples / samples)
+        theirs = other.statistic.to_mean_moment(other.values) * (other.samples / samples)
+        return self.statistic.from_mean_moment(mine + theirs)
+
+
+def map_of_samples(
+    moments: np.ndarray,
+    statistic: Statistic,
+    trf_box: Box,
+    aggregation: Aggregation,
+    normalize: bool = False,
+    centre: tuple[float, ...] = (),
+) -> InfluenceMap:
+    """Return the influence map of samples' moment maps ``[N, H, W]``; all-zero ones are left out and counted.
+
+    Args:
+        moments: Of each image or run, |g|, g^2 or g (``Statistic.moment``), averaged over input channels.
+        statistic: Which of them.
+        trf_box: Of the unit, in the maps' coordinates.
+        aggregation: How the output channels were combined.
+        normalize: Divide each sample's moments by their sum first: the few samples of largest gain then do not
+            dominate, but the map is biased away from exact theory.
+        centre: Of the unit, in the maps' coordinates; that of the box if it is not given.
+    """
+    kept = moments[moments.any(axis=tuple(range(1, moments.ndim)))]
+    if normalize:
+        sums = kept.sum(axis=tuple(range(1, moments.ndim)), keepdims=True)
+        if not sums.all():
+            raise InvalidInput("a signed influence whose sum is 0 cannot be normalized")
+        kept = kept / sums
+    mean = kept.mean(0) if len(kept) else np.zeros(moments.shape[1:])
+    return InfluenceMap(
+        values=statistic.from_mean_moment(mean),
+        statistic=statistic,
+        centre=centre or tuple((low + high - 1) / 2 for low, high in trf_box),
+        trf_box=trf_box,
+        samples=len(kept),
+        skipped=len(moments) - len(kept),
+        aggregation=aggregation,
+        normalized=normalize,
+    )
+
+
+def require_non_negative(imap: InfluenceMap) -> None:
+    """Raise InvalidInput unless ``imap`` can be read as a distribution: no negative value, not all zero."""
+    if (imap.values < 0).any():
+        raise InvalidInput(
+            f"the {imap.statistic} map has negative values, so it has no size or fit; measure it with "
+            "statistic mean_abs, rms or mean_square"
+        )
+    if not imap.values.any():
+        raise InvalidInput(f"the map is 0 everywhere ({imap.samples} samples, {imap.skipped} skipped)")

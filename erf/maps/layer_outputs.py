@@ -1,0 +1,98 @@
+"""The outputs of named layers in one forward pass of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
+
+from erf.errors import InvalidInput
+from erf.reachability.receptive_field import _called, _check_name
+from erf.reachability.tracer import tensors_in
+
+# The method of timm's networks that stops before the classifier, whose result can be asked for like a layer's.
+FORWARD_FEATURES = "forward_features"
+
+
+class _AllReached(Exception):
+    """Every layer that was asked for has run: the rest of the pass is not needed."""
+
+
+def check_layer(network: nn.Module, name: str | None) -> None:
+    """Raise InvalidInput unless ``name`` is a module's, None (the network) or "forward_features" where there is one."""
+    if not is_forward_features(network, name):
+        _check_name(network, name)
+
+
+def is_forward_features(network: nn.Module, name: str | None) -> bool:
+    """Return whether ``name`` means the method of that name."""
+    return name == FORWARD_FEATURES and callable(getattr(network, FORWARD_FEATURES, None))
+
+
+def layer_outputs(
+    network: nn.Module, images: Tensor, names: Sequence[str | None], whole: bool = True
+) -> dict[str | None, Tensor]:
+    """Return the layers' outputs by name, as they were before any later in-place operation.
+
+    Args:
+        network: The network; it gets a copy of the images, which it may change in place.
+        images: ``[N, C, H, W]``.
+        names: Layers, different ones; None is the network, "forward_features" the method of that name.
+        whole: Run the network to its end, which shows whether a layer runs again; False stops when all have run.
+
+    Raises:
+        InvalidInput: The network does not run on the images, or a layer does not run once or has several outputs.
+    """
+    hooked = [name for name in names if not is_forward_features(network, name)]
+    outputs = _hooked_outputs(network, images, hooked, whole) if hooked else {}
+    for name in names:
+        if name not in hooked:
+            method: Any = network.forward_features
+            outputs[name] = _only_tensor(_run(method, images), name)
+    return outputs
+
+
+def _hooked_outputs(
+    network: nn.Module, images: Tensor, names: Sequence[str | None], whole: bool
+) -> dict[str | None, Tensor]:
+    outputs: dict[str | None, Tensor] = {}
+
+    def keep(name: str | None, module: nn.Module, inputs: object, output: Any) -> Any:
+        if name in outputs:
+            raise InvalidInput(f"{_called(name or '')} is called more than once: name a layer that runs once")
+        outputs[name] = _only_tensor(output, name)
+        if len(outputs) == len(names) and not whole:
+            raise _AllReached
+        return tree_map_only(Tensor, Tensor.clone, output)  # what goes on is a copy, which may be changed in place
+
+    with ExitStack() as hooks:
+        for name in names:
+            module = network.get_submodule(name or "")
+            hooks.callback(module.register_forward_hook(partial(keep, name)).remove)
+        _run(network, images)
+    for name in names:
+        if name not in outputs:
+            raise InvalidInput(f"{_called(name or '')} does not run when the network does: name another")
+    return outputs
+
+
+def _only_tensor(output: Any, name: str | None) -> Tensor:
+    tensors = tensors_in(output)
+    if len(tensors) != 1:
+        raise InvalidInput(f"{_called(name or '')} has {len(tensors)} outputs: name a layer that has one")
+    return tensors[0]
+
+
+def _run(forward: Callable[[Tensor], Any], images: Tensor) -> Any:
+    try:
+        return forward(images.clone())
+    except _AllReached:
+        return None
+    except InvalidInput:
+        raise
+    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
+        raise InvalidInput(f"the network does not run on images {list(images.shape)}: {error}") from error

@@ -1,0 +1,203 @@
+"""How a network is run to be measured: the images, its state meanwhile, one forward pass a crop, and gradients."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from functools import cache
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from erf.device import full_float32
+from erf.errors import InvalidInput
+from erf.maps.backward_cone import gradient_in_cone
+from erf.maps.cropping import Crop
+from erf.maps.layer_outputs import layer_outputs
+
+
+class Mode(StrEnum):
+    """Whether the network is put into eval mode while measuring, or left in the modes that it is in."""
+
+    eval = "eval"
+    as_is = "as_is"
+
+
+@contextmanager
+def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
+    """Put the network into the mode to measure in; restore all that measuring may change."""
+    modes = {module: module.training for module in network.modules()}
+    gpus = {tensor.device for tensor in _tensors(network) if tensor.device.type == "cuda"}
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    if mode is Mode.eval:
+        network.eval()
+    try:
+        with _frozen(network), full_float32(), torch.random.fork_rng(gpus), torch.enable_grad():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
+        with torch.no_grad():
+            for name, buffer in network.named_buffers():
+                buffer.copy_(buffers[name])
+
+
+def _tensors(network: nn.Module) -> Iterator[Tensor]:
+    yield from chain(network.parameters(), network.buffers())
+
+
+@contextmanager
+def _frozen(network: nn.Module) -> Iterator[None]:
+    """Keep autograd from recording what only the parameters' gradients would need."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in trained:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+
+def batches(
+    network: nn.Module, images: Tensor | Iterable[Any], batch_size: int, first: int, joined: bool = False
+) -> Iterator[tuple[int, Tensor]]:
+    """Yield the number of each batch's first image, and the batch as the network takes it; refuse bad images.
+
+    A batch holds no more than ``batch_size`` images; smaller ones are put together if they shall be ``joined``.
+    """
+    checked = _checked_batches(images, batch_size, first)
+    given_singly = joined and not isinstance(images, Tensor)
+    return _uploaded(_joined(checked, batch_size) if given_singly else checked, network)
+
+
+def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
+    if batch_size < 1:
+        raise InvalidInput(f"batch_size={batch_size}: allowed are whole numbers from 1")
+    if isinstance(images, str) or not isinstance(images, Iterable):
+        raise InvalidInput(
+            f"images are a tensor or an iterable of batches, not {type(images).__name__}; "
+            "those of a folder are erf.pictures.Pictures(folder, input_size)"
+        )
+    shape = None
+    for given in [images] if isinstance(images, Tensor) else images:
+        whole = _images_of(given)
+        _check_images(whole, shape or whole.shape[1:])
+        shape = whole.shape[1:]
+        for batch in whole.split(batch_size) if len(whole) else ():
+            yield first, batch
+            first += len(batch)
+
+
+def _joined(checked: Iterator[tuple[int, Tensor]], batch_size: int) -> Iterator[tuple[int, Tensor]]:
+    """Put together what follows one another, as long as it is not too many images, nor of different kinds."""
+    waiting: list[Tensor] = []
+    start = 0
+    for first, batch in checked:
+        kinds = {(each.dtype, each.device) for each in (*waiting[:1], batch)}
+        if waiting and (first + len(batch) - start > batch_size or len(kinds) > 1):
+            yield start, torch.cat(waiting)
+            waiting = []
+        if not waiting:
+            start = first
+        waiting.append(batch.clone())  # whoever gives it may fill it anew
+    if waiting:
+        yield start, torch.cat(waiting)
+
+
+def _images_of(batch: object) -> Tensor:
+    """Return the images of a batch that may come with labels, as those of a DataLoader do."""
+    images = batch[0] if isinstance(batch, tuple | list) and batch else batch
+    if not isinstance(images, Tensor):
+        outside = "" if images is batch else f"a {type(batch).__name__} that begins with "
+        raise InvalidInput(
+            f"a batch of images is a tensor, or a tuple or list with one first, not {outside}{type(images).__name__}"
+        )
+    return images
+
+
+def _check_images(images: Tensor, shape: torch.Size) -> None:
+    if images.ndim < 3:
+        raise InvalidInput(f"images must have shape [N, C, H, W], not {list(images.shape)}")
+    if images.shape[1:] != shape:
+        raise InvalidInput(
+            f"all images must have one shape: after images of {list(shape)} came {list(images.shape[1:])}"
+        )
+    if not (images.sum().isfinite() or images.isfinite().all()):  # a sum needs no tensor of flags, but may overflow
+        raise InvalidInput("the images have values that are not finite")
+
+
+def _uploaded(checked: Iterator[tuple[int, Tensor]], network: nn.Module) -> Iterator[tuple[int, Tensor]]:
+    """Give the batches the network's device and dtype; a GPU gets each next one while it works on the one before."""
+    like = next((tensor for tensor in _tensors(network) if tensor.is_floating_point()), None)
+    if like is None or like.device.type != "cuda":
+        yield from ((first, batch.detach() if like is None else batch.detach().to(like)) for first, batch in checked)
+        return
+    waiting = deque()
+    for first, batch in checked:
+        waiting.append((first, *_copied(batch.detach(), like)))
+        if len(waiting) > 1:
+            yield _arrived(*waiting.popleft())
+    while waiting:
+        yield _arrived(*waiting.popleft())
+
+
+def _copied(batch: Tensor, like: Tensor) -> tuple[Tensor, torch.Event]:
+    """Start to copy a batch to a GPU; return it with the event of its arrival.
+
+    It is copied also from pinned memory or from a GPU: whoever gives it may fill it anew when asked for the next one.
+    """
+    if batch.device.type != "cpu":
+        return batch.to(like, copy=True), torch.cuda.current_stream(like.device).record_event()
+    pinned = torch.empty_like(batch, pin_memory=True).copy_(batch)
+    with torch.cuda.stream(stream := _copying_stream(like.device)):
+        return pinned.to(like.device, non_blocking=True).to(like.dtype), stream.record_event()
+
+
+@cache  # memory is kept for each stream
+def _copying_stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
+
+
+def _arrived(first: int, batch: Tensor, copied: torch.Event) -> tuple[int, Tensor]:
+    """Let the stream that computes wait for the copy, whose memory is then that stream's."""
+    computing = torch.cuda.current_stream(batch.device)
+    computing.wait_event(copied)
+    batch.record_stream(computing)
+    return first, batch
+
+
+def forward_passes(
+    network: nn.Module, batch: Tensor, found: Sequence[Crop]
+) -> Iterator[tuple[Crop, Tensor, dict[str | None, Tensor]]]:
+    """Yield each crop, its part of the images as the leaf, and its layers' outputs: one pass each, to the last."""
+    for crop in found:
+        layers = list(dict.fromkeys(probe.layer for probe in crop.probes.values()))
+        yield crop, *_forward(network, batch[(..., *crop.slices)], layers)
+
+
+def _forward(network: nn.Module, part: Tensor, layers: list[str | None]) -> tuple[Tensor, dict[str | None, Tensor]]:
+    """Return the leaf and the layers' outputs, in the fastest memory layout that the network can work in."""
+    if _is_faster_with_channels_last(network, part):
+        leaf = part.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+        with suppress(InvalidInput):  # as of a view that rows and columns behind the channels would allow
+            return leaf, layer_outputs(network, leaf, layers, whole=False)
+    leaf = part.detach().contiguous().requires_grad_()
+    return leaf, layer_outputs(network, leaf, layers, whole=False)
+
+
+def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
+    """A network that draws numbers would draw others."""
+    fits = part.ndim == 4 and part.device.type == "cpu" and part.dtype == torch.float32
+    return fits and not any(module.training for module in network.modules())
+
+
+def gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None = None) -> Tensor:
+    """Return the gradient of a unit's channels ``[N, K]``, weighted by the direction and summed, at the leaf."""
+    weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
+    g = gradient_in_cone(weighted.sum(), leaf)
+    return torch.zeros_like(leaf) if g is None else g

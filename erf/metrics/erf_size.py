@@ -1,0 +1,148 @@
+"""Sizes of effective receptive fields: the paper's count of pixels (section 3.1) and RepLKNet's area ratio."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from erf.errors import InvalidInput
+from erf.maps.influence_map import InfluenceMap, require_non_negative
+from erf.maps.statistic import choice
+
+# "Two standard deviations" of a normal distribution hold this share of it (section 3.1).
+TWO_SIGMA_MASS = 0.9545
+
+
+# Samples along each axis of a pixel, where a contour is drawn between pixels.
+SUBPIXELS = 4
+
+
+class Reference(StrEnum):
+    """What the threshold of an ERF size is relative to: the value at the unit's centre, or the largest value."""
+
+    centre = "centre"
+    peak = "peak"
+
+
+class Scale(StrEnum):
+    """Whether areas are weighed by influence or by log10(influence + 1), which depends on the map's units."""
+
+    linear = "linear"
+    log10 = "log10"
+
+
+def erf_size(imap: InfluenceMap, reference: str = "centre") -> float:
+    r"""Return the ERF size of section 3.1, in input pixels.
+
+    .. math:: \left|\{p : g_p > (1 - 0.9545)\, g_{ref}\}\right|^{1/d}
+
+    with d the number of spatial axes: the side of a square with as many pixels. For a two-dimensional Gaussian of
+    standard deviation s it is 4.406 s.
+
+    Args:
+        imap: A map without negative values.
+        reference: "centre", the mean of the 1, 2 or 4 pixels within 0.5 of the unit's centre, as in the paper, or
+            "peak", the largest value.
+
+    Raises:
+        InvalidInput: The map has negative values or is 0 everywhere, or its centre is 0 or outside the image.
+    """
+    return float(np.count_nonzero(above_threshold(imap, reference)) ** (1 / imap.values.ndim))
+
+
+def above_threshold(imap: InfluenceMap, reference: str = "centre") -> np.ndarray:
+    """Return which pixels :func:`erf_size` counts, a bool in the shape of the map.
+
+    Raises:
+        InvalidInput: As :func:`erf_size`.
+    """
+    require_non_negative(imap)
+    at_centre = choice(Reference, reference, "reference") is Reference.centre
+    level = centre_value(imap) if at_centre else imap.values.max()
+    return imap.values > (1 - TWO_SIGMA_MASS) * level
+
+
+def contour_size(imap: InfluenceMap) -> float:
+    """Return the ERF size with the contour drawn between pixels, by cubic interpolation of the map's logarithm.
+
+    A count of whole pixels jumps by about a row at a time; this one changes smoothly with depth. Pixels extend half a
+    pixel about their centres; the threshold is that of :func:`erf_size` with the centre as reference.
+
+    Raises:
+        InvalidInput: As :func:`erf_size`.
+    """
+    require_non_negative(imap)
+    threshold = (1 - TWO_SIGMA_MASS) * centre_value(imap)
+    window = _around(imap.values > threshold)
+    # Far below the threshold values matter to nobody, and zeros have no logarithm.
+    logarithm = np.log(np.maximum(imap.values[window], threshold**2 / imap.values.max()))
+    fine = [np.arange(-0.5 + 0.5 / SUBPIXELS, side - 0.5, 1 / SUBPIXELS) for side in logarithm.shape]
+    grid = np.meshgrid(*fine, indexing="ij")
+    above = map_coordinates(logarithm, grid, order=3, mode="nearest") > np.log(threshold)
+    return float(np.count_nonzero(above) ** (1 / imap.values.ndim) / SUBPIXELS)
+
+
+def _around(pixels: np.ndarray, margin: int = 3) -> tuple[slice, ...]:
+    """Return the slices of the box that holds all true ``pixels``, and a margin that interpolation may look at."""
+    places = np.nonzero(pixels)
+    return tuple(slice(max(int(p.min()) - margin, 0), int(p.max()) + 1 + margin) for p in places)
+
+
+def centre_value(imap: InfluenceMap) -> float:
+    """Return the mean of the pixels within 0.5 of the unit's centre on every axis.
+
+    Raises:
+        InvalidInput: They are outside the image, or 0 (a hole of a strided or dilated grid).
+    """
+    pixels = imap.values[centre_pixels(imap)]
+    if not pixels.mean():
+        raise InvalidInput(
+            f"the influence at the unit's centre {imap.centre} is 0 (a hole of the grid); use reference='peak'"
+        )
+    return float(pixels.mean())
+
+
+def centre_pixels(imap: InfluenceMap) -> tuple[slice, ...]:
+    """Return the slices of the 1, 2 or 4 pixels within 0.5 of the unit's centre on every axis."""
+    lows = [int(np.ceil(c - 0.5)) for c in imap.centre]
+    highs = [int(np.floor(c + 0.5)) + 1 for c in imap.centre]
+    for low, high, side in zip(lows, highs, imap.values.shape, strict=True):
+        if low < 0 or high > side:
+            raise InvalidInput(f"the unit's centre {imap.centre} is outside the image; use reference='peak'")
+    return tuple(slice(low, high) for low, high in zip(lows, highs, strict=True))
+
+
+def contribution_area_ratio(imap: InfluenceMap, mass: float, scale: str = "linear") -> float:
+    r"""Return RepLKNet's r(t): the share of the image's area that holds the share ``mass`` of the influence.
+
+    The area is the smallest square about the unit's centre, clipped by the image, with at least that share.
+
+    Args:
+        imap: A map without negative values.
+        mass: Share t of the sum over the image, in (0, 1].
+        scale: "linear", or "log10" for log10(x + 1) of the values, RepLKNet's (Ding et al. 2022): it depends on the
+            units of the gradients.
+
+    Raises:
+        InvalidInput: ``mass`` is out of range, or the map has negative values or is 0 everywhere.
+    """
+    require_non_negative(imap)
+    if not 0 < mass <= 1:
+        raise InvalidInput(f"mass={mass}: allowed are shares in (0, 1]")
+    logarithmic = choice(Scale, scale, "scale") is Scale.log10
+    values = np.log10(imap.values + 1) if logarithmic else imap.values
+    distance = _distance(imap).ravel()
+    order = np.argsort(distance, kind="stable")
+    held = np.cumsum(values.ravel()[order])
+    # At mass = 1 rounding must not ask for more than there is.
+    last = order[min(np.searchsorted(held, mass * held[-1]), held.size - 1)]
+    return float(np.count_nonzero(distance <= distance[last]) / distance.size)
+
+
+def _distance(imap: InfluenceMap) -> np.ndarray:
+    """Return each pixel's largest distance along an axis from the unit's centre: squares are its level sets."""
+    axes = np.ogrid[tuple(slice(side) for side in imap.values.shape)]
+    offsets = [np.abs(axis - c) for axis, c in zip(axes, imap.centre, strict=True)]
+    return np.maximum.reduce(np.broadcast_arrays(*offsets))

@@ -1,0 +1,51 @@
+"""Maps with holes, averaged over the period of their grid (sections 2.5 and 4 of the paper).
+
+Strides, dilation and kernels of which only the corners are left reach every so manieth pixel only. What lies between is
+0, perhaps the centre itself, and a count of pixels jumps with the parity of the depth; the averaged map has no holes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from erf.errors import InvalidInput
+from erf.maps.influence_map import InfluenceMap
+
+
+def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> InfluenceMap:
+    """Return the mean over every window of ``period`` pixels along each axis, those that stick out included.
+
+    What is averaged over samples is averaged here, too: of rms the squares. Its sum stays. The map grows by
+    ``period - 1`` pixels along each axis and its variance by (period^2 - 1) / 12; a value stands at the middle of its
+    window, which for an even period is between two pixels of ``imap``.
+
+    Args:
+        imap: A map whose whole TRF lies in it.
+        period: Of the grid, in pixels; an int stands for all axes.
+
+    Raises:
+        InvalidInput: The period is not a whole number from 1 for each axis, or the TRF leaves the map.
+    """
+    axes = imap.values.ndim
+    periods = period if isinstance(period, tuple) else (period,) * axes
+    if len(periods) != axes or any(p < 1 for p in periods):
+        raise InvalidInput(f"period={period}: allowed are whole numbers from 1, one for each of {axes} axes")
+    if any(imap.clipped):
+        raise InvalidInput("the TRF leaves the map, so its border cannot be averaged; measure it on a larger image")
+    return replace(
+        imap,
+        values=imap.statistic.from_mean_moment(moving_mean(imap.statistic.to_mean_moment(imap.values), periods)),
+        centre=tuple(c + (p - 1) / 2 for c, p in zip(imap.centre, periods, strict=True)),
+        trf_box=tuple((low, high + p - 1) for (low, high), p in zip(imap.trf_box, periods, strict=True)),
+    )
+
+
+def moving_mean(values: np.ndarray, periods: tuple[int, ...]) -> np.ndarray:
+    """Return the mean over every window of so many pixels along each axis, with zeros around ``values``."""
+    for axis, apart in enumerate(periods):
+        margin = [(apart - 1, apart - 1) if a == axis else (0, 0) for a in range(values.ndim)]
+        values = sliding_window_view(np.pad(values, margin), apart, axis).mean(-1)
+    return values

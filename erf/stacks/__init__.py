@@ -1,0 +1,1 @@
+"""Many random stacks of convolutions at once."""

@@ -1,0 +1,13 @@
+"""Exact influence maps, without sampling (section 2 of the paper)."""
+
+from erf.theory.linear_stacks import (
+    Block,
+    ConvLayer,
+    Residual,
+    gaussian_sigma,
+    influence_map,
+    mean_abs_limit,
+    variance,
+)
+
+__all__ = ["Block", "ConvLayer", "Residual", "gaussian_sigma", "influence_map", "mean_abs_limit", "variance"]

@@ -1,0 +1,62 @@
+"""Following an effective receptive field while a network trains, in a loop of one's own (section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from erf.maps.aggregation import Aggregation
+from erf.maps.influence import effective_receptive_field
+from erf.maps.influence_map import InfluenceMap
+from erf.metrics.erf_size import erf_size
+from erf.reachability.receptive_field import Unit
+
+
+@dataclass
+class ErfTracker:
+    """The influence map of one unit, measured again and again on the same images.
+
+    Measuring leaves no trace, so that a training is the same, bit by bit, with and without it.
+
+    Attributes:
+        images: ``[N, C, H, W]``, as the network takes them; best some that it is not trained on.
+        layer: The measured module's name; None: the network's output.
+        unit: Row and column of the unit; None: the middle one.
+        statistic: As for :func:`erf.effective_receptive_field`.
+        aggregation: The same.
+        reference: Of the sizes, as for :func:`erf.erf_size`.
+        epochs: When it was measured.
+        maps: The influence maps then.
+        sizes: Their ERF sizes, in pixels.
+
+    >>> import torch
+    >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    >>> tracker = ErfTracker(torch.randn(8, 1, 9, 9), layer="2")
+    >>> for epoch in range(3):  # a training epoch would stand here, too
+    ...     imap = tracker.measure(network, epoch)
+    >>> tracker.epochs, len(tracker.sizes), tracker.maps[-1].trf_size
+    ([0, 1, 2], 3, (5, 5))
+    """
+
+    images: Tensor
+    layer: str | None = None
+    unit: Unit | None = None
+    statistic: str = "mean_abs"
+    aggregation: Aggregation = "random_sign"
+    reference: str = "centre"
+    epochs: list[int] = field(default_factory=list, init=False)
+    maps: list[InfluenceMap] = field(default_factory=list, init=False)
+    sizes: list[float] = field(default_factory=list, init=False)
+
+    def measure(self, network: nn.Module, epoch: int) -> InfluenceMap:
+        """Measure and keep the map after ``epoch`` epochs, and return it.
+
+        Raises:
+            InvalidInput: As for :func:`erf.effective_receptive_field` and :func:`erf.erf_size`.
+        """
+        imap = effective_receptive_field(network, self.images, self.layer, self.unit, self.statistic, self.aggregation)
+        self.sizes.append(erf_size(imap, self.reference))
+        self.maps.append(imap)
+        self.epochs.append(epoch)
+        return imap

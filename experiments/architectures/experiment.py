@@ -1,0 +1,312 @@
+"""Untrained networks of different families at equal input: ERF against TRF and against depth.
+
+No claim of the paper, but its question (section 3.1): how much of the theoretical field is effective?
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+
+import numpy as np
+import torch
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor, nn
+
+from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size, theoretical_receptive_field
+from erf.data.noise import Noise, NoiseImages
+from erf.device import resolve_device
+from erf.maps.statistic import Statistic
+from erf.metrics.erf_size import Reference, above_threshold
+from erf.seeds import derive
+from erf.training.batch_norm import calibrate_batch_norm_
+from experiments.harness.experiment import ExperimentConfig, option
+from experiments.harness.intervals import Interval, interval_text, mean_interval
+from experiments.harness.logbook import Logbook
+from experiments.harness.validation import require_at_least, require_choices
+from experiments.measure.experiment import axes_text
+from experiments.measure.network_source import Source, make_network
+
+# Noise images over which batch norm's statistics are averaged.
+CALIBRATION = 8
+
+
+class Family(StrEnum):
+    """What joins the layers of an architecture."""
+
+    plain = "plain"
+    inception = "inception"
+    residual = "residual"
+    dense = "dense"
+    depthwise = "depthwise"
+    transformer = "transformer"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network of torchvision: its family, and the layers that end its stages."""
+
+    family: Family
+    layers: tuple[str, ...]
+
+
+def _stages(family: Family, pattern: str, *numbers: int) -> Architecture:
+    return Architecture(family, tuple(pattern.format(number) for number in numbers))
+
+
+ARCHITECTURES = {
+    "alexnet": _stages(Family.plain, "features.{}", 2, 5, 7, 9, 12),
+    "vgg11_bn": _stages(Family.plain, "features.{}", 3, 7, 14, 21, 28),
+    "vgg16_bn": _stages(Family.plain, "features.{}", 6, 13, 23, 33, 43),
+    "googlenet": Architecture(Family.inception, ("maxpool1", "maxpool2", "inception3b", "inception4e", "inception5b")),
+    "resnet18": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
+    "resnet34": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
+    "resnet50": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
+    "resnet101": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
+    "regnet_x_400mf": _stages(Family.residual, "trunk_output.block{}", 1, 2, 3, 4),
+    "densenet121": _stages(Family.dense, "features.denseblock{}", 1, 2, 3, 4),
+    "shufflenet_v2_x1_0": _stages(Family.depthwise, "stage{}", 2, 3, 4),
+    "mobilenet_v2": _stages(Family.depthwise, "features.{}", 1, 3, 6, 13, 17),
+    "mobilenet_v3_large": _stages(Family.depthwise, "features.{}", 1, 3, 6, 12, 15),
+    "efficientnet_b0": _stages(Family.depthwise, "features.{}", 1, 2, 3, 5, 7),
+    "convnext_tiny": _stages(Family.depthwise, "features.{}", 1, 3, 5, 7),
+    "swin_t": _stages(Family.transformer, "features.{}", 1, 3, 5, 7),
+    "vit_b_16": _stages(Family.transformer, "encoder.layers.encoder_layer_{}", 2, 5, 8, 11),
+}
+DEFAULT = [
+    "alexnet",
+    "vgg11_bn",
+    "googlenet",
+    "resnet18",
+    "resnet50",
+    "regnet_x_400mf",
+    "densenet121",
+    "shufflenet_v2_x1_0",
+    "mobilenet_v2",
+    "mobilenet_v3_large",
+    "efficientnet_b0",
+    "convnext_tiny",
+    "swin_t",
+    "vit_b_16",
+]
+
+
+class BatchNorm(StrEnum):
+    """What batch norm does in eval mode: normalize by statistics of noise, or nothing, having seen no data."""
+
+    calibrated = "calibrated"
+    identity = "identity"
+
+
+@dataclass
+class Config(ExperimentConfig):
+    """Which networks are compared, and how often each is drawn."""
+
+    name: str = option("architectures", "the experiment's name, fixed; it names the folder of results")
+    networks: list[str] = option(DEFAULT, "of torchvision; their stages are listed in experiments/architectures/experiment.py")
+    draws: int = option(5, "draws of weights and images of each network")
+    samples: int = option(2, "images for each draw")
+    input_size: int = option(224, "side of the images in pixels; vit_b_16 takes 224 only")
+    batch_norm: BatchNorm = option(
+        BatchNorm.calibrated, "statistics of noise, or the identity: those at initialization"
+    )
+    noise: Noise = option(Noise.normal, "distribution of the images' values")
+    statistic: Statistic = option(Statistic.mean_abs, "over images and input channels; signed_mean has no size")
+    batch_size: int = option(4, "images in one forward pass, at most")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choices("networks", self.networks)
+        require_at_least(1, draws=self.draws, samples=self.samples, batch_size=self.batch_size)
+        require_at_least(64, input_size=self.input_size)  # two units at stride 32
+        for network in self.networks:
+            if network not in ARCHITECTURES:
+                raise InvalidInput(f"networks: {network!r} is unknown; allowed: {', '.join(ARCHITECTURES)}")
+        if self.statistic is Statistic.signed_mean:
+            raise InvalidInput("statistic=signed_mean has no size; allowed: mean_abs, rms, mean_square")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The end of one stage of a network; lengths in input pixels, the interval 95 % over draws.
+
+    Attributes:
+        network: Its name.
+        layer: The module that ends the stage.
+        depth: Convolutions and linear layers that are called up to its end, parallel branches included (the products
+            inside attention are not).
+        trf_size: None where it is infinite.
+        sizes: ERF size of each draw whose map is not 0 everywhere.
+        interval: Of their mean.
+        reference: What the sizes are relative to: peak where the centre is 0 or outside the image in any draw.
+        cut: Whether the ERF reaches the image's border in any draw, so that its size is that of the part inside.
+        findings: What the maps do not show, each once.
+    """
+
+    network: str
+    layer: str
+    depth: int
+    trf_size: int | None
+    sizes: tuple[float, ...]
+    interval: Interval | None
+    reference: Reference
+    cut: bool
+    findings: tuple[str, ...]
+
+    @property
+    def size(self) -> float | None:
+        """Mean ERF size."""
+        return float(np.mean(self.sizes)) if self.sizes else None
+
+    @property
+    def ratio(self) -> float | None:
+        """Mean ERF size over the TRF's; None where that is infinite."""
+        return None if self.size is None or self.trf_size is None else self.size / self.trf_size
+
+
+@dataclass(frozen=True)
+class Result:
+    """All stages, network by network. Arrays: ``map/<network> [H, W]``, the last stage's map over draws, of peak 1."""
+
+    config: Config
+    stages: tuple[Stage, ...]
+    arrays: dict[str, np.ndarray]
+
+    def of_network(self, network: str) -> list[Stage]:
+        """Return one network's stages."""
+        return [stage for stage in self.stages if stage.network == network]
+
+    def metrics(self) -> dict[str, float]:
+        """Return the mean ERF size of each network's last stage."""
+        last = {network: self.of_network(network)[-1].size for network in self.config.networks}
+        return {f"size_{network}": size for network, size in last.items() if size is not None}
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Measure every network's stages for every draw of weights and images."""
+    tasks = [(network, draw) for network in config.networks for draw in range(config.draws)]
+    found: dict[str, list[dict[str, np.ndarray]]] = {network: [] for network in config.networks}
+    for network, draw in logbook.progress(tasks, "measuring networks"):
+        found[network].append(logbook.once(f"{network}-{draw}", partial(_measure, config, network, draw)))
+    stages = tuple(stage for network, draws in found.items() for stage in _stages_of(network, draws))
+    for stage in stages:
+        _report(stage, logbook)
+    return Result(config, stages, {f"map/{network}": _mean_map(draws) for network, draws in found.items()})
+
+
+def _measure(config: Config, name: str, draw: int) -> dict[str, np.ndarray]:
+    """Return what one draw of a network says of its stages, as arrays over them, and the last one's map."""
+    seed, layers = derive(config.seed, draw), list(ARCHITECTURES[name].layers)
+    size = (config.input_size, config.input_size)
+    device = resolve_device(config.device)
+    network = make_network(Source.torchvision, name, seed=seed).eval().to(device)
+    images = NoiseImages(config.noise, (3, *size), config.samples, seed, config.batch_size)
+    if config.batch_norm is BatchNorm.calibrated:
+        calibration = NoiseImages(config.noise, (3, *size), CALIBRATION, derive(seed, 1), CALIBRATION)
+        calibrate_batch_norm_(network, (batch.to(device) for batch in calibration))
+    fields = theoretical_receptive_field(network, size, layers)
+    maps = effective_receptive_field(network, images, layers, statistic=config.statistic, seed=seed)
+    sizes, references, cuts = zip(*(_size(maps[layer]) for layer in layers), strict=True)
+    return {
+        "depth": _depths(network, torch.zeros(1, 3, *size, device=device), layers),
+        "trf_size": np.array([fields[layer].size[0] for layer in layers]),
+        "size": np.array(sizes),
+        "reference": np.array(references),
+        "cut": np.array(cuts),
+        "findings": np.array(["\n".join(maps[layer].findings) for layer in layers]),
+        "map": maps[layers[-1]].values,
+    }
+
+
+def _size(imap: InfluenceMap) -> tuple[float, Reference, bool]:
+    """Return the ERF size, nan for a map of zeros, what it is relative to, and whether the ERF reaches the border."""
+    if not imap.values.any():
+        return math.nan, Reference.centre, False
+    reference = Reference.centre
+    try:
+        size = erf_size(imap, reference)
+    except InvalidInput:  # the centre is a hole
+        reference = Reference.peak
+        size = erf_size(imap, reference)
+    above = above_threshold(imap, reference)
+    return size, reference, bool(above[[0, -1]].any() or above[:, [0, -1]].any())
+
+
+def _depths(network: nn.Module, image: Tensor, layers: list[str]) -> np.ndarray:
+    """Return how many convolutions and linear layers have been called when each of ``layers`` is done."""
+    called = 0
+    done = {}
+
+    def count(*_: object) -> None:
+        nonlocal called
+        called += 1
+
+    def note(name: str, *_: object) -> None:
+        done[name] = called
+
+    with ExitStack() as hooks, torch.no_grad():
+        for name, module in network.named_modules():
+            weight = getattr(module, "weight", None)
+            if isinstance(weight, Tensor) and weight.ndim > 1:
+                hooks.callback(module.register_forward_hook(count).remove)
+            if name in layers:
+                hooks.callback(module.register_forward_hook(partial(note, name)).remove)
+        network(image)
+    return np.array([done[layer] for layer in layers])
+
+
+def _stages_of(network: str, draws: list[dict[str, np.ndarray]]) -> Iterator[Stage]:
+    over_draws = {key: np.stack([draw[key] for draw in draws]) for key in draws[0] if key != "map"}
+    for place, layer in enumerate(ARCHITECTURES[network].layers):
+        column = {key: values[:, place] for key, values in over_draws.items()}
+        sizes = tuple(column["size"][np.isfinite(column["size"])].tolist())
+        trf_size = float(column["trf_size"][0])
+        yield Stage(
+            network=network,
+            layer=layer,
+            depth=int(column["depth"][0]),
+            trf_size=None if math.isinf(trf_size) else int(trf_size),
+            sizes=sizes,
+            interval=mean_interval(sizes),
+            reference=Reference.peak if Reference.peak in column["reference"] else Reference.centre,
+            cut=bool(column["cut"].any()),
+            findings=tuple(dict.fromkeys(line for found in column["findings"] for line in str(found).splitlines())),
+        )
+
+
+def _mean_map(draws: list[dict[str, np.ndarray]]) -> np.ndarray:
+    mean = np.mean([draw["map"] for draw in draws], axis=0)
+    return (mean / (mean.max() or 1)).astype(np.float16)  # to be looked at; the numbers are from the maps themselves
+
+
+def _report(stage: Stage, logbook: Logbook) -> None:
+    numbers = {"size": stage.size, "ratio": stage.ratio, "trf": stage.trf_size}
+    tagged = {f"{name}/{stage.network}": value for name, value in numbers.items() if value is not None}
+    logbook.scalars(tagged, stage.depth)
+
+
+def summary(result: Result) -> Group:
+    """Return the table of stages, and below it what must be known about each network up to its last stage."""
+    table = Table("network", "stage", "depth", "TRF", "ERF size", "95 %", "ratio", "border")
+    for stage in result.stages:
+        trf = "inf" if stage.trf_size is None else str(stage.trf_size)
+        size, ratio = axes_text([stage.size], 1), axes_text([stage.ratio], 3)
+        border = "reached" if stage.cut else ""
+        texts = [stage.network, stage.layer, str(stage.depth), trf, size, interval_text(stage.interval, 1), ratio]
+        table.add_row(*texts, border)
+    return Group(table, *_notes(result))
+
+
+def _notes(result: Result) -> Iterator[Text]:
+    for network in result.config.networks:
+        stages = result.of_network(network)
+        for finding in stages[-1].findings:
+            yield Text(f"{network}: {finding}")
+        if by_peak := [stage.layer for stage in stages if stage.reference is Reference.peak]:
+            yield Text(f"{network}: the sizes at {', '.join(by_peak)} are relative to the peak: the centre is 0")

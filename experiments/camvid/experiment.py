@@ -1,0 +1,103 @@
+"""Figure 3, right: the ERF of a residual network before and after it learns to segment CamVid (section 3.2).
+
+Claim F3b: 16 residual blocks with 4 subsamplings by 2, theoretical receptive field 505; the ERF's diameter grows from
+about 100 to about 150 pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightning_fabric import Fabric
+from rich.console import Group
+from torch import nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
+
+from erf import InvalidInput
+from erf.data import camvid
+from erf.device import resolve_device
+from erf.networks.camvid_frontend import CamvidFrontend
+from erf.training.loop import launch, make_fabric
+from experiments.harness.experiment import option
+from experiments.harness.logbook import Logbook
+from experiments.trainings.growth import Growth, growth_tables, result_of, study
+from experiments.trainings.plan import GrowthConfig, Task, weights_generator
+
+PAPER_TRF, PAPER_DIAMETERS = 505, (100, 150)  # section 3.2
+
+
+@dataclass
+class Config(GrowthConfig):
+    """How the network is trained and measured."""
+
+    name: str = option("camvid", "the experiment's name, fixed; it names the folder of results")
+    widths: list[int] = option([16, 32, 64, 128], "channels of the four stages")
+    epochs: int = option(60, "how often all training images are seen")
+    batch_size: int = option(8, "images of one step, of all processes together")
+    learning_rate: float = option(0.05, "its peak")
+    shift: int = option(16, "training images are mirrored at random and moved by up to so many pixels")
+    images: int = option(32, "so many of them, evenly spaced, at every epoch the same")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.widths) != 4 or min(self.widths) < 1:
+            raise InvalidInput(f"widths={self.widths}: allowed are four whole numbers from 1")
+
+
+@dataclass(frozen=True)
+class Result(Growth):
+    """The growth of the ERF, and how well the test images are segmented at the best epoch; void pixels do not count.
+
+    ``mean_iou`` is the mean over classes of intersection over union, ``global_accuracy`` the share of right pixels.
+    """
+
+    config: Config
+    mean_iou: float
+    global_accuracy: float
+
+    def metrics(self) -> dict[str, float]:
+        """Return mean IoU and global accuracy on the test images, the ERF sizes and the best validation metrics."""
+        return {"mean_iou": self.mean_iou, "global_accuracy": self.global_accuracy} | super().metrics()
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Train the network and measure its ERF after every epoch."""
+    fabric = make_fabric(resolve_device(config.device), config.processes, config.precision)
+    return launch(fabric, _run, config, logbook)
+
+
+def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
+    data = camvid.load(config.data_dir, config.partial_data)
+    classes = len(data.classes)
+    weights = camvid.median_frequency_weights(data.train.labels, classes)
+    task = Task(
+        network=CamvidFrontend(
+            config.widths, classes, batch_norm=config.batch_norm, generator=weights_generator(config)
+        ),
+        data=data,
+        loss=nn.CrossEntropyLoss(weights, ignore_index=camvid.VOID).to(fabric.device),
+        metrics=segmentation_metrics(classes),
+        best_by="mean_iou",
+    )
+    growth, tested = study(fabric, config, task, logbook)
+    return result_of(Result, growth, **tested)
+
+
+def segmentation_metrics(classes: int) -> MetricCollection:
+    """Return mean IoU over ``classes`` and global accuracy; the label ``camvid.VOID`` does not count."""
+    return MetricCollection(
+        {
+            "mean_iou": MulticlassJaccardIndex(classes, ignore_index=camvid.VOID),
+            "global_accuracy": MulticlassAccuracy(classes, average="micro", ignore_index=camvid.VOID),
+        }
+    )
+
+
+def summary(result: Result) -> Group:
+    """Return the tables of the trajectory, the units and the layers, and the test metrics."""
+    at = (
+        f"test mean IoU {result.mean_iou:.4f}, global accuracy {result.global_accuracy:.4f} "
+        f"at epoch {result.best_epoch}; the paper's diameters: {PAPER_DIAMETERS[0]} and {PAPER_DIAMETERS[1]} pixels"
+    )
+    return Group(growth_tables(result), at)

@@ -1,0 +1,1 @@
+"""The experiment center_low_init."""

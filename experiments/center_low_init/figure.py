@@ -1,0 +1,79 @@
+"""One training of the small CNN: accuracy and ERF size by step, and the ERF before and after."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.center_low_init.experiment import Config, Result
+from experiments.harness.style import map_colour_bar, new_figure, show_map
+
+ACCURACY, SIZE, SIGMA = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)
+CAPTION = (
+    "{start}, {kernel} kernels, seed {seed}, draw {draw}; {training} training images, accuracy on {held_out} held-out "
+    "ones. Middle unit of the top layer, mean_abs over {images} images; ERF size of the map averaged over its grid "
+    "of {period} pixels, so up to {ceiling}. Maps: peak 1."
+)
+
+
+def draw(result: Result) -> Figure:
+    """Draw accuracy with its levels, ERF size and sigma by step, and both maps."""
+    figure = new_figure(11, 4)
+    curves, maps = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.3, 1))[0]
+    accuracy, size = curves.subplots(1, 2)
+    _draw_accuracy(accuracy, result)
+    _draw_sizes(size, result)
+    panels = maps.subplots(1, 2)
+    for axes, name, title in zip(panels, ("before", "after"), ("before training", "at the end"), strict=True):
+        show_map(axes, result.arrays[name].astype(np.float32))
+        axes.set_title(title, fontsize=9)
+        axes.set_xlabel("column (pixels)", fontsize=8)
+    panels[0].set_ylabel("row (pixels)", fontsize=8)
+    map_colour_bar(maps, list(panels))
+    figure.supxlabel(_caption(result), fontsize=8, wrap=True)
+    return figure
+
+
+def start_of(config: Config) -> str:
+    """Return what a training starts from, in words."""
+    return f"{config.init}, centre-low of strength {config.strength:g}" if config.strength else f"{config.init}"
+
+
+def _caption(result: Result) -> str:
+    config = result.config
+    return CAPTION.format(
+        start=start_of(config),
+        kernel=f"{config.kernel_size}x{config.kernel_size}",
+        seed=config.seed,
+        draw=config.draw,
+        training=config.training_images,
+        held_out=config.held_out,
+        images=config.images,
+        period=result.period,
+        ceiling=result.theoretical_receptive_field + result.period - 1,
+    )
+
+
+def _draw_accuracy(axes: Axes, result: Result) -> None:
+    steps = [at.step for at in result.moments]
+    axes.plot(steps, [at.accuracy for at in result.moments], "o-", ms=3, color=ACCURACY)
+    for level, reached in zip(result.config.levels, result.steps_to, strict=True):
+        axes.axhline(level, color="0.7", lw=0.8)
+        if reached is not None:
+            axes.plot(reached, level, "D", ms=5, color="black")
+    axes.set_title("accuracy; diamonds: levels reached", fontsize=9)
+    axes.set_xlabel("step")
+    axes.set_xlim(0, result.config.steps)
+
+
+def _draw_sizes(axes: Axes, result: Result) -> None:
+    for name, value, colour in (("ERF size", "erf_size", SIZE), ("σ", "sigma", SIGMA)):
+        known = [(at.step, getattr(at, value)) for at in result.moments if getattr(at, value) is not None]
+        axes.plot([step for step, _ in known], [size for _, size in known], "o-", ms=3, color=colour, label=name)
+    axes.set_title(f"ERF (TRF {result.theoretical_receptive_field} pixels)", fontsize=9)
+    axes.set_xlabel("step")
+    axes.set_ylabel("pixels")
+    axes.set_xlim(0, result.config.steps)
+    axes.set_ylim(0, None)
+    axes.legend(fontsize=8)

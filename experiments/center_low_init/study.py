@@ -1,0 +1,273 @@
+"""The study of the centre-low initialization: trainings paired by seed, gathered into one record (I2, section 4).
+
+Trainings of one seed have the same data order and the same draw of the weights, of which the profile alone differs. The
+null pairs two draws of the weights at one data order: what chance alone does. "Faster" is fewer steps to a level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table
+
+from erf import InvalidInput
+from erf.data.cifar10 import CLASSES
+from erf.inits import Init
+from experiments.center_low_init.experiment import Config, Result
+from experiments.center_low_init.pairs import (
+    PAPER_REDUCTION,
+    REPLICATES,
+    Accuracy,
+    Comparison,
+    LargeReductions,
+    Start,
+    clipped_steps,
+    compare_accuracy,
+    compare_steps,
+    holm_corrected,
+    large_reductions,
+)
+from experiments.harness.intervals import Interval, interval_text, mean_interval
+from experiments.harness.study import shared_config
+
+LEAST_PAIRS = 2
+SWEPT = ("init", "strength", "kernel_size", "draw", "seed")  # settings that the trainings of a study differ in
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over trainings and its 95 % interval, t."""
+
+    value: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Arm:
+    """All trainings from one start.
+
+    Attributes:
+        start: What they start from.
+        seeds: Of the trainings, one each.
+        steps_to: By seed, then level: steps to the level, None: censored.
+        censored: Trainings that never reached a level, by level.
+        mean_steps: By level, restricted to the budget: a censored training counts with all of it.
+        diverged: Trainings that diverged; their unreached levels are censored and their final accuracy is that of
+            guessing.
+        accuracy: At the end.
+        size_before: ERF size before training; None where a training has none, as the others.
+        size_after: At the last evaluation.
+        sigma_before: Of the map, before training.
+        sigma_after: At the last evaluation.
+    """
+
+    start: Start
+    seeds: tuple[int, ...]
+    steps_to: tuple[tuple[float | None, ...], ...]
+    censored: tuple[int, ...]
+    mean_steps: tuple[float, ...]
+    diverged: int
+    accuracy: Mean
+    size_before: Mean | None
+    size_after: Mean | None
+    sigma_before: Mean | None
+    sigma_after: Mean | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """All trainings, compared.
+
+    Attributes:
+        config: What all trainings share; what was swept has the default there.
+        arms: By init, kernel size, strength and draw.
+        comparisons: Of every arm but the standards, for every level.
+        accuracies: Of every arm but the standards.
+        large: By init, of those with a null at every kernel size.
+        data: SHA-256 of the images and labels used.
+        arrays: ``steps [E]``, and by arm ``accuracy/KEY``, ``erf_size/KEY`` and ``sigma/KEY [runs, E]``, NaN where
+            there is none.
+    """
+
+    config: Config
+    arms: tuple[Arm, ...]
+    comparisons: tuple[Comparison, ...]
+    accuracies: tuple[Accuracy, ...]
+    large: tuple[LargeReductions, ...]
+    data: str
+    arrays: dict[str, np.ndarray]
+
+    def of_init(self, init: Init) -> list[Comparison]:
+        """Return the comparisons of the centre-low starts of one init."""
+        return [one for one in self.comparisons if one.start.init is init and not one.start.fresh]
+
+    def inits(self) -> list[Init]:
+        """Return the inits, the one with most trainings first."""
+        counts = {arm.start.init: 0 for arm in self.arms}
+        for arm in self.arms:
+            counts[arm.start.init] += len(arm.seeds)
+        return sorted(counts, key=lambda init: -counts[init])
+
+
+def gather(results: Sequence[Result]) -> Study:
+    """Return the study of these trainings.
+
+    Raises:
+        InvalidInput: They differ in more than a study may vary, one is there twice, or a pair is incomplete.
+    """
+    common = _common(results)
+    arms = {start: list(group) for start, group in groupby(sorted(results, key=_order), key=_start)}
+    for start, trainings in arms.items():
+        _require_pairs(start, trainings, arms.get(start.standard))
+    compared = [start for start in arms if start != start.standard]
+    comparisons = [compare_steps(arms, start, place) for start in compared for place in range(len(common.levels))]
+    accuracies = [compare_accuracy(arms, start) for start in compared]
+    comparisons, accuracies = holm_corrected(comparisons), holm_corrected(accuracies)
+    inits = dict.fromkeys(start.init for start in arms)
+    return Study(
+        config=common,
+        arms=tuple(_arm(start, trainings) for start, trainings in arms.items()),
+        comparisons=tuple(comparisons),
+        accuracies=tuple(accuracies),
+        large=tuple(large for init in inits if (large := large_reductions(init, comparisons))),
+        data=results[0].data,
+        arrays=_curves(common, arms),
+    )
+
+
+def _common(results: Sequence[Result]) -> Config:
+    """Return the settings that all trainings share."""
+    shared = shared_config([result.config for result in results], {name: getattr(Config, name) for name in SWEPT})
+    if len({result.data for result in results}) > 1:
+        raise InvalidInput("trainings differ in their images")
+    return shared
+
+
+def _start(result: Result) -> Start:
+    config = result.config
+    if config.draw and config.strength:
+        raise InvalidInput(
+            f"draw={config.draw} with strength={config.strength}: fresh weights are compared at strength=0 alone"
+        )
+    return Start(config.init, config.kernel_size, config.strength, config.draw)
+
+
+def _order(result: Result) -> tuple[str, int, float, int, int]:
+    start = _start(result)
+    return start.init, start.kernel_size, start.strength, start.draw, result.config.seed
+
+
+def _seeds(trainings: Sequence[Result]) -> list[int]:
+    return [training.config.seed for training in trainings]
+
+
+def _require_pairs(start: Start, trainings: Sequence[Result], standard: Sequence[Result] | None) -> None:
+    """Raise InvalidInput unless the trainings are of different seeds, those of their standard."""
+    seeds = _seeds(trainings)
+    if twice := {seed for seed in seeds if seeds.count(seed) > 1}:
+        raise InvalidInput(f"{start.key}: seeds {sorted(twice)} are there twice")
+    if len(seeds) < LEAST_PAIRS:
+        raise InvalidInput(f"{start.key}: {len(seeds)} training; at least {LEAST_PAIRS} seeds are needed")
+    theirs = _seeds(standard or [])
+    if missing := sorted({*seeds} ^ {*theirs}):
+        raise InvalidInput(f"{start.key} and its standard {start.standard.key}: seeds {missing} are of one alone")
+
+
+def _arm(start: Start, trainings: Sequence[Result]) -> Arm:
+    levels = range(len(trainings[0].config.levels))
+    first, last = ([one.moments[at] for one in trainings] for at in (0, -1))
+    return Arm(
+        start,
+        tuple(_seeds(trainings)),
+        tuple(one.steps_to for one in trainings),
+        tuple(sum(one.steps_to[place] is None for one in trainings) for place in levels),
+        tuple(float(np.mean([clipped_steps(one, place) for one in trainings])) for place in levels),
+        sum(one.diverged for one in trainings),
+        _mean([one.final_accuracy for one in trainings]),
+        size_before=_mean_of_all([at.erf_size for at in first]),
+        size_after=_mean_of_all([at.erf_size for at in last]),
+        sigma_before=_mean_of_all([at.sigma for at in first]),
+        sigma_after=_mean_of_all([at.sigma for at in last]),
+    )
+
+
+def _mean(values: Sequence[float]) -> Mean:
+    return Mean(float(np.mean(values)), mean_interval(values))
+
+
+def _mean_of_all(values: Sequence[float | None]) -> Mean | None:
+    known = [value for value in values if value is not None]
+    return _mean(known) if len(known) == len(values) else None
+
+
+def _curves(common: Config, arms: dict[Start, list[Result]]) -> dict[str, np.ndarray]:
+    steps = np.arange(0, common.steps + 1, common.evaluate_every)
+    curves: dict[str, np.ndarray] = {"steps": steps}
+    once_diverged = {"accuracy": 1 / len(CLASSES), "erf_size": np.nan, "sigma": np.nan}
+    for start, trainings in arms.items():
+        for name, missing in once_diverged.items():
+            values = curves[f"{name}/{start.key}"] = np.full((len(trainings), len(steps)), missing)
+            for row, training in enumerate(trainings):
+                known = np.array([getattr(at, name) for at in training.moments], float)  # None becomes NaN
+                values[row, : len(known)] = known
+    return curves
+
+
+def caption(study: Study) -> str:
+    """Return of how many trainings the study is."""
+    pairs = {init: max(len(arm.seeds) for arm in study.arms if arm.start.init is init) for init in study.inits()}
+    told = ", ".join(f"{count} seeds of {init}" for init, count in pairs.items())
+    trainings = sum(len(arm.seeds) for arm in study.arms)
+    return f"{trainings} trainings, {told}; intervals are 95 % from {REPLICATES} resamplings of the pairs."
+
+
+def summary(study: Study) -> Group:
+    """Return the tables of arms, of steps and of final accuracies, and a line on large reductions."""
+    levels = [f"{level:.0%}" for level in study.config.levels]
+    arms = Table("init", "kernel", "start", "n", *(f"steps to {level} (censored)" for level in levels), "accuracy",
+                 "ERF size before / after", "σ before / after", "diverged")  # fmt: skip
+    for arm in study.arms:
+        steps = [f"{mean:.0f} ({missed})" for mean, missed in zip(arm.mean_steps, arm.censored, strict=True)]
+        sizes = _before_after(arm.size_before, arm.size_after, 1)
+        sigmas = _before_after(arm.sigma_before, arm.sigma_after, 2)
+        ends = [f"{arm.accuracy.value:.3f}", sizes, sigmas, str(arm.diverged)]
+        arms.add_row(*_names(arm.start), str(len(arm.seeds)), *steps, *ends)
+    steps = Table("init", "kernel", "start", "to", "steps saved, median", "95 %", "p", "p, Holm")
+    for one in study.comparisons:
+        texts = [f"{one.level:.0%}", f"{one.reduction:.1%}", percent_text(one.interval)]
+        steps.add_row(*_names(one.start), *texts, f"{one.p:.4f}", _p_text(one.corrected_p))
+    accuracies = Table("init", "kernel", "start", "accuracy gained, mean", "95 %", "p", "p, Holm")
+    for gain in study.accuracies:
+        texts = [f"{gain.difference:.4f}", interval_text(gain.interval, 4)]
+        accuracies.add_row(*_names(gain.start), *texts, f"{gain.p:.4f}", _p_text(gain.corrected_p))
+    return Group(arms, steps, accuracies, *_large_lines(study))
+
+
+def _names(start: Start) -> list[str]:
+    return [start.init, f"{start.kernel_size}x{start.kernel_size}", start.name]
+
+
+def _before_after(before: Mean | None, after: Mean | None, digits: int) -> str:
+    return " / ".join("-" if mean is None else f"{mean.value:.{digits}f}" for mean in (before, after))
+
+
+def _p_text(p: float | None) -> str:
+    return "-" if p is None else f"{p:.4f}"
+
+
+def percent_text(interval: Interval) -> str:
+    """Return an interval of shares in per cent."""
+    return f"{interval[0] * 100:.1f} to {interval[1] * 100:.1f} %"
+
+
+def _large_lines(study: Study) -> Iterator[str]:
+    for one in study.large:
+        yield (
+            f"{one.init}: {one.share:.1%} of {one.pairs} pairs save {PAPER_REDUCTION:.0%} of the steps or more, of "
+            f"fresh weights {one.null_share:.1%}; difference {percent_text(one.excess)}; "
+            f"largest {one.largest:.0%} and {one.null_largest:.0%}"
+        )

@@ -1,0 +1,86 @@
+"""Figure 3, left: the ERF of a residual network before and after it learns CIFAR-10 (section 3.2).
+
+Claim F3a: 17 residual blocks without pooling or stride, theoretical receptive field 74; the ERF before training and at
+the best validation accuracy, shown in the 32 x 32 image; test accuracy 89 %.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lightning_fabric import Fabric
+from rich.console import Group
+from torch import nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from erf import InvalidInput
+from erf.data import cifar10
+from erf.data.split import DataSet
+from erf.device import resolve_device
+from erf.networks.cifar_resnet import CifarResNet
+from erf.training.loop import launch, make_fabric
+from experiments.harness.experiment import option
+from experiments.harness.logbook import Logbook
+from experiments.trainings.growth import Growth, growth_tables, result_of, study
+from experiments.trainings.plan import GrowthConfig, Task, weights_generator
+
+PAPER_TEST_ACCURACY, PAPER_TRF = 0.89, 74  # section 3.2
+
+
+@dataclass
+class Config(GrowthConfig):
+    """How the network is trained and measured."""
+
+    name: str = option("cifar10", "the experiment's name, fixed; it names the folder of results")
+    width: int = option(32, "channels of every layer")
+    label_smoothing: float = option(0.1, "share of the target spread over all classes")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < 1:
+            raise InvalidInput(f"width={self.width} is too small; allowed: 1 or more")
+        if not 0 <= self.label_smoothing < 1:
+            raise InvalidInput(f"label_smoothing={self.label_smoothing}: allowed are shares in [0, 1)")
+
+
+@dataclass(frozen=True)
+class Result(Growth):
+    """The growth of the ERF, and the accuracy on the test images at the best epoch."""
+
+    config: Config
+    test_accuracy: float
+
+    def metrics(self) -> dict[str, float]:
+        """Return the test accuracy, the ERF sizes and the best validation accuracy."""
+        return {"test_accuracy": self.test_accuracy} | super().metrics()
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Train the network and measure its ERF after every epoch."""
+    fabric = make_fabric(resolve_device(config.device), config.processes, config.precision)
+    return launch(fabric, _run, config, logbook)
+
+
+def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
+    task = task_of(config, cifar10.load(config.data_dir, config.partial_data))
+    growth, tested = study(fabric, config, task, logbook)
+    return result_of(Result, growth, test_accuracy=tested["accuracy"])
+
+
+def task_of(config: Config, data: DataSet) -> Task:
+    """Return what is learnt of ``data``, by a network with its initial weights."""
+    classes = len(data.classes)
+    return Task(
+        network=CifarResNet(config.width, classes, batch_norm=config.batch_norm, generator=weights_generator(config)),
+        data=data,
+        loss=nn.CrossEntropyLoss(label_smoothing=config.label_smoothing),
+        metrics=MetricCollection({"accuracy": MulticlassAccuracy(classes, average="micro")}),
+        best_by="accuracy",
+    )
+
+
+def summary(result: Result) -> Group:
+    """Return the tables of the trajectory, the units and the layers, and the test accuracy."""
+    at = f"test accuracy {result.test_accuracy:.4f} at epoch {result.best_epoch} (the paper: {PAPER_TEST_ACCURACY})"
+    return Group(growth_tables(result), at)

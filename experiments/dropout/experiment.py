@@ -1,0 +1,229 @@
+"""Dropout leaves the shape of an ERF: the dropout part of claim T5 (section 2.5 of the paper).
+
+Dropout stays on while the map is measured, with masks of its own for each run. Each unit on a path multiplies its
+square's expectation by 1 / (1 - p), and all paths cross as many units: E[g^2] grows by a constant and keeps its shape,
+whether single units are dropped or whole channels. That is tested by two one-sided tests of equivalence, which both
+reject at 2.5 % where the 95 % interval lies within the margin. E|g| has no such law in narrow nets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from rich.table import Table
+
+from erf import InfluenceMap, InvalidInput, fit_gaussian, theory
+from erf.device import resolve_device
+from erf.maps.statistic import Statistic
+from erf.metrics.gaussian_fit import map_moments
+from erf.networks.conv_stack import ConvStack, Dropout
+from erf.seeds import derive
+from erf.stacks.stack_influence import stack_influence
+from experiments.harness.experiment import option
+from experiments.harness.intervals import Interval, interval_of, interval_text, largest_deviation
+from experiments.harness.logbook import Logbook
+from experiments.harness.marginals import marginals, resampled_means, sigma
+from experiments.harness.validation import require_at_least, require_increasing
+from experiments.stacks.paper_stacks import Kind, StackConfig, map_of, mean_square_total, stack_of
+
+MARGIN = 0.02  # of sigma, within which shapes count as equal
+FEWEST = 20  # runs that are not 0 everywhere: a resampling of fewer may be empty
+
+
+@dataclass
+class Config(StackConfig):
+    """At which rates random linear stacks are measured, and how wide they are."""
+
+    name: str = option("dropout", "the experiment's name, fixed; it names the folder of results")
+    rates: list[float] = option(
+        [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], "of dropped units, increasing from 0, which the others are compared with"
+    )
+    depth: int = option(10, "number of convolutions; dropout follows each but the last, whose unit is measured")
+    narrow: list[int] = option([1, 4], "channels of narrower stacks, below channels, increasing; elementwise only")
+    runs: int = option(4000, "draws of weights and dropped units for each point")
+    statistic: Statistic = option(Statistic.mean_square, "what the claim is about; mean_abs is measured beside it")
+    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(2, depth=self.depth)
+        require_at_least(FEWEST, runs=self.runs)
+        require_at_least(1, bootstrap=self.bootstrap)
+        if self.narrow:
+            require_increasing("narrow", self.narrow, least=1)
+        if self.narrow and self.narrow[-1] >= self.channels:
+            raise InvalidInput(f"narrow={self.narrow}: allowed are numbers below channels={self.channels}")
+        if isinstance(self.aggregation, int) and self.narrow and self.aggregation >= self.narrow[0]:
+            raise InvalidInput(f"aggregation={self.aggregation}: narrow={self.narrow} lacks that channel")
+        rates = self.rates
+        if len(rates) < 2 or rates[0] != 0 or sorted(set(rates)) != rates or not rates[-1] < 1:
+            raise InvalidInput(
+                f"rates={rates}: allowed are increasing numbers from 0 to below 1, 0 and another at least"
+            )
+        if self.statistic is not Statistic.mean_square:
+            raise InvalidInput(f"statistic={self.statistic}: the claim is about mean_square; allowed: mean_square")
+
+
+@dataclass(frozen=True)
+class Width:
+    """The width of a map by its moments, in pixels, the root of the mean of the two axes' variances.
+
+    ``over_theory`` and ``over_zero`` are 95 % intervals over runs of sigma divided by that of the exact map (of
+    mean_abs: the one of wide layers), and by that at rate 0, with the same weights run by run (None at rate 0).
+    """
+
+    sigma: float
+    predicted_sigma: float
+    over_theory: Interval
+    zero_sigma: float
+    over_zero: Interval | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One rate of one kind of dropout in stacks of one width.
+
+    ``largest_deviation`` is the largest |measured - exact| of mean_square over pixels, total included, in standard
+    errors over runs; None of narrow stacks, whose few largest runs outweigh all others, so that such an error means
+    little. ``zero_runs`` had no influence anywhere, and count in every mean.
+    """
+
+    dropout: Dropout
+    channels: int
+    rate: float
+    runs: int
+    zero_runs: int
+    largest_deviation: float | None
+    mean_square: Width
+    mean_abs: Width
+
+
+@dataclass(frozen=True)
+class Result:
+    """All points. Arrays: ``map/<dropout>/<rate> [S, S]`` of the wide stacks, mean_square, and ``theory``, of sum 1."""
+
+    config: Config
+    points: tuple[Point, ...]
+    arrays: dict[str, np.ndarray]
+
+    def of(self, dropout: Dropout, channels: int) -> list[Point]:
+        """Return the points of one kind of dropout and one width, by rate."""
+        return [p for p in self.points if (p.dropout, p.channels) == (dropout, channels)]
+
+    def metrics(self) -> dict[str, float]:
+        """Return, for each kind of dropout, sigma at the highest rate over that at rate 0, in the wide stacks."""
+        last = {dropout: self.of(dropout, self.config.channels)[-1].mean_square for dropout in Dropout}
+        return {f"sigma_over_rate_0_{dropout}": width.sigma / width.zero_sigma for dropout, width in last.items()}
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Measure every kind of dropout at every rate."""
+    exact = theory.influence_map(_stack(config, Dropout.elementwise, config.channels, 0.0).theory())
+    arrays, points = {"theory": exact.values}, []
+    kinds = [(Dropout.elementwise, n) for n in (*config.narrow, config.channels)] + [(Dropout.spatial, config.channels)]
+    tasks = [(*kind, rate) for kind in kinds for rate in config.rates]
+    zero: dict[str, np.ndarray] = {}
+    for dropout, channels, rate in logbook.progress(tasks, "measuring dropout"):
+        stack = _stack(config, dropout, channels, rate)
+        found = logbook.once(f"{dropout}-{channels}-{rate}", partial(_measure, config, stack, exact))
+        zero = zero if rate else found
+        points.append(_point(config, stack, found, zero))
+        _log(config, points[-1], replace(exact, values=found["values"]), logbook)
+        if channels == config.channels:
+            arrays[f"map/{dropout}/{rate}"] = found["values"] / found["values"].sum()
+    return Result(config, tuple(points), arrays)
+
+
+def _stack(config: Config, dropout: Dropout, channels: int, rate: float) -> ConvStack:
+    stack = stack_of(config, Kind.random, config.depth)
+    return replace(stack, channels=channels, dropout=dropout, dropout_rate=rate)
+
+
+def _measure(config: Config, stack: ConvStack, exact: InfluenceMap) -> dict[str, np.ndarray]:
+    squares, absolutes = _moments(config, stack)
+    zero_runs = np.count_nonzero(~squares.any(axis=(1, 2)))
+    if config.runs - zero_runs < FEWEST:
+        raise InvalidInput(
+            f"rates: {stack.dropout} dropout at rate {stack.dropout_rate} of {stack.channels} channels leaves "
+            f"{config.runs - zero_runs} of {config.runs} runs with any influence, {FEWEST} are needed"
+        )
+    expected = exact.values * mean_square_total(config, stack)
+    found = {
+        "values": map_of(config, squares).values,
+        "zero_runs": np.array(zero_runs),
+        "largest_deviation": np.array(largest_deviation(squares, expected)),
+    }
+    for name, moments in (("mean_square", squares), ("mean_abs", absolutes)):
+        lines = marginals(moments)
+        found[f"sigma/{name}"] = sigma(lines.mean(0))
+        # One seed for all rates: they are compared over the same runs.
+        found[f"sigmas/{name}"] = sigma(resampled_means(lines, config.bootstrap, derive(config.seed, 1)))
+    return found
+
+
+def _moments(config: Config, stack: ConvStack) -> tuple[np.ndarray, np.ndarray]:
+    """Return the runs' g^2 and |g|, averaged over input channels."""
+    settings = {"seed": derive(config.seed, config.depth), "device": resolve_device(config.device)}
+    runs = stack_influence(stack, range(config.runs), aggregation=config.aggregation, noise=config.noise, **settings)
+    moments = [(g.double().square().mean(1).cpu(), g.double().abs().mean(1).cpu()) for g in runs]
+    squares, absolutes = (np.concatenate(of) for of in zip(*moments, strict=True))
+    return squares, absolutes
+
+
+def _point(config: Config, stack: ConvStack, found: dict[str, np.ndarray], zero: dict[str, np.ndarray]) -> Point:
+    return Point(
+        dropout=stack.dropout,
+        channels=stack.channels,
+        rate=stack.dropout_rate,
+        runs=config.runs,
+        zero_runs=int(found["zero_runs"]),
+        largest_deviation=float(found["largest_deviation"]) if stack.channels == config.channels else None,
+        mean_square=_width(stack, "mean_square", found, zero),
+        mean_abs=_width(stack, "mean_abs", found, zero),
+    )
+
+
+def _width(stack: ConvStack, statistic: str, found: dict[str, np.ndarray], zero: dict[str, np.ndarray]) -> Width:
+    wide = {"mean_square": theory.influence_map, "mean_abs": theory.mean_abs_limit}[statistic](stack.theory())
+    predicted = map_moments(wide).sigma[0]
+    sigmas, zeros = (of[f"sigmas/{statistic}"] for of in (found, zero))
+    return Width(
+        sigma=float(found[f"sigma/{statistic}"]),
+        predicted_sigma=predicted,
+        over_theory=interval_of(sigmas / predicted),
+        zero_sigma=float(zero[f"sigma/{statistic}"]),
+        over_zero=interval_of(sigmas / zeros) if stack.dropout_rate else None,
+    )
+
+
+def _log(config: Config, point: Point, values: InfluenceMap, logbook: Logbook) -> None:
+    step = round(100 * point.rate)
+    numbers = {"sigma": point.mean_square.sigma, "sigma_mean_abs": point.mean_abs.sigma}
+    numbers["zero_runs"] = point.zero_runs
+    if point.largest_deviation is not None:
+        numbers["deviation"] = point.largest_deviation
+    kind = f"{point.dropout}/{point.channels}"
+    logbook.scalars({f"{name}/{kind}": value for name, value in numbers.items()}, step)
+    if point.channels == config.channels:
+        counts = {"samples": point.runs - point.zero_runs, "skipped": point.zero_runs}
+        imap = replace(values, aggregation=config.aggregation, **counts)
+        logbook.map(f"map/{point.dropout}", imap, fit_gaussian(imap), step)
+
+
+def summary(result: Result) -> Table:
+    """Return the table of widths by kind, channels and rate."""
+    columns = [
+        "largest deviation (standard errors)",
+        "sigma / theory, 95 %",
+        "/ rate 0, 95 %",
+        "mean_abs: / rate 0, 95 %",
+    ]
+    table = Table("dropout", "channels", "rate", "runs", "0 everywhere", *columns, title="sigma of mean_square")
+    for p in result.points:
+        row = [p.dropout, p.channels, f"{p.rate:g}", p.runs, p.zero_runs]
+        row += ["-" if p.largest_deviation is None else f"{p.largest_deviation:.2f}"]
+        row += [interval_text(p.mean_square.over_theory, 4), interval_text(p.mean_square.over_zero, 4)]
+        table.add_row(*map(str, [*row, interval_text(p.mean_abs.over_zero, 4)]))
+    return table

@@ -1,0 +1,100 @@
+"""Dropout leaves the width of the mean_square map where it is; that of mean_abs shrinks in narrow stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from erf.networks.conv_stack import Dropout
+from experiments.dropout.experiment import MARGIN, Point, Result
+from experiments.harness.intervals import Interval
+from experiments.harness.style import map_colour_bar, new_figure, show_map
+
+# Okabe & Ito (2008).
+COLOURS = {Dropout.elementwise: "#0072B2", Dropout.spatial: "#D55E00"}
+MARKERS = {Dropout.elementwise: "o", Dropout.spatial: "x"}
+NARROW_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#009E73")
+CAPTION = (
+    "Random linear stacks, depth {depth}, n = {runs} runs a point, seed {seed}; dropout on while measuring, with masks "
+    "of its own for each run. Maps and rows: mean_square. σ: root of the mean of both axes' variances; bars: 95 % over "
+    "runs. Grey: the margin of ± {margin:.0%} within which shapes count as equal."
+)
+
+Curve = tuple[Sequence[Point], str, str]  # points by rate, colour, label
+
+
+def draw(result: Result) -> Figure:
+    """Draw maps without and with the most dropout, and sigma against the rate for both statistics."""
+    config = result.config
+    figure = new_figure(11.5, 7)
+    maps, curves = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.15])[:, 0]
+    _draw_maps(maps, result)
+    wide = [(result.of(d, config.channels), COLOURS[d], f"{d}, {config.channels} channels") for d in Dropout]
+    theory, zero, absolute = curves.subplots(1, 3)
+    _draw_ratios(
+        theory, wide, lambda p: (p.mean_square.sigma / p.mean_square.predicted_sigma, p.mean_square.over_theory)
+    )
+    _draw_ratios(zero, wide, lambda p: (p.mean_square.sigma / p.mean_square.zero_sigma, p.mean_square.over_zero))
+    narrow = list(zip(config.narrow, NARROW_COLOURS * len(config.narrow), strict=False))
+    others = [(result.of(Dropout.elementwise, n), colour, f"elementwise, {_channels(n)}") for n, colour in narrow]
+    _draw_ratios(absolute, wide + others, lambda p: (p.mean_abs.sigma / p.mean_abs.zero_sigma, p.mean_abs.over_zero))
+    theory.set(title="mean_square, over theory", ylabel="σ / σ of exact theory")
+    zero.set(title="mean_square", ylabel="σ / σ without dropout")
+    absolute.set(title="mean_abs", ylabel="σ / σ without dropout")
+    settings = {"depth": config.depth, "runs": config.runs, "seed": config.seed, "margin": MARGIN}
+    figure.supxlabel(CAPTION.format(**settings), fontsize=8, wrap=True)
+    return figure
+
+
+def _channels(number: int) -> str:
+    return "1 channel" if number == 1 else f"{number} channels"
+
+
+def _draw_maps(part: SubFigure, result: Result) -> None:
+    *panels, rows = part.subplots(1, 4, width_ratios=[1, 1, 1, 1.5])
+    rates = result.config.rates
+    shown = [(Dropout.elementwise, rates[0]), *((dropout, rates[-1]) for dropout in Dropout)]
+    for axes, (dropout, rate) in zip(panels, shown, strict=True):
+        values = result.arrays[f"map/{dropout}/{rate}"]
+        show_map(axes, values / values.max())
+        axes.set_title(f"{dropout}, rate {rate:g}" if rate else "no dropout", fontsize=10)
+        axes.set_xlabel("column (pixels)", fontsize=8)
+    panels[0].set_ylabel("row (pixels)", fontsize=8)
+    map_colour_bar(part, panels)
+    exact = result.arrays["theory"]
+    middle = len(exact) // 2
+    rows.semilogy(exact[middle], color="black", lw=1, label="exact theory")
+    for dropout in Dropout:
+        values = result.arrays[f"map/{dropout}/{rates[-1]}"]
+        rows.semilogy(
+            values[middle],
+            MARKERS[dropout],
+            ms=4,
+            mfc="none",
+            color=COLOURS[dropout],
+            label=f"{dropout}, rate {rates[-1]:g}",
+        )
+    rows.set_title("central row, maps of sum 1", fontsize=10)
+    rows.set_xlabel("column (pixels)", fontsize=8)
+    rows.set_ylabel("E[g²]")
+    rows.legend(fontsize=7)
+
+
+def _draw_ratios(axes: Axes, curves: Sequence[Curve], ratio: Callable[[Point], tuple[float, Interval | None]]) -> None:
+    """Draw one ratio of each curve's points against the rate, beside one another where rates are equal."""
+    axes.axhspan(1 - MARGIN, 1 + MARGIN, color="0.9")
+    axes.axhline(1, color="black", lw=0.8)
+    for place, (points, colour, label) in enumerate(curves):
+        rates = np.array([p.rate for p in points])
+        beside = (place - (len(curves) - 1) / 2) * 0.012 * rates.max()
+        values = np.array([ratio(p)[0] for p in points])
+        ends = np.array([ratio(p)[1] or (ratio(p)[0],) * 2 for p in points]).T
+        axes.errorbar(
+            rates + beside, values, np.abs(ends - values), fmt="o-", lw=0.8, ms=4, capsize=3, color=colour, label=label
+        )
+    axes.set_xlabel("dropout rate")
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(fontsize=8)

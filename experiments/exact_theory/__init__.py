@@ -1,0 +1,1 @@
+"""The experiment exact_theory."""

@@ -1,0 +1,212 @@
+"""Measured maps against exact theory: T1, T2 and T4, and the recursion of receptive fields, R1 (sections 2.1-2.4).
+
+T1: uniform kernels give extended binomial coefficients. T2: with independent zero-mean weights the expected square of
+the gradient is the n-fold convolution of the weight variances. T4: ReLU scales it by a constant and leaves its shape.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from rich.console import Group
+from rich.table import Table
+from torch import nn
+
+from erf import ConvLayer, InfluenceMap, InvalidInput, fit_gaussian, theoretical_receptive_field, theory
+from erf.maps.statistic import Statistic
+from erf.metrics.gaussian_fit import map_moments
+from erf.seeds import derive
+from experiments.harness.experiment import option
+from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
+from experiments.harness.logbook import Logbook
+from experiments.harness.validation import require_at_least, require_increasing
+from experiments.stacks.paper_stacks import (
+    Kind,
+    StackConfig,
+    map_of,
+    mean_square_total,
+    measure_runs,
+    predicted_sigma,
+    require_runs,
+    stack_of,
+)
+
+# The worked example of R1: four 3x3 convolutions and one 2x2 pooling of stride 1 on a 10x10 image.
+EXAMPLE_SIZE = (10, 10)
+EXAMPLE_TRF_SIZES = (3, 5, 7, 9, 10)
+
+
+@dataclass
+class Config(StackConfig):
+    """At which depths theory is checked, with how many runs."""
+
+    name: str = option("exact_theory", "the experiment's name, fixed; it names the folder of results")
+    kernel_sizes: list[int] = option([2, 3, 5], "of the uniform stacks (T1), increasing")
+    depths: list[int] = option([5, 10, 20, 40], "of the uniform stacks (T1), increasing")
+    depth: int = option(10, "of the random stacks (T2, T4)")
+    runs: int = option(4000, "of the random stacks")
+    statistic: Statistic = option(Statistic.mean_square, "exact theory is about this one")
+    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_increasing("kernel_sizes", self.kernel_sizes, least=2)
+        require_increasing("depths", self.depths, least=1)
+        require_at_least(2, depth=self.depth)  # one layer's map is flat, without a Gaussian
+        require_at_least(1, bootstrap=self.bootstrap)
+        require_at_least(2, runs=self.runs)
+        if self.statistic is not Statistic.mean_square:
+            raise InvalidInput(f"statistic={self.statistic} has no exact theory to compare with; allowed: mean_square")
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """A uniform stack (T1): the largest difference from the coefficients, over the peak."""
+
+    kernel_size: int
+    depth: int
+    exact_difference: float
+    measured_difference: float
+
+
+@dataclass(frozen=True)
+class Random:
+    """A random stack's mean_square map against the exact one (T2, T4), per-run means over input channels.
+
+    ``largest_deviation`` is the largest |measured - exact| over pixels in standard errors over runs, after the maps
+    have been brought to one total where ``scaled``; ``sigma`` is the root of the mean of the two axes' variances.
+    """
+
+    kind: Kind
+    depth: int
+    runs: int
+    skipped: int
+    scaled: bool
+    largest_deviation: float
+    sigma: float
+    sigma_interval: Interval
+    predicted_sigma: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was compared. Arrays: for each random kind ``<kind> [S, S]``, and ``theory [S, S]``, of sum 1."""
+
+    config: Config
+    uniform: tuple[Uniform, ...]
+    random: tuple[Random, ...]
+    example_trf_sizes: tuple[int, ...]
+    arrays: dict[str, np.ndarray]
+
+    def of_kind(self, kind: Kind) -> Random:
+        """Return the comparison of one random kind."""
+        return next(random for random in self.random if random.kind is kind)
+
+    def metrics(self) -> dict[str, float]:
+        """Return each random kind's sigma over the predicted one."""
+        return {f"sigma_over_theory_{r.kind}": r.sigma / r.predicted_sigma for r in self.random}
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Compare uniform and random stacks with theory, and the recursion with the worked example."""
+    layers = stack_of(config, Kind.random, config.depth).theory()
+    exact = theory.influence_map(layers, Statistic.mean_square)
+    arrays = {"theory": exact.values}
+    uniform = [_uniform(config, k, n) for k in config.kernel_sizes for n in config.depths]
+    random = []
+    for kind in logbook.progress([Kind.random, Kind.relu], "measuring random stacks"):
+        found = logbook.once(str(kind), partial(_measure, config, kind, exact))
+        random.append(_random(config, kind, found, exact))
+        arrays[str(kind)] = found["values"] / found["values"].sum()
+        counts = {"samples": random[-1].runs, "skipped": random[-1].skipped, "aggregation": config.aggregation}
+        imap = replace(exact, values=found["values"], **counts)
+        logbook.map(f"map/{kind}", imap, fit_gaussian(imap), 0)
+        logbook.scalars({f"sigma/{kind}": random[-1].sigma, f"deviation/{kind}": random[-1].largest_deviation}, 0)
+    return Result(config, tuple(uniform), tuple(random), _example_trf_sizes(), arrays)
+
+
+def _uniform(config: Config, kernel_size: int, depth: int) -> Uniform:
+    settings = {key: getattr(config, key) for key in ("seed", "device")}
+    stack = StackConfig(kernel_size=kernel_size, runs=1, **settings)
+    measured = map_of(stack, measure_runs(stack, Kind.uniform, depth, 1, torch.float64)).values
+    exact = theory.influence_map([ConvLayer(kernel_size)] * depth, Statistic.signed_mean).values
+    coefficients = _coefficients(kernel_size, depth)
+    peak = coefficients.max()
+    return Uniform(
+        kernel_size=kernel_size,
+        depth=depth,
+        exact_difference=float(np.abs(exact - coefficients).max() / peak),
+        measured_difference=float(np.abs(measured - coefficients).max() / peak),
+    )
+
+
+def _coefficients(kernel_size: int, depth: int) -> np.ndarray:
+    """Return the extended binomial coefficients over k^(2n), by whole numbers: (1 + x + ... + x^(k-1))^n per axis."""
+    line = [1]
+    for _ in range(depth):
+        line = [sum(line[max(0, i - kernel_size + 1) : i + 1]) for i in range(len(line) + kernel_size - 1)]
+    shares = np.array([coefficient / kernel_size**depth for coefficient in line])
+    return np.outer(shares, shares)
+
+
+def _measure(config: Config, kind: Kind, exact: InfluenceMap) -> dict[str, np.ndarray]:
+    moments = measure_runs(config, kind, config.depth, config.runs)
+    imap = map_of(config, moments)
+    require_runs(imap, kind, config.depth, least=2)
+    kept = moments[moments.any(axis=(1, 2))]
+    return {
+        "values": imap.values,
+        "skipped": np.array(imap.skipped),
+        "standard_error": kept.std(axis=0, ddof=1) / math.sqrt(len(kept)),
+        "sigmas": bootstrap_maps(moments, imap, _sigma, config.bootstrap, derive(config.seed, 1)),
+        "sigma": np.array(_sigma(imap)),
+    }
+
+
+def _sigma(imap: InfluenceMap) -> float:
+    return math.sqrt(np.mean(np.square(map_moments(imap).sigma)))
+
+
+def _random(config: Config, kind: Kind, found: dict[str, np.ndarray], exact: InfluenceMap) -> Random:
+    # The total of a linear stack follows from its weights' variances; that of ReLU is compared up to a factor.
+    linear = kind is Kind.random
+    total = mean_square_total(config, stack_of(config, kind, config.depth)) if linear else found["values"].sum()
+    deviation = (found["values"] - exact.values * total) / found["standard_error"]
+    interval = middle(found["sigmas"])
+    assert interval  # the config asks for one resampling at least
+    return Random(
+        kind=kind,
+        depth=config.depth,
+        runs=config.runs - int(found["skipped"]),
+        skipped=int(found["skipped"]),
+        scaled=not linear,
+        largest_deviation=float(np.abs(deviation).max()),
+        sigma=float(found["sigma"]),
+        sigma_interval=interval,
+        predicted_sigma=predicted_sigma(config, kind, config.depth),
+    )
+
+
+def _example_trf_sizes() -> tuple[int, ...]:
+    network = nn.Sequential(*(nn.Conv2d(1, 1, 3) for _ in range(4)), nn.MaxPool2d(2, stride=1))
+    names = [name for name, _ in network.named_children()]
+    fields = theoretical_receptive_field(network, EXAMPLE_SIZE, names)
+    return tuple(int(fields[name].size[0]) for name in names)
+
+
+def summary(result: Result) -> Group:
+    """Return the tables of uniform and random stacks and of the worked example."""
+    uniform = Table("kernel", "depth", "exact - coefficients", "measured - coefficients", title="T1: over the peak")
+    for u in result.uniform:
+        uniform.add_row(str(u.kernel_size), str(u.depth), f"{u.exact_difference:.1e}", f"{u.measured_difference:.1e}")
+    random = Table("kind", "depth", "runs", "largest deviation (standard errors)", "sigma", "95 %", "theory")
+    for r in result.random:
+        row = [r.kind, r.depth, r.runs, f"{r.largest_deviation:.2f}", f"{r.sigma:.3f}"]
+        random.add_row(*map(str, [*row, interval_text(r.sigma_interval, 3), f"{r.predicted_sigma:.3f}"]))
+    example = Table("TRF sizes of the worked example", "expected")
+    example.add_row(str(result.example_trf_sizes), str(EXAMPLE_TRF_SIZES))
+    return Group(uniform, random, example)

@@ -1,1 +1,0 @@
-"""Figures: one module for each experiment, drawn from its record alone."""

@@ -1,0 +1,233 @@
+"""Figure 1: ERFs are Gaussian, with uniform and random weights, less so with ReLU (sections 2 and 3.1).
+
+Claim F1: 3x3 kernels, depths 5 to 40, mean of 20 runs. How Gaussian a mean over few runs can look is a matter of their
+number: 1 - r_squared falls like 1 / runs down to the exact map's own misfit, which is measured on groups of runs at
+one depth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table
+
+from erf import InvalidInput, PowerLaw, fit_gaussian, fit_power_law
+from erf.seeds import derive
+from experiments.harness.experiment import option
+from experiments.harness.intervals import Interval, interval_text, mean_interval
+from experiments.harness.logbook import Logbook
+from experiments.harness.validation import require_at_least, require_choices, require_increasing
+from experiments.stacks.paper_stacks import (
+    Kind,
+    StackConfig,
+    map_of,
+    measure_runs,
+    predicted_map,
+    predicted_sigma,
+    require_runs,
+)
+
+BOOTSTRAP = 1000  # resamplings of the groups for the exponent's interval
+
+
+@dataclass
+class Config(StackConfig):
+    """Which stacks are drawn, and how far runs are added up."""
+
+    name: str = option("gaussian_shape", "the experiment's name, fixed; it names the folder of results")
+    kinds: list[Kind] = option([Kind.uniform, Kind.random, Kind.relu], "kinds of stack, a row of maps each")
+    depths: list[int] = option([5, 10, 20, 40], "numbers of convolutions, a column of maps each")
+    group_depth: int = option(20, "depth at which the fit is measured against the number of runs")
+    group_runs: list[int] = option([20, 100, 200, 500], "runs in one map, increasing")
+    group_total: int = option(2000, "runs in all, shared out into groups of each size")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choices("kinds", self.kinds)
+        require_increasing("depths", self.depths, least=2)
+        require_increasing("group_runs", self.group_runs, least=1)
+        require_at_least(2, group_depth=self.group_depth)
+        if self.group_total < self.group_runs[-1]:
+            raise InvalidInput(f"group_total={self.group_total} is too small; allowed: {self.group_runs[-1]} or more")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One map of the figure and its Gaussian fit; sigmas in pixels."""
+
+    kind: Kind
+    depth: int
+    trf_size: int
+    runs: int
+    skipped: int
+    r_squared: float
+    predicted_r_squared: float
+    sigma: tuple[float, float]
+    predicted_sigma: float
+    excess_kurtosis: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The fit of maps of so many runs: the mean of r_squared over disjoint groups, with its 95 % interval."""
+
+    kind: Kind
+    runs: int
+    groups: int
+    r_squared: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Fall:
+    """Exponents against the number of runs, with their 95 % intervals over groups.
+
+    ``exponent`` is that of 1 - r_squared; ``noise_exponent`` that of what is left of it when the exact map's own
+    misfit, which no number of runs removes, has been subtracted.
+    """
+
+    kind: Kind
+    exponent: float
+    interval: Interval
+    noise_exponent: float
+    noise_interval: Interval
+
+
+@dataclass(frozen=True)
+class Result:
+    """The panels, and how the fit gets better with the number of runs.
+
+    Arrays: ``map/<kind>/<depth> [S, S]`` and ``theory/<kind>/<depth> [S, S]``, each with peak 1.
+    """
+
+    config: Config
+    panels: tuple[Panel, ...]
+    groups: tuple[Groups, ...]
+    falls: tuple[Fall, ...]
+    arrays: dict[str, np.ndarray]
+
+    def panel(self, kind: Kind, depth: int) -> Panel:
+        """Return one panel."""
+        return next(panel for panel in self.panels if (panel.kind, panel.depth) == (kind, depth))
+
+    def of_kind(self, kind: Kind) -> list[Groups]:
+        """Return the groups of one kind, by number of runs."""
+        return [groups for groups in self.groups if groups.kind is kind]
+
+    def metrics(self) -> dict[str, float]:
+        """Return each kind's r_squared at the largest depth."""
+        return {f"r_squared_{kind}": self.panel(kind, self.config.depths[-1]).r_squared for kind in self.config.kinds}
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Measure and fit every panel, then groups of runs at one depth."""
+    panels, arrays = [], {}
+    for kind, depth in logbook.progress(list(product(config.kinds, config.depths)), "measuring maps"):
+        found = logbook.once(f"{kind}-{depth}", partial(_measure, config, kind, depth))
+        panels.append(_panel(config, kind, depth, found, arrays, logbook))
+    groups: list[Groups] = []
+    falls: list[Fall] = []
+    for kind in logbook.progress(
+        [kind for kind in config.kinds if kind is not Kind.uniform], "measuring groups of runs"
+    ):
+        found = logbook.once(f"groups-{kind}", partial(_measure_groups, config, kind))
+        groups += _groups(config, kind, found)
+        falls += _fall(config, kind, found)
+    return Result(config, tuple(panels), tuple(groups), tuple(falls), arrays)
+
+
+def _measure(config: Config, kind: Kind, depth: int) -> dict[str, np.ndarray]:
+    imap = map_of(config, measure_runs(config, kind, depth, config.runs))
+    require_runs(imap, kind, depth, least=1)
+    return {"values": imap.values, "counts": np.array([imap.samples, imap.skipped])}
+
+
+def _panel(
+    config: Config,
+    kind: Kind,
+    depth: int,
+    found: dict[str, np.ndarray],
+    arrays: dict[str, np.ndarray],
+    logbook: Logbook,
+) -> Panel:
+    exact = predicted_map(config, kind, depth)
+    samples, skipped = (int(count) for count in found["counts"])
+    imap = replace(exact, values=found["values"], samples=samples, skipped=skipped, aggregation=config.aggregation)
+    fit, exact_fit = fit_gaussian(imap), fit_gaussian(exact)
+    logbook.map(f"map/{kind}", imap, fit, depth)
+    logbook.scalars({f"r_squared/{kind}": fit.r_squared, f"skipped_runs/{kind}": skipped}, depth)
+    arrays[f"map/{kind}/{depth}"] = imap.values / imap.values.max()
+    arrays[f"theory/{kind}/{depth}"] = exact.values / exact.values.max()
+    return Panel(
+        kind=kind,
+        depth=depth,
+        trf_size=imap.trf_size[0],
+        runs=samples,
+        skipped=skipped,
+        r_squared=fit.r_squared,
+        predicted_r_squared=exact_fit.r_squared,
+        sigma=(fit.sigma[0], fit.sigma[1]),
+        predicted_sigma=predicted_sigma(config, kind, depth),
+        excess_kurtosis=(float(fit.moments.excess_kurtosis[0]), float(fit.moments.excess_kurtosis[1])),
+    )
+
+
+def _measure_groups(config: Config, kind: Kind) -> dict[str, np.ndarray]:
+    # Other runs than the panel's of the same depth, which the key 1 keeps apart.
+    apart = replace(config, seed=derive(config.seed, 1))
+    moments = measure_runs(apart, kind, config.group_depth, config.group_total)
+    kept = moments[moments.any(axis=(1, 2))]
+    return {
+        f"misfit-{runs}": np.array([1 - fit_gaussian(map_of(config, group)).r_squared for group in _split(kept, runs)])
+        for runs in config.group_runs
+    }
+
+
+def _split(runs: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    for first in range(0, len(runs) - size + 1, size):
+        yield runs[first : first + size]
+
+
+def _groups(config: Config, kind: Kind, found: dict[str, np.ndarray]) -> Iterator[Groups]:
+    for runs in config.group_runs:
+        fits = 1 - found[f"misfit-{runs}"]
+        if len(fits):  # fewer runs than asked for may have had any influence
+            yield Groups(kind, runs, len(fits), float(fits.mean()), mean_interval(fits))
+
+
+def _fall(config: Config, kind: Kind, found: dict[str, np.ndarray]) -> Iterator[Fall]:
+    sizes = [runs for runs in config.group_runs if len(found[f"misfit-{runs}"])]
+    if len(sizes) < 3:
+        return
+    misfits = [found[f"misfit-{runs}"] for runs in sizes]
+    floor = 1 - fit_gaussian(predicted_map(config, kind, config.group_depth)).r_squared
+    whole, noise = (_misfit_law(config, sizes, [m - less for m in misfits]) for less in (0.0, floor))
+    yield Fall(kind, whole.exponent, whole.interval, noise.exponent, noise.interval)
+
+
+def _misfit_law(config: Config, sizes: list[int], misfits: list[np.ndarray]) -> PowerLaw:
+    rng = np.random.default_rng(derive(config.seed, 2))
+    draws = [rng.choice(misfit, (BOOTSTRAP, len(misfit))).mean(1) for misfit in misfits]
+    return fit_power_law(sizes, [misfit.mean() for misfit in misfits], np.stack(draws, axis=1))
+
+
+def summary(result: Result) -> Group:
+    """Return the tables of panels and groups."""
+    panels = Table("kind", "depth", "TRF", "r²", "of theory", "sigma", "theory", "kurtosis", "runs", "skipped")
+    for p in result.panels:
+        row = [p.kind, p.depth, p.trf_size, f"{p.r_squared:.4f}", f"{p.predicted_r_squared:.4f}"]
+        row += [f"{np.mean(p.sigma):.2f}", f"{p.predicted_sigma:.2f}", f"{np.mean(p.excess_kurtosis):.2f}"]
+        panels.add_row(*map(str, [*row, p.runs, p.skipped]))
+    groups = Table("kind", "runs", "groups", "mean r²", "95 %", title=f"depth {result.config.group_depth}")
+    for g in result.groups:
+        groups.add_row(g.kind, str(g.runs), str(g.groups), f"{g.r_squared:.4f}", interval_text(g.interval, 4))
+    falls = Table("kind", "1 - r² ~ runs^x: x", "95 %", "less theory's 1 - r²", "95 %")
+    for f in result.falls:
+        noise = [f"{f.noise_exponent:.3f}", interval_text(f.noise_interval, 3)]
+        falls.add_row(f.kind, f"{f.exponent:.3f}", interval_text(f.interval, 3), *noise)
+    return Group(panels, groups, falls)

@@ -1,0 +1,324 @@
+"""Controls for Figure 3: how much of an ERF's growth is learning's, how much batch norm's or the images' (section 3.2).
+
+No claim of the paper, but the question that F3a leaves open. The network of ``cifar10``, narrower, is trained in
+several ways, with several seeds each, and the ERF is measured on held-out images and on noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from lightning_fabric import Fabric
+from rich.console import Group
+from rich.table import Table
+from torch import nn
+
+from erf import InvalidInput
+from erf.data import cifar10 as cifar10_data
+from erf.data.split import DataSet
+from erf.device import resolve_device
+from erf.networks.batch_norm import fold_batch_norm_
+from erf.networks.residual import BasicBlock
+from erf.seeds import derive
+from erf.training.loop import Epoch, calibrate, launch, make_fabric, train
+from experiments.cifar10 import experiment as cifar10
+from experiments.harness.experiment import option
+from experiments.harness.intervals import Interval, interval_of, interval_text, mean_interval
+from experiments.harness.logbook import Logbook
+from experiments.harness.validation import require_at_least, require_choices
+from experiments.trainings.plan import Labels, Probe, TrainingConfig, optimizer_of, plan_of, progress_of
+from experiments.trainings.probe import Kept, measure_units, probing_of, read_units, shown
+
+LAYER = "after_top.0"  # the top convolution, normalised: with batch norm folded into it the same layer
+
+
+class Arm(StrEnum):
+    """A way to train.
+
+    ``batch_norm`` is that of ``cifar10``. ``random_labels`` is the same with labels that say nothing of the images.
+    ``folded`` starts as the same function with the same ERF, batch norm's statistics put into the weights, and is
+    trained without normalisation. ``no_batch_norm`` never had any: biases, and sums scaled by a constant. ``zero_gain``
+    is ``batch_norm`` with gains of 0 at the end of each block (Goyal et al. 2017): the ERF starts as that of the first
+    and the last convolution alone.
+    """
+
+    batch_norm = "batch_norm"
+    zero_gain = "zero_gain"
+    random_labels = "random_labels"
+    folded = "folded"
+    no_batch_norm = "no_batch_norm"
+
+
+@dataclass
+class Config(TrainingConfig):
+    """Which ways to train are compared, and at which size."""
+
+    name: str = option("growth_controls", "the experiment's name, fixed; it names the folder of results")
+    arms: list[Arm] = option(list(Arm), "ways to train")
+    seeds: int = option(3, "trainings of each, with weights, order and random labels of their own")
+    width: int = option(8, "channels of every layer")
+    epochs: int = option(5, "how often all training images are seen")
+    label_smoothing: float = option(0.1, "share of the target spread over all classes")
+    unnormalised_learning_rate: float = option(
+        0.003, "peak of the arms without batch norm; at 0.03 they become constant functions"
+    )
+    images: int = option(128, "so many of them, evenly spaced, at every epoch the same")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choices("arms", self.arms)
+        require_at_least(1, seeds=self.seeds)
+        if not self.unnormalised_learning_rate > 0:
+            raise InvalidInput(
+                f"unnormalised_learning_rate={self.unnormalised_learning_rate}: allowed are numbers above 0"
+            )
+        _config_of(self, self.arms[0], 0)  # refuses what it refuses
+
+
+@dataclass(frozen=True)
+class Course:
+    """The ERF of one training as one kind of images shows it, by epoch; sizes in pixels, intervals 95 % over images."""
+
+    probe: Probe
+    sizes: tuple[float, ...]
+    intervals: tuple[Interval, ...]
+    growth: float
+    growth_interval: Interval
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training: its arm and number, and by epoch the loss (from epoch 1 on) and the validation accuracy."""
+
+    arm: Arm
+    number: int
+    losses: tuple[float, ...]
+    accuracies: tuple[float, ...]
+    courses: tuple[Course, ...]
+
+    def course(self, probe: Probe) -> Course:
+        """Return what one kind of images shows."""
+        return next(course for course in self.courses if course.probe is probe)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One arm's growth from before training to the last epoch over its trainings; intervals 95 %, t over trainings."""
+
+    arm: Arm
+    probe: Probe
+    before: float
+    before_interval: Interval | None
+    after: float
+    after_interval: Interval | None
+    growth: float
+    growth_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """All trainings, and each arm's outcome on images and on noise.
+
+    Arrays: ``<arm>/<probe>/before`` and ``after [H, W]``, the mean over trainings of the maps, float16, peak 1.
+    """
+
+    config: Config
+    trainings: tuple[Training, ...]
+    outcomes: tuple[Outcome, ...]
+    arrays: dict[str, np.ndarray]
+
+    def of_arm(self, arm: Arm) -> list[Training]:
+        """Return the trainings of one arm."""
+        return [training for training in self.trainings if training.arm is arm]
+
+    def outcome(self, arm: Arm, probe: Probe) -> Outcome:
+        """Return one arm's outcome."""
+        return next(outcome for outcome in self.outcomes if (outcome.arm, outcome.probe) == (arm, probe))
+
+    def metrics(self) -> dict[str, float]:
+        """Return each arm's mean growth on images and its mean validation accuracy at the end."""
+        growth = {f"growth_{o.arm}": o.growth for o in self.outcomes if o.probe is Probe.images}
+        ends = {arm: [training.accuracies[-1] for training in self.of_arm(arm)] for arm in self.config.arms}
+        return growth | {f"accuracy_{arm}": float(np.mean(end)) for arm, end in ends.items()}
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Train every arm with every seed and measure the ERF after every epoch."""
+    fabric = make_fabric(resolve_device(config.device), config.processes, config.precision)
+    result = launch(fabric, _run, config, logbook)
+    assert result is not None, "process 0 has measured"
+    return result
+
+
+def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result | None:
+    data = cifar10_data.load(config.data_dir, config.partial_data)
+    trainings: list[Training] = []
+    maps: dict[str, list[np.ndarray]] = {}
+    for arm, number in product(config.arms, range(config.seeds)):
+        found = _train(fabric, config, arm, number, data, logbook)
+        if fabric.is_global_zero:
+            trainings.append(_training(arm, number, found))
+            for probe, kept in found.kept.items():
+                maps.setdefault(f"{arm}/{probe}/before", []).append(kept[0].shown[0])
+                maps.setdefault(f"{arm}/{probe}/after", []).append(kept[-1].shown[0])
+    if not fabric.is_global_zero:
+        return None
+    return Result(
+        config=replace(config, data_dir=Config.data_dir, fresh=False),  # they say where, not what
+        trainings=tuple(trainings),
+        outcomes=tuple(_outcome(arm, probe, trainings) for arm, probe in product(config.arms, Probe)),
+        arrays={name: _mean_map(found) for name, found in maps.items()},
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a training left behind, by epoch; nothing was measured in processes other than the first."""
+
+    history: list[Epoch]
+    kept: dict[Probe, list[Kept]]
+
+
+def _train(fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet, logbook: Logbook) -> _Found:
+    own = _config_of(config, arm, number)
+    task = cifar10.task_of(own, data)
+    plan = plan_of(fabric, own, task)
+    plan = replace(plan, settings={**plan.settings, "arm": arm.value})
+    if arm is Arm.zero_gain:
+        _start_blocks_at_0(task.network)
+    if arm is Arm.folded:
+        calibrate(task.network.to(fabric.device), plan.batches, plan.calibration, fabric.device)
+        fold_batch_norm_(task.network)
+    folder = logbook.training / f"{arm}-{number}"
+    folder.mkdir(exist_ok=True)
+    probings = {probe: probing_of(own, task.network, LAYER, data.validation, probe, grid=1) for probe in Probe}
+
+    def file(probe: Probe, epoch: int) -> Path:
+        return folder / f"{probe}_{epoch:04}.npz"
+
+    def measure(network: nn.Module, epoch: int) -> dict[str, float]:
+        sizes = {}
+        for probe, probing in probings.items():
+            text = f"ERF on {probe} after {epoch} epochs"
+            numbers = measure_units(own, probing, LAYER, file(probe, epoch), network, logbook.progress, text)
+            sizes[probe.value] = numbers["erf_size"]
+        return sizes
+
+    progress = progress_of(fabric, logbook)
+    history = []
+    for epoch in train(fabric, task.network, optimizer_of(own, task.network), plan, folder, measure, progress):
+        history.append(epoch)
+        if fabric.is_global_zero:
+            _report(config, arm, number, epoch, logbook)
+    if not fabric.is_global_zero:
+        return _Found(history, {})
+    read = partial(read_units, own)
+    kept = {
+        probe: [read(probing, file(probe, epoch.number)) for epoch in history] for probe, probing in probings.items()
+    }
+    return _Found(history, kept)
+
+
+def _start_blocks_at_0(network: nn.Module) -> None:
+    for block in network.modules():
+        if isinstance(block, BasicBlock) and isinstance(block.norm2, nn.BatchNorm2d):
+            nn.init.zeros_(block.norm2.weight)
+
+
+def _mean_map(maps: list[np.ndarray]) -> np.ndarray:
+    return shown(np.stack(maps).mean(0, dtype=np.float64, keepdims=True))[0]
+
+
+def _config_of(config: Config, arm: Arm, number: int) -> cifar10.Config:
+    """Return the settings of one training; trainings of one number share weights and order over all arms."""
+    shared = {known.name: getattr(config, known.name) for known in fields(TrainingConfig)}
+    normalised = arm not in (Arm.folded, Arm.no_batch_norm)
+    return cifar10.Config(
+        **shared
+        | {
+            "name": cifar10.Config.name,
+            "seed": derive(config.seed, number),
+            "learning_rate": config.learning_rate if normalised else config.unnormalised_learning_rate,
+            "width": config.width,
+            "label_smoothing": config.label_smoothing,
+            "batch_norm": arm is not Arm.no_batch_norm,
+            "labels": Labels.random if arm is Arm.random_labels else Labels.true,
+        }
+    )
+
+
+def _report(config: Config, arm: Arm, number: int, epoch: Epoch, logbook: Logbook) -> None:
+    accuracy = epoch.metrics["accuracy"]
+    numbers = {f"erf_size/{probe}/{arm}/{number}": epoch.measured[probe.value] for probe in Probe}
+    logbook.scalars(numbers | {f"validation/accuracy/{arm}/{number}": accuracy}, epoch.number)
+    sizes = ", ".join(f"{epoch.measured[probe.value]:.1f} on {probe}" for probe in Probe)
+    place = f"{arm}, training {number + 1} of {config.seeds}, epoch {epoch.number} of {config.epochs}"
+    logbook.say(f"{place}: validation accuracy {accuracy:.3f}, ERF size {sizes}")
+
+
+def _training(arm: Arm, number: int, found: _Found) -> Training:
+    return Training(
+        arm=arm,
+        number=number,
+        losses=tuple(epoch.loss for epoch in found.history if epoch.loss is not None),
+        accuracies=tuple(epoch.metrics["accuracy"] for epoch in found.history),
+        courses=tuple(_course(probe, found) for probe in Probe),
+    )
+
+
+def _course(probe: Probe, found: _Found) -> Course:
+    kept = found.kept[probe]
+    sizes = tuple(epoch.measured[probe.value] for epoch in found.history)
+    return Course(
+        probe=probe,
+        sizes=sizes,
+        intervals=tuple(interval_of(at.resampled_sizes) for at in kept),
+        growth=sizes[-1] - sizes[0],
+        growth_interval=interval_of(kept[-1].resampled_sizes - kept[0].resampled_sizes),
+    )
+
+
+def _outcome(arm: Arm, probe: Probe, trainings: list[Training]) -> Outcome:
+    courses = [training.course(probe) for training in trainings if training.arm is arm]
+    before, after = [course.sizes[0] for course in courses], [course.sizes[-1] for course in courses]
+    growth = [course.growth for course in courses]
+    return Outcome(
+        arm,
+        probe,
+        float(np.mean(before)),
+        mean_interval(before),
+        float(np.mean(after)),
+        mean_interval(after),
+        float(np.mean(growth)),
+        mean_interval(growth),
+    )
+
+
+def summary(result: Result) -> Group:
+    """Return the table of trainings and that of the arms' outcomes."""
+    trainings = Table(
+        "arm",
+        "training",
+        "validation accuracy",
+        "measured on",
+        "ERF size before",
+        "after",
+        "growth",
+        "95 % over images",
+    )
+    for one, probe in product(result.trainings, Probe):
+        course = one.course(probe)
+        row = [one.arm, str(one.number), f"{one.accuracies[-1]:.4f}", probe, f"{course.sizes[0]:.1f}"]
+        trainings.add_row(
+            *row, f"{course.sizes[-1]:.1f}", f"{course.growth:.1f}", interval_text(course.growth_interval, 1)
+        )
+    arms = Table("arm", "measured on", "ERF size before", "after", "growth", "95 % over trainings", "trainings")
+    for o in result.outcomes:
+        row = [o.arm, o.probe, f"{o.before:.1f}", f"{o.after:.1f}", f"{o.growth:.1f}"]
+        arms.add_row(*row, interval_text(o.growth_interval, 1), str(result.config.seeds))
+    return Group(trainings, arms)

@@ -1,0 +1,46 @@
+"""The controls for Figure 3 of several runs, each of some of the ways to train, as if one had trained them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from erf import InvalidInput
+from experiments.growth_controls.experiment import Arm, Result, summary
+from experiments.harness.study import shared_config
+
+__all__ = ["SWEPT", "Study", "caption", "gather", "summary"]
+
+Study = Result
+SWEPT = ("arms",)
+
+
+def gather(results: Sequence[Result]) -> Study:
+    """Return the result of a run of all their arms: trainings do not depend on which others a run has.
+
+    Raises:
+        InvalidInput: They differ in more than their arms, or have one in common.
+    """
+    common = shared_config([result.config for result in results], {"arms": list(Arm)})
+    arms = [arm for result in results for arm in result.config.arms]
+    if twice := {arm for arm in arms if arms.count(arm) > 1}:
+        raise InvalidInput(f"arms are there twice: {', '.join(sorted(twice))}")
+    order = list(Arm).index
+    return Result(
+        config=replace(common, arms=sorted(arms, key=order)),
+        trainings=tuple(
+            sorted((one for result in results for one in result.trainings), key=lambda one: order(one.arm))
+        ),
+        outcomes=tuple(sorted((one for result in results for one in result.outcomes), key=lambda one: order(one.arm))),
+        arrays={name: array for result in results for name, array in result.arrays.items()},
+    )
+
+
+def caption(study: Study) -> str:
+    """Return of how many trainings the study is, by which statistic of how many images."""
+    config = study.config
+    return (
+        f"{len(study.trainings)} trainings, {config.seeds} of each arm (seed {config.seed}), at width {config.width}; "
+        f"statistic {config.statistic} over {config.images} images; intervals are 95 %, those of growth t over "
+        "trainings."
+    )

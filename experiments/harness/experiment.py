@@ -1,0 +1,143 @@
+"""What an experiment is: a module with a Config, a Result, run and summary, and a figure drawn from the result."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from rich.console import RenderableType
+
+from erf.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+def option(default: Any, help: str, type: str | None = None) -> Any:
+    """Return a dataclass field with a default (a list is copied for each instance) and its line of help.
+
+    ``type`` is what the help says in place of the annotation, where that says too little.
+    """
+    metadata = {"help": help, "type": type}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class ExperimentConfig:
+    """The settings of every experiment; each one's ``Config`` gives ``name`` a default and adds its own.
+
+    Raises:
+        InvalidInput: A value is not allowed.
+    """
+
+    name: str = option("", "the experiment's name, fixed; it names the folder of results")
+    seed: int = option(0, "all random numbers derive from it; >= 0")
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one")
+    fresh: bool = option(False, "measure again, into a numbered folder, where there is a complete record")
+
+    def __post_init__(self) -> None:
+        names = {known.name: known.default for known in fields(self)}
+        if self.name != names["name"]:
+            raise InvalidInput(f"name={self.name!r} cannot be chosen; allowed: {names['name']!r}")
+        if self.seed < 0:
+            raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
+
+    def files(self) -> list[Path]:
+        """Return the files and folders that the settings name and whose contents are measured.
+
+        Raises:
+            InvalidInput: One of them is missing.
+        """
+        return []
+
+
+class ExperimentResult(Protocol):
+    """What a run returns: a frozen dataclass of plain numbers, tuples and such dataclasses, and large arrays."""
+
+    @property
+    def config(self) -> Any:
+        """The config it was measured with; the dataclass's first field."""
+        ...
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The large arrays by name, kept beside the numbers."""
+        ...
+
+    def metrics(self) -> dict[str, float]:
+        """Return the few numbers that runs are compared by, for TensorBoard's HParams and a sweep's table."""
+        ...
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The parts of the folder ``experiments/<name>/``.
+
+    ``draw`` makes the experiment's figure; ``OTHERS`` of the figure's module names what makes further ones.
+    """
+
+    name: str
+    help: str
+    Config: type[ExperimentConfig]
+    Result: type[Any]
+    run: Callable[..., Any]
+    summary: Callable[[Any], RenderableType]
+    draw: Callable[[Any], Figure]
+    others: dict[str, Callable[[Any], Figure]]
+
+
+def experiment_names() -> list[str]:
+    """Return the names of all experiments: those that have a file ``conf/experiment/<name>.yaml``."""
+    return sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+
+def load(name: str) -> Experiment:
+    """Return the experiment called ``name``.
+
+    Raises:
+        InvalidInput: There is none of this name.
+    """
+    if name not in experiment_names():
+        raise InvalidInput(f"experiment={name!r} is unknown; allowed: {', '.join(experiment_names())}")
+    module = importlib.import_module(f"experiments.{name}.experiment")
+    figure = importlib.import_module(f"experiments.{name}.figure")
+    help = (module.__doc__ or "").partition("\n")[0]
+    others = getattr(figure, "OTHERS", {})
+    return Experiment(name, help, module.Config, module.Result, module.run, module.summary, figure.draw, others)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The parts of ``experiments/<name>/study.py`` and its figure: many runs of an experiment gathered into one record.
+
+    ``gather`` takes the results of all runs and raises InvalidInput where they do not make a study. ``caption`` says of
+    how many runs a record is. ``swept`` are the settings that runs differ in.
+    """
+
+    name: str
+    help: str
+    Result: type[Any]
+    gather: Callable[[Sequence[Any]], Any]
+    summary: Callable[[Any], RenderableType]
+    caption: Callable[[Any], str]
+    swept: tuple[str, ...]
+    draw: Callable[[Any], Figure]
+
+
+def load_study(name: str) -> Study | None:
+    """Return the study that gathers runs of the experiment called ``name``, if it has one."""
+    if importlib.util.find_spec(f"experiments.{name}.study") is None:
+        return None
+    module = importlib.import_module(f"experiments.{name}.study")
+    figure = importlib.import_module(f"experiments.{name}.study_figure")
+    help = (module.__doc__ or "").partition("\n")[0]
+    return Study(name, help, module.Study, module.gather, module.summary, module.caption, module.SWEPT, figure.draw)

@@ -1,0 +1,70 @@
+"""What ``--help`` shows, made from the dataclasses and docstrings of the experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from enum import Enum
+from typing import Any, get_args, get_origin, get_type_hints
+
+from rich.table import Table
+from rich.text import Text
+
+from experiments.harness.experiment import Experiment
+
+USAGE = """\
+Run an experiment     python run.py experiment=NAME
+Its fields            python run.py experiment=NAME --help
+Other values          python run.py experiment=NAME seed=1 device=cpu     a list: key=[1,2,3]
+A sweep               python run.py -m experiment=NAME seed=0,1,2         one job for each combination
+Once more             python run.py experiment=NAME fresh=true            although there is a record
+
+Results go to results/runs/NAME/<overrides>-<hash of the config>/, a sweep's to results/sweeps/NAME/. The same command
+finds its folder again: a complete record is shown, an interrupted run goes on.
+"""
+
+
+def experiment_table(experiments: Sequence[Experiment]) -> Table:
+    """Return one line for each experiment."""
+    table = Table("NAME", "what it measures", box=None)
+    for experiment in experiments:
+        table.add_row(experiment.name, experiment.help)
+    return table
+
+
+def field_table(experiment: Experiment, defaults: Mapping[str, Any]) -> Table:
+    """Return one line for each field of the experiment's config: type, default and meaning.
+
+    Args:
+        experiment: Whose config it is.
+        defaults: The fields' values without overrides (those of the YAML file come before the dataclass's).
+    """
+    title = f"{experiment.help}\npython run.py experiment={experiment.name}\n"
+    table = Table("field", "type", "default", "meaning", title=title, title_justify="left", box=None)
+    types = get_type_hints(experiment.Config)
+    for known in fields(experiment.Config):
+        kind = known.metadata.get("type") or _type_text(types[known.name])
+        texts = [kind, _value_text(defaults[known.name]), known.metadata.get("help", "")]
+        table.add_row(known.name, *map(Text, texts))  # not str: their brackets are no markup
+    return table
+
+
+def _type_text(annotation: Any) -> str:
+    if get_origin(annotation) is list:
+        return f"list of {_type_text(get_args(annotation)[0])}"
+    if get_args(annotation):
+        return " or ".join(_type_text(part) for part in get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return " | ".join(annotation.__members__)
+    return "null" if annotation is type(None) else annotation.__name__
+
+
+def _value_text(value: Any) -> str:
+    """Return ``value`` as it is typed on the command line."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"[{','.join(map(_value_text, value))}]"
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value)

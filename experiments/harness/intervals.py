@@ -1,0 +1,127 @@
+"""95 % intervals: of means over groups of runs, and by resampling runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import reduce
+
+import numpy as np
+from scipy import stats
+
+from erf import InfluenceMap
+from erf.metrics.power_law import TAILS
+
+Interval = tuple[float, float]
+
+# Resampled maps held in memory at once.
+CHUNK = 50
+
+# Exact maps promise their relative error down to this share of the peak.
+FAINT = 1e-12
+
+
+def mean_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
+    """Return the t interval of the mean of independent ``values``; None for fewer than two."""
+    if len(values) < 2:
+        return None
+    half = stats.t.ppf(TAILS[1], len(values) - 1) * stats.sem(values)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def difference_interval(a: Sequence[float], b: Sequence[float]) -> Interval | None:
+    """Return Welch's interval of mean(a) - mean(b), independent samples; None for fewer than two in either."""
+    if min(len(a), len(b)) < 2:
+        return None
+    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(TAILS[1] - TAILS[0])
+    return float(low), float(high)
+
+
+def bootstrap_maps(
+    moments: np.ndarray, imap: InfluenceMap, quantity: Callable[[InfluenceMap], float], replicates: int, seed: int
+) -> np.ndarray:
+    """Return ``quantity`` of maps of runs drawn anew with replacement, ``[replicates]``.
+
+    Args:
+        moments: The runs' moment maps ``[R, S, S]``; all-zero ones are not drawn, as they are not in ``imap``.
+        imap: The map of all runs.
+        quantity: What is computed of each resampled map.
+        replicates: How many.
+        seed: Of the draws.
+    """
+    return resampled(moments[moments.any(axis=(1, 2))], imap, quantity, replicates, seed)
+
+
+def resampled(
+    moments: np.ndarray, imap: InfluenceMap, quantity: Callable[[InfluenceMap], float], replicates: int, seed: int
+) -> np.ndarray:
+    """Return what :func:`bootstrap_maps` does, but with all-zero maps drawn like others.
+
+    The same seed then draws the same samples of another set of as many, which pairs the two. For quantities that a
+    constant factor does not change, such as sizes.
+    """
+    kept = moments.reshape(len(moments), -1)
+    draws = np.random.default_rng(seed).multinomial(len(kept), [1 / len(kept)] * len(kept), size=replicates)
+    found = []
+    for first in range(0, replicates, CHUNK):
+        for mean in draws[first : first + CHUNK] @ kept / len(kept):
+            values = imap.statistic.from_mean_moment(mean.reshape(imap.values.shape))
+            found.append(quantity(replace(imap, values=values)))
+    return np.array(found)
+
+
+def jackknife_interval(maps: Sequence[InfluenceMap], quantity: Callable[[InfluenceMap], float]) -> Interval | None:
+    r"""Return the interval of ``quantity`` of all maps merged, by leaving out each of them in turn.
+
+    .. math:: \theta \pm t_{n-1} \sqrt{\tfrac{n-1}{n} \textstyle\sum_i (\theta_{-i} - \bar\theta)^2}
+
+    For a mean of maps of as many samples each this is :func:`mean_interval`. None for fewer than two maps.
+
+    Raises:
+        InvalidInput: The maps cannot be merged, or without one of them there is no such quantity.
+    """
+    n = len(maps)
+    if n < 2:
+        return None
+    without = [quantity(reduce(InfluenceMap.merge, [*maps[:i], *maps[i + 1 :]])) for i in range(n)]
+    half = stats.t.ppf(TAILS[1], n - 1) * np.sqrt((n - 1) * np.var(without))
+    whole = quantity(reduce(InfluenceMap.merge, maps))
+    return float(whole - half), float(whole + half)
+
+
+def largest_deviation(moments: np.ndarray, expected: np.ndarray) -> float:
+    """Return the largest |mean over runs - expected| over pixels, in standard errors over runs.
+
+    Where all runs agree to the last bit, as in a hole that none reaches, any difference is infinitely many of them.
+    Pixels of less than FAINT of the peak are left out, unless no path leads there at all: float32 cannot hold them.
+
+    Args:
+        moments: ``[R, S, S]``.
+        expected: ``[S, S]``, the exact map, total included.
+    """
+    compared = (expected == 0) | (expected > FAINT * expected.max())
+    difference = np.abs(moments.mean(0) - expected)[compared]
+    error = (moments.std(0, ddof=1) / math.sqrt(len(moments)))[compared]
+    with np.errstate(divide="ignore"):
+        return float(np.divide(difference, error, out=np.zeros_like(error), where=difference > 0).max())
+
+
+def middle(replicates: np.ndarray) -> Interval | None:
+    """Return the range of the middle 95 % of bootstrap replicates; None where there are none."""
+    if not replicates.size:
+        return None
+    low, high = np.quantile(replicates, TAILS)
+    return float(low), float(high)
+
+
+def interval_of(replicates: np.ndarray) -> Interval:
+    """Return :func:`middle` of one bootstrap replicate or more."""
+    interval = middle(replicates)
+    assert interval, "there is no replicate"
+    return interval
+
+
+def interval_text(interval: Interval | None, digits: int) -> str:
+    """Return "low to high" for a table, or "-" where there is no interval; what rounds to 0 has no sign."""
+    return "-" if interval is None else f"{interval[0]:z.{digits}f} to {interval[1]:z.{digits}f}"

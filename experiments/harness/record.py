@@ -1,0 +1,239 @@
+"""Records: what a run leaves behind, written whole or not at all, and read back with every type checked."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import platform
+import re
+import subprocess
+import time
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import matplotlib
+import msgspec
+import numpy as np
+import torch
+from PIL import Image
+
+from erf.atomic_file import atomic_write
+from erf.device import resolve_device
+from erf.errors import InvalidInput
+from experiments.harness.experiment import ExperimentResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RESULT, ARRAYS, ENVIRONMENT = "result.json", "arrays.npz", "environment.json"
+ROOT = Path(__file__).parents[2]
+CODE = ("erf", "experiments", "conf", "scripts", "run.py", "pyproject.toml")
+PACKAGES = ("torch", "numpy", "scipy", "hydra-core", "erf")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where, when and with which code a record was measured.
+
+    Attributes:
+        commit: Of the repository; None outside a checkout.
+        earlier_commits: With which the first parts of an interrupted training were done, where they were others.
+        dirty: Whether the code differs from that commit; None outside a checkout.
+        versions: Of Python and of the packages that numbers may depend on; None where not installed.
+        platform: Operating system and architecture.
+        device: Name of the device that computed.
+        threads: CPU threads of torch.
+        started: Time in UTC, ISO 8601.
+        seconds: Duration; of an interrupted run, of its last part only.
+    """
+
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str | None]
+    platform: str
+    device: str
+    threads: int
+    started: str
+    seconds: float = 0.0
+    earlier_commits: tuple[str, ...] = ()
+
+    @classmethod
+    def now(cls, device: str) -> Environment:
+        """Return the environment of a measurement that starts now on ``device`` ("auto", "cpu", "cuda", ...)."""
+        changes = _git("status", "--porcelain", "--", *CODE)
+        return cls(
+            commit=_git("rev-parse", "HEAD"),
+            dirty=None if changes is None else changes != "",
+            versions={"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+            platform=platform.platform(),
+            device=_device_name(resolve_device(device)),
+            threads=torch.get_num_threads(),
+            started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        )
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True)
+    except FileNotFoundError:  # git is not installed
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # erf itself, run from a checkout
+        return None
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({_processor()}, {os.cpu_count()} cores)"
+
+
+def _processor() -> str:
+    """Return the processor's name where the system tells it, else its kind."""
+    told = Path("/proc/cpuinfo")
+    name = re.search(r"model name\s*:\s*(.+)", told.read_text()) if told.exists() else None
+    return name[1].strip() if name else platform.processor() or platform.machine()
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether ``folder`` holds a whole record; its result is written last."""
+    return (folder / RESULT).exists()
+
+
+def write_record(folder: Path, result: ExperimentResult, environment: Environment) -> None:
+    """Write ``result`` and ``environment`` into ``folder``.
+
+    Raises:
+        InvalidInput: A number of the result is not finite, so JSON cannot hold it.
+    """
+    numbers = msgspec.to_builtins(replace(result, arrays={}))  # pyright: ignore[reportArgumentType]
+    del numbers["arrays"]
+    for key in _non_finite(numbers, "result"):
+        raise InvalidInput(f"{folder}: {key} is not finite, so it cannot be recorded; allowed: numbers or None")
+    atomic_write(folder / ARRAYS, encode_arrays(result.arrays))
+    atomic_write(folder / ENVIRONMENT, _encode(msgspec.to_builtins(environment)))
+    atomic_write(folder / RESULT, _encode(numbers))
+
+
+def read_record(folder: Path, kind: type[T]) -> T:
+    """Return the result of type ``kind`` in ``folder``.
+
+    Raises:
+        InvalidInput: A file is missing or damaged, or a value has not the type that ``kind`` gives it.
+    """
+    numbers = _decode(folder / RESULT, dict[str, Any])
+    arrays = decode_arrays(folder / ARRAYS)
+    try:
+        return msgspec.convert(numbers | {"arrays": arrays}, kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"{folder / RESULT} does not fit its experiment: {error}") from error
+
+
+def read_environment(folder: Path) -> Environment:
+    """Return where the record in ``folder`` was measured.
+
+    Raises:
+        InvalidInput: The file is missing or damaged.
+    """
+    return _decode(folder / ENVIRONMENT, Environment)
+
+
+@dataclass(frozen=True)
+class _Named:
+    name: str
+
+
+@dataclass(frozen=True)
+class _Header:
+    config: _Named
+
+
+def recorded_experiment(folder: Path) -> str:
+    """Return the name of the experiment whose record is in ``folder``.
+
+    Raises:
+        InvalidInput: The file is missing or damaged.
+    """
+    return _decode(folder / RESULT, _Header).config.name
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write ``path.png`` and ``path.svg``, the same bytes for the same figure."""
+    with matplotlib.rc_context({"svg.hashsalt": "erf"}):
+        for format, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=format, metadata=metadata)
+            atomic_write(path.with_name(f"{path.name}.{format}"), buffer.getvalue())
+
+
+def encode_animation(frames: Sequence[np.ndarray], milliseconds: int) -> bytes:
+    """Return frames ``[H, W, 3]``, uint8, as a GIF that pauses before it starts anew; always the same bytes."""
+    images = [Image.fromarray(frame).quantize(64) for frame in frames]
+    durations = [milliseconds] * (len(images) - 1) + [5 * milliseconds]
+    buffer = io.BytesIO()
+    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
+    return buffer.getvalue()
+
+
+def encode_arrays(arrays: dict[str, np.ndarray]) -> bytes:
+    """Return ``arrays`` as an npz file, the same bytes for the same arrays."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    return buffer.getvalue()
+
+
+def decode_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of the npz file at ``path``.
+
+    Raises:
+        InvalidInput: The file is missing or damaged.
+    """
+    packed = io.BytesIO(_read(path))
+    try:
+        with np.load(packed, allow_pickle=False) as stored:
+            return dict(stored)
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
+        raise InvalidInput(f"{path} is damaged: {error}") from error
+
+
+def _encode(tree: Any) -> bytes:
+    return json.dumps(tree, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise InvalidInput(f"{path} is missing") from error
+
+
+def _decode(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(_read(path), type=kind)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"{path} is damaged: {error}") from error
+
+
+def _non_finite(tree: Any, key: str) -> Iterator[str]:
+    if isinstance(tree, dict):
+        for name, value in tree.items():
+            yield from _non_finite(value, f"{key}.{name}")
+    elif isinstance(tree, list | tuple):
+        for index, value in enumerate(tree):
+            yield from _non_finite(value, f"{key}[{index}]")
+    elif isinstance(tree, float) and not math.isfinite(tree):
+        yield key

@@ -1,0 +1,106 @@
+"""Where a run's files lie: the same command finds the same folder again, and one process at a time measures there."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import msgspec
+
+from erf.errors import InvalidInput
+from experiments.harness.experiment import ExperimentConfig
+from experiments.harness.record import is_complete
+
+ELSEWHERE = ("fresh", "data_dir")  # settings that say where to or where from, not what is measured
+LONGEST = 100  # characters of overrides in a folder's name; the hash tells longer ones apart
+
+
+def run_folder(parent: Path, overrides: Sequence[str], config: ExperimentConfig) -> Path:
+    """Return ``parent/<overrides or default>-<hash of config>``; where ``fresh``, the first of
+    ``<...>``, ``<...>.2``, ``<...>.3``, ... without a record.
+
+    The hash is also that of the files that the config names: when one changes, the folder is another.
+
+    Raises:
+        InvalidInput: Such a file is missing.
+    """
+    first = parent / f"{_slug(overrides)}-{_config_hash(config)}"
+    if not config.fresh or not is_complete(first):
+        return first
+    numbered = (first.with_name(f"{first.name}.{number}") for number in count(2))
+    return next(folder for folder in numbered if not is_complete(folder))
+
+
+def sweep_folder(experiment: str, overrides: Sequence[str]) -> Path:
+    """Return the folder of the sweep with these overrides, in which each job has its run folder."""
+    chosen = _chosen(overrides)
+    return Path("results", "sweeps", _clean(experiment), f"{_slug(chosen)}-{_hash(chosen)}")
+
+
+def study_folder(name: str, experiment: str, sweeps: Sequence[Sequence[str]]) -> Path:
+    """Return the folder of the study ``name``, in which each job of all its ``sweeps`` has its run folder.
+
+    It is another one where the sweeps are others, so that no job is in a study that it does not belong to.
+    """
+    return Path("results", "sweeps", experiment, f"{name}-{_hash(sweeps)}")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out of ``folder``, which is made where there is none.
+
+    Raises:
+        InvalidInput: Another process is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / ".lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidInput(f"{folder}: another process is measuring here; wait for it or stop it") from error
+        yield
+        # Only once the record is whole: whoever opened the file before it went finds the record, not an open door.
+        path.unlink(missing_ok=True)
+
+
+def _chosen(overrides: Sequence[str]) -> list[str]:
+    """Return the overrides that change what is measured, in an order of their own."""
+    keys = re.compile(rf"[+~]*(({'|'.join(('experiment', *ELSEWHERE))})=|hydra[./])")
+    return sorted(override for override in overrides if not keys.match(override))
+
+
+def _slug(overrides: Sequence[str]) -> str:
+    return _clean("+".join(_chosen(overrides)))[:LONGEST] or "default"
+
+
+def _clean(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._=+,-]", "", text)
+
+
+def _config_hash(config: ExperimentConfig) -> str:
+    settings = msgspec.to_builtins(config)
+    for key in ELSEWHERE:
+        settings.pop(key, None)
+    files = config.files()
+    return _hash([settings, *map(_digest, files)] if files else settings)
+
+
+def _digest(path: Path) -> str:
+    """Return a digest of a file's contents, or of the names, sizes and times of all files in a folder."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    inside = sorted(found for found in path.rglob("*") if found.is_file())
+    states = [(found, found.stat()) for found in inside]
+    return _hash([(str(found.relative_to(path)), state.st_size, state.st_mtime_ns) for found, state in states])
+
+
+def _hash(settings: object) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]

@@ -1,0 +1,104 @@
+"""Strengths of the centre-low init: sigma and ERF size against theory (I1, section 4 of the paper)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from erf import InfluenceMap, erf_size, theory
+from erf.inits import center_low_profile
+from erf.metrics.gaussian_fit import map_moments
+from erf.metrics.grid_average import grid_average
+from erf.networks.conv_stack import ConvStack
+from erf.seeds import derive
+from experiments.harness.intervals import Interval, interval_of, resampled
+from experiments.harness.logbook import Logbook
+from experiments.harness.marginals import marginals, resampled_means, sigma
+from experiments.kernels.profiles import profile_moments, profile_stack
+from experiments.stacks.paper_stacks import map_of
+
+if TYPE_CHECKING:
+    from experiments.kernels.experiment import Config
+
+Found = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """A strength of the centre-low init (I1), mean_square; sigma and size in pixels.
+
+    ``gain`` is sigma over that at strength 0 and ``step`` its interval minus the strength before (None at 0), each with
+    the same draws run by run. ``size`` is the ERF size of the map averaged over the period k - 1 of the corners' grid,
+    relative to its peak.
+    """
+
+    kernel_size: int
+    strength: float
+    sigma: float
+    predicted_sigma: float
+    gain: float
+    gain_interval: Interval
+    predicted_gain: float
+    step: Interval | None
+    size: float
+    size_interval: Interval
+    predicted_size: float
+
+
+def measure_strengths(config: Config, logbook: Logbook) -> Iterator[Strength]:
+    """Yield every strength at every kernel size."""
+    tasks = list(product(config.kernel_sizes, config.strengths))
+    first: Found = {}
+    before: Found = {}
+    for kernel_size, strength in logbook.progress(tasks, "measuring strengths"):
+        found = logbook.once(f"{kernel_size}-{strength}", partial(_measure_strength, config, kernel_size, strength))
+        first = first if strength else found
+        yield _strength(config, kernel_size, strength, found, first, before if strength else None)
+        before = found
+
+
+def _center_low(config: Config, kernel_size: int, strength: float) -> ConvStack:
+    return profile_stack(config, (center_low_profile((kernel_size,) * 2, strength) ** 2).numpy(), config.depth)
+
+
+def _size(kernel_size: int, imap: InfluenceMap) -> float:
+    return erf_size(grid_average(imap, kernel_size - 1))
+
+
+def _measure_strength(config: Config, kernel_size: int, strength: float) -> Found:
+    moments = profile_moments(config, _center_low(config, kernel_size, strength))
+    lines, imap, size = marginals(moments), map_of(config, moments), partial(_size, kernel_size)
+    # One seed for all strengths: they are compared over the same runs.
+    seed = derive(config.seed, config.depth, 1)
+    return {
+        "sigma": sigma(lines.mean(0)),
+        "sigmas": sigma(resampled_means(lines, config.bootstrap, seed)),
+        "size": np.array(size(imap)),
+        "sizes": resampled(moments, imap, size, config.bootstrap, seed),
+    }
+
+
+def _strength(
+    config: Config, kernel_size: int, strength: float, found: Found, first: Found, before: Found | None
+) -> Strength:
+    exact, none = (theory.influence_map(_center_low(config, kernel_size, s).theory()) for s in (strength, 0.0))
+    predicted, without = (map_moments(imap).sigma[0] for imap in (exact, none))
+    gains = found["sigmas"] / first["sigmas"]
+    return Strength(
+        kernel_size=kernel_size,
+        strength=strength,
+        sigma=float(found["sigma"]),
+        predicted_sigma=predicted,
+        gain=float(found["sigma"] / first["sigma"]),
+        gain_interval=interval_of(gains),
+        predicted_gain=predicted / without,
+        step=None if before is None else interval_of(gains - before["sigmas"] / first["sigmas"]),
+        size=float(found["size"]),
+        size_interval=interval_of(found["sizes"]),
+        predicted_size=_size(kernel_size, exact),
+    )

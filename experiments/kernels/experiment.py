@@ -1,0 +1,299 @@
+"""Kernels of any weights: their ERFs are sums of steps (T3), Gaussian (I3), wider if low in the centre (I1).
+
+T3, section 2.3: a positive kernel w of sum 1 gives P(S_n = t), S_n a sum of n steps drawn from w, of standard
+deviation sqrt(n Var[w]); with random weights w is the profile of their variances. I1, section 4: after any standard
+init, scale the kernel's centre down and its outside up; the extreme is the four corners. I3: whatever w is, the ERF
+stays Gaussian.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+
+import numpy as np
+import torch
+from rich.console import Group
+from rich.table import Table
+
+from erf import InfluenceMap, InvalidInput, fit_power_law, theory
+from erf.device import resolve_device
+from erf.inits import Init
+from erf.maps.statistic import Statistic
+from erf.metrics.gaussian_fit import map_moments
+from erf.metrics.normal_distance import line_distance, normal_distance
+from erf.networks.conv_stack import ConvStack
+from erf.seeds import derive
+from erf.stacks.stack_influence import stack_moments
+from experiments.harness.experiment import option
+from experiments.harness.intervals import Interval, interval_of, interval_text, largest_deviation
+from experiments.harness.logbook import Logbook
+from experiments.harness.marginals import marginals, resampled_means, sigma
+from experiments.harness.validation import require_at_least, require_choices, require_increasing
+from experiments.kernels.center_low import Strength, measure_strengths
+from experiments.kernels.profiles import Profile, profile_moments, profile_stack, whole_numbers
+from experiments.stacks.paper_stacks import StackConfig, map_of, mean_square_total
+
+
+@dataclass
+class Config(StackConfig):
+    """Which kernels are measured, in which stacks."""
+
+    name: str = option("kernels", "the experiment's name, fixed; it names the folder of results")
+    profiles: list[Profile] = option(list(Profile), "weights over a kernel")
+    kernel_sizes: list[int] = option([3, 5, 7, 9], "of all profiles and strengths, increasing from 2")
+    depth: int = option(5, "number of convolutions for all kernel sizes")
+    depths: list[int] = option([2, 5, 10, 20], "at which the distance to the normal is measured, increasing")
+    strengths: list[float] = option([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "of the centre-low init, increasing from 0 to 1")
+    runs: int = option(2000, "draws of weights for each random stack")
+    statistic: Statistic = option(Statistic.mean_square, "exact theory is about this one")
+    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choices("profiles", self.profiles)
+        require_increasing("kernel_sizes", self.kernel_sizes, least=2)
+        require_increasing("depths", self.depths, least=1)
+        require_at_least(2, depth=self.depth, runs=self.runs)
+        require_at_least(1, bootstrap=self.bootstrap)
+        if len(self.depths) < 3:
+            raise InvalidInput(f"depths={self.depths}: an exponent needs three depths at least")
+        strengths = self.strengths
+        if len(strengths) < 2 or sorted(set(strengths)) != strengths or strengths[0] or not strengths[-1] <= 1:
+            raise InvalidInput(
+                f"strengths={strengths}: allowed are increasing numbers from 0 to 1, 0 and another at least"
+            )
+        if self.statistic is not Statistic.mean_square:
+            raise InvalidInput(f"statistic={self.statistic} has no exact theory to compare with; allowed: mean_square")
+        if self.kernel_size != StackConfig.kernel_size:
+            raise InvalidInput(f"kernel_size={self.kernel_size} is not read; give kernel_sizes")
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A fixed positive kernel in ``depth`` layers of one channel (T3), differences over the peak.
+
+    ``exact_difference``: of the exact map from the n-fold convolution in whole numbers; ``measured_difference``: of the
+    back-propagated one; ``variance_difference``: of the exact map's variance from n Var[w], relative.
+    """
+
+    profile: Profile
+    kernel_size: int
+    exact_difference: float
+    measured_difference: float
+    variance_difference: float
+
+
+@dataclass(frozen=True)
+class Random:
+    """Random weights whose variances have a profile (T3): the mean_square map against the exact one.
+
+    ``largest_deviation`` is the largest |measured - exact| over pixels, total included, in standard errors over runs;
+    ``sigma`` the root of the mean of the two axes' variances, in pixels.
+    """
+
+    profile: Profile
+    kernel_size: int
+    depth: int
+    largest_deviation: float
+    sigma: float
+    sigma_interval: Interval
+    predicted_sigma: float
+
+
+@dataclass(frozen=True)
+class Distance:
+    """Distance of the marginals to the normal by depth, the larger of both axes (I3).
+
+    ``fixed``: of the back-propagated map of the fixed positive kernel. ``random``: of the mean_square map of random
+    weights, with its intervals, and ``exponent`` with its interval against depth; only at the smallest kernel size.
+    """
+
+    profile: Profile
+    kernel_size: int
+    depths: tuple[int, ...]
+    fixed: tuple[float, ...]
+    random: tuple[float, ...] | None
+    intervals: tuple[Interval, ...] | None
+    exponent: float | None
+    exponent_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was measured.
+
+    Arrays, for each profile at the smallest kernel size: ``kernel/<profile> [k, k]``, whole numbers;
+    ``map/<profile> [S, S]``, mean_square of random weights at the largest depth, of sum 1; and ``theory/<profile>``.
+    """
+
+    config: Config
+    fixed: tuple[Fixed, ...]
+    random: tuple[Random, ...]
+    distances: tuple[Distance, ...]
+    strengths: tuple[Strength, ...]
+    arrays: dict[str, np.ndarray]
+
+    def of_size(self, kernel_size: int) -> list[Strength]:
+        """Return the strengths at one kernel size."""
+        return [s for s in self.strengths if s.kernel_size == kernel_size]
+
+    def metrics(self) -> dict[str, float]:
+        """Return the gain in sigma at the highest strength by kernel size, and each profile's exponent of distance."""
+        gains = {f"gain_{size}x{size}": self.of_size(size)[-1].gain for size in self.config.kernel_sizes}
+        exponents = {d.profile: d.exponent for d in self.distances if d.exponent is not None}
+        return gains | {f"distance_exponent_{profile}": exponent for profile, exponent in exponents.items()}
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Measure fixed kernels, random ones with profiles of variance, and the strengths of the centre-low init."""
+    pairs = list(product(config.profiles, config.kernel_sizes))
+    fixed = [_fixed(config, *pair) for pair in pairs]
+    found = _measure_profiles(config, logbook)
+    random = [_random(config, *key, found[key]) for key in found]
+    distances = [_distance(config, *pair, found) for pair in pairs]
+    strengths = list(measure_strengths(config, logbook))
+    _log(random, distances, strengths, logbook)
+    arrays = _arrays(config, found, logbook)
+    return Result(config, tuple(fixed), tuple(random), tuple(distances), tuple(strengths), arrays)
+
+
+Key = tuple[Profile, int, int]  # profile, kernel size, depth
+Found = dict[str, np.ndarray]
+
+
+def _measure_profiles(config: Config, logbook: Logbook) -> dict[Key, Found]:
+    smallest = config.kernel_sizes[0]
+    stacks = [(k, config.depth) for k in config.kernel_sizes] + [(smallest, depth) for depth in config.depths]
+    keys = [(profile, *stack) for profile, stack in product(config.profiles, dict.fromkeys(stacks))]
+    found = {}
+    for profile, kernel_size, depth in logbook.progress(keys, "measuring profiles"):
+        stack = profile_stack(config, profile.weights(kernel_size, config.seed), depth)
+        name = f"{profile}-{kernel_size}-{depth}"
+        found[profile, kernel_size, depth] = logbook.once(name, partial(_measure, config, stack))
+    return found
+
+
+def _fixed_map(config: Config, profile: Profile, kernel_size: int, depth: int) -> InfluenceMap:
+    """Return the back-propagated map of one channel's fixed positive kernel."""
+    random = profile_stack(config, profile.weights(kernel_size, config.seed), depth)
+    stack = replace(random, init=Init.equal, channels=1, input_channels=1)
+    device = resolve_device(config.device)
+    signed = stack_moments(stack, 1, Statistic.signed_mean, aggregation=0, device=device, dtype=torch.float64)
+    return replace(theory.influence_map(stack.theory(), Statistic.signed_mean), values=signed[0], samples=1)
+
+
+def _fixed(config: Config, profile: Profile, kernel_size: int) -> Fixed:
+    weights = profile.weights(kernel_size, config.seed)
+    layers = profile_stack(config, weights, config.depth).theory()
+    exact = theory.influence_map(layers, Statistic.signed_mean)
+    measured = _fixed_map(config, profile, kernel_size, config.depth)
+    whole = whole_numbers(weights, config.depth)
+    closed = np.array(theory.variance(layers, Statistic.signed_mean))
+    differences = np.diag(map_moments(exact).covariance) / closed - 1
+    return Fixed(
+        profile=profile,
+        kernel_size=kernel_size,
+        exact_difference=float(np.abs(exact.values - whole).max() / whole.max()),
+        measured_difference=float(np.abs(measured.values - whole).max() / whole.max()),
+        variance_difference=float(np.abs(differences).max()),
+    )
+
+
+def _measure(config: Config, stack: ConvStack) -> Found:
+    moments = profile_moments(config, stack)
+    exact = theory.influence_map(stack.theory())
+    lines = marginals(moments)
+    again = resampled_means(lines, config.bootstrap, derive(config.seed, stack.depth, 1))
+    return {
+        "values": map_of(config, moments).values,
+        "largest_deviation": np.array(largest_deviation(moments, exact.values * mean_square_total(config, stack))),
+        "sigma": sigma(lines.mean(0)),
+        "sigmas": sigma(again),
+        "distance": line_distance(lines.mean(0)).max(),
+        "distances": line_distance(again).max(-1),
+    }
+
+
+def _random(config: Config, profile: Profile, kernel_size: int, depth: int, found: Found) -> Random:
+    layers = profile_stack(config, profile.weights(kernel_size, config.seed), depth).theory()
+    return Random(
+        profile=profile,
+        kernel_size=kernel_size,
+        depth=depth,
+        largest_deviation=float(found["largest_deviation"]),
+        sigma=float(found["sigma"]),
+        sigma_interval=interval_of(found["sigmas"]),
+        predicted_sigma=math.sqrt(np.mean(theory.variance(layers))),
+    )
+
+
+def _distance(config: Config, profile: Profile, kernel_size: int, found: dict[Key, Found]) -> Distance:
+    maps = [_fixed_map(config, profile, kernel_size, depth) for depth in config.depths]
+    fixed = tuple(max(normal_distance(imap)) for imap in maps)
+    if kernel_size != config.kernel_sizes[0]:
+        return Distance(profile, kernel_size, tuple(config.depths), fixed, None, None, None, None)
+    points = [found[profile, kernel_size, depth] for depth in config.depths]
+    random = tuple(float(point["distance"]) for point in points)
+    law = fit_power_law(config.depths, random, np.stack([point["distances"] for point in points], axis=1))
+    intervals = tuple(interval_of(point["distances"]) for point in points)
+    return Distance(profile, kernel_size, tuple(config.depths), fixed, random, intervals, law.exponent, law.interval)
+
+
+def _arrays(config: Config, found: dict[Key, Found], logbook: Logbook) -> dict[str, np.ndarray]:
+    kernel_size, depth = config.kernel_sizes[0], config.depths[-1]
+    arrays = {}
+    for profile in config.profiles:
+        values, kernel = found[profile, kernel_size, depth]["values"], profile.weights(kernel_size, config.seed)
+        exact = theory.influence_map(profile_stack(config, kernel, depth).theory())
+        arrays |= {f"kernel/{profile}": kernel, f"map/{profile}": values / values.sum()}
+        arrays[f"theory/{profile}"] = exact.values
+        imap = replace(exact, values=values, samples=config.runs, aggregation=config.aggregation)
+        logbook.map(f"map/{profile}", imap, None, depth)
+    return arrays
+
+
+def _log(random: list[Random], distances: list[Distance], strengths: list[Strength], logbook: Logbook) -> None:
+    for r in random:
+        size = f"{r.kernel_size}x{r.kernel_size}"
+        numbers = {"sigma": r.sigma, "deviation": r.largest_deviation}
+        logbook.scalars({f"{name}/{r.profile}/{size}": value for name, value in numbers.items()}, r.depth)
+    for d in distances:
+        size = f"{d.kernel_size}x{d.kernel_size}"
+        for depth, fixed in zip(d.depths, d.fixed, strict=True):
+            logbook.scalars({f"distance/{d.profile}/{size}": fixed}, depth)
+    for s in strengths:
+        size = f"{s.kernel_size}x{s.kernel_size}"
+        logbook.scalars({f"gain/{size}": s.gain, f"size/{size}": s.size}, round(100 * s.strength))
+
+
+def summary(result: Result) -> Group:
+    """Return the tables of fixed kernels, random ones, distances to the normal and strengths."""
+    fixed = Table("profile", "kernel", "exact", "measured", "variance", title="fixed kernels: differences")
+    for f in result.fixed:
+        differences = [f"{d:.1e}" for d in (f.exact_difference, f.measured_difference, f.variance_difference)]
+        fixed.add_row(f.profile, str(f.kernel_size), *differences)
+    random = Table("profile", "kernel", "depth", "largest deviation (standard errors)", "sigma", "95 %", "theory")
+    for r in result.random:
+        row = [r.profile, r.kernel_size, r.depth, f"{r.largest_deviation:.2f}", f"{r.sigma:.3f}"]
+        random.add_row(*map(str, [*row, interval_text(r.sigma_interval, 3), f"{r.predicted_sigma:.3f}"]))
+    depths = [f"at {depth}" for depth in result.config.depths]
+    distances = Table("profile", "kernel", *depths, "random: exponent", "95 %", title="distance to the normal by depth")
+    for d in result.distances:
+        exponent = "-" if d.exponent is None else f"{d.exponent:.3f}"
+        row = [*(f"{value:.3f}" for value in d.fixed), exponent, interval_text(d.exponent_interval, 3)]
+        distances.add_row(d.profile, str(d.kernel_size), *row)
+    columns = ["sigma", "gain", "95 %", "theory", "ERF size", "95 %", "theory"]
+    strengths = Table("kernel", "strength", *columns, title="centre-low init")
+    for s in result.strengths:
+        row = [s.kernel_size, f"{s.strength:g}", f"{s.sigma:.3f}", f"{s.gain:.4f}", interval_text(s.gain_interval, 4)]
+        row += [
+            f"{s.predicted_gain:.4f}",
+            f"{s.size:.1f}",
+            interval_text(s.size_interval, 1),
+            f"{s.predicted_size:.1f}",
+        ]
+        strengths.add_row(*map(str, row))
+    return Group(fixed, random, distances, strengths)

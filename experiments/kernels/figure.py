@@ -1,0 +1,128 @@
+"""Kernels of any weights: their maps, how fast these become normal, and what the centre-low init gains."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from experiments.harness.intervals import Interval
+from experiments.harness.style import log_log, map_colour_bar, new_figure, show_map
+from experiments.kernels.experiment import Result
+from experiments.kernels.profiles import Profile
+
+# Okabe & Ito (2008).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+CAPTION = (
+    "Linear stacks, mean_square over n = {runs} draws of weights, seed {seed}; bars: 95 % over runs, those of gains "
+    "with the same draws at every strength; lines: exact theory. Depth {depth} where none is named. Kernels: relative "
+    "variances of the weights. ERF size: of the map averaged over windows of (k - 1)² pixels, the period of the "
+    "corners' grid."
+)
+
+
+def draw(result: Result) -> Figure:
+    """Draw each profile's kernel and map, distances to the normal, sigma over theory, gains and sizes by strength."""
+    config = result.config
+    figure = new_figure(12, 12.5)
+    maps, curves = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 2.4])[:, 0]
+    _draw_maps(maps, result)
+    (distance, sigma), (gain, size) = curves.subplots(2, 2)
+    _draw_distances(distance, result)
+    _draw_sigmas(sigma, result)
+    _draw_strengths(gain, size, result)
+    figure.supxlabel(CAPTION.format(runs=config.runs, seed=config.seed, depth=config.depth), fontsize=8, wrap=True)
+    return figure
+
+
+def _look(result: Result, profile: Profile) -> tuple[str, str]:
+    place = result.config.profiles.index(profile)
+    return COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+
+
+def _draw_maps(part: SubFigure, result: Result) -> None:
+    config = result.config
+    axes = part.subplots(2, len(config.profiles), squeeze=False, height_ratios=[1, 2.2])
+    for (kernel, whole), profile in zip(axes.T, config.profiles, strict=True):
+        weights, values = result.arrays[f"kernel/{profile}"], result.arrays[f"map/{profile}"]
+        kernel.imshow(weights, cmap="cividis", vmin=0)
+        for (row, column), weight in np.ndenumerate(weights):
+            dark = weight < weights.max() / 2
+            kernel.text(column, row, str(weight), ha="center", va="center", fontsize=7, color="w" if dark else "k")
+        kernel.set_title(profile, fontsize=10)
+        kernel.set(xticks=[], yticks=[])
+        show_map(whole, values / values.max())
+        whole.set_xlabel("column (pixels)", fontsize=8)
+    axes[0, 0].set_ylabel("kernel", fontsize=8)
+    axes[1, 0].set_ylabel(f"depth {config.depths[-1]}, row (pixels)", fontsize=8)
+    map_colour_bar(part, list(axes[1]))
+
+
+def _bars(values: np.ndarray, intervals: list[Interval]) -> np.ndarray:
+    return np.abs(np.array(intervals).T - values)
+
+
+def _draw_distances(axes: Axes, result: Result) -> None:
+    config = result.config
+    for found in result.distances:
+        colour, marker = _look(result, found.profile)
+        if found.random is None or found.intervals is None or found.exponent_interval is None:
+            axes.plot(found.depths, found.fixed, color=colour, lw=0.5, alpha=0.4)
+            continue
+        low, high = found.exponent_interval
+        label = f"{found.profile}: slope {found.exponent:.2f} ({low:.2f} to {high:.2f})"
+        bars = _bars(np.array(found.random), list(found.intervals))
+        axes.plot(found.depths, found.fixed, color=colour, lw=1)
+        axes.errorbar(found.depths, found.random, bars, fmt=marker, ms=4, capsize=2, color=colour, label=label)
+    log_log(axes, config.depths, "depth")
+    ticks = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
+    low, high = axes.get_ylim()
+    axes.set_yticks([t for t in ticks if low <= t <= high], [f"{t:g}" for t in ticks if low <= t <= high])
+    axes.set_ylabel("distance of the marginal to the normal")
+    smallest, *larger = config.kernel_sizes
+    others = f"; faint: {', '.join(f'{k}x{k}' for k in larger)}" if larger else ""
+    axes.set_title(f"Kolmogorov's distance, {smallest}x{smallest} kernels{others}", fontsize=10)
+    axes.legend(fontsize=7)
+
+
+def _draw_sigmas(axes: Axes, result: Result) -> None:
+    config = result.config
+    sizes = config.kernel_sizes
+    for place, profile in enumerate(config.profiles):
+        found = [r for r in result.random if r.profile is profile and r.depth == config.depth]
+        predicted = np.array([r.predicted_sigma for r in found])
+        ratios = np.array([r.sigma for r in found]) / predicted
+        ends = np.array([r.sigma_interval for r in found]).T / predicted
+        beside = np.array([sizes.index(r.kernel_size) for r in found]) + 0.12 * (place - (len(config.profiles) - 1) / 2)
+        colour, marker = _look(result, profile)
+        axes.errorbar(
+            beside, ratios, np.abs(ends - ratios), fmt=marker, ms=4, capsize=2, color=colour, label=str(profile)
+        )
+    axes.axhline(1, color="black", lw=0.8)
+    axes.set_xticks(range(len(sizes)), [f"{k}x{k}" for k in sizes])
+    axes.set_xlabel("kernel")
+    axes.set_ylabel("σ / theory")
+    axes.set_title("random weights: σ against √(n Var[w])", fontsize=10)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(fontsize=7, ncols=2)
+
+
+def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
+    for place, kernel_size in enumerate(result.config.kernel_sizes):
+        found = result.of_size(kernel_size)
+        look = {"color": COLOURS[place % len(COLOURS)], "fmt": MARKERS[place % len(MARKERS)], "ms": 4, "capsize": 2}
+        x = [s.strength for s in found]
+        gains, sizes = np.array([s.gain for s in found]), np.array([s.size for s in found])
+        label = f"{kernel_size}x{kernel_size}"
+        gain.errorbar(x, gains, _bars(gains, [s.gain_interval for s in found]), label=label, **look)
+        size.errorbar(x, sizes, _bars(sizes, [s.size_interval for s in found]), label=label, **look)
+        gain.plot(x, [s.predicted_gain for s in found], color=look["color"], lw=1)
+        size.plot(x, [s.predicted_size for s in found], color=look["color"], lw=1)
+    gain.set(ylabel="σ / σ at strength 0", title="gain in σ")
+    size.set(ylabel="ERF size (pixels)", title="ERF size")
+    for axes in (gain, size):
+        axes.set_xlabel("strength of the centre-low init (1: the corners alone)")
+        axes.title.set_fontsize(10)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)

@@ -1,0 +1,100 @@
+"""The influence maps of a network's layers, each with its theoretical field and its Gaussian."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from erf.plotting import draw_map_on
+from experiments.harness.style import map_colour_bar, new_figure, show_map
+from experiments.measure.experiment import (
+    FAIR_FIT,
+    NOISE,
+    REPLKNET_MASSES,
+    Compatibility,
+    Layer,
+    Result,
+    axes_text,
+    percent,
+    trf_text,
+)
+
+PER_ROW = 4
+WIDTH, TALLEST, NARROWEST = 2.8, 6.0, 6.0  # of a map, of a map, of the figure; inches
+CAPTION = (
+    "{network} ({source}), weights {weights}, {images}, {statistic}, seed {seed}. Pixels; in brackets 95 %. "
+    "Dashed: the TRF's box; line: the Gaussian fit (if its r² is above {fair}) at 4.55 % of its peak.{frames}{tool}"
+)
+
+TOOLS = {
+    Compatibility.none: "",
+    Compatibility.openerf: " Below: OpenERF's map / peak.",
+    Compatibility.replknet: " Below: RepLKNet's log10(scores + 1) / peak.",
+}
+
+
+def draw(result: Result) -> Figure:
+    """Draw every layer's map over the whole image, and below them those of another tool, if asked for."""
+    height, width = result.config.input_size[-2:]
+    compatible = result.config.compatibility is not Compatibility.none
+    columns = min(len(result.layers), PER_ROW)
+    rows = -(-len(result.layers) // columns)
+    panel = min(WIDTH * height / width, TALLEST)
+    figure = new_figure(max(WIDTH * columns + 1, NARROWEST), (panel + 0.9) * rows * (1 + compatible) + 0.4)
+    panels = figure.subplots(rows * (1 + compatible), columns, squeeze=False)
+    for layer, axes in zip(result.layers, _used(panels[:rows], result), strict=True):
+        draw_map_on(axes, *result.picture(layer))
+        axes.set_title(_title(layer), fontsize=9)
+        axes.set(xlabel="", ylabel="")
+    if compatible:
+        for layer, axes in zip(result.layers, _used(panels[rows:], result), strict=True):
+            show_map(axes, result.compatible_picture(layer))
+            axes.set_title(_compatible_title(result, layer), fontsize=9)
+    for axes in panels.flat:
+        axes.tick_params(labelsize=7)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("row (pixels)", fontsize=8)
+    for axes in panels[-1]:
+        axes.set_xlabel("column (pixels)", fontsize=8)
+    map_colour_bar(figure, list(panels.flat))
+    figure.supxlabel(_caption(result), fontsize=8, wrap=True)
+    return figure
+
+
+def _used(panels: np.ndarray, result: Result) -> list[Axes]:
+    """Return one panel for each layer; the others are left empty."""
+    for axes in panels.flat[len(result.layers) :]:
+        axes.set_axis_off()
+    return list(panels.flat[: len(result.layers)])
+
+
+def _compatible_title(result: Result, layer: Layer) -> str:
+    ratio = dict(layer.area_ratios).get(REPLKNET_MASSES[-1])
+    return f"{layer.name} by {result.config.compatibility}" + ("" if ratio is None else f"\nr(99 %) = {percent(ratio)}")
+
+
+def _title(layer: Layer) -> str:
+    low, high = layer.interval or (None, None)
+    size = axes_text([layer.erf_size], 1)
+    if layer.interval is not None:
+        size += f" ({axes_text([low], 1)} to {axes_text([high], 1)})"
+    clipped = ", clipped" if any(layer.clipped) else ""
+    return f"{layer.name}\nTRF {trf_text(layer)}{clipped}, ratio {axes_text([layer.ratio], 2)}\nERF {size}"
+
+
+def _caption(result: Result) -> str:
+    config = result.config
+    samples = max(layer.samples + layer.skipped for layer in result.layers)
+    images = f"{config.noise} noise" if config.images == NOISE else "pictures"
+    return CAPTION.format(
+        network=config.network,
+        source=config.source,
+        weights=config.weights,
+        images=f"{samples} x {images}",
+        statistic=config.statistic,
+        seed=config.seed,
+        fair=FAIR_FIT,
+        frames=" Maps: sums over frames." if len(config.input_size) == 3 else "",
+        tool=TOOLS[config.compatibility],
+    )

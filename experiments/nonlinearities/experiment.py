@@ -1,0 +1,166 @@
+"""Inset of Figure 1: with nonlinearities, more runs over weights and inputs give a more Gaussian ERF (section 2.4).
+
+Claim F1b: 20 layers of random weights with ReLU, tanh or sigmoid, mean of 100 runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from rich.table import Table
+
+from erf import InvalidInput, fit_gaussian
+from erf.inits import Init
+from experiments.harness.experiment import option
+from experiments.harness.intervals import Interval, difference_interval, interval_text, mean_interval
+from experiments.harness.logbook import Logbook
+from experiments.harness.validation import require_at_least, require_choices
+from experiments.stacks.paper_stacks import (
+    Kind,
+    StackConfig,
+    map_of,
+    measure_runs,
+    predicted_map,
+    predicted_sigma,
+    require_runs,
+)
+
+
+@dataclass
+class Config(StackConfig):
+    """Which nonlinearities are compared, at which numbers of runs."""
+
+    name: str = option("nonlinearities", "the experiment's name, fixed; it names the folder of results")
+    kinds: list[Kind] = option(
+        [Kind.relu, Kind.tanh, Kind.sigmoid, Kind.leaky_relu, Kind.random], "kinds of stack; random has no nonlinearity"
+    )
+    depth: int = option(20, "number of convolutions")
+    init: Init = option(
+        Init.glorot_normal, "keeps tanh and sigmoid near their linear region; ReLU's shape has no scale"
+    )
+    runs: int = option(100, "runs that are not 0 everywhere in one map")
+    fewer_runs: int = option(20, "the smaller number of runs to compare with")
+    groups: int = option(10, "disjoint groups of runs, for intervals")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choices("kinds", self.kinds)
+        require_at_least(2, depth=self.depth)
+        require_at_least(1, fewer_runs=self.fewer_runs)
+        require_at_least(2, groups=self.groups)
+        if Kind.uniform in self.kinds:
+            raise InvalidInput("kinds: uniform stacks have no runs to average over; allowed are the random kinds")
+        if self.fewer_runs >= self.runs:
+            raise InvalidInput(f"fewer_runs={self.fewer_runs} must be smaller than runs={self.runs}")
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Gaussian fits of one kind of stack: r_squared of each group of runs, means with 95 % intervals.
+
+    ``gain`` is the interval of r_squared with the larger number of runs minus that with the smaller one.
+    """
+
+    kind: Kind
+    measured: int
+    skipped: int
+    r_squared: tuple[float, ...]
+    interval: Interval
+    fewer_r_squared: tuple[float, ...]
+    fewer_interval: Interval
+    gain: Interval
+    sigma: tuple[float, float]
+    predicted_sigma: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """The fits by kind. Arrays: ``map/<kind> [S, S]``, the first group's map, and ``theory [S, S]``, of peak 1."""
+
+    config: Config
+    fits: tuple[Fits, ...]
+    arrays: dict[str, np.ndarray]
+
+    def of_kind(self, kind: Kind) -> Fits:
+        """Return the fits of one kind."""
+        return next(fits for fits in self.fits if fits.kind is kind)
+
+    def metrics(self) -> dict[str, float]:
+        """Return each kind's mean r_squared over groups."""
+        return {f"r_squared_{fits.kind}": float(np.mean(fits.r_squared)) for fits in self.fits}
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Measure groups of runs of every kind and fit each group's map."""
+    exact = predicted_map(config, config.kinds[0], config.depth)
+    arrays = {"theory": exact.values / exact.values.max()}
+    fits = []
+    for kind in logbook.progress(config.kinds, "measuring nonlinearities"):
+        found = logbook.once(str(kind), partial(_measure, config, kind))
+        imap = replace(exact, values=found["values"], samples=config.runs, aggregation=config.aggregation)
+        fits.append(_fits(config, kind, found))
+        logbook.map(f"map/{kind}", imap, fit_gaussian(imap), config.runs)
+        numbers = {"r_squared": float(np.mean(found["r_squared"])), "skipped_runs": int(found["skipped"])}
+        logbook.scalars({f"{name}/{kind}": value for name, value in numbers.items()}, config.runs)
+        arrays[f"map/{kind}"] = imap.values / imap.values.max()
+    return Result(config, tuple(fits), arrays)
+
+
+def _measure(config: Config, kind: Kind) -> dict[str, np.ndarray]:
+    wanted = config.runs * config.groups
+    # With a ReLU at the end about half of the runs are 0 everywhere; three times as many leave enough.
+    drawn = 3 * wanted if kind is Kind.relu and config.final_activation else wanted
+    moments = measure_runs(config, kind, config.depth, drawn)
+    require_runs(map_of(config, moments), kind, config.depth, least=wanted)
+    kept = moments[moments.any(axis=(1, 2))][:wanted]
+    first = fit_gaussian(map_of(config, kept[: config.runs]))
+    return {
+        "values": map_of(config, kept[: config.runs]).values,
+        "sigma": np.array(first.sigma),
+        "r_squared": np.array(list(_r_squared(config, kept, config.runs))),
+        "fewer_r_squared": np.array(list(_r_squared(config, kept, config.fewer_runs))),
+        "measured": np.array(len(moments)),
+        "skipped": np.array(np.count_nonzero(~moments.any(axis=(1, 2)))),
+    }
+
+
+def _r_squared(config: Config, kept: np.ndarray, runs: int) -> Iterator[float]:
+    """Yield the fit of the first ``runs`` of each group."""
+    for first in range(0, len(kept), config.runs):
+        yield fit_gaussian(map_of(config, kept[first : first + runs])).r_squared
+
+
+def _fits(config: Config, kind: Kind, found: dict[str, np.ndarray]) -> Fits:
+    more, fewer = (tuple(float(r) for r in found[key]) for key in ("r_squared", "fewer_r_squared"))
+    interval, fewer_interval, gain = mean_interval(more), mean_interval(fewer), difference_interval(more, fewer)
+    assert interval is not None, "the config asks for two groups at least"
+    assert fewer_interval is not None
+    assert gain is not None
+    return Fits(
+        kind=kind,
+        measured=int(found["measured"]),
+        skipped=int(found["skipped"]),
+        r_squared=more,
+        interval=interval,
+        fewer_r_squared=fewer,
+        fewer_interval=fewer_interval,
+        gain=gain,
+        sigma=(float(found["sigma"][0]), float(found["sigma"][1])),
+        predicted_sigma=predicted_sigma(config, kind, config.depth),
+    )
+
+
+def summary(result: Result) -> Table:
+    """Return the table of fits."""
+    config = result.config
+    columns = [f"r² of {config.runs} runs", "95 %", f"r² of {config.fewer_runs}", "95 %", "gain", "sigma", "theory"]
+    table = Table("kind", *columns, "measured", "skipped")
+    for f in result.fits:
+        row = [f.kind, f"{np.mean(f.r_squared):.4f}", interval_text(f.interval, 4), f"{np.mean(f.fewer_r_squared):.4f}"]
+        row += [interval_text(f.fewer_interval, 4), interval_text(f.gain, 4)]
+        row += [f"{np.mean(f.sigma):.2f}", f"{f.predicted_sigma:.2f}", f.measured, f.skipped]
+        table.add_row(*map(str, row))
+    return table

@@ -1,0 +1,122 @@
+"""Residual against plain stacks: maps, sizes over the branch gain, and the mixture that predicts them."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from experiments.harness.style import map_colour_bar, new_figure, show_map
+from experiments.skip_connections.experiment import Design, Point, Result
+
+LABELS = {
+    Design.linear: "linear",
+    Design.post_activation: "ReLU after",
+    Design.post_activation_bn: "ReLU after, batch norm",
+    Design.pre_activation: "ReLU before",
+    Design.pre_activation_bn: "ReLU before, batch norm",
+}
+# Okabe & Ito (2008).
+COLOURS = {
+    Design.linear: "#000000",
+    Design.post_activation: "#D55E00",
+    Design.post_activation_bn: "#E69F00",
+    Design.pre_activation: "#0072B2",
+    Design.pre_activation_bn: "#56B4E9",
+}
+CAPTION = (
+    "{depth} convolutions, {branch} in a branch, init {init}, statistic {statistic}, {runs} runs a point, seed {seed}; "
+    "bars: 95 % over runs; lines: the mixture over numbers of branches taken ({exact})."
+)
+
+
+def draw(result: Result) -> Figure:
+    """Draw the first design's maps, above sizes over gains, numbers of branches taken, and central rows."""
+    config = result.config
+    first = config.designs[0]
+    figure = new_figure(12, 8)
+    maps, rest = figure.subfigures(2, 1, squeeze=False, height_ratios=[0.7, 1])[:, 0]
+    shown = [*result.of_design(first), result.plain(first)]
+    axes = maps.subplots(1, len(shown), squeeze=False)[0]
+    for one, point in zip(axes, shown, strict=True):
+        _draw_map(one, result, point)
+    axes[0].set_ylabel("row (pixels)", fontsize=8)
+    map_colour_bar(maps, list(axes))
+    sizes, branches, rows = rest.subplots(1, 3, width_ratios=[1.25, 1, 1.1])
+    _draw_sizes(sizes, result)
+    _draw_branches(branches, result)
+    _draw_rows(rows, result, first)
+    exact = "exact" if config.statistic == "mean_square" else "exact for mean_square, of wide layers for this one"
+    caption = CAPTION.format(
+        depth=config.depth, branch=config.branch_depth, init=config.init, statistic=config.statistic,
+        runs=config.runs, seed=config.seed, exact=f"linear: {exact}; ReLU, batch norm: of wide layers",
+    )  # fmt: skip
+    figure.supxlabel(caption, fontsize=8, wrap=True)
+    return figure
+
+
+def _name(point: Point) -> str:
+    return "no skips" if point.gain is None else f"gain {point.gain:g}"
+
+
+def _draw_map(axes: Axes, result: Result, point: Point) -> None:
+    show_map(axes, result.arrays[f"map/{point.key}"])
+    axes.set_title(f"{LABELS[point.design]}, {_name(point)}\nERF {point.size:.1f}, TRF {point.trf_size}", fontsize=9)
+    axes.set_xlabel("column (pixels)", fontsize=8)
+
+
+def _draw_sizes(axes: Axes, result: Result) -> None:
+    gains = result.arrays["curve_gains"]
+    for place, design in enumerate(result.config.designs):
+        axes.plot(gains, result.arrays[f"curve/{design}"], color=COLOURS[design], lw=1)
+        points = result.of_design(design)
+        sizes = np.array([p.size for p in points])
+        bars = np.abs(np.array([p.size_interval for p in points]).T - sizes)
+        # Apart, so that no bar hides another.
+        at = np.array(result.config.gains) * 1.04 ** (place - (len(result.config.designs) - 1) / 2)
+        axes.errorbar(at, sizes, bars, fmt="o", ms=4, capsize=2, color=COLOURS[design], label=LABELS[design])
+    low, high = (f([result.plain(design).size for design in result.config.designs]) for f in (min, max))
+    axes.axhspan(low - 0.05, high + 0.05, color="grey", alpha=0.4, lw=0, label="without skips, all designs")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(result.config.gains, [f"{gain:g}" for gain in result.config.gains])
+    axes.set_xlabel("gain of the branches")
+    axes.set_ylabel("ERF size (pixels)")
+    axes.set_ylim(bottom=0)
+    axes.set_title("skips make the ERF smaller, most with weak branches", fontsize=9)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, loc="lower right")
+
+
+def _draw_branches(axes: Axes, result: Result) -> None:
+    gain = min(result.config.gains, key=lambda value: abs(np.log(value)))
+    for design in result.config.designs:
+        (point,) = (p for p in result.of_design(design) if p.gain == gain)
+        shares = result.arrays[f"branches/{point.key}"]
+        label = f"{LABELS[design]}: mean {point.branches:.1f}"
+        axes.plot(range(len(shares)), shares, "o-", ms=4, lw=1, color=COLOURS[design], label=label)
+    axes.set_xlabel("number of branches taken")
+    axes.set_ylabel("predicted share of E[g²]")
+    axes.set_ylim(bottom=0, top=1.45 * axes.get_ylim()[1])
+    axes.set_title(f"which paths carry the influence, gain {gain:g}", fontsize=9)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7, loc="upper left")
+
+
+def _draw_rows(axes: Axes, result: Result, design: Design) -> None:
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(result.config.gains)))
+    for point, colour in zip(
+        [*result.of_design(design), result.plain(design)], [*map(to_hex, colours), "black"], strict=True
+    ):
+        measured, exact = (result.arrays[f"{kind}/{point.key}"] for kind in ("map", "theory"))
+        middle = len(exact) // 2
+        at = np.arange(len(exact)) - middle
+        axes.semilogy(at, exact[middle] / exact.sum(), color=colour, lw=1)
+        axes.semilogy(at, measured[middle] / measured.sum(), "o", ms=3, color=colour, label=_name(point))
+    axes.set_ylim(bottom=1e-6)
+    axes.set_xlabel("column from the centre (pixels)")
+    axes.set_ylabel("influence / its sum, central row")
+    axes.set_title(f"measured over the mixture: {LABELS[design]}", fontsize=9)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)

@@ -1,0 +1,277 @@
+"""Few connections over a larger area: as many as a 3x3 kernel has, spread out, give a larger ERF (section 4).
+
+Claim A1: dilation is one case, and connections that do not lie on a grid go further.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from itertools import product
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table
+
+from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
+from erf.device import resolve_device
+from erf.maps.influence_map import map_of_samples
+from erf.maps.statistic import Statistic
+from erf.metrics.gaussian_fit import map_moments
+from erf.metrics.grid_average import grid_average
+from erf.metrics.normal_distance import normal_distance
+from erf.networks.sparse_convolution import Connections, SparseStack
+from erf.seeds import derive, generator
+from erf.stacks.stack_influence import stack_moments
+from experiments.harness.experiment import option
+from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
+from experiments.harness.logbook import Logbook
+from experiments.harness.validation import require_at_least, require_choices, require_increasing
+from experiments.stacks.paper_stacks import StackConfig
+
+# Pixels below this share of the exact map's peak are not compared with it one by one: where positions are drawn, few
+# runs reach them at all, and a standard error over runs says nothing.
+SEEN = 0.01
+
+
+class Layout(StrEnum):
+    """Where a unit's connections lie: on neighbouring pixels, or in a larger area (see :class:`Connections`)."""
+
+    adjacent = "adjacent"
+    dilated = "dilated"
+    scattered = "scattered"
+    deformable = "deformable"
+
+    @property
+    def connections(self) -> Connections:
+        """The layout's kind, without its area."""
+        return Connections.grid if self in (Layout.adjacent, Layout.dilated) else Connections(self.value)
+
+
+@dataclass
+class Config(StackConfig):
+    """Which layouts are compared, in which area, at which depths."""
+
+    name: str = option("sparse_connections", "the experiment's name, fixed; it names the folder of results")
+    layouts: list[Layout] = option(list(Layout), "of connections; adjacent, the plain kernel, must be among them")
+    kernel_size: int = option(3, "side of the plain kernel, odd; all layouts have its square of connections")
+    area: int = option(5, "side of the others' area, odd; area - 1 must be a multiple of kernel_size - 1")
+    depths: list[int] = option([5, 10, 20], "numbers of convolutions, increasing")
+    runs: int = option(1000, "draws of positions and weights for each point")
+    statistic: Statistic = option(Statistic.mean_square, "exact theory is about this one")
+    networks: int = option(50, "draws of scattered positions whose own exact maps are looked at")
+    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choices("layouts", self.layouts)
+        require_increasing("depths", self.depths, least=2)
+        require_at_least(2, runs=self.runs, networks=self.networks)
+        require_at_least(1, bootstrap=self.bootstrap)
+        if Layout.adjacent not in self.layouts:
+            raise InvalidInput("layouts: adjacent is missing, the plain kernel that the others are compared with")
+        if self.statistic is not Statistic.mean_square:
+            raise InvalidInput(f"statistic={self.statistic} has no exact theory to compare with; allowed: mean_square")
+        if self.kernel_size % 2 == 0 or self.kernel_size < 3:
+            raise InvalidInput(f"kernel_size={self.kernel_size}: allowed are odd ones from 3")
+        if self.area <= self.kernel_size or (self.area - 1) % (self.kernel_size - 1):
+            steps = ", ".join(str(1 + (self.kernel_size - 1) * step) for step in (2, 3, 4))
+            raise InvalidInput(f"area={self.area}: allowed with kernel_size={self.kernel_size} are {steps}, ...")
+
+    @property
+    def dilation(self) -> int:
+        """Distance of neighbouring connections of the dilated layout, in pixels."""
+        return (self.area - 1) // (self.kernel_size - 1)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One layout at one depth: the map over runs beside the exact one, intervals 95 % over runs.
+
+    ``sigma`` is the root of the mean of the two axes' variances and ``gain`` the interval of its difference from the
+    plain kernel's; ``size`` and ``distance`` (to the normal distribution, mean of both axes) are of the map averaged
+    over the period of its grid, in which ``period`` - 1 of ``period`` rows are holes.
+    """
+
+    layout: Layout
+    depth: int
+    trf_size: int
+    period: int
+    sigma: float
+    sigma_interval: Interval
+    predicted_sigma: float
+    gain: Interval | None
+    size: float
+    size_interval: Interval
+    predicted_size: float
+    distance: float
+    distance_interval: Interval
+    predicted_distance: float
+    largest_deviation: float
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Scattered networks one by one: sigma and distance of the exact map at each one's own positions."""
+
+    depth: int
+    sigma: tuple[float, ...]
+    distance: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """All points. Arrays: ``map/<layout> [S, S]`` at the largest depth and ``network [S, S]``, the exact map of one
+    draw of scattered positions there, each of peak 1.
+    """
+
+    config: Config
+    points: tuple[Point, ...]
+    networks: tuple[Networks, ...]
+    arrays: dict[str, np.ndarray]
+
+    def of_layout(self, layout: Layout) -> list[Point]:
+        """Return the points of one layout, by depth."""
+        return [point for point in self.points if point.layout is layout]
+
+    def metrics(self) -> dict[str, float]:
+        """Return each layout's sigma and distance to the normal distribution at the largest depth."""
+        last = [self.of_layout(layout)[-1] for layout in self.config.layouts]
+        sigmas = {f"sigma_{p.layout}": p.sigma for p in last}
+        return sigmas | {f"distance_{p.layout}": p.distance for p in last}
+
+
+def stack_of(config: Config, layout: Layout, depth: int) -> SparseStack:
+    """Return the linear stack with this layout of connections."""
+    return SparseStack(
+        depth=depth,
+        channels=config.channels,
+        input_channels=config.input_channels,
+        kernel_size=config.kernel_size if layout is Layout.adjacent else config.area,
+        init=config.init,
+        side=config.kernel_size,
+        connections=layout.connections,
+    )
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Measure every layout at every depth, and look at single scattered networks by theory."""
+    tasks = list(product(config.depths, config.layouts))
+    kept = {
+        (layout, depth): logbook.once(f"{layout}-{depth}", partial(_measure, config, layout, depth))
+        for depth, layout in logbook.progress(tasks, "measuring layouts")
+    }
+    points = tuple(
+        _report(config, layout, depth, kept[layout, depth], kept[Layout.adjacent, depth]["sigmas"], logbook)
+        for depth, layout in tasks
+    )
+    arrays = {
+        f"map/{layout}": (found := kept[layout, config.depths[-1]]["values"]) / found.max() for layout in config.layouts
+    }
+    networks, single = zip(*(_networks(config, depth) for depth in config.depths), strict=True)
+    return Result(config, points, networks, arrays | {"network": single[-1]})
+
+
+def _period(config: Config, layout: Layout) -> int:
+    return config.dilation if layout is Layout.dilated else 1
+
+
+def _sigma(imap: InfluenceMap) -> float:
+    return math.sqrt(np.mean(np.square(map_moments(imap).sigma)))
+
+
+def _size(period: int, imap: InfluenceMap) -> float:
+    return erf_size(grid_average(imap, period))
+
+
+def _distance(period: int, imap: InfluenceMap) -> float:
+    return float(np.mean(normal_distance(grid_average(imap, period))))
+
+
+def _measure(config: Config, layout: Layout, depth: int) -> dict[str, np.ndarray]:
+    stack, period = stack_of(config, layout, depth), _period(config, layout)
+    # Layouts draw independently of each other, so that their difference has the interval of independent samples.
+    seed = derive(config.seed, depth, list(Layout).index(layout))
+    device = resolve_device(config.device)
+    moments = stack_moments(stack, config.runs, config.statistic, seed, config.aggregation, device=device)
+    imap = map_of_samples(moments, config.statistic, stack.trf_box, config.aggregation)
+    quantities = {"sigmas": _sigma, "sizes": partial(_size, period), "distances": partial(_distance, period)}
+    resampled = {
+        name: bootstrap_maps(moments, imap, quantity, config.bootstrap, derive(seed, 1))
+        for name, quantity in quantities.items()
+    }
+    error = moments.std(0, ddof=1) / math.sqrt(len(moments))
+    return {"values": imap.values, "standard_error": error} | resampled
+
+
+def _report(
+    config: Config, layout: Layout, depth: int, found: dict[str, np.ndarray], plain: np.ndarray, logbook: Logbook
+) -> Point:
+    stack, period = stack_of(config, layout, depth), _period(config, layout)
+    exact = stack.exact_map()
+    imap = replace(exact, values=found["values"], samples=config.runs, aggregation=config.aggregation)
+    point = Point(
+        layout=layout,
+        depth=depth,
+        trf_size=stack.trf_size,
+        period=period,
+        sigma=_sigma(imap),
+        sigma_interval=_interval(found["sigmas"]),
+        predicted_sigma=_sigma(exact),
+        gain=None if layout is Layout.adjacent else _interval(found["sigmas"] - plain),
+        size=_size(period, imap),
+        size_interval=_interval(found["sizes"]),
+        predicted_size=_size(period, exact),
+        distance=_distance(period, imap),
+        distance_interval=_interval(found["distances"]),
+        predicted_distance=_distance(period, exact),
+        largest_deviation=_largest_deviation(found, exact),
+    )
+    logbook.map(f"map/{layout}", imap, fit_gaussian(grid_average(imap, period)), depth)
+    for name in ("sigma", "size", "distance"):
+        logbook.scalars({f"{name}/{layout}": getattr(point, name)}, depth)
+    return point
+
+
+def _interval(replicates: np.ndarray) -> Interval:
+    interval = middle(replicates)
+    assert interval is not None, "the config asks for one resampling at least"
+    return interval
+
+
+def _largest_deviation(found: dict[str, np.ndarray], exact: InfluenceMap) -> float:
+    """Return the largest difference from the exact map of the same total, in standard errors over runs."""
+    seen = (exact.values > SEEN * exact.values.max()) & (found["standard_error"] > 0)
+    difference = found["values"] - exact.values * found["values"].sum()
+    return float(np.abs(difference[seen] / found["standard_error"][seen]).max())
+
+
+def _networks(config: Config, depth: int) -> tuple[Networks, np.ndarray]:
+    """Return what single scattered networks are like, and the exact map of one of them, of peak 1."""
+    # Positions matter here, weights do not: one channel is enough.
+    stack = replace(stack_of(config, Layout.scattered, depth), channels=1, input_channels=1)
+    draws = [generator(config.seed, depth, len(Layout), number) for number in range(config.networks)]
+    maps = [stack.exact_map_of(stack.draw_layers(draw)) for draw in draws]
+    found = Networks(depth, tuple(map(_sigma, maps)), tuple(_distance(1, imap) for imap in maps))
+    return found, maps[0].values / maps[0].values.max()
+
+
+def summary(result: Result) -> Group:
+    """Return the tables of points and of single scattered networks."""
+    columns = ["sigma", "95 %", "theory", "gain, 95 %", "ERF size", "95 %", "theory", "distance", "95 %", "theory"]
+    points = Table("layout", "depth", "TRF", *columns, "deviation")
+    for p in result.points:
+        row = [p.layout, p.depth, p.trf_size, f"{p.sigma:.2f}", interval_text(p.sigma_interval, 2)]
+        row += [f"{p.predicted_sigma:.2f}", interval_text(p.gain, 2)]
+        row += [f"{p.size:.1f}", interval_text(p.size_interval, 1), f"{p.predicted_size:.1f}"]
+        row += [f"{p.distance:.4f}", interval_text(p.distance_interval, 4), f"{p.predicted_distance:.4f}"]
+        points.add_row(*map(str, [*row, f"{p.largest_deviation:.1f}"]))
+    networks = Table("depth", "sigma", "95 % of networks", "distance", "95 % of networks", title="single, scattered")
+    for n in result.networks:
+        row = [str(n.depth)]
+        for values, digits in ((n.sigma, 2), (n.distance, 4)):
+            row += [f"{np.mean(values):.{digits}f}", interval_text(middle(np.array(values)), digits)]
+        networks.add_row(*row)
+    return Group(points, networks)

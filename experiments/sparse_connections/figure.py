@@ -1,0 +1,99 @@
+"""Maps of sparse connections, and sigma, ERF size and distance to the normal distribution over the depth."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.harness.style import log_log, map_colour_bar, new_figure, show_map
+from experiments.sparse_connections.experiment import Layout, Point, Result
+
+# Okabe & Ito (2008), as the kinds of stacks.
+COLOURS = {"adjacent": "#0072B2", "dilated": "#D55E00", "scattered": "#009E73", "deformable": "#CC79A7"}
+MARKERS = {"adjacent": "o", "dilated": "s", "scattered": "^", "deformable": "D"}
+QUANTITIES = {
+    "sigma": "σ of the map (pixels)",
+    "size": "ERF size (pixels)",
+    "distance": "distance to the normal distribution",
+}
+TICKS = {
+    "sigma": (1, 2, 3, 4, 5, 6, 8, 10, 15, 20),
+    "size": (5, 7, 10, 15, 20, 30, 40, 60, 80),
+    "distance": (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2),
+}
+CAPTION = (
+    "{connections} connections of each unit to each channel; linear, {channels} channels, {statistic}, {runs} runs a "
+    "point (positions and weights drawn for each run), seed {seed}; bars: 95 % over runs; lines: exact theory. Sizes "
+    "and distances: of the map averaged over the period of its holes; half of a distribution function's step is "
+    "0.2 / σ. Maps: depth {depth}. Grey: exact, of {networks} single networks of scattered positions, middle 95 %."
+)
+
+
+def draw(result: Result) -> Figure:
+    """Draw the maps at the largest depth above the three quantities over the depth."""
+    config = result.config
+    titles = {layout: label(result, layout) for layout in config.layouts}
+    figure = new_figure(2.5 * (len(titles) + 1), 6.6)
+    maps, curves = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.2])[:, 0]
+    axes = maps.subplots(1, len(titles) + 1, squeeze=False)[0]
+    half = 4 * max(points[-1].predicted_sigma for points in map(result.of_layout, titles))
+    shown = [(f"map/{layout}", title) for layout, title in titles.items()]
+    for one, (key, title) in zip(axes, [*shown, ("network", "scattered,\none network (exact)")], strict=True):
+        _show_centred(one, result.arrays[key], half)
+        one.set_title(title, fontsize=9)
+        one.set_xlabel("columns from the unit (pixels)", fontsize=8)
+    axes[0].set_ylabel("rows from the unit (pixels)", fontsize=8)
+    map_colour_bar(maps, list(axes))
+    for one, name in zip(curves.subplots(1, len(QUANTITIES)), QUANTITIES, strict=True):
+        _draw_quantity(one, result, name)
+    caption = CAPTION.format(
+        connections=config.kernel_size**2, channels=config.channels, statistic=config.statistic, runs=config.runs,
+        seed=config.seed, networks=config.networks, depth=config.depths[-1],
+    )  # fmt: skip
+    figure.supxlabel(caption, fontsize=8, wrap=True)
+    return figure
+
+
+def label(result: Result, layout: Layout) -> str:
+    """Return a layout's name with its area."""
+    config = result.config
+    side = config.kernel_size if layout is Layout.adjacent else config.area
+    return f"{layout},\n{side} x {side}" + (f", dilation {config.dilation}" if layout is Layout.dilated else "")
+
+
+def _show_centred(axes: Axes, values: np.ndarray, half: float) -> None:
+    """Draw a map about its unit, over the same extent as the others, on black where nothing can reach."""
+    show_map(axes, values)
+    edge = len(values) / 2
+    axes.images[0].set_extent((-edge, edge, edge, -edge))
+    axes.set_facecolor("black")
+    axes.set_xlim(-half, half)
+    axes.set_ylim(half, -half)
+
+
+def _draw_quantity(axes: Axes, result: Result, name: str) -> None:
+    if name != "size":
+        for networks in result.networks:
+            low, high = np.quantile(getattr(networks, name), (0.025, 0.975))
+            axes.plot([networks.depth] * 2, [low, high], color="0.7", lw=6, solid_capstyle="butt", zorder=0)
+    for layout in result.config.layouts:
+        points = result.of_layout(layout)
+        depths, colour = [p.depth for p in points], COLOURS[layout]
+        axes.plot(depths, [getattr(p, f"predicted_{name}") for p in points], color=colour, lw=1)
+        values = [getattr(p, name) for p in points]
+        kind = {"fmt": MARKERS[layout], "ms": 5, "capsize": 3, "color": colour, "mfc": "white"}
+        axes.errorbar(depths, values, _bars(points, name), label=label(result, layout).replace("\n", " "), **kind)
+    log_log(axes, result.config.depths, "depth (convolutions)")
+    low, high = axes.get_ylim()
+    within = [tick for tick in TICKS[name] if low <= tick <= high]
+    axes.set_yticks(within, [f"{tick:g}" for tick in within])
+    axes.set_ylabel(QUANTITIES[name])
+    if name == "sigma":
+        axes.legend(fontsize=7)
+
+
+def _bars(points: list[Point], name: str) -> np.ndarray:
+    """Return the bars' lengths below and above; an interval need not hold the value of a biased quantity."""
+    ends = [(getattr(p, name), *getattr(p, f"{name}_interval")) for p in points]
+    return np.clip([[value - low, high - value] for value, low, high in ends], 0, None).T

@@ -1,0 +1,154 @@
+"""The stacks of Figures 1 and 2 of the paper, and the settings that their experiments share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from erf import InfluenceMap, InvalidInput, theory
+from erf.data.noise import Noise
+from erf.device import resolve_device
+from erf.inits import Init, weight_variance
+from erf.maps.influence_map import map_of_samples
+from erf.maps.statistic import Statistic
+from erf.networks.conv_stack import Activation, ConvStack
+from erf.seeds import derive
+from erf.stacks.stack_influence import stack_moments
+from experiments.harness.experiment import ExperimentConfig, option
+from experiments.harness.validation import require_at_least
+
+
+class Kind(StrEnum):
+    """A kind of stack: uniform weights (all equal), random weights, or random weights and a nonlinearity."""
+
+    uniform = "uniform"
+    random = "random"
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+    tanh = "tanh"
+    sigmoid = "sigmoid"
+
+    @property
+    def activation(self) -> Activation:
+        """What follows every convolution."""
+        linear = self in (Kind.uniform, Kind.random)
+        return Activation.none if linear else Activation(self.value)
+
+
+@dataclass
+class StackConfig(ExperimentConfig):
+    """What the experiments on stacks share; the paper names none of it but the kernel size and the number of runs."""
+
+    runs: int = option(20, "draws of weights and inputs for each point")
+    statistic: Statistic = option(Statistic.mean_abs, "over runs and input channels")
+    aggregation: int | str = option(
+        0, "of output channels: one channel's index (the paper's one unit), sum, random_sign"
+    )
+    init: Init = option(Init.he_normal, "of the random kinds")
+    channels: int = option(16, "of every layer; uniform stacks have one, as more would only repeat it")
+    input_channels: int = option(1, "of the image")
+    kernel_size: int = option(3, "of every convolution; even ones are allowed")
+    noise: Noise = option(Noise.normal, "distribution of the input pixels; matters for nonlinear kinds")
+    final_activation: bool = option(True, "also after the last convolution: then a unit may be 0 and its map too")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, runs=self.runs)
+        require_at_least(1, channels=self.channels, input_channels=self.input_channels)
+        require_at_least(2, kernel_size=self.kernel_size)
+        if self.statistic is Statistic.signed_mean:
+            raise InvalidInput("statistic=signed_mean of random weights is noise; allowed: mean_abs, rms, mean_square")
+        if self.init is Init.equal:
+            raise InvalidInput("init=equal is not random; for equal weights give the kind uniform")
+        if isinstance(self.aggregation, int) and not 0 <= self.aggregation < self.channels:
+            raise InvalidInput(f"aggregation={self.aggregation}: the channels are 0 to {self.channels - 1}")
+        if isinstance(self.aggregation, str) and self.aggregation not in ("sum", "random_sign"):
+            raise InvalidInput(f"aggregation={self.aggregation!r} is unknown; allowed: a channel, sum, random_sign")
+        resolve_device(self.device)
+
+
+def require_runs(imap: InfluenceMap, kind: str, depth: int, least: int) -> None:
+    """Raise InvalidInput unless so many runs of a point had any influence at all."""
+    if imap.samples < least:
+        raise InvalidInput(
+            f"{kind} at depth {depth}: {imap.samples} of {imap.samples + imap.skipped} runs are not 0 everywhere, "
+            f"{least} are needed; raise runs, or give aggregation=random_sign"
+        )
+
+
+def stack_of(config: StackConfig, kind: Kind, depth: int) -> ConvStack:
+    """Return the stack of this kind and depth; a uniform one has one channel, of which more would be copies."""
+    uniform = kind is Kind.uniform
+    return ConvStack(
+        depth=depth,
+        channels=1 if uniform else config.channels,
+        input_channels=1 if uniform else config.input_channels,
+        kernel_size=config.kernel_size,
+        init=Init.equal if uniform else config.init,
+        activation=kind.activation,
+        final_activation=config.final_activation,
+    )
+
+
+def measure_runs(
+    config: StackConfig, kind: Kind, depth: int, runs: int, dtype: torch.dtype = torch.float32
+) -> np.ndarray:
+    """Return the moment maps ``[R, S, S]`` of runs of this kind; one for a uniform stack, whose runs are all equal.
+
+    The draws of different depths are independent; different kinds of one depth share weights and inputs.
+    """
+    uniform = kind is Kind.uniform
+    return stack_moments(
+        stack_of(config, kind, depth),
+        runs=1 if uniform else runs,
+        statistic=config.statistic,
+        seed=derive(config.seed, depth),
+        aggregation=0 if uniform else config.aggregation,
+        noise=config.noise,
+        device=resolve_device(config.device),
+        dtype=dtype,
+    )
+
+
+def map_of(config: StackConfig, moments: np.ndarray) -> InfluenceMap:
+    """Return the influence map of runs' moment maps."""
+    return map_of_samples(moments, config.statistic, ((0, moments.shape[1]),) * 2, config.aggregation)
+
+
+def predicted_map(config: StackConfig, kind: Kind, depth: int) -> InfluenceMap:
+    """Return the exact map (mean_abs of random kinds: that of wide layers) up to a factor, by sections 2.1 and 2.2."""
+    layers = stack_of(config, kind, depth).theory()
+    if kind is Kind.uniform:
+        exact = theory.influence_map(layers, Statistic.signed_mean)
+        values = config.statistic.from_mean_moment(config.statistic.moment(exact.values))
+        return replace(exact, values=values, statistic=config.statistic)
+    statistic = Statistic.mean_square if config.statistic is Statistic.mean_square else Statistic.rms
+    return theory.influence_map(layers, statistic)
+
+
+def mean_square_total(config: StackConfig, stack: ConvStack) -> float:
+    """Return the expected sum over pixels of g^2 of one input channel of a random linear stack, dropout included.
+
+    A product over layers of fan-out x variance; a unit that dropout may take from the layer has E[m^2] = 1 / (1 - p).
+    """
+    widths = [stack.input_channels] + [stack.channels] * stack.depth
+    window = stack.kernel_size**2
+    total = (1 - stack.dropout_rate) ** (1.0 - stack.depth)
+    for c_in, c_out in pairwise(widths):
+        total *= c_out * window * weight_variance(stack.init, c_in, c_out, window)
+    return total / stack.channels if isinstance(config.aggregation, int) else total
+
+
+def predicted_sigma(config: StackConfig, kind: Kind, depth: int) -> float:
+    """Return the standard deviation of the Gaussian that the map tends to with depth, in pixels."""
+    layers = stack_of(config, kind, depth).theory()
+    if kind is not Kind.uniform:
+        return theory.gaussian_sigma(layers, config.statistic)[0]
+    sigma = theory.gaussian_sigma(layers, Statistic.signed_mean)[0]
+    # The square of a Gaussian is one of half the variance.
+    return sigma / math.sqrt(2) if config.statistic is Statistic.mean_square else sigma

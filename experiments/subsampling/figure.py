@@ -1,0 +1,147 @@
+"""Inset of Figure 2 of the paper: maps of strided, pooled and dilated stacks, their sizes, shapes and grids."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from erf.metrics.grid_average import moving_mean
+from experiments.harness.style import map_colour_bar, new_figure
+from experiments.subsampling.experiment import Measured, Result, Variant
+
+LABELS = {
+    Variant.plain: "plain",
+    Variant.early_strides: "strides, early",
+    Variant.spread_strides: "strides, spread",
+    Variant.late_strides: "strides, late",
+    Variant.average_pooling: "average pooling",
+    Variant.max_pooling: "max pooling",
+    Variant.dilation: "dilation",
+    Variant.dilated_throughout: "dilation 2 throughout",
+}
+# Okabe & Ito (2008): the plain stack, strides, poolings, dilation.
+COLOURS = dict.fromkeys(Variant, "#D55E00") | {
+    Variant.plain: "#000000",
+    Variant.average_pooling: "#0072B2",
+    Variant.max_pooling: "#0072B2",
+    Variant.dilation: "#009E73",
+    Variant.dilated_throughout: "#009E73",
+}
+HALF = 72  # pixels about the unit's centre that a map shows, on each side
+CAPTION = (
+    "{depth} convolutions, {kind}, statistic {statistic}, {runs} runs each, seed {seed}; bars: 95 % over runs; hollow: "
+    "theory. Maps: peak 1, all at one scale, dashed: the TRF{beyond}. ERF size on the map averaged over its grid's "
+    "period."
+)
+
+
+def draw(result: Result) -> Figure:
+    """Draw all maps at one scale, above sizes, kurtosis and the grid's pattern in central rows."""
+    config = result.config
+    figure = new_figure(12, 9)
+    columns = -(-len(result.variants) // 2)
+    maps, rest = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.25, 1])[:, 0]
+    rows = maps.subplots(2, columns, squeeze=False)
+    axes = rows.ravel()
+    for one, measured in zip(axes, result.variants, strict=False):
+        _draw_map(one, result, measured)
+    for spare in axes[len(result.variants) :]:
+        spare.set_axis_off()
+    for first in rows[:, 0]:
+        first.set_ylabel("row from the centre (pixels)", fontsize=7)
+    map_colour_bar(maps, list(axes))
+    sizes, kurtosis, grid = rest.subplots(1, 3, width_ratios=[1.2, 0.9, 1.3])
+    _draw_sizes(sizes, result)
+    _draw_kurtosis(kurtosis, result)
+    _draw_grid(grid, result)
+    beyond = [LABELS[measured.variant] for measured in result.variants if measured.trf_size > 2 * HALF]
+    caption = CAPTION.format(
+        depth=config.depth, kind=config.kind, statistic=config.statistic, runs=config.runs, seed=config.seed,
+        beyond=f" (of {', '.join(beyond)}: larger than what is shown)" if beyond else "",
+    )  # fmt: skip
+    figure.supxlabel(caption, fontsize=8, wrap=True)
+    return figure
+
+
+def _draw_map(axes: Axes, result: Result, measured: Measured) -> None:
+    values = result.arrays[f"map/{measured.variant}"]
+    edge = len(values) / 2  # of the map, from the unit's centre
+    axes.set_facecolor("black")
+    axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest", extent=(-edge, edge, edge, -edge))
+    axes.add_patch(Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False, ls="--", lw=0.8, ec="white"))
+    axes.set_xlim(-HALF, HALF)
+    axes.set_ylim(HALF, -HALF)
+    axes.tick_params(labelsize=7)
+    axes.set_xlabel("column from the centre (pixels)", fontsize=7)
+    axes.set_title(f"{_name(measured)}\nERF {measured.size:.0f}, TRF {measured.trf_size} pixels", fontsize=8)
+
+
+def _name(measured: Measured) -> str:
+    """Return a variant's name and the numbers, from 1, of the layers that are not plain, unless none or all are."""
+    values = measured.strides if max(measured.strides) > 1 else measured.dilations
+    changed = [str(number + 1) for number, value in enumerate(values) if value > 1]
+    layers = f": layers {', '.join(changed)}" if 0 < len(changed) < len(values) else ""
+    return LABELS[measured.variant] + layers
+
+
+def _places(axes: Axes, result: Result) -> range:
+    """Give the y axis a line for each variant, the first at the top, and one below them; return their places."""
+    places = range(len(result.variants))
+    below = f"{len(result.arrays['placements'])} placements"
+    axes.set_yticks([*places, len(places)], [*(LABELS[m.variant] for m in result.variants), below], fontsize=8)
+    axes.set_ylim(len(places) + 0.5, -0.5)
+    axes.grid(axis="x", alpha=0.3)
+    return places
+
+
+def _draw_sizes(axes: Axes, result: Result) -> None:
+    sizes = result.arrays["placement_sizes"]
+    axes.axvspan(sizes.min(), sizes.max(), color="#D55E00", alpha=0.12, lw=0)
+    axes.plot(sizes, np.full(len(sizes), len(result.variants)), "|", ms=9, color="#D55E00", alpha=0.35)
+    for place, m in zip(_places(axes, result), result.variants, strict=True):
+        bars = np.abs(np.array(m.size_interval)[:, None] - m.size)
+        axes.plot(m.predicted_size, place, "o", ms=9, mfc="none", color=COLOURS[m.variant])
+        axes.errorbar([m.size], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
+    axes.set_xlabel("ERF size (pixels)")
+    axes.set_title("shaded, ticks: theory, strides in any layers", fontsize=9)
+
+
+def _draw_kurtosis(axes: Axes, result: Result) -> None:
+    for place, m in zip(_places(axes, result), result.variants, strict=True):
+        bars = np.abs(np.array(m.kurtosis_interval)[:, None] - m.kurtosis)
+        axes.plot(m.predicted_kurtosis, place, "o", ms=9, mfc="none", color=COLOURS[m.variant])
+        axes.errorbar([m.kurtosis], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
+    axes.axvline(-1.2, color="grey", ls=":", lw=1)
+    axes.axvline(0, color="grey", ls=":", lw=1)
+    axes.set_yticklabels([])
+    axes.set_xlim(-1.3, 0.1)
+    axes.set_xticks([-1.2, -0.8, -0.4, 0.0])
+    axes.set_xlabel("excess kurtosis (box -1.2, Gaussian 0)")
+    axes.set_title("the shape: dilation is boxy", fontsize=9)
+
+
+def _draw_grid(axes: Axes, result: Result) -> None:
+    """Draw the exact central rows of the map whose grid has the deepest holes at its centre, and of its average."""
+    deepest = min(result.variants, key=lambda m: m.centre_share)
+    values = result.arrays[f"theory/{deepest.variant}"]
+    at = np.arange(len(values)) - (len(values) - 1) / 2
+    averaged = moving_mean(values, (deepest.period,) * 2)
+    between = np.arange(len(averaged)) - (len(averaged) - 1) / 2
+    row, half = len(values) // 2, 4 * deepest.period + 8
+    near = np.abs(at) <= half
+    strongest = int(values[row : row + deepest.period].sum(1).argmax())
+    rows = {"row through the centre": (0, "#D55E00"), f"strongest row, {strongest} below": (strongest, "#E69F00")}
+    for name, (shift, colour) in rows.items():
+        axes.plot(at[near], values[row + shift][near], ".-", lw=0.8, ms=4, color=colour, label=name)
+    middle = averaged[(len(averaged) - 1) // 2]
+    near = np.abs(between) <= half
+    axes.plot(between[near], middle[near], color="black", lw=1.5, label=f"average over {deepest.period} pixels")
+    axes.set_xlabel("column from the centre (pixels)")
+    axes.set_ylabel("exact map / peak")
+    axes.set_ylim(0, 1.35)  # room for the legend above the peak
+    axes.set_title(f"{LABELS[deepest.variant]}: the centre is at {deepest.centre_share:.2f} of the average",
+                   fontsize=9)  # fmt: skip
+    axes.legend(fontsize=7, loc="upper right")
+    axes.grid(alpha=0.3)

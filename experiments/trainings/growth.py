@@ -1,0 +1,310 @@
+"""What both experiments on trained networks share: the ERF before training and after every epoch (section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning_fabric import Fabric
+from rich.console import Group
+from rich.table import Table
+from torch import nn
+
+from erf.training.loop import Epoch, Plan, best_epoch, best_weights, calibrate, evaluate, load_weights, train
+from experiments.harness.intervals import Interval, interval_of, interval_text
+from experiments.harness.logbook import Logbook
+from experiments.trainings.plan import (
+    GrowthConfig,
+    Task,
+    TrainingConfig,
+    images_a_step,
+    in_order,
+    optimizer_of,
+    plan_of,
+    progress_of,
+)
+from experiments.trainings.probe import Kept, LayerErf, Probing, measure_layers, measure_units, probing_of, read_units
+
+FRAMES = 8  # epochs whose maps the record keeps, for the filmstrip
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The network at one epoch; 0 is before training.
+
+    Attributes:
+        epoch: Epochs trained.
+        training_loss: Mean over the epoch's steps; None before training.
+        validation: Metrics on the validation images.
+        erf_size: Of the centre unit, in pixels.
+        erf_size_interval: 95 %, over images.
+        sigma: Standard deviation of the centre unit's map, as far as it lies in the image; mean of both axes, pixels.
+    """
+
+    epoch: int
+    training_loss: float | None
+    validation: dict[str, float]
+    erf_size: float
+    erf_size_interval: Interval
+    sigma: float
+
+
+@dataclass(frozen=True)
+class Unit:
+    """ERF sizes of one unit, given by its row and column, before training and at the best epoch."""
+
+    unit: tuple[int, int]
+    erf_size_before: float
+    erf_size_after: float
+
+
+@dataclass(frozen=True)
+class Layer:
+    """ERF sizes of one layer's middle unit, before training and at the best epoch, 95 % over images.
+
+    A size is None where the unit's own pixel has no influence, to which it would be relative.
+    """
+
+    layer: str
+    trf_size: int
+    erf_size_before: float | None
+    erf_size_before_interval: Interval | None
+    erf_size_after: float | None
+    erf_size_after_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How the ERF changed from before training to the best epoch, that of the best validation metric.
+
+    Sizes are in pixels. Intervals are 95 %, by resampling the images; that of the growth resamples the same images
+    before and after.
+
+    Arrays: ``before`` and ``after [H, W]`` of the centre unit, float32; ``frames [F]``, epochs;
+    ``resampled_sizes [E, B]``, by epoch; and to be looked at, float16, with peak 1 and at most 128 pixels a side:
+    ``units/before`` and ``units/after [U, h, w]``, ``layers/before`` and ``layers/after [L, h, w]``, in the order of
+    ``units`` and ``layers``, and ``maps [F, h, w]``.
+    """
+
+    config: GrowthConfig
+    epochs: int
+    best_epoch: int
+    images: int
+    theoretical_receptive_field: int
+    input_size: tuple[int, int]
+    clipped: tuple[bool, bool]
+    centre_unit: tuple[int, int]
+    centre_pixel: tuple[float, float]
+    erf_size_before: float
+    erf_size_before_interval: Interval
+    erf_size_after: float
+    erf_size_after_interval: Interval
+    growth: float
+    growth_interval: Interval
+    growth_factor: float
+    growth_factor_interval: Interval
+    units: tuple[Unit, ...]
+    layers: tuple[Layer, ...]
+    trajectory: tuple[Moment, ...]
+    parameters: int
+    data: str
+    training_images: int
+    validation_images: int
+    test_images: int
+    arrays: dict[str, np.ndarray]
+
+    def metrics(self) -> dict[str, float]:
+        """Return the ERF sizes before and after, and the best epoch's validation metrics."""
+        sizes = {"erf_size_before": self.erf_size_before, "erf_size_after": self.erf_size_after}
+        return sizes | {f"validation_{name}": v for name, v in self.trajectory[self.best_epoch].validation.items()}
+
+
+def study(fabric: Fabric, config: GrowthConfig, task: Task, logbook: Logbook) -> tuple[Growth | None, dict[str, float]]:
+    """Train, measure the ERF at every epoch, and read the test set once, at the best epoch.
+
+    Returns:
+        The growth, None in processes other than the first, which alone measures; and the metrics on the test images.
+    """
+    probing = probing_of(config, task.network, task.network.top_layer, task.data.validation, config.probe, config.grid)
+    untrained, plan = deepcopy(task.network), plan_of(fabric, config, task)
+    history = list(_epochs(fabric, config, task, plan, probing, logbook))
+    weights = best_weights(fabric, logbook.training)
+    load_weights(task.network, weights)
+    share = images_a_step(fabric, config)
+    tested = evaluate(fabric, task.network, in_order(task.data.test, share), task.metrics)
+    if not fabric.is_global_zero:
+        return None, tested
+    logbook.attach("weights.safetensors", weights)
+    logbook.scalars({f"test/{name}": value for name, value in tested.items()}, best_epoch(history, task.best_by).number)
+    _animate(config, probing, history, logbook)
+    calibrate(untrained.to(fabric.device), plan.batches, plan.calibration, fabric.device)
+    measured = partial(measure_layers, config, probing, list(task.network.layers))
+    before = measured(untrained, logbook.progress, "ERF of every layer before training")
+    after = measured(task.network, logbook.progress, "ERF of every layer at the best epoch")
+    return _growth(config, task, probing, history, (before, after), logbook), tested
+
+
+def _epochs(
+    fabric: Fabric, config: GrowthConfig, task: Task, plan: Plan, probing: Probing, logbook: Logbook
+) -> Iterator[Epoch]:
+    """Train, and yield every epoch once it is measured and reported."""
+
+    def measure(network: nn.Module, epoch: int) -> dict[str, float]:
+        file, text = _maps_file(logbook, epoch), f"ERF after {epoch} epochs"
+        return measure_units(config, probing, task.network.top_layer, file, network, logbook.progress, text)
+
+    progress = progress_of(fabric, logbook)
+    optimizer = optimizer_of(config, task.network)
+    for epoch in train(fabric, task.network, optimizer, plan, logbook.training, measure, progress):
+        if fabric.is_global_zero:
+            _report(config, probing, epoch, logbook)
+        yield epoch
+
+
+def result_of(kind: type[Any], growth: Growth | None, **others: Any) -> Any:
+    """Return a result of ``kind``, a Growth with other fields besides; None where there is none."""
+    if growth is None:
+        return None
+    return kind(**{known.name: getattr(growth, known.name) for known in fields(growth)}, **others)
+
+
+def _maps_file(logbook: Logbook, epoch: int) -> Path:
+    return logbook.training / f"maps_{epoch:04}.npz"
+
+
+def _kept(config: TrainingConfig, probing: Probing, logbook: Logbook, epoch: int) -> Kept:
+    return read_units(config, probing, _maps_file(logbook, epoch))
+
+
+def _report(config: TrainingConfig, probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
+    kept = _kept(config, probing, logbook, epoch.number)
+    numbers = dict(epoch.measured) | {f"validation/{name}": value for name, value in epoch.metrics.items()}
+    if len(kept.sizes) > 1:
+        numbers["erf_size/other_units"] = float(kept.sizes[1:].mean())
+    if epoch.loss is not None:
+        numbers["training_loss"] = epoch.loss
+    logbook.scalars(numbers, epoch.number)
+    logbook.map("map", kept.centre, None, epoch.number)
+    judged = ", ".join(f"{in_words(name)} {value:.3f}" for name, value in epoch.metrics.items())
+    loss = "" if epoch.loss is None else f"loss {epoch.loss:.3f}, "
+    size = epoch.measured["erf_size"]
+    logbook.say(f"epoch {epoch.number} of {config.epochs}: {loss}validation {judged}, ERF size {size:.1f}")
+
+
+def _animate(config: TrainingConfig, probing: Probing, history: Sequence[Epoch], logbook: Logbook) -> None:
+    titles = [f"epoch {epoch.number}: ERF size {epoch.measured['erf_size']:.1f} pixels" for epoch in history]
+    maps = [_kept(config, probing, logbook, epoch.number).centre for epoch in history]
+    logbook.animation("erf", dict(zip(titles, maps, strict=True)))
+
+
+def _growth(
+    config: GrowthConfig, task: Task, probing: Probing, history: Sequence[Epoch],
+    layers: tuple[list[LayerErf], list[LayerErf]], logbook: Logbook,
+) -> Growth:  # fmt: skip
+    best = best_epoch(list(history), task.best_by).number
+    kept = [_kept(config, probing, logbook, epoch.number) for epoch in history]
+    frames, first, last = _frames(len(history), best), kept[0], kept[best]
+    sizes = np.stack([at.resampled_sizes for at in kept])
+    moments = tuple(_moment(epoch, replicates) for epoch, replicates in zip(history, sizes, strict=True))
+    before, after = moments[0], moments[best]
+    centre = probing.fields[0]
+    return Growth(
+        config=replace(config, data_dir=GrowthConfig.data_dir, fresh=False),  # they say where, not what
+        epochs=config.epochs,
+        best_epoch=best,
+        images=config.images,
+        theoretical_receptive_field=int(centre.size[0]),
+        input_size=_pair(probing.images.shape[2:]),
+        clipped=_pair(centre.clipped),
+        centre_unit=_pair(centre.unit),
+        centre_pixel=_pair(first.centre.centre),
+        erf_size_before=before.erf_size,
+        erf_size_before_interval=before.erf_size_interval,
+        erf_size_after=after.erf_size,
+        erf_size_after_interval=after.erf_size_interval,
+        growth=after.erf_size - before.erf_size,
+        growth_interval=interval_of(sizes[best] - sizes[0]),
+        growth_factor=after.erf_size / before.erf_size,
+        growth_factor_interval=interval_of(sizes[best] / sizes[0]),
+        units=tuple(
+            Unit(_pair(field.unit), float(old), float(new))
+            for field, old, new in zip(probing.fields, first.sizes, last.sizes, strict=True)
+        ),
+        layers=tuple(
+            Layer(old.layer, old.trf_size, old.size, old.interval, new.size, new.interval)
+            for old, new in zip(*layers, strict=True)
+        ),
+        trajectory=moments,
+        parameters=sum(parameter.numel() for parameter in task.network.parameters()),
+        data=task.data.content(),
+        training_images=len(task.data.train),
+        validation_images=len(task.data.validation),
+        test_images=len(task.data.test),
+        arrays={
+            "before": first.centre.values.astype(np.float32),
+            "after": last.centre.values.astype(np.float32),
+            "units/before": first.shown,
+            "units/after": last.shown,
+            "layers/before": np.stack([layer.shown for layer in layers[0]]),
+            "layers/after": np.stack([layer.shown for layer in layers[1]]),
+            "frames": np.array(frames),
+            "maps": np.stack([kept[epoch].shown[0] for epoch in frames]),
+            "resampled_sizes": sizes,
+        },
+    )
+
+
+def _moment(epoch: Epoch, replicates: np.ndarray) -> Moment:
+    size, sigma = epoch.measured["erf_size"], epoch.measured["sigma"]
+    return Moment(epoch.number, epoch.loss, epoch.metrics, size, interval_of(replicates), sigma)
+
+
+def _pair(values: Sequence[Any]) -> tuple[Any, Any]:
+    first, second = values
+    return first, second
+
+
+def _frames(epochs: int, best: int) -> list[int]:
+    """Return the epochs to show: at most FRAMES evenly spaced ones, the first and the last among them, and the best."""
+    spaced = np.linspace(0, epochs - 1, min(FRAMES, epochs)).round().astype(int).tolist()
+    return sorted({*spaced, best})
+
+
+def in_words(metric: str) -> str:
+    """Return the name of a metric as it is read."""
+    return metric.replace("_", " ").replace("iou", "IoU")
+
+
+def growth_tables(result: Growth) -> Group:
+    """Return the tables of the trajectory, of the units and of the layers."""
+    names = list(result.trajectory[0].validation)
+    trajectory = Table("epoch", "loss", *(f"validation {in_words(name)}" for name in names), "ERF size", "95 %")
+    for at in result.trajectory:
+        mark = " (best)" if at.epoch == result.best_epoch else ""
+        loss = "-" if at.training_loss is None else f"{at.training_loss:.3f}"
+        row = [f"{at.epoch}{mark}", loss, *(f"{at.validation[name]:.4f}" for name in names)]
+        trajectory.add_row(*row, f"{at.erf_size:.1f}", interval_text(at.erf_size_interval, 1))
+    units = Table("unit", "ERF size before", "after")
+    for one in result.units:
+        units.add_row(str(one.unit), f"{one.erf_size_before:.1f}", f"{one.erf_size_after:.1f}")
+    low, high = result.growth_interval
+    layers = Table("layer", "TRF", "ERF size before", "95 %", "after", "95 %")
+    for one in result.layers:
+        before, after = (_size_text(size) for size in (one.erf_size_before, one.erf_size_after))
+        intervals = (interval_text(one.erf_size_before_interval, 1), interval_text(one.erf_size_after_interval, 1))
+        layers.add_row(one.layer, str(one.trf_size), before, intervals[0], after, intervals[1])
+    line = (
+        f"ERF size {result.erf_size_before:.1f} -> {result.erf_size_after:.1f}: growth {result.growth:.1f} "
+        f"({low:.1f} to {high:.1f}), factor {result.growth_factor:.2f}, over {result.images} images; "
+        f"TRF {result.theoretical_receptive_field}"
+    )
+    return Group(trajectory, units, layers, line)
+
+
+def _size_text(size: float | None) -> str:
+    return "-" if size is None else f"{size:.1f}"

@@ -1,0 +1,189 @@
+"""What a training is: its settings, the network and the data, and how they become a plan (section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torchmetrics import MetricCollection
+
+from erf import InvalidInput
+from erf.data.augment import FlipAndShift
+from erf.data.batches import Batches
+from erf.data.split import DataSet, Split
+from erf.device import resolve_device
+from erf.maps.statistic import Statistic
+from erf.metrics.erf_size import Reference
+from erf.networks.camvid_frontend import CamvidFrontend
+from erf.networks.cifar_resnet import CifarResNet
+from erf.seeds import derive, generator
+from erf.training.learning_rate import Schedule
+from erf.training.loop import Loss, Plan, Precision
+from experiments.harness.experiment import ExperimentConfig, option
+from experiments.harness.logbook import Logbook
+from experiments.harness.validation import require_at_least
+
+Progress = Callable[[Iterable, str, int], Iterable]
+
+# Streams of random numbers.
+WEIGHTS, ORDER, SIGNS, NOISE, BOOTSTRAP, LABELS = range(6)
+
+
+class Labels(StrEnum):
+    """What is learnt: the true classes, or those of randomly chosen other images, which say nothing of the image."""
+
+    true = "true"
+    random = "random"
+
+
+class Probe(StrEnum):
+    """What the ERF is averaged over: held-out images, or normal noise of the same mean and variance."""
+
+    images = "images"
+    noise = "noise"
+
+
+@dataclass
+class TrainingConfig(ExperimentConfig):
+    """How a network is trained and its ERF measured; the paper names none of it."""
+
+    data_dir: str = option("data", "folder of the data sets; it does not name the folder of results")
+    partial_data: bool = option(False, "accept fewer images than were published")
+    epochs: int = option(16, "how often all training images are seen")
+    batch_size: int = option(128, "images of one step, of all processes together")
+    learning_rate: float = option(0.1, "its peak")
+    schedule: Schedule = option(Schedule.one_cycle, "of the learning rate, by step")
+    momentum: float = option(0.9, "of SGD, in Nesterov's form")
+    weight_decay: float = option(5e-4, "of all parameters")
+    shift: int = option(4, "training images are mirrored at random and moved by up to so many pixels")
+    accumulate: int = option(1, "parts that a batch goes through the network in: less memory, the same step")
+    calibration: int = option(16, "batches that batch norm's statistics are averaged over before training")
+    precision: Precision = option(Precision.auto, "of training; auto: bfloat16 on GPUs that have it, else float32")
+    processes: int = option(1, "on this machine, one for each GPU; under torchrun its own number holds")
+    checkpoint_steps: int = option(50, "steps between checkpoints within an epoch")
+    images: int = option(256, "so many of them, evenly spaced, at every epoch the same")
+    statistic: Statistic = option(Statistic.mean_abs, "over images and input channels")
+    aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, or one channel's index")
+    reference: Reference = option(Reference.centre, "of the ERF size's threshold: centre or peak")
+    bootstrap: int = option(1000, "resamplings of the images for the intervals")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        least = {"epochs": 1, "batch_size": 1, "shift": 0, "accumulate": 1, "calibration": 1, "processes": 1}
+        least |= {"checkpoint_steps": 1, "images": 2, "bootstrap": 1, "momentum": 0, "weight_decay": 0}
+        for key, smallest in least.items():
+            require_at_least(smallest, **{key: getattr(self, key)})
+        if not self.learning_rate > 0:
+            raise InvalidInput(f"learning_rate={self.learning_rate}: allowed are numbers above 0")
+        if self.statistic is Statistic.signed_mean:
+            raise InvalidInput("statistic=signed_mean has no ERF size; allowed: mean_abs, rms, mean_square")
+        if isinstance(self.aggregation, str) and self.aggregation not in ("sum", "random_sign"):
+            raise InvalidInput(f"aggregation={self.aggregation!r} is unknown; allowed: a channel, sum, random_sign")
+        resolve_device(self.device)
+
+
+@dataclass
+class GrowthConfig(TrainingConfig):
+    """What is trained in one run, and what is measured of it."""
+
+    batch_norm: bool = option(True, "false: biases and scaled residual sums instead")
+    labels: Labels = option(Labels.true, "of the training images; random ones are a control")
+    probe: Probe = option(Probe.images, "what the ERF is averaged over: validation images, or noise instead")
+    grid: int = option(3, "other units: this many rows and columns of them, evenly spaced")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least(1, grid=self.grid)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learnt, by which network, judged how."""
+
+    network: CifarResNet | CamvidFrontend
+    data: DataSet
+    loss: Loss
+    metrics: MetricCollection
+    best_by: str
+
+
+def weights_generator(config: TrainingConfig) -> torch.Generator:
+    """Return the generator that a network's initial weights are drawn from."""
+    return generator(config.seed, WEIGHTS)
+
+
+class SgdSettings(Protocol):
+    """The optimiser's settings."""
+
+    learning_rate: float
+    momentum: float
+    weight_decay: float
+
+
+def optimizer_of(config: SgdSettings, network: nn.Module) -> torch.optim.Optimizer:
+    """Return SGD on all of the network's parameters."""
+    return torch.optim.SGD(
+        network.parameters(), config.learning_rate, config.momentum, weight_decay=config.weight_decay,
+        nesterov=config.momentum > 0,
+    )  # fmt: skip
+
+
+def images_a_step(fabric: Fabric, config: TrainingConfig) -> int:
+    """Return the images of one process in a step.
+
+    Raises:
+        InvalidInput: The processes cannot share a batch evenly.
+    """
+    share, rest = divmod(config.batch_size, fabric.world_size)
+    if rest or not share:
+        raise InvalidInput(f"batch_size={config.batch_size} cannot be shared evenly by {fabric.world_size} processes")
+    return share
+
+
+def in_order(split: Split, batch_size: int) -> Batches:
+    """Return the images of ``split`` as they come, each once."""
+    return Batches(split, batch_size, shuffle=False)
+
+
+def plan_of(fabric: Fabric, config: GrowthConfig, task: Task) -> Plan:
+    """Return how ``task`` is trained."""
+    share, train_split = images_a_step(fabric, config), task.data.train
+    if config.labels is Labels.random:
+        train_split = train_split.with_shuffled_labels(derive(config.seed, LABELS))
+    batches = Batches(
+        train_split, share, derive(config.seed, ORDER), augment=FlipAndShift(config.shift), drop_last=True
+    )
+    steps = config.epochs * batches.steps(fabric.world_size)
+    return Plan(
+        batches=batches,
+        validation=in_order(task.data.validation, share),
+        loss=task.loss,
+        metrics=task.metrics,
+        best_by=task.best_by,
+        learning_rate=partial(config.schedule.learning_rate, steps=steps, peak=config.learning_rate),
+        epochs=config.epochs,
+        seed=config.seed,
+        accumulate=config.accumulate,
+        calibration=config.calibration,
+        checkpoint_steps=config.checkpoint_steps,
+        settings=settings_of(config) | {"data": task.data.content()},
+    )
+
+
+def settings_of(config: ExperimentConfig) -> dict[str, Any]:
+    """Return what a checkpoint must agree with: all settings that say what is computed."""
+    settings = msgspec.to_builtins(config)
+    elsewhere = ("fresh", "data_dir", "partial_data", "device", "processes", "checkpoint_steps")
+    return {key: str(v) if isinstance(v, list) else v for key, v in settings.items() if key not in elsewhere}
+
+
+def progress_of(fabric: Fabric, logbook: Logbook) -> Progress:
+    """Return what shows the progress, in the first process."""
+    return logbook.progress if fabric.is_global_zero else lambda batches, description, total: batches

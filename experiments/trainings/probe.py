@@ -1,0 +1,169 @@
+"""Where the ERF of a network in training is measured: images, units and layers (section 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from erf import InfluenceMap, InvalidInput, ReceptiveField, effective_receptive_field, erf_size
+from erf.atomic_file import atomic_write
+from erf.data.noise import Noise
+from erf.data.split import Split
+from erf.metrics.gaussian_fit import map_moments
+from erf.reachability.receptive_field import theoretical_receptive_field
+from erf.seeds import derive, generator
+from experiments.harness.intervals import Interval, middle, resampled
+from experiments.harness.record import decode_arrays, encode_arrays
+from experiments.trainings.plan import BOOTSTRAP, NOISE, SIGNS, Probe, Progress, TrainingConfig
+
+LARGEST_SHOWN = 128  # pixels a side of the maps that a record keeps to be looked at only
+
+
+@dataclass(frozen=True)
+class Probing:
+    """Where the ERF is measured: images as the network sees them, and the fields of the units, the centre's first."""
+
+    images: Tensor
+    fields: tuple[ReceptiveField, ...]
+
+    @property
+    def units(self) -> list[tuple[int, ...]]:
+        """The units, the centre's first."""
+        return [field.unit for field in self.fields]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What one measurement left on disk: maps ``[U, H, W]`` to be looked at, ERF sizes ``[U]`` and the centre's map.
+
+    ``resampled_sizes [B]`` are the centre's, of images drawn anew.
+    """
+
+    centre: InfluenceMap
+    shown: np.ndarray
+    sizes: np.ndarray
+    resampled_sizes: np.ndarray
+
+
+@dataclass(frozen=True)
+class LayerErf:
+    """The middle unit of one layer: its ERF size (None where its centre has none), 95 % over images, and its map."""
+
+    layer: str
+    trf_size: int
+    size: float | None
+    interval: Interval | None
+    shown: np.ndarray
+
+
+def probing_of(
+    config: TrainingConfig, network: nn.Module, layer: str, held_out: Split, probe: Probe, grid: int
+) -> Probing:
+    """Return the images to measure on, and the layer's centre unit and ``grid`` rows and columns of others.
+
+    Raises:
+        InvalidInput: There are fewer held-out images than are asked for.
+    """
+    if config.images > len(held_out):
+        raise InvalidInput(f"images={config.images}: there are {len(held_out)} validation images")
+    # Evenly spaced: neighbours are of one class, or frames of one scene.
+    images = held_out.normalized(torch.arange(config.images) * len(held_out) // config.images)
+    if probe is Probe.noise:
+        draws = (generator(config.seed, NOISE, index) for index in range(config.images))
+        images = torch.stack([Noise.normal.draw(images.shape[1:], draw) for draw in draws])
+    centre = theoretical_receptive_field(network, images.shape[2:], layer)
+    assert centre.grid is not None, "what is measured has rows and columns"
+    places = [[(i + 1) * side // (grid + 1) for i in range(grid)] for side in centre.grid]
+    others = [(row, column) for row in places[0] for column in places[1] if (row, column) != centre.unit]
+    found = theoretical_receptive_field(network, images.shape[2:], layer, unit=[centre.unit, *others])
+    return Probing(images, tuple(found))
+
+
+def measure_units(
+    config: TrainingConfig, probing: Probing, layer: str, file: Path, network: nn.Module, progress: Progress, text: str
+) -> dict[str, float]:
+    """Keep what is measured of all units in ``file``; return the numbers of the centre unit's map."""
+    moments, maps = [], []
+    for index in progress(range(config.images), text, config.images):
+        found = _measured(config, probing, network, index, layer, probing.units)
+        moments.append(config.statistic.to_mean_moment(found[0].values))
+        maps = [old.merge(new) for old, new in zip(maps, found, strict=True)] if maps else found
+    size = partial(erf_size, reference=config.reference)
+    kept = {
+        "centre": maps[0].values,
+        "samples": np.array(maps[0].samples),
+        "units": shown(np.stack([imap.values for imap in maps])),
+        "sizes": np.array([size(imap) for imap in maps]),
+        "resampled_sizes": _resampled_sizes(config, np.stack(moments), maps[0]),
+    }
+    atomic_write(file, encode_arrays(kept))
+    return {"erf_size": size(maps[0]), "sigma": float(np.mean(map_moments(maps[0]).sigma))}
+
+
+def read_units(config: TrainingConfig, probing: Probing, file: Path) -> Kept:
+    """Return what :func:`measure_units` kept in ``file``."""
+    arrays = decode_arrays(file)
+    box, samples = probing.fields[0].box, int(arrays["samples"])
+    centre = InfluenceMap(
+        values=arrays["centre"],
+        statistic=config.statistic,
+        centre=tuple((low + high - 1) / 2 for low, high in box),
+        trf_box=box,
+        samples=samples,
+        skipped=config.images - samples,
+        aggregation=config.aggregation,
+    )
+    return Kept(centre, arrays["units"], arrays["sizes"], arrays["resampled_sizes"])
+
+
+def measure_layers(
+    config: TrainingConfig, probing: Probing, layers: list[str], network: nn.Module, progress: Progress, text: str
+) -> list[LayerErf]:
+    """Measure the middle unit of each of ``layers``, on the same images as the units."""
+    fields = theoretical_receptive_field(network, probing.images.shape[2:], layers)
+    return [
+        _layer_erf(config, probing, layer, int(fields[layer].size[0]), network)
+        for layer in progress(layers, text, len(layers))
+    ]
+
+
+def _layer_erf(config: TrainingConfig, probing: Probing, layer: str, trf_size: int, network: nn.Module) -> LayerErf:
+    found = [_measured(config, probing, network, index, layer, None) for index in range(config.images)]
+    moments = np.stack([config.statistic.to_mean_moment(one.values) for one in found])
+    imap = found[0]
+    for one in found[1:]:
+        imap = imap.merge(one)
+    try:
+        size, interval = erf_size(imap, config.reference), middle(_resampled_sizes(config, moments, imap))
+    except InvalidInput:  # the centre has no influence, in all images or in those that were drawn
+        size, interval = None, None
+    return LayerErf(layer, trf_size, size, interval, shown(imap.values[None])[0])
+
+
+def _measured(config: TrainingConfig, probing: Probing, network: nn.Module, index: int, layer: str, units: Any) -> Any:
+    return effective_receptive_field(
+        network, probing.images[index : index + 1], layer, units, config.statistic, config.aggregation,
+        derive(config.seed, SIGNS), first_sample=index,
+    )  # fmt: skip
+
+
+def _resampled_sizes(config: TrainingConfig, moments: np.ndarray, imap: InfluenceMap) -> np.ndarray:
+    """Return the sizes of images drawn anew, the same ones whenever it is asked."""
+    size = partial(erf_size, reference=config.reference)
+    return resampled(moments, imap, size, config.bootstrap, derive(config.seed, BOOTSTRAP))
+
+
+def shown(maps: np.ndarray) -> np.ndarray:
+    """Return maps ``[N, H, W]`` with peak 1 (or all 0), precise enough to look at; large ones as means of blocks."""
+    block = -(-max(maps.shape[1:]) // LARGEST_SHOWN)
+    rows, columns = (side // block for side in maps.shape[1:])
+    cut = maps[:, : rows * block, : columns * block]
+    means = cut.reshape(len(maps), rows, block, columns, block).mean((2, 4))
+    peaks = means.max(axis=(1, 2), keepdims=True)
+    return (means / np.where(peaks > 0, peaks, 1)).astype(np.float16)

@@ -1,0 +1,168 @@
+"""The backward pass in a unit's cone is the plain one, for all convolutions and wherever the gradient is not 0."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils._python_dispatch import _get_current_dispatch_mode
+
+from erf.maps.backward_cone import gradient_in_cone, input_gradient, nonzero_box
+from erf.maps.pointwise_convolution import input_gradient as pointwise_gradient
+
+CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+CALLS, PRODUCT = "erf.maps.backward_cone.input_gradient", "erf.maps.pointwise_convolution.input_gradient"
+
+
+def drawn(*shape, dtype=torch.float64, seed=0):
+    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def plain(output, leaf):
+    return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
+
+
+def ordered(values, last):
+    return values.contiguous(memory_format=LAST[values.ndim]) if last and values.ndim in LAST else values
+
+
+def per_axis(draw, axes, least, most):
+    return tuple(draw(st.lists(st.integers(least, most), min_size=axes, max_size=axes)))
+
+
+@st.composite
+def convolutions(draw):
+    """Return a convolution's images, its options and weights, and weights of its outputs, 0 outside of a box."""
+    axes, groups = draw(st.integers(1, 3)), draw(st.sampled_from([1, 1, 2]))
+    kernel, dilation = per_axis(draw, axes, 1, 3), per_axis(draw, axes, 1, 2)
+    options = {"stride": per_axis(draw, axes, 1, 3), "padding": per_axis(draw, axes, 0, 4), "dilation": dilation}
+    extra = per_axis(draw, axes, 0, 6)
+    size = [1 + d * (k - 1) + more for k, d, more in zip(kernel, dilation, extra, strict=True)]
+    dtype = draw(st.sampled_from([torch.float64, torch.float64, torch.float32]))
+    images = ordered(drawn(draw(st.integers(1, 3)), 2 * groups, *size, dtype=dtype), draw(st.booleans()))
+    weight = drawn(groups * draw(st.integers(1, 3)), 2, *kernel, dtype=dtype, seed=1)
+    options |= {"groups": groups, "weight": ordered(weight, draw(st.booleans()))}
+    shape = CONVOLUTIONS[axes](images, **options).shape
+    cotangent = torch.zeros(shape, dtype=dtype)
+    ends = [(draw(st.integers(0, n)), draw(st.integers(0, n))) for n in shape[2:]]
+    box = tuple(slice(min(pair), max(pair)) for pair in ends)
+    cotangent[(..., *box)] = drawn(*shape, dtype=dtype, seed=2)[(..., *box)]
+    return images, options, ordered(cotangent, draw(st.booleans()))
+
+
+def significant_strides(values):
+    return [stride for stride, n in zip(values.stride(), values.shape, strict=True) if n > 1]
+
+
+@given(convolutions())
+@settings(max_examples=300, deadline=None)
+def test_it_is_the_plain_gradient_in_the_same_layout(case):
+    images, options, cotangent = case
+    leaf = images.requires_grad_()
+    layer = CONVOLUTIONS[images.ndim - 2](leaf.clone(), **options)
+    output = (layer * cotangent).sum()
+    with pytest.MonkeyPatch.context() as patch:
+        counted = Counted()
+        patch.setattr(CALLS, counted)
+        found = gradient_in_cone(output, leaf)
+    event(f"in the cone: {len(counted.boxes)}")
+    expected = plain(output, leaf)
+    peak = float(expected.abs().max())
+    assert float((found - expected).abs().max()) <= (1e-12 if images.dtype == torch.float64 else 1e-5) * peak
+    assert significant_strides(found) == significant_strides(expected)
+
+
+class Counted:
+    """Stands for the gradient of a box, and keeps the boxes."""
+
+    def __init__(self):
+        self.boxes = []
+
+    def __call__(self, box, *args):
+        self.boxes.append(box)
+        return input_gradient(box, *args)
+
+
+def boxes_of(output, leaf, monkeypatch):
+    counted = Counted()
+    monkeypatch.setattr(CALLS, counted)
+    found = gradient_in_cone(output, leaf)
+    torch.testing.assert_close(found, plain(output, leaf), rtol=0, atol=1e-12 * float(found.abs().max()))
+    return counted.boxes
+
+
+def test_the_box_grows_layer_by_layer_until_it_is_almost_everything(monkeypatch):
+    network = nn.Sequential(*(nn.Conv2d(2, 2, 3, padding=1) for _ in range(5))).double()
+    network.requires_grad_(False)
+    leaf = drawn(1, 2, 9, 11).requires_grad_()
+    boxes = boxes_of(network(leaf)[0, :, 4, 5].sum(), leaf, monkeypatch)
+    assert boxes == [((4 - k, 5 + k), (5 - k, 6 + k)) for k in range(4)]  # and not the 9 by 9 of 9 by 11
+
+
+def test_branches_transposed_convolutions_and_drawn_kernels_are_taken_as_they_are(monkeypatch):
+    below, above = nn.Conv2d(2, 3, 3, padding=1), nn.Conv2d(3, 2, 1)
+    up, down = nn.ConvTranspose2d(2, 2, 2, stride=2), nn.Conv2d(2, 2, 2, stride=2)
+    modules = nn.ModuleList([below, above, up, down]).double().requires_grad_(False)
+    assert all(not parameter.requires_grad for parameter in modules.parameters())
+    leaf = drawn(2, 2, 12, 12).requires_grad_()
+    kernel = leaf.mean((0, 2, 3))[:, None, None, None].expand(2, 1, 3, 3)  # its gradient is wanted, too
+    features = up(down(above(F.max_pool2d(below(leaf).relu(), 3, 1, 1)))) + F.conv2d(leaf, kernel, padding=1, groups=2)
+    boxes = boxes_of(features[..., 6, 6].sum(), leaf, monkeypatch)
+    assert boxes[0] == ((3, 4), (3, 4))
+    assert len(boxes) == 3
+
+
+def test_what_is_not_finite_still_shows():
+    weight = drawn(1, 1, 3, 3)
+    weight[0, 0, 1, 1] = torch.inf
+    leaf = drawn(1, 1, 9, 9).requires_grad_()
+    found = gradient_in_cone(F.conv2d(leaf, weight, padding=1)[..., 4, 4].sum(), leaf)
+    assert found[0, 0, 4, 4] == torch.inf
+    values = torch.zeros(1, 2, 4, 5)
+    values[0, 1, 2, 3] = torch.nan
+    assert nonzero_box(values) == ((2, 3), (3, 4))
+    assert nonzero_box(torch.zeros(1, 2, 4, 5)) == ((0, 0), (0, 0))
+
+
+def test_a_leaf_that_the_number_does_not_depend_on_has_none():
+    leaf, other = drawn(1, 1, 5, 5).requires_grad_(), drawn(1, 1, 5, 5).requires_grad_()
+    assert gradient_in_cone(F.conv2d(other, drawn(1, 1, 3, 3)).sum(), leaf) is None
+
+
+def test_nothing_stays_behind_also_after_an_error(monkeypatch):
+    leaf = drawn(1, 1, 9, 9).requires_grad_()
+    layer = F.conv2d(leaf, drawn(1, 1, 3, 3))
+    output = layer[..., 4, 4].sum()
+    with monkeypatch.context() as patch:
+        patch.setattr(CALLS, lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            gradient_in_cone(output, leaf)
+    assert _get_current_dispatch_mode() is None
+    with monkeypatch.context() as patch:
+        counted = Counted()
+        patch.setattr(CALLS, counted)
+        plain(output, leaf)
+        assert not counted.boxes  # no hook is left on the graph
+    assert gradient_in_cone(output, leaf).equal(plain(output, leaf))
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [({}, 1), ({"stride": 2}, 0), ({"padding": 1}, 0), ({"groups": 2}, 0), ({"images": 1}, 0), ({"kernel": 3}, 0)],
+)
+def test_images_pass_a_pointwise_convolution_in_one_product(change, expected, monkeypatch):
+    settings = {"images": 3, "kernel": 1} | change
+    options = {name: value for name, value in change.items() if name in ("stride", "padding", "groups")}
+    groups = options.get("groups", 1)
+    weight = drawn(4, 6 // groups, settings["kernel"], settings["kernel"], dtype=torch.float32)
+    leaf = ordered(drawn(settings["images"], 6, 5, 7, dtype=torch.float32), last=True).requires_grad_()
+    layer = F.conv2d(leaf, weight, **options)
+    output = (layer * ordered(drawn(*layer.shape, dtype=torch.float32, seed=1), last=True)).sum()
+    products = []
+    monkeypatch.setattr(PRODUCT, lambda *given: products.append(1) or pointwise_gradient(*given))
+    found, plain_gradient = gradient_in_cone(output, leaf), plain(output, leaf)
+    assert len(products) == expected
+    torch.testing.assert_close(found, plain_gradient, rtol=0, atol=1e-6 * float(plain_gradient.abs().max()))
+    assert found.stride() == plain_gradient.stride()

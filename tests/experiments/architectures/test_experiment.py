@@ -1,0 +1,183 @@
+import io
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from torch import nn
+from torchvision import models
+
+from erf import InvalidInput, effective_receptive_field, erf_size, theoretical_receptive_field
+from erf.data.noise import NoiseImages
+from erf.maps.influence_map import map_of_samples
+from erf.maps.statistic import Statistic
+from erf.seeds import derive
+from erf.training.batch_norm import calibrate_batch_norm_
+from experiments.architectures import experiment as architectures
+from experiments.architectures.experiment import ARCHITECTURES, CALIBRATION, Config, run, summary
+from experiments.harness.experiment import load
+from experiments.harness.intervals import mean_interval
+from experiments.measure.network_source import Source, make_network
+from tests.experiments.list_logbook import ListLogbook
+
+SMALL = {"networks": ["shufflenet_v2_x1_0"], "draws": 2, "samples": 1, "input_size": 64}
+
+
+def measured(**settings):
+    return run(Config(**SMALL | settings), ListLogbook())
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_stages_of_every_network_follow_each_other(name):
+    settings = {"init_weights": False} if name == "googlenet" else {}
+    with torch.device("cpu" if name.startswith("regnet") else "meta"):  # RegNet computes its widths by tensors
+        network = models.get_model(name, **settings)
+    fields = theoretical_receptive_field(network, (224, 224), list(ARCHITECTURES[name].layers))
+    sizes = [field.size[0] for field in fields.values()]
+    grids = [field.grid[0] for field in fields.values()]
+    assert sizes == sorted(sizes)
+    assert grids == sorted(grids, reverse=True)
+    assert len(sizes) >= 3
+
+
+def test_each_draw_has_its_own_weights_and_images_and_is_calibrated():
+    result = measured(samples=2)
+    for draw in range(2):
+        seed = derive(0, draw)
+        network = make_network(Source.torchvision, "shufflenet_v2_x1_0", seed=seed)
+        noise = partial(NoiseImages, "normal", (3, 64, 64))
+        calibrate_batch_norm_(network, noise(CALIBRATION, derive(seed, 1), CALIBRATION))
+        maps = effective_receptive_field(network, noise(2, seed), ["stage2", "stage3", "stage4"], seed=seed)
+        for stage in result.stages:
+            assert stage.sizes[draw] == pytest.approx(erf_size(maps[stage.layer]), rel=0.02)
+    for stage in result.stages:
+        assert stage.size == np.mean(stage.sizes)
+        assert stage.interval == mean_interval(stage.sizes)
+    assert len({stage.sizes for stage in result.stages}) == 3
+
+
+def test_without_calibration_batch_norm_is_the_identity():
+    network = make_network(Source.torchvision, "shufflenet_v2_x1_0", seed=derive(0, 0))
+    images = NoiseImages("normal", (3, 64, 64), 1, derive(0, 0))
+    expected = erf_size(effective_receptive_field(network, images, "stage2", seed=derive(0, 0)))
+    identity = measured(batch_norm=architectures.BatchNorm.identity).stages[0].sizes[0]
+    assert identity == pytest.approx(expected, rel=0.02)
+    assert measured().stages[0].sizes[0] > 1.2 * identity
+
+
+def test_depth_counts_the_convolutions_and_linear_layers_called_so_far():
+    network = nn.Sequential(
+        nn.Conv2d(3, 3, 1), nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)), nn.Linear(6, 2)
+    ).eval()
+    depths = architectures._depths(network, torch.zeros(1, 3, 8, 8), ["1", "1.0", "2"])
+    assert depths.tolist() == [3, 2, 4]
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_depth_of_networks_that_are_known_by_it():
+    for name, depth in (("alexnet", 5), ("resnet18", 20), ("resnet50", 53), ("densenet121", 120)):
+        with torch.device("meta"):
+            network = models.get_model(name).eval()
+        image = torch.zeros(1, 3, 64, 64, device="meta")
+        assert architectures._depths(network, image, list(ARCHITECTURES[name].layers))[-1] == depth
+
+
+def map_of(values):
+    moments = np.array(values, dtype=float)[None]
+    return map_of_samples(moments, Statistic.mean_abs, ((0, 5), (0, 5)), 0)
+
+
+def test_a_size_has_its_reference_and_says_whether_the_border_is_reached():
+    inside = np.zeros((5, 5))
+    inside[1:4, 1:4] = 1
+    assert architectures._size(map_of(inside)) == (3, "centre", False)
+    hole = inside.copy()
+    hole[2, 2] = 0
+    assert architectures._size(map_of(hole)) == (8**0.5, "peak", False)
+    for edge in ((0, 2), (4, 2), (2, 0), (2, 4)):
+        reached = inside.copy()
+        reached[edge] = 0.05
+        assert architectures._size(map_of(reached))[2]
+        reached[edge] = 0.04
+        assert not architectures._size(map_of(reached))[2]
+    size, _, cut = architectures._size(map_of(np.zeros((5, 5))))
+    assert np.isnan(size)
+    assert not cut
+
+
+def test_a_draw_without_any_influence_has_no_size_and_the_others_count():
+    draw = {
+        "depth": np.array([1, 2, 3]),
+        "trf_size": np.array([3.0, 5.0, np.inf]),
+        "size": np.array([2.0, np.nan, 4.0]),
+        "reference": np.array(["centre", "centre", "peak"]),
+        "cut": np.array([False, False, True]),
+        "findings": np.array(["", "", "a\nb"]),
+        "map": np.ones((2, 2)),
+    }
+    other = draw | {"size": np.array([3.0, np.nan, 5.0]), "findings": np.array(["", "", "b\nc"])}
+    first, second, third = architectures._stages_of("shufflenet_v2_x1_0", [draw, other])
+    assert (first.sizes, first.size, first.ratio) == ((2, 3), 2.5, 2.5 / 3)
+    assert (second.sizes, second.size, second.interval, second.ratio) == ((), None, None, None)
+    assert (third.trf_size, third.ratio, third.reference, third.cut) == (None, None, "peak", True)
+    assert third.findings == ("a", "b", "c")
+
+
+def printed(result):
+    out = io.StringIO()
+    Console(file=out, width=300).print(summary(result))
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def families():
+    """Networks with finite and infinite TRFs, and one whose branches are scaled by next to nothing."""
+    return measured(networks=["mobilenet_v3_large", "convnext_tiny", "shufflenet_v2_x1_0"], draws=1)
+
+
+def test_infinite_fields_and_silent_branches_are_told(families):
+    text = printed(families)
+    assert "mobilenet_v3_large: module 'features.4.block.2.avgpool' spans the image" in text
+    assert "convnext_tiny: weights near zero" in text
+    assert " inf " in text
+    for stage in families.of_network("convnext_tiny"):
+        assert stage.size < 0.1 * stage.trf_size
+
+
+def test_infinite_fields_are_drawn_beyond_the_finite_ones_and_reached_borders_hollow(families):
+    against_trf, against_depth, *_ = load("architectures").draw(families).axes
+    largest = max(stage.trf_size for stage in families.stages if stage.trf_size)
+    points = {
+        (line.get_xdata()[0], line.get_ydata()[0]): line.get_markerfacecolor()
+        for line in against_trf.lines
+        if len(line.get_xdata()) == 1 and line.get_linestyle() == "None"
+    }
+    drawn = {round(y, 6): (x, face) for (x, y), face in points.items()}
+    for stage in families.stages:
+        x, face = drawn[round(stage.size, 6)]
+        assert (x == stage.trf_size) if stage.trf_size else (x > largest)
+        assert (face == "white") == stage.cut
+    assert {stage.cut for stage in families.stages} == {True, False}
+    assert [label.get_text() for label in against_trf.get_xticklabels()][-1] == "∞"
+    assert against_depth.get_xlabel().startswith("depth")
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        ({"networks": ["resnet5"]}, ["'resnet5'", "resnet50"]),
+        ({"networks": []}, ["networks"]),
+        ({"networks": ["resnet18", "resnet18"]}, ["networks", "different"]),
+        ({"draws": 0}, ["draws=0"]),
+        ({"samples": 0}, ["samples=0"]),
+        ({"batch_size": 0}, ["batch_size=0"]),
+        ({"input_size": 63}, ["input_size=63"]),
+        ({"statistic": Statistic.signed_mean}, ["signed_mean", "mean_abs"]),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(settings, parts):
+    with pytest.raises(InvalidInput) as caught:
+        Config(**settings)
+    for part in parts:
+        assert part in str(caught.value)

@@ -1,0 +1,179 @@
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from functools import partial
+from pathlib import Path
+
+import hydra
+import pytest
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from experiments.harness import experiment
+from experiments.harness.cli import main
+from experiments.harness.experiment import CONF, experiment_names, load
+from experiments.harness.logbook import Logbook
+from experiments.harness.record import Environment, read_environment, read_record, write_figure
+
+RUN = Path(experiment.__file__).parents[2] / "run.py"
+SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3,4]", "runs=3", "channels=4"]
+FOLDERS = Path("results", "runs", "erf_growth")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """Run in an empty folder; main changes the process's arguments and environment, which end with the test."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_help_lists_every_experiment_and_what_it_measures(capsys):
+    assert main([]) == 0
+    alone = capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out == alone
+    for name in experiment_names():
+        assert any(name in line and load(name).help in line for line in alone.splitlines())
+    for part in ("seed=1", "-m", "fresh=true", "results/runs"):
+        assert part in alone
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_help_of_an_experiment_shows_every_field(name, capsys):
+    assert main([f"experiment={name}", "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for known in fields(load(name).Config):
+        (line,) = (line for line in lines if line.startswith(f" {known.name} "))
+        assert known.metadata["help"].split()[0] in line
+    assert any("seed" in line and "int" in line and " 0 " in line for line in lines)
+    assert not Path("results").exists()
+
+
+def test_help_shows_the_choices_and_lists_as_they_are_typed(capsys):
+    main(["experiment=erf_growth", "--help"])
+    out = capsys.readouterr().out
+    assert "he_normal | he_uniform" in out
+    assert "[uniform,random,relu" in out
+
+
+@pytest.mark.parametrize("name", experiment_names())
+def test_every_yaml_composes_to_its_dataclass_and_says_how_to_run_it(name):
+    text = (CONF / "experiment" / f"{name}.yaml").read_text()
+    assert text.startswith("# @package _global_\n")
+    assert f"python run.py experiment={name}" in text
+    ConfigStore.instance().store(group="schema", name=name, node=load(name).Config)
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        config = OmegaConf.to_object(hydra.compose("config", [f"experiment={name}"]))
+    assert type(config) is load(name).Config
+    assert config.name == name
+
+
+def test_a_run_leaves_its_record_figure_and_events_and_nothing_else(capsys):
+    assert main(SMALL) == 0
+    printed = capsys.readouterr()
+    (folder,) = FOLDERS.iterdir()
+    assert folder.name.startswith("channels=4+depths=2,3,4+kinds=uniform,random+runs=3-")
+    record = {"result.json", "arrays.npz", "environment.json", "erf_growth.png", "erf_growth.svg"}
+    assert {path.name for path in folder.iterdir()} == record | {".hydra", "tensorboard"}
+    assert {path.name for path in (folder / ".hydra").iterdir()} == {"config.yaml", "overrides.yaml", "hydra.yaml"}
+    assert len(list((folder / "tensorboard").iterdir())) == 1
+    assert {path.name for path in Path().iterdir()} == {"results"}
+    for path in (folder / "result.json", folder / "erf_growth.png", f"tensorboard --logdir {folder}"):
+        assert str(path) in printed.out
+    assert printed.err == ""
+    assert read_environment(folder).seconds > 0
+
+    before = contents(folder)
+    assert main(SMALL) == 0
+    assert f"already measured: {folder}" in capsys.readouterr().out
+    assert contents(folder) == before
+
+    result = read_record(folder, load("erf_growth").Result)
+    write_figure(Path("again"), load("erf_growth").draw(result))
+    assert Path("again.png").read_bytes() == before["erf_growth.png"]
+    assert Path("again.svg").read_bytes() == before["erf_growth.svg"]
+
+    assert main([*reversed(SMALL), "fresh=true"]) == 0
+    assert {path.name for path in FOLDERS.iterdir()} == {folder.name, f"{folder.name}.2"}
+    assert contents(folder) == before
+    assert (FOLDERS / f"{folder.name}.2" / "arrays.npz").read_bytes() == before["arrays.npz"]
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_results_go_elsewhere_in_hydras_way():
+    assert main([*SMALL, "hydra.run.dir=else/where"]) == 0
+    (folder,) = Path("else/where").iterdir()
+    assert (folder / "result.json").exists()
+    assert {path.name for path in Path().iterdir()} == {"else"}
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_a_second_process_is_kept_out_of_a_folder_in_use(capsys):
+    assert main([*SMALL, "seed=7"]) == 0
+    (folder,) = FOLDERS.iterdir()
+    (folder / "result.json").unlink()
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        before = contents(folder)
+        capsys.readouterr()
+        assert main([*SMALL, "seed=7"]) == 1
+        error = capsys.readouterr().err
+    assert error == f"error: {folder}: another process is measuring here; wait for it or stop it\n"
+    assert contents(folder) == before
+    assert main([*SMALL, "seed=7"]) == 0
+    assert not (folder / ".lock").exists()
+
+
+def test_a_bug_keeps_its_traceback_and_an_absent_device_leaves_no_folder(capsys, monkeypatch):
+    monkeypatch.setattr(Environment, "now", lambda device: 1 / 0)
+    assert main(SMALL) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err  # a bug keeps its traceback
+    assert list(FOLDERS.iterdir()) == []
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
+    slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,20,30,40]", "channels=8"]
+    with subprocess.Popen(
+        [sys.executable, str(RUN), *slow],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # shells' background jobs ignore it
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list(FOLDERS.rglob("partial/**/[!.]*.npz")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGINT)
+        error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert error == "interrupted; the same command goes on from here\n"
+    (folder,) = FOLDERS.iterdir()
+    assert not (folder / "result.json").exists()
+
+    assert main(slow) == 0
+    assert "going on:" in capsys.readouterr().out
+    assert main([*slow, "hydra.run.dir=uninterrupted"]) == 0
+    (reference,) = Path("uninterrupted").iterdir()
+    for name in ("result.json", "arrays.npz"):
+        assert (folder / name).read_bytes() == (reference / name).read_bytes()
+    assert {path.name for path in folder.iterdir()} == {path.name for path in reference.iterdir()}
+
+
+def test_a_process_that_torchrun_starts_beside_the_first_measures_and_writes_nothing(monkeypatch, capsys):
+    seen = []
+    monkeypatch.setattr(Logbook, "discard_partial", lambda logbook: seen.append(logbook))
+    monkeypatch.setenv("RANK", "1")
+    assert main(SMALL) == 0
+    assert capsys.readouterr() == ("", "")
+    assert list(FOLDERS.iterdir()) == []
+    assert seen == []

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+
+from erf.maps.influence_map import map_of_samples
+from erf.maps.statistic import Statistic
+from experiments.harness.intervals import (
+    bootstrap_maps,
+    difference_interval,
+    interval_of,
+    interval_text,
+    jackknife_interval,
+    largest_deviation,
+    mean_interval,
+    middle,
+    resampled,
+)
+
+
+def test_t_intervals_cover_the_mean_as_often_as_they_say():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(3.0, 2.0, (2000, 5))
+    hits = [low <= 3.0 <= high for low, high in map(mean_interval, draws)]
+    assert 0.93 < np.mean(hits) < 0.97
+    assert mean_interval([1.0]) is None
+
+
+def test_difference_intervals_cover_the_difference_as_often_as_they_say():
+    rng = np.random.default_rng(1)
+    pairs = zip(rng.normal(1.0, 1.0, (2000, 6)), rng.normal(0.0, 3.0, (2000, 9)), strict=True)
+    hits = [low <= 1.0 <= high for low, high in (difference_interval(a, b) for a, b in pairs)]
+    assert 0.93 < np.mean(hits) < 0.97
+    assert difference_interval([1.0, 2.0], [1.0]) is None
+
+
+def test_bootstrap_has_the_spread_of_a_mean_and_leaves_zero_runs_out():
+    rng = np.random.default_rng(2)
+    moments = rng.exponential(1.0, (40, 3, 3))
+    moments[::4] = 0
+    imap = map_of_samples(moments, Statistic.mean_abs, ((0, 3), (0, 3)), 0)
+    sums = bootstrap_maps(moments, imap, lambda m: float(m.values[0, 0]), replicates=4000, seed=3)
+    kept = moments[moments.any(axis=(1, 2)), 0, 0]
+    assert len(kept) == imap.samples == 30
+    assert sums.mean() == pytest.approx(kept.mean(), rel=0.02)
+    assert sums.std() == pytest.approx(kept.std() / np.sqrt(30), rel=0.05)
+    assert np.array_equal(sums, bootstrap_maps(moments, imap, lambda m: float(m.values[0, 0]), 4000, seed=3))
+
+
+def test_bootstrap_of_rms_takes_the_root_after_the_mean():
+    moments = np.full((5, 2, 2), 4.0)
+    imap = map_of_samples(moments, Statistic.rms, ((0, 2), (0, 2)), 0)
+    assert np.array_equal(bootstrap_maps(moments, imap, lambda m: float(m.values.max()), 10, seed=0), [2.0] * 10)
+
+
+def test_middle_and_its_text():
+    assert middle(np.empty(0)) is None
+    assert middle(np.arange(1001.0)) == pytest.approx((25.0, 975.0))
+    assert interval_text((0.123, 4.5), 2) == "0.12 to 4.50"
+    assert interval_text((-0.04, 0.6), 1) == "0.0 to 0.6"
+    assert interval_text((-0.06, -0.04), 1) == "-0.1 to 0.0"
+    assert interval_text(None, 2) == "-"
+
+
+def one_map(moments, statistic=Statistic.mean_abs):
+    return map_of_samples(np.asarray(moments, dtype=float), statistic, ((0, 1), (0, 1)), 0)
+
+
+def test_jackknife_of_a_mean_is_the_t_interval():
+    values = np.random.default_rng(4).exponential(1.0, 9)
+    maps = [one_map([[[value]]]) for value in values]
+    found = jackknife_interval(maps, lambda m: float(m.values[0, 0]))
+    np.testing.assert_allclose(found, mean_interval(values), rtol=1e-12)
+
+
+def test_jackknife_covers_a_nonlinear_quantity_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    hits = []
+    for draws in rng.normal(0.0, 1.0, (800, 10, 20, 1, 1)) ** 2:
+        maps = [one_map(draw, Statistic.rms) for draw in draws]
+        low, high = jackknife_interval(maps, lambda m: float(m.values[0, 0]) ** 3)
+        hits.append(low <= 1.0 <= high)
+    assert 0.925 < np.mean(hits) < 0.97
+
+
+def test_jackknife_needs_two_maps_and_follows_their_numbers_of_samples():
+    assert jackknife_interval([one_map([[[1.0]]])], lambda m: 1.0) is None
+    maps = [one_map([[[1.0]], [[1.0]]]), one_map([[[4.0]]]), one_map([[[1.0]]])]
+    low, high = jackknife_interval(maps, lambda m: float(m.values[0, 0]))
+    assert (low + high) / 2 == pytest.approx(7 / 4)
+
+
+def test_resampling_with_one_seed_pairs_two_sets_of_samples():
+    rng = np.random.default_rng(5)
+    before = rng.exponential(1.0, (30, 3, 3))
+    before[3] = 0  # is drawn like any other
+    after = 2 * before + rng.normal(0, 1e-3, before.shape)
+    imap = map_of_samples(before, Statistic.mean_abs, ((0, 3), (0, 3)), 0)
+
+    def corner_share(m):
+        return float(m.values[0, 0] / m.values.sum())
+
+    a, b, other = (resampled(x, imap, corner_share, 500, seed) for x, seed in ((before, 7), (after, 7), (before, 8)))
+    assert np.std(a - b) < 0.01 * np.std(a)
+    assert np.std(a - other) > np.std(a)
+    means = rng.choice(30, (500, 30))
+    shares = [
+        corner_share(map_of_samples(before[m].mean(0)[None], Statistic.mean_abs, ((0, 3), (0, 3)), 0)) for m in means
+    ]
+    assert np.std(a) == pytest.approx(np.std(shares), rel=0.15)
+
+
+def test_the_largest_deviation_is_in_standard_errors():
+    moments = np.random.default_rng(5).exponential(1.0, (50, 4, 4))
+    error = moments.std(0, ddof=1) / np.sqrt(50)
+    expected = moments.mean(0) + 0.1 * error
+    expected[2, 1] += 6 * error[2, 1]
+    assert largest_deviation(moments, expected) == pytest.approx(6.1, rel=1e-9)
+
+
+def test_holes_must_be_holes_and_what_float32_cannot_hold_is_left_out():
+    moments = np.random.default_rng(6).exponential(1.0, (50, 1, 3))
+    moments[:, 0, 1:] = 0
+    mean = moments.mean(0)
+    assert largest_deviation(moments, mean) == 0
+    faint = mean + np.array([[0, 0, 1e-13]])
+    assert largest_deviation(moments, faint) == 0
+    assert largest_deviation(moments, mean + np.array([[0, 0, 1e-9]])) == np.inf
+    moments[3, 0, 1] = 1e-6  # an influence where no path leads
+    assert largest_deviation(moments, mean) == pytest.approx(1, rel=0.1)
+
+
+def test_an_interval_needs_a_replicate():
+    assert interval_of(np.array([2.0])) == (2, 2)
+    with pytest.raises(AssertionError, match="no replicate"):
+        interval_of(np.empty(0))

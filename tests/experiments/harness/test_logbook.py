@@ -1,0 +1,217 @@
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.plugins.custom_scalar import layout_pb2
+
+from erf import InfluenceMap, InvalidInput
+from erf.maps.statistic import Statistic
+from experiments.harness.logbook import SMALLEST_SIDE, Logbook
+
+
+def events(folder):
+    (path,) = (folder / "tensorboard").iterdir()
+    loaded = EventFileLoader(str(path)).Load()
+    return [(value.tag, event.step) for event in loaded for value in event.summary.value]
+
+
+def a_map(*shape):
+    return SimpleNamespace(values=np.random.default_rng(0).random(shape))
+
+
+def test_events_are_on_disk_at_once(tmp_path):
+    logbook = Logbook(tmp_path)
+    logbook.scalars({"size": 1.5}, 5)
+    assert events(tmp_path) == [("size", 5)]
+    logbook.map("map", a_map(11, 11), None, 10)
+    logbook.text("note", "words")
+    assert events(tmp_path)[1:] == [("map", 10), ("note/text_summary", 0)]
+
+
+def test_a_run_that_goes_on_shows_no_point_twice(tmp_path):
+    for _ in range(2):
+        Logbook(tmp_path).scalars({"size": 1.5}, 5)
+    assert events(tmp_path) == [("size", 5)]
+
+
+def test_settings_are_a_text_and_hparams(tmp_path):
+    Logbook(tmp_path).settings({"runs": 3, "depths": [1, 2], "fresh": False, "none": None}, {"slope": 0.5})
+    tags = [tag for tag, _ in events(tmp_path)]
+    assert "config/text_summary" in tags
+    assert "_hparams_/session_start_info" in tags
+    assert "metrics/slope" in tags
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+
+
+def test_the_layout_puts_the_curves_of_a_quantity_into_one_chart(tmp_path):
+    logbook = Logbook(tmp_path / "erf_growth" / "default")
+    for values in (
+        {"size/random": 1.0, "size/relu": 2.0, "alone": 0.0, "size_of_more": 3.0},
+        {"erf": 1.0, "erf/other": 2},
+    ):
+        logbook.scalars(values, 1)
+    logbook.settings({}, {"one": 1.0, "two": 2.0})
+    logbook.layout()
+    (path,) = (logbook.folder / "tensorboard").iterdir()
+    (content,) = [
+        value.tensor.string_val[0]
+        for event in EventFileLoader(str(path)).Load()
+        for value in event.summary.value
+        if value.tag == "custom_scalars__config__"
+    ]
+    (category,) = layout_pb2.Layout.FromString(content).category
+    assert category.title == "erf_growth"
+    charts = {chart.title: list(chart.multiline.tag) for chart in category.chart}
+    assert charts == {"size": ["^size(/|$)"], "erf": ["^erf(/|$)"]}
+
+
+def test_single_curves_have_no_layout(tmp_path):
+    logbook = Logbook(tmp_path)
+    logbook.scalars({"loss": 1.0}, 1)
+    logbook.layout()
+    assert events(tmp_path) == [("loss", 1)]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("shape", [(3, 3), (11, 31), (200, 180)])
+def test_a_map_is_shown_large_enough_and_its_peak_brightest(tmp_path, monkeypatch, shape, signed):
+    shown = []
+    logbook = Logbook(tmp_path)
+    monkeypatch.setattr(logbook, "_image", lambda tag, pixels, step: shown.append(pixels))
+    imap = a_map(*shape)
+    imap.values -= 0.5 * signed
+    logbook.map("map", imap, None, 0)
+    pixels = shown[0].astype(int)
+    assert pixels.shape[2] == 3
+    assert min(pixels.shape[:2]) >= SMALLEST_SIDE
+    assert pixels.shape[0] * shape[1] == pixels.shape[1] * shape[0]
+    row, column = np.unravel_index(np.argmax(imap.values), shape)
+    scale = pixels.shape[0] // shape[0]
+    if not signed:
+        assert pixels[row * scale, column * scale].sum() == pixels.sum(axis=2).max()
+
+
+def test_once_measures_once_and_returns_what_was_kept(tmp_path):
+    calls = []
+
+    def measure():
+        calls.append(1)
+        return {"map": np.arange(3.0), "skipped": np.array(2)}
+
+    first = Logbook(tmp_path).once("uniform/5", measure)
+    later = Logbook(tmp_path)
+    assert later.kept() == 1
+    again = later.once("uniform/5", measure)
+    assert calls == [1]
+    for name in ("map", "skipped"):
+        np.testing.assert_array_equal(first[name], again[name])
+    later.discard_partial()
+    assert {path.name for path in tmp_path.iterdir()} == {"tensorboard"}
+
+
+def test_points_of_another_version_of_the_code_are_measured_again(tmp_path):
+    Logbook(tmp_path, "old").once("a", lambda: {"map": np.zeros(2)})
+    new = Logbook(tmp_path, "new")
+    assert new.kept() == 0
+    np.testing.assert_array_equal(new.once("a", lambda: {"map": np.ones(2)})["map"], [1, 1])
+    new.discard_partial()
+    assert not (tmp_path / "partial").exists()
+
+
+def test_a_damaged_point_is_named(tmp_path):
+    logbook = Logbook(tmp_path)
+    logbook.once("a", lambda: {"map": np.arange(3.0)})
+    (tmp_path / "partial" / "unknown" / "a.npz").write_bytes(b"PK\3\4")
+    with pytest.raises(InvalidInput, match=r"a\.npz is damaged"):
+        logbook.once("a", dict)
+
+
+def test_progress_is_silent_where_there_is_no_terminal(tmp_path, capsys):
+    assert list(Logbook(tmp_path).progress([1, 2, 3], "depths")) == [1, 2, 3]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.fixture
+def tensorboard(tmp_path):
+    logbook = Logbook(tmp_path)
+    logbook.scalars({"uniform/size": 1.5}, 5)
+    logbook.map("uniform/map", a_map(20, 20), None, 5)
+    figure = Figure(figsize=(3, 2), dpi=100)
+    figure.subplots().plot([1, 2])
+    logbook.figure("figure", figure, 0)
+    logbook.settings({"runs": 3}, {"slope": 0.5})
+    command = ["-m", "tensorboard.main", "--logdir", str(tmp_path), "--host", "127.0.0.1", "--port", "0"]
+    # Its warnings are its own: this process turns them into errors, that one shall not.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"}
+    with subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stderr is not None
+        yield next(found[1] for line in server.stderr if (found := re.search(r"(http://\S+:\d+/)", line)))
+        server.terminate()
+
+
+def test_a_tensorboard_server_shows_tags_and_an_image(tensorboard, tmp_path):
+    def get(path: str, **query: str) -> bytes:
+        with urllib.request.urlopen(f"{tensorboard}data/plugin/{path}?{urllib.parse.urlencode(query)}") as answer:
+            return answer.read()
+
+    deadline = time.monotonic() + 30
+    while not (tags := json.loads(get("images/tags"))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert set(tags["tensorboard"]) == {"uniform/map", "figure"}
+    assert {"uniform/size", "metrics/slope"} <= set(json.loads(get("scalars/tags"))["tensorboard"])
+    (found,) = json.loads(get("images/images", run="tensorboard", tag="figure", sample="0"))
+    (tmp_path / "figure.png").write_bytes(
+        get("images/individualImage", blob_key=urllib.parse.parse_qs(found["query"])["blob_key"][0])
+    )
+    with Image.open(tmp_path / "figure.png") as image:
+        assert image.size == (300, 200)
+
+
+def test_an_animation_has_a_frame_for_every_map(tmp_path):
+    box = ((0, 5), (0, 6))
+    maps = {
+        f"epoch {n}": InfluenceMap(1 + n * np.eye(5, 6), Statistic.rms, (2.0, 2.0), box, samples=1) for n in range(3)
+    }
+    Logbook(tmp_path).animation("erf", maps)
+    content = (tmp_path / "erf.gif").read_bytes()
+    with Image.open(tmp_path / "erf.gif") as gif:
+        frames = []
+        for index in range(gif.n_frames):
+            gif.seek(index)
+            frames.append(np.asarray(gif.convert("RGB")))
+        assert gif.info["loop"] == 0
+    assert len(frames) == 3
+    assert not np.array_equal(frames[0], frames[1])
+    Logbook(tmp_path).animation("erf", maps)
+    assert (tmp_path / "erf.gif").read_bytes() == content
+
+
+def test_files_of_the_record_are_attached_and_lines_said(tmp_path, capsys):
+    logbook = Logbook(tmp_path)
+    logbook.attach("weights.safetensors", b"numbers")
+    logbook.say("epoch 1 of 2")
+    assert (tmp_path / "weights.safetensors").read_bytes() == b"numbers"
+    assert capsys.readouterr().out == "epoch 1 of 2\n"
+
+
+def test_a_training_is_kept_for_other_versions_of_the_code_which_are_listed(tmp_path):
+    assert Logbook(tmp_path, "first").earlier_versions() == ()
+    for version in ("first", "second", "second", "third"):
+        folder = Logbook(tmp_path, version).training
+        (folder / "last.pt").touch()
+    last = Logbook(tmp_path, "third")
+    assert last.earlier_versions() == ("first", "second")
+    assert {path.name for path in last.training.iterdir()} == {"last.pt", "versions"}
+    last.discard_partial()
+    assert not folder.exists()

@@ -1,0 +1,374 @@
+import io
+import sys
+from dataclasses import replace
+from functools import reduce
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+from torch import nn
+
+from erf import InfluenceMap, InvalidInput, compare, effective_receptive_field, erf_size, theoretical_receptive_field
+from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scores
+from erf.data.noise import NoiseImages
+from erf.data.pictures import Pictures
+from experiments.harness.cli import main
+from experiments.harness.experiment import load
+from experiments.harness.intervals import jackknife_interval
+from experiments.measure import experiment as measure
+from experiments.measure.experiment import Config, layer_notes, run, summary
+from experiments.measure.network_source import Source, make_network
+from tests.experiments import toy_networks
+from tests.experiments.list_logbook import ListLogbook
+
+FILE = toy_networks.__file__
+LAYERS = ["7", "10"]
+
+
+def config(function="make", **settings):
+    return Config(
+        **{"source": Source.file, "network": f"{FILE}:{function}", "layers": LAYERS, "input_size": 24} | settings
+    )
+
+
+def measured(function="make", **settings):
+    return run(config(function, **settings), ListLogbook())
+
+
+def test_the_table_joins_what_the_library_says_of_each_layer():
+    result = measured(samples=23, batch_size=2, seed=4)
+    network = make_network(Source.file, f"{FILE}:make", seed=4)
+    images = torch.cat(list(NoiseImages("normal", (3, 24, 24), 23, seed=4)))
+    maps = effective_receptive_field(network, images, layer=LAYERS, seed=4)
+    for layer in result.layers:
+        imap = maps[layer.name]
+        expected = compare(theoretical_receptive_field(network, (24, 24), layer.name), imap)
+        drawn = result.arrays[f"map/{layer.name}"]
+        np.testing.assert_allclose(drawn, imap.values, rtol=1e-4, atol=1e-7 * imap.values.max())
+        assert layer.trf_size == expected.trf_size
+        assert layer.erf_size == pytest.approx(expected.erf_size)
+        for name in ("ratio", "sigma", "r50", "r95", "r_squared"):
+            assert getattr(layer, name) == pytest.approx(getattr(expected, name), rel=1e-3)
+        assert (layer.clipped, layer.effective_stride) == (expected.clipped, expected.effective_stride)
+        assert (layer.samples, layer.skipped) == (23, 0)
+    assert [layer.name for layer in result.layers] == LAYERS
+    assert [layer.trf_size for layer in result.layers] == [(9, 9), (19, 19)]
+
+
+def test_layers_come_in_the_order_asked_for():
+    assert [layer.name for layer in measured(layers=["10", "0", "7"]).layers] == ["10", "0", "7"]
+
+
+@pytest.mark.parametrize(("samples", "groups"), [(1, 1), (3, 3), (10, 10), (11, 6), (37, 10)])
+def test_groups_hold_every_image_once_and_in_order(samples, groups, monkeypatch):
+    seen = []
+
+    def note(network, images, first_sample, **_):
+        for batch in images:
+            seen.extend(enumerate(batch, first_sample))
+            first_sample += len(batch)
+        return dict.fromkeys(LAYERS, InfluenceMap(np.ones((24, 24)), config().statistic, (0, 0), ((0, 1), (0, 1)), 1))
+
+    monkeypatch.setattr(measure, "effective_receptive_field", note)
+    chosen = config(samples=samples, batch_size=3)
+    network = make_network(chosen.source, chosen.network)
+    fields = theoretical_receptive_field(network, (24, 24), LAYERS)
+    found = list(measure._groups(chosen, network, fields, measure._images(chosen), ListLogbook()))
+    assert len(found) == groups
+    assert [index for index, _ in seen] == list(range(samples))
+    expected = torch.cat(list(NoiseImages("normal", (3, 24, 24), samples)))
+    assert torch.equal(torch.stack([image for _, image in seen]), expected)
+
+
+def test_an_interrupted_measurement_goes_on_with_the_images_it_had_not_seen():
+    whole = ListLogbook()
+    expected = run(config(samples=12), whole)
+    kept = {name: whole.kept[name] for name in ("images-0", "images-1", "images-3")}
+    resumed = run(config(samples=12), ListLogbook(kept))
+    assert resumed.layers == expected.layers
+
+
+def test_the_interval_is_over_images():
+    kept = ListLogbook()
+    result = run(config(samples=10), kept)
+    network = make_network(Source.file, f"{FILE}:make")
+    fields = theoretical_receptive_field(network, (24, 24), LAYERS)
+    for layer in result.layers:
+        maps = [measure._kept_map(result.config, layer.name, fields[layer.name], one) for one in kept.kept.values()]
+        assert len(maps) == 10
+        assert layer.interval == jackknife_interval(maps, erf_size)
+        assert layer.interval[0] <= layer.erf_size <= layer.interval[1]
+        assert erf_size(reduce(InfluenceMap.merge, maps)) == layer.erf_size
+    assert result.layers[1].interval[0] < result.layers[1].interval[1]
+    assert measured(samples=1).layers[1].interval is None
+
+
+def test_without_layers_it_is_the_networks_own_output():
+    (output,) = measured(layers=[]).layers
+    assert output.name == "output"
+    assert output.erf_size == measured(layers=["10"]).layers[0].erf_size
+
+
+def test_one_unit_of_every_layer_can_be_chosen():
+    fields = theoretical_receptive_field(make_network(Source.file, f"{FILE}:make"), (24, 24), LAYERS, (2, 5))
+    for layer in measured(unit=[2, 5]).layers:
+        assert layer.unit == (2, 5)
+        assert (layer.box, layer.centre) == (fields[layer.name].box, fields[layer.name].centre)
+
+
+@pytest.mark.parametrize("given", [24, [24], [24, 24], [24, 32], [3, 8, 9]])
+def test_an_input_size_is_one_number_or_one_for_each_axis(given):
+    assert config(input_size=given).input_size == ([24, 24] if given in (24, [24]) else given)
+
+
+def test_video_has_maps_over_frames_rows_and_columns():
+    result = measured("video", layers=["2"], input_size=[5, 16, 12])
+    (layer,) = result.layers
+    assert layer.trf_size == (3, 5, 5)
+    assert result.arrays["map/2"].shape == (5, 16, 12)
+    imap, _ = result.picture(layer)
+    assert imap.values.shape == (16, 12)
+    np.testing.assert_allclose(imap.values.sum(), result.arrays["map/2"].astype(float).sum())
+    (axes, *_) = load("measure").draw(result).axes
+    assert axes.images[0].get_array().shape == (16, 12)
+
+
+def test_weights_of_a_file_are_measured(tmp_path):
+    network = toy_networks.make()
+    for weight in network.parameters():
+        nn.init.constant_(weight, 1 / 9)
+    torch.save(network.state_dict(), tmp_path / "flat.pt")
+    found = measured(weights=str(tmp_path / "flat.pt"), layers=["0"], aggregation=0).arrays["map/0"]
+    np.testing.assert_allclose(found[found > 0], np.full(9, 1 / 9), rtol=1e-6)
+
+
+def test_modes_as_they_are_join_all_pixels_by_the_batchs_statistics():
+    settings = {"function": "normalized", "layers": ["1"], "samples": 20}
+    assert measured(**settings).layers[0].trf_size == (3, 3)
+    assert measured(**settings, mode="as_is").layers[0].trf_size == (None, None)
+
+
+def printed(result):
+    out = io.StringIO()
+    Console(file=out, width=300).print(summary(result))
+    return out.getvalue()
+
+
+def test_what_the_reader_must_know_stands_below_the_table():
+    assert "2: module '1' spans the image, so the unit sees all of it" in printed(
+        measured("with_attention", layers=["2"])
+    )
+    holes = measured("Holes", layers=[])
+    assert holes.layers[0].reference == "peak"
+    assert "output: the ERF size is relative to the peak" in printed(holes)
+    cut = printed(measured(input_size=9, layers=["10"]))
+    assert "10: the ERF leaves the image" in cut
+    (clipped,) = measured(input_size=9, layers=["10"]).layers
+    assert not any("ERF leaves" in note for note in layer_notes(replace(clipped, cut=(False, False))))
+    plain = printed(measured(samples=1))
+    assert not any(part in plain for part in ("infinite", "peak", "leaves"))
+
+
+def test_a_map_without_any_influence_is_a_stated_result():
+    result = measured("Dead", layers=[])
+    (layer,) = result.layers
+    assert (layer.samples, layer.skipped, layer.erf_size, layer.interval) == (0, 8, None, None)
+    assert " - " in printed(result)
+    assert load("measure").draw(result).axes
+
+
+@pytest.mark.parametrize("tool", ["openerf", "replknet"])
+def test_another_tools_map_stands_beside_ours(tool):
+    result = measured(samples=12, compatibility=measure.Compatibility(tool))
+    network = make_network(Source.file, f"{FILE}:make")
+    images = NoiseImages("normal", (3, 24, 24), 12)
+    for name, expected in compatible_map(network, images, LAYERS, tool).items():
+        np.testing.assert_allclose(result.arrays[f"{tool}/{name}"], expected, rtol=1e-5, atol=1e-8)
+    ours = measured(samples=12)
+    assert [layer.erf_size for layer in result.layers] == [layer.erf_size for layer in ours.layers]
+    panels = [axes for axes in load("measure").draw(result).axes if axes.images]
+    assert len(panels) == 4
+    assert panels[2].get_title().startswith(f"7 by {tool}")
+
+
+def test_replknets_area_ratios_are_those_of_its_rules():
+    result = measured(compatibility=measure.Compatibility.replknet)
+    for layer in result.layers:
+        scores = result.arrays[f"replknet/{layer.name}"]
+        for mass, ratio in layer.area_ratios:
+            expected = replknet_area_ratio(scores, mass)
+            assert ratio == (expected and expected.area_ratio)
+        assert [mass for mass, _ in layer.area_ratios] == [0.2, 0.3, 0.5, 0.99]
+    assert "7: RepLKNet's share of the scores, and the share of the image that holds it: 20 % in" in printed(result)
+    last = [axes for axes in load("measure").draw(result).axes if axes.images][3]
+    np.testing.assert_allclose(last.images[0].get_array(), replknet_scores(result.arrays["replknet/10"].astype(float)))
+    assert measured("Dead", layers=[], compatibility=measure.Compatibility.replknet).layers[0].area_ratios == ()
+
+
+def test_the_networks_own_output_has_another_tools_map_too():
+    result = measured(layers=[], compatibility=measure.Compatibility.openerf)
+    assert result.arrays["openerf/output"].sum() == pytest.approx(1)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Six pictures, one of which is truncated."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(6):
+        Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(folder / f"{index}.png")
+    return folder
+
+
+def test_pictures_of_a_folder_are_measured(pictures):
+    result = measured(images=str(pictures), samples=100)
+    network = make_network(Source.file, f"{FILE}:make")
+    maps = effective_receptive_field(network, Pictures(pictures, (24, 24)), layer=LAYERS)
+    assert [layer.samples for layer in result.layers] == [6, 6]
+    for layer in result.layers:
+        assert layer.erf_size == erf_size(maps[layer.name])
+    assert [layer.samples for layer in measured(images=str(pictures), samples=4).layers] == [4, 4]
+    assert "6 x pictures" in load("measure").draw(result).get_supxlabel()
+
+
+def test_a_truncated_picture_is_an_error_or_is_left_out_and_named(pictures):
+    damaged = pictures / "3.png"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    with pytest.raises(InvalidInput, match=r"3\.png cannot be read"):
+        measured(images=str(pictures))
+    result = measured(images=str(pictures), unreadable="skip")
+    assert result.unreadable == (str(damaged),)
+    assert [layer.samples for layer in result.layers] == [5, 5]
+    assert f"left out, because they cannot be read: {damaged}" in printed(result)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Run in an empty folder; main changes the process's arguments and environment, which end with the test."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    return folder
+
+
+MEASURE = "experiment=measure"
+OWN = [MEASURE, "source=file", "input_size=24", "samples=2"]
+
+
+def own(function, layers="[7,10]"):
+    return [*OWN, f"network={FILE}:{function}", f"layers={layers}"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([MEASURE, "network=resnet5O"], ["resnet5O", "nearest names", "resnet50"]),
+        ([MEASURE, "layers=[layer9]"], ["'layer9'", "nearest names", "layer4"]),
+        ([MEASURE, "layers=[layer1,layer1]"], ["layers=[layer1,layer1]", "twice"]),
+        ([MEASURE, "layers=layer1"], ["layers"]),
+        ([MEASURE, "unit=[500,3]"], ["(500, 3)", "'layer1'", "(56, 56)"]),
+        ([MEASURE, "unit=[1]"], ["unit (1,)", "(56, 56)"]),
+        ([MEASURE, "layers=[fc]"], ["'fc'", "no spatial axes"]),
+        ([MEASURE, "layers=[]"], ["the network's output", "no spatial axes"]),
+        ([MEASURE, "input_size=0"], ["input_size=0", "allowed"]),
+        ([MEASURE, "input_size=2.5"], ["input_size=2.5", "allowed"]),
+        ([MEASURE, "input_size=null"], ["input_size=None", "allowed"]),
+        ([MEASURE, "input_size=true"], ["input_size=True", "allowed"]),
+        ([MEASURE, "input_size=[224,wide]"], ["input_size", "wide", "allowed"]),
+        ([MEASURE, "input_size=[1,2,3,4]"], ["input_size", "allowed"]),
+        ([MEASURE, "input_size=[2,64,64]"], ["does not run on an input [N, 3, 2, 64, 64]"]),
+        ([MEASURE, "input_size=[2,64,64]", "images=."], ["pictures", "rows and columns"]),
+        ([MEASURE, "channels=1"], ["does not run on an input [N, 1, 224, 224]"]),
+        ([MEASURE, "images=nowhere"], ["images=nowhere", "noise"]),
+        ([MEASURE, "images=."], ["no picture", ".png"]),
+        ([MEASURE, "noise=pink"], ["noise", "'pink'", "normal"]),
+        ([MEASURE, "unreadable=maybe"], ["unreadable", "skip"]),
+        ([MEASURE, "weights=nowhere.pt"], ["weights=nowhere.pt", "no such file"]),
+        ([MEASURE, "weights=weights.bin"], ["weights=weights.bin", ".safetensors"]),
+        ([MEASURE, "weights=null"], ["weights"]),
+        ([MEASURE, "source=hub"], ["source", "'hub'", "torchvision"]),
+        ([MEASURE, "samples=0"], ["samples=0"]),
+        ([MEASURE, "batch_size=0"], ["batch_size=0"]),
+        ([MEASURE, "statistic=signed_mean"], ["signed_mean", "mean_abs"]),
+        ([MEASURE, "aggregation=mean"], ["aggregation", "random_sign"]),
+        ([MEASURE, "aggregation=64", "input_size=32"], ["aggregation=64", "0 to 63"]),
+        ([MEASURE, "compatibility=captum"], ["compatibility", "'captum'", "replknet"]),
+        ([MEASURE, "compatibility=openerf", "unit=[1,1]"], ["compatibility=openerf", "unit=[]"]),
+        ([MEASURE, "compatibility=openerf", "input_size=[2,64,64]"], ["compatibility=openerf", "rows and columns"]),
+        ([MEASURE, "mode=train"], ["mode", "as_is"]),
+        ([MEASURE, "device=cuda:99"], ["device", "cpu"]),
+        (own("nothing"), ["no function or class of this name", "make"]),
+        (own("make", "[70]"), ["'70'", "nearest names"]),
+        (own("TwoOutputs", "[]"), ["2 outputs", "name a layer"]),
+        (own("classifier", "[]"), ["the network's output", "no spatial axes"]),
+        ([*OWN, "network=nowhere.py:make"], ["no file nowhere.py"]),
+    ],
+    ids=lambda value: " ".join(value).replace(FILE, "toy.py") if isinstance(value, list) else None,
+)
+def test_what_cannot_be_measured_is_one_line_and_leaves_no_folder(arguments, parts, elsewhere, capsys):
+    assert main(arguments) == 1
+    out, error = capsys.readouterr()
+    assert out == ""
+    (line,) = error.splitlines()
+    assert line.startswith("error: ")
+    for part in parts:
+        assert part in line
+    assert [path for path in elsewhere.rglob("*") if path.name not in ("results", "runs", "measure")] == []
+
+
+def folders():
+    return sorted(path.name for path in Path("results/runs/measure").iterdir())
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_a_changed_file_is_measured_anew_and_an_equal_one_is_not(elsewhere, capsys):
+    path = elsewhere / "net.py"
+    path.write_text(Path(FILE).read_text())
+    command = [*OWN, "network=net.py:make", "layers=[7]"]
+    assert main(command) == 0
+    path.write_text(path.read_text())
+    assert main(command) == 0
+    assert "already measured" in capsys.readouterr().out
+    assert len(folders()) == 1
+    path.write_text(path.read_text().replace("padding=2, dilation=2", "padding=1"))
+    assert main(command) == 0
+    assert len(folders()) == 2
+    path.unlink()
+    assert main(command) == 1
+    assert "there is no file net.py" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_changed_weights_and_pictures_are_measured_anew(pictures, elsewhere):
+    command = [*own("make", "[7]"), f"images={pictures}", "weights=w.pt"]
+    torch.save(toy_networks.make().state_dict(), "w.pt")
+    assert main(command) == main(command) == 0
+    assert len(folders()) == 1
+    torch.save(toy_networks.make().state_dict(), "w.pt")
+    assert main(command) == 0
+    assert len(folders()) == 2
+    Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save(pictures / "0.png")
+    assert main(command) == 0
+    (pictures / "1.png").unlink()
+    assert main(command) == 0
+    assert len(folders()) == 4
+
+
+def test_what_was_measured_is_kept_although_a_later_image_cannot_be(elsewhere, capsys):
+    assert main([*own("overflows", "[]"), "samples=20"]) == 1
+    assert "not finite" in capsys.readouterr().err
+    assert list(Path("results").rglob("partial/**/*.npz"))
+    assert not list(Path("results").rglob("result.json"))
+
+
+def test_a_users_network_is_measured_by_the_command(elsewhere, capsys):
+    assert main(own("make")) == 0
+    out = capsys.readouterr().out
+    assert "ERF size" in out
+    assert (Path("results/runs/measure") / folders()[0] / "measure.png").exists()
