@@ -109,7 +109,9 @@ class Config(ExperimentConfig):
     """Which networks are compared, and how often each is drawn."""
 
     name: str = option("architectures", "the experiment's name, fixed; it names the folder of results")
-    networks: list[str] = option(DEFAULT, "of torchvision; their stages are listed in experiments/architectures/experiment.py")
+    networks: list[str] = option(
+        DEFAULT, "of torchvision; their stages are listed in experiments/architectures/experiment.py"
+    )
     draws: int = option(5, "draws of weights and images of each network")
     samples: int = option(2, "images for each draw")
     input_size: int = option(224, "side of the images in pixels; vit_b_16 takes 224 only")

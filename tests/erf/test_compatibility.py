@@ -13,7 +13,7 @@ from timm.models.swin_transformer import SwinTransformer
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from erf import InvalidInput, cropping
+from erf import InvalidInput
 from erf.compatibility import (
     AreaRatio,
     Tool,
@@ -23,6 +23,7 @@ from erf.compatibility import (
     replknet_map,
     replknet_scores,
 )
+from erf.maps import cropping
 from tests.oracles import replknet
 
 

@@ -44,7 +44,9 @@ def train_by_command(folder: Path, data_dir: Path) -> None:
 def context():
     """Processes that begin with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.harness.cli", "experiments.cifar10.experiment", "experiments.cifar10.figure"])
+    context.set_forkserver_preload(
+        ["experiments.harness.cli", "experiments.cifar10.experiment", "experiments.cifar10.figure"]
+    )
     warm = context.Process(target=time.sleep, args=(0,))
     warm.start()
     warm.join()

@@ -19,7 +19,8 @@ from torchvision.models.convnext import CNBlockConfig
 from torchvision.models.resnet import Bottleneck
 from torchvision.models.vgg import make_layers
 
-from erf import InvalidInput, cropping, effective_receptive_field, theoretical_receptive_field
+from erf import InvalidInput, effective_receptive_field, theoretical_receptive_field
+from erf.maps import cropping
 from tests.erf.hard_cases import PLANE, Forward
 from tests.oracles.whole_image import whole_image_map
 
