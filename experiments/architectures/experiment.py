@@ -29,6 +29,7 @@ from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.intervals import Interval, interval_text, mean_interval
 from experiments.harness.logbook import Logbook
+from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.measure.experiment import axes_text
 from experiments.measure.network_source import Source, make_network
@@ -183,6 +184,11 @@ class Result:
     def of_network(self, network: str) -> list[Stage]:
         """Return one network's stages."""
         return [stage for stage in self.stages if stage.network == network]
+
+    def trf_box(self, key: str) -> str:
+        """Return why the map of the array ``key`` is shown without the TRF's box."""
+        trf_size = self.of_network(key.partition("/")[2])[-1].trf_size
+        return without_box(trf_size, max(self.arrays[key].shape))
 
     def metrics(self) -> dict[str, float]:
         """Return the mean ERF size of each network's last stage."""

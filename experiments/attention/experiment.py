@@ -31,6 +31,7 @@ from erf.seeds import derive, generator
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
 from experiments.harness.logbook import Logbook
+from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.drawn_networks import measure_draws
 from experiments.stacks.paper_stacks import Kind, StackConfig, predicted_map, require_runs, stack_of
@@ -114,6 +115,17 @@ class Result:
     def of_block(self, block: Block) -> list[Point]:
         """Return the points of one block, by place; of none there is one."""
         return [point for point in self.points if point.block is block]
+
+    def trf_box(self, key: str) -> Box | str:
+        """Return the TRF's box in the map of the array ``key``, or why there is none."""
+        points = self.of_block(Block(key.partition("/")[2]))
+        # Blocks that change nothing at some places are measured at one only.
+        size = next((p.trf_size for p in points if p.below == middle_place(self.config)), points[0].trf_size)
+        rows, columns = self.arrays[key].shape
+        if size is None or size >= max(rows, columns):
+            return without_box(size, max(rows, columns))
+        top = rows // 2 - size // 2  # of the middle unit, of layers of stride 1
+        return ((top, top + size),) * 2
 
     def metrics(self) -> dict[str, float]:
         """Return each block's share outside the stack's TRF at its first place."""

@@ -136,6 +136,10 @@ class Result:
         """Return the trainings of one arm."""
         return [training for training in self.trainings if training.arm is arm]
 
+    def trf_box(self, _key: str) -> str:
+        """Return why a map is shown without the TRF's box."""
+        return "the record does not hold the TRF: there is no box"
+
     def outcome(self, arm: Arm, probe: Probe) -> Outcome:
         """Return one arm's outcome."""
         return next(outcome for outcome in self.outcomes if (outcome.arm, outcome.probe) == (arm, probe))

@@ -13,16 +13,12 @@ import numpy as np
 from erf import InfluenceMap, InvalidInput, fit_gaussian
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import TWO_SIGMA_MASS
-from experiments.attention import experiment as attention
 
 WORTH_A_CONTOUR = 0.5  # r² of the fit, as in measure's pictures: below, the ellipse says nothing of the map
 RADIUS = math.sqrt(-2 * math.log(1 - TWO_SIGMA_MASS))  # of the contour at the paper's threshold, in sigma
 SMALLEST = 3  # side in pixels
 SPARED = 3  # bits of a float16: what is left has an error of up to 0.4 %
 OTHERS = {"before": "after", "after": "before"}
-
-# Experiments whose maps are those of a whole image; all others' end where the TRF ends.
-OF_AN_IMAGE = ("architectures", "attention", "camvid", "cifar10", "growth_controls")
 
 
 @dataclass(frozen=True)
@@ -114,34 +110,12 @@ def _beside(key: str, arrays: dict[str, np.ndarray]) -> str | None:
 
 
 def _box(result: Any, key: str, shape: tuple[int, ...]) -> tuple[tuple[int, int, int, int] | None, str]:
-    """Return the TRF's box in the map, and what must be said of it."""
+    """Return the TRF's box in a map, and what must be said of it: maps end where the TRF ends, or the result says."""
+    if hasattr(result, "trf_box"):
+        box = result.trf_box(key)
+        return (None, box) if isinstance(box, str) else ((*box[0], *box[1]), "")
     rows, columns = shape
-    if result.config.name not in OF_AN_IMAGE:
-        return (0, rows, 0, columns), ""
-    if result.config.name == "growth_controls":
-        return None, "the record does not hold the TRF: there is no box"
-    size = _trf_size(result, key)
-    if size is None:
-        return None, "the TRF is infinite: there is no box"
-    if size >= max(shape):
-        return None, f"the TRF, {size} pixels, is larger than the image: there is no box"
-    if not isinstance(result, attention.Result):
-        return None, f"the record does not say where in the image the TRF of {size} pixels begins"
-    top = rows // 2 - size // 2  # of the middle unit, of layers of stride 1
-    return (top, top + size, top, top + size), ""
-
-
-def _trf_size(result: Any, key: str) -> int | None:
-    """Return the TRF's size in pixels of the layer whose map is ``key``; None where it is infinite."""
-    name = key.partition("/")[2]
-    if isinstance(result, attention.Result):
-        place = attention.middle_place(result.config)
-        # Blocks that change nothing at some places are measured at one only.
-        points = [point for point in result.points if point.block == name]
-        return next((point.trf_size for point in points if point.below == place), points[0].trf_size)
-    if result.config.name == "architectures":
-        return [stage.trf_size for stage in result.stages if stage.network == name][-1]
-    return result.theoretical_receptive_field
+    return (0, rows, 0, columns), ""
 
 
 def _contour(values: np.ndarray, box: tuple[int, int, int, int] | None) -> Contour | None:

@@ -18,7 +18,6 @@ from experiments.harness.record import RESULT, Environment, is_complete, read_en
 from experiments.harness.reference import STUDIES, experiment_of
 from experiments.report import maps, provenance
 from experiments.report.pictures import inlined
-from experiments.trainings.growth import Growth
 
 # Settings that say how often something was measured, for captions.
 COUNTS = ("runs", "draws", "samples", "images", "seeds", "groups", "group_total")
@@ -127,8 +126,7 @@ def _caption(result: Any) -> str:
     named = [key for key in ("statistic", *COUNTS, "seed") if hasattr(settings, key)]
     said = [f"{key.replace('_', ' ')} {getattr(settings, key)}" for key in named]
     resampled = f" from {settings.bootstrap} resamplings" if getattr(settings, "bootstrap", 0) else ""
-    if isinstance(result, Growth):
-        resampled += " of the images of one training; another training may lie outside"
+    resampled += f" of {result.resampled}" if hasattr(result, "resampled") else ""
     return f"{', '.join(said).capitalize()}; intervals are 95 %{resampled}."
 
 

@@ -18,6 +18,7 @@ from torch import nn
 from erf.training.loop import Epoch, Plan, best_epoch, best_weights, calibrate, evaluate, load_weights, train
 from experiments.harness.intervals import Interval, interval_of, interval_text
 from experiments.harness.logbook import Logbook
+from experiments.harness.trf_box import without_box
 from experiments.trainings.plan import (
     GrowthConfig,
     Task,
@@ -117,6 +118,15 @@ class Growth:
     validation_images: int
     test_images: int
     arrays: dict[str, np.ndarray]
+
+    @property
+    def resampled(self) -> str:
+        """What the intervals are from, in words."""
+        return "the images of one training; another training may lie outside"
+
+    def trf_box(self, key: str) -> str:
+        """Return why the map of the array ``key`` is shown without the TRF's box."""
+        return without_box(self.theoretical_receptive_field, max(self.arrays[key].shape))
 
     def metrics(self) -> dict[str, float]:
         """Return the ERF sizes before and after, and the best epoch's validation metrics."""

@@ -1,0 +1,40 @@
+"""The reference runs of camvid, the series that it logs, and its smallest run."""
+
+from experiments.harness.about import ReferenceRun, Series
+
+DATA = "camvid"
+RUNS = {
+    "camvid": ReferenceRun(quick=("widths=[4,4,8,16]", "epochs=1", "images=4", "calibration=1", "bootstrap=100")),
+}
+SMALLEST = (
+    "widths=[4,4,4,16]",
+    "batch_size=2",
+    "grid=2",
+    "shift=4",
+    "partial_data=true",
+    "epochs=2",
+    "images=3",
+    "bootstrap=20",
+    "calibration=1",
+)
+SERIES = (
+    Series("map", "epoch", "influence map of the centre unit, peak 1"),
+    Series("erf_size", "epoch", "ERF size of the centre unit, pixels"),
+    Series("erf_size/other_units", "epoch", "mean ERF size of the other units, pixels"),
+    Series("sigma", "epoch", "standard deviation of the centre unit's map within the image, mean of both axes, pixels"),
+    Series("training_loss", "epoch", "mean over the steps since the last, each before its update"),
+    Series(
+        "validation/mean_iou",
+        "epoch",
+        "intersection over union, mean over classes, on the validation frames without void",
+    ),
+    Series("validation/global_accuracy", "epoch", "share of right pixels, on the validation frames without void"),
+    Series("test/mean_iou", "best epoch", "the same on the test frames, read once"),
+    Series("test/global_accuracy", "best epoch", "the same on the test frames, read once"),
+    Series("figure/layers", "0", "ERF sizes and maps of every layer before and after"),
+    Series("metrics/mean_iou", "0", "on the test frames"),
+    Series("metrics/global_accuracy", "0", "on the test frames"),
+    Series("metrics/erf_size_before", "0", "ERF size before training, pixels"),
+    Series("metrics/erf_size_after", "0", "ERF size at the best epoch, pixels"),
+    Series("metrics/validation_NAME", "0", "the best epoch's validation metrics"),
+)

@@ -1,0 +1,28 @@
+"""The reference runs of kernels, the series that it logs, and its smallest run."""
+
+from experiments.harness.about import ReferenceRun, Series
+
+RUNS = {
+    "kernels": ReferenceRun(quick=("kernel_sizes=[3,5]", "runs=300", "bootstrap=200")),
+}
+SMALLEST = (
+    "kernel_sizes=[2,3]",
+    "depths=[2,3,4]",
+    "depth=3",
+    "runs=20",
+    "channels=4",
+    "strengths=[0.0,1.0]",
+    "bootstrap=20",
+)
+SERIES = (
+    Series("map/PROFILE", "depth", "mean_square map at the smallest kernel size and the largest depth, peak 1"),
+    Series("sigma/PROFILE/KERNEL", "depth", "standard deviation of the mean_square map by its moments, pixels"),
+    Series(
+        "deviation/PROFILE/KERNEL", "depth", "largest difference from theory over pixels, in standard errors over runs"
+    ),
+    Series("distance/PROFILE/KERNEL", "depth", "Kolmogorov's distance of the fixed kernel's marginal to the normal"),
+    Series("gain/KERNEL", "100 x strength", "sigma over that at strength 0"),
+    Series("size/KERNEL", "100 x strength", "ERF size of the map averaged over the corners' grid, pixels"),
+    Series("metrics/gain_KERNEL", "0", "gain in sigma at the highest strength"),
+    Series("metrics/distance_exponent_PROFILE", "0", "exponent of the distance to the normal against depth"),
+)

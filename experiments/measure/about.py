@@ -1,0 +1,20 @@
+"""The reference runs of measure, the series that it logs, and its smallest run."""
+
+from experiments.harness.about import Series
+
+SMALLEST = ("layers=[layer1.0.conv1,layer2]", "input_size=32", "samples=4")
+SERIES = (
+    Series("map/LAYER", "0", "influence map of the layer's unit, peak 1"),
+    Series(
+        "map/LAYER/fit",
+        "0",
+        "the map with the TRF's box (dashed) and the fitted Gaussian's contour, where r² is above 0.5",
+    ),
+    Series("size/LAYER", "0", "ERF size, pixels"),
+    Series("ratio/LAYER", "0", "ERF size / TRF size; only where the TRF is finite"),
+    Series("r95/LAYER", "0", "radius that holds 95 % of the map, pixels"),
+    Series("r_squared/LAYER", "0", "share of the map's variance that the Gaussian fit explains"),
+    Series("skipped_images/LAYER", "0", "images that were 0 everywhere"),
+    Series("metrics/size_LAYER", "0", "ERF size, pixels"),
+    Series("metrics/r95_LAYER", "0", "radius that holds 95 % of the map, pixels"),
+)

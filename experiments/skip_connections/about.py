@@ -1,0 +1,22 @@
+"""The reference runs of skip_connections, the series that it logs, and its smallest run."""
+
+from experiments.harness.about import ReferenceRun, Series
+
+RUNS = {
+    "skip_connections": ReferenceRun(quick=("runs=30", "bootstrap=200")),
+}
+SMALLEST = ("depth=5", "gains=[0.5,2.0]", "runs=4", "channels=4", "calibration=2", "bootstrap=20")
+SERIES = (
+    Series("map/DESIGN", "100 gain", "influence map of the residual stack, peak 1"),
+    Series("map/DESIGN/fit", "100 gain", "the map with the TRF's box (dashed) and the fitted Gaussian's contour"),
+    Series("size/DESIGN", "100 gain", "ERF size, pixels"),
+    Series("sigma/DESIGN", "100 gain", "standard deviation of the map, pixels, both axes"),
+    Series("skipped_runs/DESIGN", "100 gain", "runs that were 0 everywhere"),
+    Series("plain_map/DESIGN", "0", "influence map of the stack without skips, peak 1"),
+    Series("plain_map/DESIGN/fit", "0", "the same with the TRF's box and the fitted Gaussian's contour"),
+    Series("plain_size/DESIGN", "0", "its ERF size, pixels"),
+    Series("plain_sigma/DESIGN", "0", "its standard deviation, pixels"),
+    Series("plain_skipped_runs/DESIGN", "0", "its runs that were 0 everywhere"),
+    Series("metrics/size_plain_DESIGN", "0", "ERF size without skips, pixels"),
+    Series("metrics/size_DESIGN", "0", "ERF size at the largest gain, pixels"),
+)
