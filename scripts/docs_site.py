@@ -1,4 +1,4 @@
-"""What mkdocs does beside its own: the claim table, the notebooks, and files of the repository that pages link to.
+"""What mkdocs does beside its own: tables, notebooks, pages of experiments, files of the repository that pages link to.
 
 Pages are written for the repository, where a link may leave docs/. The site has such a file under the same path, so
 that both are read without a server of the repository.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
@@ -17,11 +18,38 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
+
+from experiments.claims import CLAIMS as CLAIMED
+from experiments.harness.about import about
+from experiments.harness.experiment import experiment_names
+from experiments.harness.reference import experiment_of
+
 ROOT = Path(__file__).parents[1]
 DOCS = "docs"
 LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)")
 CLAIMS = re.compile(r"<!-- claims: .*?-->\n(.*?)<!-- end of claims -->", re.DOTALL)
 CLAIMS_HERE = "<!-- claims -->"
+SERIES_HERE = "<!-- series -->"
+EXPERIMENTS_HERE = re.compile(r"<!-- experiments -->\n.*?<!-- end of experiments -->\n", re.DOTALL)
+EXPERIMENTS = ROOT / DOCS / "experiments"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put the page of each experiment into the navigation, below the overview."""
+    (below,) = [part["Experiments"] for part in config.nav or [] if "Experiments" in part]
+    below[1:1] = [{title: f"experiments/{page.name}"} for title, page in experiment_pages().items()]
+    return config
+
+
+def experiment_pages() -> dict[str, Path]:
+    """Return the pages of docs/experiments/ that tell of experiments, by the experiments that their titles name."""
+    pages = {}
+    for page in sorted(EXPERIMENTS.glob("*.md")):
+        title = page.read_text().partition("\n")[0]
+        if names := [name for name in experiment_names() if re.search(rf"\b{name}\b", title)]:
+            pages[", ".join(names)] = page
+    return pages
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -39,7 +67,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Return a page's text as the site shows it."""
     if CLAIMS_HERE in markdown:
         page.meta["hide"] = ["toc"]  # the table needs its room
-    text = _with_claims(markdown).replace(".ipynb)", ".md)")
+    text = _with_tables(_with_claims(markdown)).replace(".ipynb)", ".md)")
     return _each_outside(text, page.file.src_uri, lambda path: relpath(path, dirname(page.file.src_uri) or "."))
 
 
@@ -72,6 +100,36 @@ def _with_claims(markdown: str) -> str:
     if not table:
         raise PluginError("README.md: it has no claim table between its two comments")
     return markdown.replace(CLAIMS_HERE, table[1].replace("](", "](../"))
+
+
+def _with_tables(markdown: str) -> str:
+    """Put the tables of all experiments, and of all that they log, where a page wants them."""
+    if SERIES_HERE in markdown:
+        markdown = markdown.replace(SERIES_HERE, _series())
+    return EXPERIMENTS_HERE.sub(lambda _: _experiments(), markdown)
+
+
+def _series() -> str:
+    rows = [
+        f"| `{one.tag}` | {name} | {one.step} | {one.meaning} |"
+        for name in experiment_names()
+        for one in about(name).series
+    ]
+    return "\n".join(["| tag | experiment | step | meaning |", "|---|---|---|---|", *rows])
+
+
+def _experiments() -> str:
+    rows = []
+    for title, page in experiment_pages().items():
+        names = title.split(", ")
+        rows.append(f"| [{title}]({page.name}) | {about(names[0]).question} | {_claims_of(names) or '-'} |")
+    return "\n".join(["| experiment | question | claims |", "|---|---|---|", *rows, ""])
+
+
+def _claims_of(names: list[str]) -> str:
+    """Return the ids of the claims that runs of these experiments decide."""
+    rows = [claim(Path("none")) for claim in CLAIMED]
+    return ", ".join(row.id for row in rows if {experiment_of(run) for run in row.runs} & {*names})
 
 
 def _links_outside(page: File) -> list[str]:

@@ -23,9 +23,10 @@ from erf.errors import InvalidInput
 from experiments.claims import rows
 from experiments.claims.comparison import compare
 from experiments.claims.readme import write_claims
+from experiments.harness.about import Sweeps
 from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
 from experiments.harness.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
-from experiments.harness.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, Sweeps, changed, experiment_of
+from experiments.harness.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, changed, experiment_of
 from experiments.harness.run_folder import study_folder
 from experiments.report.page import write_report
 from scripts import gather_sweep

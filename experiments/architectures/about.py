@@ -2,6 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
+QUESTION = "How much of the field is effective in known networks?"
 RUNS = {
     "architectures": ReferenceRun(quick=("networks=[resnet18,mobilenet_v2]", "draws=2", "samples=1")),
 }

@@ -2,6 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
+QUESTION = "How much of a global field is used?"
 RUNS = {
     "attention": ReferenceRun(quick=("runs=20", "bootstrap=200")),
     "attention_mean_square": ReferenceRun(("statistic=mean_square",), quick=("runs=20", "bootstrap=200")),

@@ -2,6 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
+QUESTION = "Does dropout change the shape?"
 RUNS = {
     "dropout": ReferenceRun(quick=("runs=500", "bootstrap=200")),
 }

@@ -2,9 +2,10 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
+QUESTION = "How does the ERF grow with depth, against the theoretical field?"
 RUNS = {
     "erf_growth": ReferenceRun(quick=("depths=[5,10,20,40]", "bootstrap=200")),
-    # At the paper's 20 runs the interval of the exponent at large depths is wider than the band that it is held against.
+    # At the paper's 20 runs the interval of the exponent at large depths is wider than the band of its rule.
     "erf_growth_deep": ReferenceRun(
         ("depths=[40,50,60,70,80,90,100]", "runs=200"), quick=("depths=[40,50,60]", "runs=30", "bootstrap=200")
     ),
@@ -19,7 +20,7 @@ SERIES = (
     ),
     Series("size/KIND", "depth", "ERF size, pixels"),
     Series("ratio/KIND", "depth", "ERF size / TRF size"),
-    Series("sigma/KIND", "depth", "standard deviation, pixels of the Gaussian fit, mean of both axes"),
+    Series("sigma/KIND", "depth", "standard deviation in pixels of the Gaussian fit, mean of both axes"),
     Series("r_squared/KIND", "depth", "share of the map's variance that the Gaussian fit explains"),
     Series("skipped_runs/KIND", "depth", "runs that were 0 everywhere"),
     Series("metrics/size_KIND", "0", "ERF size at the largest depth, pixels"),

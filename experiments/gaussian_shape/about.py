@@ -2,6 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
+QUESTION = "Are ERFs Gaussian, and how fast do means over runs become so?"
 RUNS = {
     "gaussian_shape": ReferenceRun(quick=("group_runs=[20,100,200]", "group_total=600")),
 }

@@ -2,6 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, ReferenceStudy, Series, Sweeps
 
+QUESTION = "Is that growth learning's?"
 DATA = "cifar10"
 RUNS = {
     "growth_controls_wide": ReferenceRun(

@@ -47,6 +47,7 @@ class About:
     """The names of ``experiments/<name>/about.py``.
 
     Attributes:
+        question: That it answers.
         data: The data set that it needs, in the folder of data; None if it needs none.
         runs: Reference runs by the folder of their record in results/reference/.
         studies: Likewise.
@@ -54,6 +55,7 @@ class About:
         series: All that it logs.
     """
 
+    question: str
     data: str | None
     runs: Mapping[str, ReferenceRun]
     studies: Mapping[str, ReferenceStudy]
@@ -65,6 +67,7 @@ def about(name: str) -> About:
     """Return what ``experiments/<name>/about.py`` says; DATA, RUNS and STUDIES may be left out there."""
     module = importlib.import_module(f"experiments.{name}.about")
     return About(
+        question=module.QUESTION,
         data=getattr(module, "DATA", None),
         runs=getattr(module, "RUNS", {}),
         studies=getattr(module, "STUDIES", {}),

@@ -29,8 +29,9 @@ from rich.console import Console
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
+from experiments.harness.about import about
 from experiments.harness.experiment import CONF, Experiment, ExperimentConfig, experiment_names, load
-from experiments.harness.help import USAGE, experiment_table, field_table
+from experiments.harness.help import USAGE, experiment_table, field_table, series_table
 from experiments.harness.logbook import PARTIAL, Logbook
 from experiments.harness.record import Environment, is_complete, read_record, write_figure, write_record
 from experiments.harness.run_folder import locked, run_folder, sweep_folder
@@ -124,6 +125,7 @@ def _show_help(experiments: Sequence[Experiment]) -> None:
         with hydra.initialize_config_dir(str(CONF), version_base=HYDRA["version_base"]):
             defaults = hydra.compose(HYDRA["config_name"], [f"experiment={experiment.name}"])
         console.print(field_table(experiment, defaults))
+        console.print(series_table(about(experiment.name).series))
 
 
 def _console() -> Console:

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from rich.table import Table
 from rich.text import Text
 
+from experiments.harness.about import Series
 from experiments.harness.experiment import Experiment
 
 USAGE = """\
@@ -46,6 +47,14 @@ def field_table(experiment: Experiment, defaults: Mapping[str, Any]) -> Table:
         kind = known.metadata.get("type") or _type_text(types[known.name])
         texts = [kind, _value_text(defaults[known.name]), known.metadata.get("help", "")]
         table.add_row(known.name, *map(Text, texts))  # not str: their brackets are no markup
+    return table
+
+
+def series_table(series: Sequence[Series]) -> Table:
+    """Return one line for each series that an experiment logs: tag, step and meaning."""
+    table = Table("tag", "step", "meaning", title="What it logs in TensorBoard\n", title_justify="left", box=None)
+    for one in series:
+        table.add_row(one.tag, one.step, Text(one.meaning))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
+QUESTION = "Which nonlinearity leaves them how Gaussian?"
 RUNS = {
     "nonlinearities": ReferenceRun(quick=("groups=4",)),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +82,7 @@ def render(
         lstrip_blocks=True,
     )  # fmt: skip
     claims = claim_rows(folder)
-    sections = [section(folder, name, command) for name, command in commands.items()]
+    sections = [section(folder, name, commands[name]) for name in _as_claimed(commands, claims)]
     return environment.get_template("page.html.j2").render(
         note=note,
         claims=claims,
@@ -96,6 +96,12 @@ def render(
         style=(SOURCES / "page.css").read_text(),
         script=(SOURCES / "page.js").read_text(),
     )
+
+
+def _as_claimed(names: Collection[str], claims: Sequence[ClaimRow]) -> list[str]:
+    """Return the runs in the order of the claims that they decide, then those that decide none."""
+    claimed = dict.fromkeys(run for claim in claims for run in claim.row.runs if run in names)
+    return [*claimed, *(name for name in names if name not in claimed)]
 
 
 def claim_rows(folder: Path) -> list[ClaimRow]:

@@ -2,6 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
+QUESTION = "Do skips make the ERF smaller?"
 RUNS = {
     "skip_connections": ReferenceRun(quick=("runs=30", "bootstrap=200")),
 }

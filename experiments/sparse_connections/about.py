@@ -2,6 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
+QUESTION = "As many connections, spread over a larger area?"
 RUNS = {
     "sparse_connections": ReferenceRun(quick=("depths=[5,10]", "runs=150", "networks=10", "bootstrap=200")),
 }

@@ -2,6 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
+QUESTION = "What do strides, poolings and dilation do?"
 RUNS = {
     "subsampling": ReferenceRun(quick=("runs=60", "bootstrap=200")),
 }
