@@ -168,7 +168,9 @@ def reproduce(arguments: Sequence[str]) -> int:
     try:
         options = _options(arguments)
         evidence = REDUCED if options.quick else REPEATED if options.verify else FULL
-        code = measure(evidence, options.only or evidence.names(), options.data_dir, options.launcher)
+        code = measure(
+            evidence, options.only or sorted(evidence.names(), key=expected_seconds), options.data_dir, options.launcher
+        )
         if code != INTERRUPTED:
             write_up(evidence)
         if code != INTERRUPTED and options.verify:

@@ -3,7 +3,7 @@
 from experiments.harness.about import Series
 
 QUESTION = "What are the fields of the layers of any network?"
-SMALLEST = ("layers=[layer1.0.conv1,layer2]", "input_size=32", "samples=4")
+SMALLEST = ("layers=[layer1,layer2]", "input_size=96", "samples=4")
 SERIES = (
     Series("map/LAYER", "0", "influence map of the layer's unit, peak 1"),
     Series(

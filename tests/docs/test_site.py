@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import yaml
 
+from experiments.harness.about import about
 from experiments.harness.experiment import experiment_names
-from scripts.docs_site import CLAIMS, notebook_page
+from scripts.docs_site import CLAIMS, experiment_pages, notebook_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,21 +62,16 @@ def pages(site):
     return {path.parent.relative_to(site).as_posix(): Page(path) for path in site.rglob("index.html")}
 
 
-def named_in_navigation():
-    """Return the titles of the pages that the navigation lists below Experiments."""
-    (entries,) = [
-        part["Experiments"]
-        for part in yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
-        if "Experiments" in part
-    ]
-    paths = [path for entry in entries for path in entry.values()]
-    return [(ROOT / "docs" / path).read_text().partition("\n")[0] for path in paths]
-
-
 @pytest.mark.parametrize("name", experiment_names())
 def test_each_experiment_has_a_page_in_the_navigation_and_in_the_overview(name, pages):
-    assert len([title for title in named_in_navigation() if re.search(rf"\b{name}\b", title)]) == 1
-    assert name in " ".join(pages["experiments"].words)
+    (page,) = [page for title, page in experiment_pages().items() if name in title.split(", ")]
+    assert pages["experiments"].linked.count(f"{page.stem}/") >= 2
+    assert about(name).question in pages["experiments"].words
+
+
+def test_each_series_of_each_experiment_is_in_the_table_of_tags(pages):
+    tags = [one.tag for name in experiment_names() for one in about(name).series]
+    assert [word for word in pages["tags"].words if word in tags] == tags
 
 
 def test_no_page_loads_anything_from_elsewhere(pages):

@@ -3,10 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from erf import erf_size
+from erf import InvalidInput, erf_size
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.seeds import WEIGHTS, generator
+from experiments.harness.experiment import load
 from experiments.stacks import paper_stacks as stacks
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -15,6 +16,7 @@ from experiments.stacks.paper_stacks import (
     measure_runs,
     predicted_map,
     predicted_sigma,
+    require_runs,
     stack_of,
 )
 
@@ -62,3 +64,10 @@ def test_kinds_share_weights_and_depths_do_not(monkeypatch):
 def test_a_uniform_stack_has_one_channel_and_one_run():
     assert stack_of(StackConfig(), Kind.uniform, 3).channels == 1
     assert len(measure_runs(StackConfig(), Kind.uniform, 3, 20)) == 1
+
+
+def test_a_point_without_enough_runs_says_so():
+    config = load("erf_growth").Config()
+    zero = map_of(config, np.zeros((3, 5, 5)))
+    with pytest.raises(InvalidInput, match="relu at depth 2: 0 of 3 runs are not 0 everywhere, 2 are needed"):
+        require_runs(zero, Kind.relu, 2, least=2)
