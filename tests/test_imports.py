@@ -1,3 +1,5 @@
+"""Which modules may import which: imports point one way, also those that are for types alone."""
+
 import ast
 import json
 import subprocess
@@ -7,8 +9,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = {"hydra", "omegaconf", "tensorboard", "matplotlib", "lightning_fabric", "torchmetrics", "safetensors"}
-MEASURING = {"experiments.logbook", "experiments.record", "experiments.cli", "torch"}
+LIGHT = {"torch", "numpy", "scipy", "erf"}
+HEAVY = {"PIL", "hydra", "omegaconf", "tensorboard", "matplotlib", "lightning_fabric", "torchmetrics", "safetensors"}
+MEASURING = {"experiments.harness.logbook", "experiments.harness.record", "experiments.harness.cli", "torch"}
+# What must not know what: of each pair the first may be imported by the second, never the other way round.
+BELOW = (
+    ("erf.reachability", "erf.maps"),
+    ("erf.maps", "erf.metrics"),
+    ("erf.maps", "erf.theory"),
+    ("erf.metrics", "erf.networks"),
+    ("erf.theory", "erf.networks"),
+    ("erf.networks", "erf.stacks"),
+    ("erf.metrics", "erf.training"),
+    ("experiments.harness", "experiments.stacks"),
+    ("experiments.harness", "experiments.trainings"),
+    ("experiments.claims", "experiments.report"),
+)
 
 
 def modules_after(statement: str) -> set[str]:
@@ -18,31 +34,34 @@ def modules_after(statement: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-def test_the_library_needs_nothing_that_only_experiments_or_training_need():
-    assert not modules_after("import erf") & HEAVY
+def test_the_library_loads_torch_numpy_and_scipy_alone():
+    """What they load themselves, and Python's own modules, are not ours."""
+    theirs = modules_after("import torch, numpy, scipy.optimize, scipy.stats, scipy.signal, scipy.ndimage")
+    ours = modules_after("import erf, erf.theory, erf.inits, erf.networks, erf.compatibility, erf.data, erf.training")
+    assert ours - theirs - set(sys.stdlib_module_names) <= LIGHT
 
 
-def test_the_check_can_fail():
-    assert modules_after("import matplotlib") & HEAVY == {"matplotlib"}
+def test_what_is_loaded_is_seen():
+    assert modules_after("import matplotlib") & HEAVY == {"matplotlib", "PIL"}
 
 
 def imports(path: Path) -> set[str]:
     """Return every module that the file names in an import statement, at its top or in a function."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def within(names: set[str], modules: set[str]) -> set[str]:
     return {name for name in names for module in modules if f"{name}.".startswith(f"{module}.")}
 
 
-def sources(folder: str) -> list[Path]:
-    return sorted((ROOT / folder).rglob("*.py"))
+def sources(folder: str, pattern: str = "*.py") -> list[Path]:
+    return sorted((ROOT / folder).rglob(pattern))
 
 
 @pytest.mark.parametrize("path", sources("erf"), ids=lambda path: str(path.relative_to(ROOT)))
@@ -58,13 +77,93 @@ def test_only_the_command_line_knows_hydra(path):
     assert not within(imports(path), {"scripts", "run"})
 
 
-@pytest.mark.parametrize("path", sources("experiments/figures"), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", sources("experiments", "*figure.py"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_figures_measure_nothing(path):
     assert not within(imports(path), MEASURING)
 
 
+@pytest.mark.parametrize("path", sources("experiments/report"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_report_knows_no_experiment_by_name(path):
+    folders = {about.parent.name for about in sources("experiments", "about.py")} - {"harness"}
+    assert not within(imports(path), {f"experiments.{name}" for name in folders})
+
+
+def arrows(root: Path, depth: int | None = None) -> set[tuple[str, str]]:
+    """Return who imports whom in a package, a package by its own statements; of names cut to ``depth`` parts."""
+    files = {
+        ".".join(path.relative_to(root.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in root.rglob("*.py")
+    }
+    cut = lambda name: ".".join(name.split(".")[:depth])  # noqa: E731
+    found = set()
+    for name, path in files.items():
+        named = imports(path) & files.keys()
+        # A package that is named only on the way to one of its modules is not what is imported.
+        named -= {one for one in named for other in named if other.startswith(f"{one}.")} - _imported_names(path, files)
+        found |= {(cut(name), cut(other)) for other in named if cut(name) != cut(other)}
+    return found
+
+
+def _imported_names(path: Path, files: dict[str, Path]) -> set[str]:
+    """Return the modules of which the file imports something that is no module."""
+    return {
+        node.module
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module
+        if any(f"{node.module}.{alias.name}" not in files for alias in node.names)
+    }
+
+
+def cycle(arrows: set[tuple[str, str]]) -> list[str]:
+    """Return names of which each imports the next and the last the first; none where there is no such circle."""
+    left = set(arrows)
+    while ends := {a for pair in left for a in pair} - {a for a, _ in left}:
+        left = {(a, b) for a, b in left if b not in ends}
+    if not left:
+        return []
+    path = [min(a for a, _ in left)]
+    while path[-1] not in path[:-1]:
+        path.append(min(b for a, b in left if a == path[-1]))
+    return path[path.index(path[-1]) :]
+
+
+@pytest.mark.parametrize("package", ["erf", "experiments"])
+@pytest.mark.parametrize("depth", [2, None], ids=["rooms", "modules"])
+def test_imports_go_round_in_no_circle(package, depth):
+    rooms = {(a, b) for a, b in arrows(ROOT / package, depth) if package not in (a, b)}
+    assert len(rooms) > 30
+    assert not cycle(rooms)
+
+
+@pytest.mark.parametrize("package", ["erf", "experiments"])
+def test_what_lies_below_knows_nothing_of_what_lies_above(package):
+    rooms = arrows(ROOT / package, 2)
+    above = {low: {high for below, high in BELOW if below == low} for low, _ in BELOW}
+    for low in above:
+        for high in list(above[low]):
+            above[low] |= above.get(high, set())
+    assert not [(low, high) for low, high in rooms if high in above.get(low, set())]
+
+
+@pytest.mark.parametrize("name", ["erf", "experiments"])
+def test_a_folder_fits_one_screen(name):
+    assert len([path for path in (ROOT / name).iterdir() if path.name != "__pycache__"]) <= 24
+
+
 def test_the_rules_can_be_broken(tmp_path):
     path = tmp_path / "bad.py"
-    path.write_text("def f():\n    from experiments import logbook\n    import matplotlib.pyplot\n")
-    assert within(imports(path), MEASURING) == {"experiments.logbook"}
+    path.write_text("def f():\n    from experiments.harness import logbook\n    import matplotlib.pyplot\n")
+    assert within(imports(path), MEASURING) == {"experiments.harness.logbook"}
     assert within(imports(path), {"matplotlib"}) == {"matplotlib.pyplot"}
+
+
+def test_a_circle_is_seen_where_it_is_for_types_alone(tmp_path):
+    package = tmp_path / "p"
+    (package / "room").mkdir(parents=True)
+    (package / "a.py").write_text("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from p.room.b import B\n")
+    (package / "room" / "b.py").write_text("from p import c\n")
+    (package / "c.py").write_text("import p.a\n")
+    assert cycle(arrows(package)) == ["p.a", "p.room.b", "p.c", "p.a"]
+    (package / "c.py").write_text("")
+    assert arrows(package) == {("p.a", "p.room.b"), ("p.room.b", "p.c")}
+    assert cycle(arrows(package)) == []

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,11 +18,9 @@ from erf.seeds import derive
 from experiments.harness.intervals import Interval, interval_of, resampled
 from experiments.harness.logbook import Logbook
 from experiments.harness.marginals import marginals, resampled_means, sigma
+from experiments.kernels.config import Config
 from experiments.kernels.profiles import profile_moments, profile_stack
 from experiments.stacks.paper_stacks import map_of
-
-if TYPE_CHECKING:
-    from experiments.kernels.experiment import Config
 
 Found = dict[str, np.ndarray]
 
