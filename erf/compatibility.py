@@ -23,6 +23,16 @@ from erf.maps.statistic import choice
 from erf.reachability.receptive_field import Unit, _called
 from erf.reachability.record import Trace
 
+__all__ = [
+    "AreaRatio",
+    "Tool",
+    "compatible_map",
+    "openerf_map",
+    "replknet_area_ratio",
+    "replknet_map",
+    "replknet_scores",
+]
+
 # OpenERF takes a transformer's map for channels-last where no side of its grid is longer and its channels are more.
 _LONGEST_GRID_SIDE = 16
 BATCH = 8  # images whose crops are run at once

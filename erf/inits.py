@@ -13,6 +13,8 @@ from torch.nn.parameter import UninitializedParameter
 
 from erf.errors import InvalidInput
 
+__all__ = ["Init", "center_low_", "center_low_profile", "fill_", "fill_layers_", "weight_variance"]
+
 Convolution = nn.Conv1d | nn.Conv2d | nn.Conv3d
 Transposed = nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 

@@ -13,6 +13,8 @@ from erf.maps.influence_map import InfluenceMap
 from erf.metrics.erf_size import TWO_SIGMA_MASS
 from erf.metrics.gaussian_fit import GaussianFit
 
+__all__ = ["draw_map", "draw_map_on"]
+
 
 def draw_map(imap: InfluenceMap, fit: GaussianFit | None = None) -> Figure:
     """Return a figure of a two-dimensional map; see :func:`draw_map_on`."""

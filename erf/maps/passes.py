@@ -81,7 +81,7 @@ def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int
     if isinstance(images, str) or not isinstance(images, Iterable):
         raise InvalidInput(
             f"images are a tensor or an iterable of batches, not {type(images).__name__}; "
-            "those of a folder are erf.pictures.Pictures(folder, input_size)"
+            "those of a folder are erf.data.Pictures(folder, input_size)"
         )
     shape = None
     for given in [images] if isinstance(images, Tensor) else images:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from erf.errors import InvalidInput
 from erf.maps.influence import effective_receptive_field
 from erf.maps.influence_map import InfluenceMap
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def sharded_receptive_field(

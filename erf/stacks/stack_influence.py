@@ -101,8 +101,7 @@ def stack_moments(
 ) -> np.ndarray:
     """Return each run's moment map (|g|, g^2 or g, averaged over input channels), float64 ``[runs, S, S]``.
 
-    :func:`erf.influence_map.map_of_samples` makes a map of them, also of resampled ones, which is what intervals over
-    runs need.
+    :func:`erf.map_of_samples` makes a map of them, also of resampled ones, which is what intervals over runs need.
     """
     check_aggregation(aggregation, stack.channels, statistic)
     batches = stack_influence(stack, range(runs), seed, aggregation, noise, device, dtype)

@@ -11,12 +11,14 @@ from erf.training.learning_rate import Schedule
 
 if TYPE_CHECKING:
     from erf.training.loop import (
+        Batches,
         Diverged,
         Epoch,
         Plan,
         Precision,
         best_epoch,
         best_weights,
+        calibrate,
         evaluate,
         launch,
         load_weights,
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Batches",
     "Diverged",
     "Epoch",
     "ErfTracker",
@@ -34,6 +37,7 @@ __all__ = [
     "Schedule",
     "best_epoch",
     "best_weights",
+    "calibrate",
     "calibrate_batch_norm_",
     "evaluate",
     "launch",

@@ -1,6 +1,6 @@
 """Networks of any kind, drawn anew for each run and measured at one unit (sections 2.2 to 2.5 of the paper).
 
-Plain stacks have a faster way of their own, :mod:`erf.stack_influence`; this one gives the same maps.
+Plain stacks have a faster way of their own, :func:`erf.stack_influence`; this one gives the same maps.
 """
 
 from __future__ import annotations
