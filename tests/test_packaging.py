@@ -1,12 +1,20 @@
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert re.findall(r"(?m)^version: (.*)$", (ROOT / "CITATION.cff").read_text()) == [version]
+    assert re.findall(r"(?m)^## ([\d.]+)", (ROOT / "CHANGELOG.md").read_text())[0] == version
 
 
 def run(*command: object) -> str:
