@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -58,6 +59,15 @@ class ExperimentConfig:
             InvalidInput: One of them is missing.
         """
         return []
+
+    @cached_property
+    def data(self) -> str | None:
+        """SHA-256 of the images and labels of the data set that is measured; None for experiments that read none.
+
+        Raises:
+            InvalidInput: They cannot be read.
+        """
+        return None
 
 
 class ExperimentResult(Protocol):
