@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
@@ -15,6 +14,7 @@ from typing import Any
 import msgspec
 
 from erf.errors import InvalidInput
+from experiments import lock
 from experiments.harness.experiment import ExperimentConfig
 from experiments.harness.record import is_complete, recorded_data
 
@@ -103,16 +103,13 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         InvalidInput: Another process is at work there.
     """
+
+    def refuse() -> None:
+        raise InvalidInput(f"{folder}: another process is measuring here; wait for it or stop it")
+
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InvalidInput(f"{folder}: another process is measuring here; wait for it or stop it") from error
+    with lock.locked(folder / ".lock", refuse):
         yield
-        # Only once the record is whole: whoever opened the file before it went finds the record, not an open door.
-        path.unlink(missing_ok=True)
 
 
 def _chosen(overrides: Sequence[str]) -> list[str]:
