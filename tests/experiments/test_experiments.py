@@ -69,11 +69,10 @@ def drawn(figure):
 
 def test_its_record_names_the_data_that_its_config_names(experiment):
     """By that, data that have changed are told from those that a record is of."""
-    result, _ = toy_result(experiment.name)
-    where = {"data_dir": str(toy_data())} if "partial_data" in TOY[experiment.name] else {}
-    data = experiment.Config(**TOY[experiment.name] | where).data
+    result, _ = smallest_result(experiment.name)
+    data = smallest_config(experiment.name).data
     assert getattr(result, "data", None) == data
-    assert (data is None) is (not where)
+    assert (data is None) is (about(experiment.name).data is None)
 
 
 def test_another_seed_gives_other_numbers(experiment):
