@@ -53,6 +53,19 @@ def require_whole_per_axis(axes: int | None = None, least: int = 1, **values: An
             raise InvalidInput(f"{name}={shown(value)}: allowed are {allowed}")
 
 
+def per_axis(value: Any, axes: int, name: str) -> tuple[int, ...]:
+    """Return a tuple of whole numbers from 1 as it is, and one number for all axes.
+
+    Raises:
+        InvalidInput: It is neither.
+    """
+    if isinstance(value, tuple):
+        require_whole_per_axis(axes, **{name: value})
+        return value
+    require_whole(**{name: value})
+    return (value,) * axes
+
+
 def require_path(**values: Any) -> None:
     """Raise InvalidInput unless every value is a path; an empty one would mean the current folder."""
     for name, value in values.items():
@@ -73,6 +86,13 @@ def real_array(values: ArrayLike, name: str) -> np.ndarray:
     if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
         raise InvalidInput(f"{name}={shown(values)}: allowed are finite real numbers")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def require_finite(**values: Any) -> None:
+    """Raise InvalidInput unless every value is a finite real number or an array of such; None is left out."""
+    for name, value in values.items():
+        if value is not None:
+            real_array(value, name)
 
 
 def require_images(images: Any, *axes: int) -> None:
@@ -130,7 +150,7 @@ def shown(value: Any) -> str:
         return text
     shape = getattr(value, "shape", None)
     of_shape = "" if shape is None else f" of {_dtype(value)} {list(shape)}"
-    return f"a {type(value).__name__}{of_shape}"
+    return f"{type(value).__name__}{of_shape}"
 
 
 def _dtype(values: Any) -> str:

@@ -13,8 +13,8 @@ from erf.seeds import SIGNS, generator
 Aggregation = str | int
 
 
-def check_aggregation(aggregation: Aggregation, channels: int, statistic: Statistic) -> None:
-    """Raise InvalidInput unless ``aggregation`` is defined for that many channels and that statistic."""
+def check_aggregation(aggregation: Aggregation, channels: int, statistic: Statistic | None = None) -> None:
+    """Raise InvalidInput unless ``aggregation`` is defined for that many channels and the statistic, if it is known."""
     if is_whole(aggregation):
         if not 0 <= aggregation < channels:
             raise InvalidInput(f"aggregation={aggregation}: the output has channels 0 to {channels - 1}")

@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from erf.arguments import require_share
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap, require_non_negative
 from erf.maps.statistic import choice
@@ -129,8 +130,7 @@ def contribution_area_ratio(imap: InfluenceMap, mass: float, scale: str = "linea
         InvalidInput: ``mass`` is out of range, or the map has negative values or is 0 everywhere.
     """
     require_non_negative(imap)
-    if not 0 < mass <= 1:
-        raise InvalidInput(f"mass={mass}: allowed are shares in (0, 1]")
+    require_share(mass=mass)
     logarithmic = choice(Scale, scale, "scale") is Scale.log10
     values = np.log10(imap.values + 1) if logarithmic else imap.values
     distance = _distance(imap).ravel()

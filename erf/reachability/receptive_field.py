@@ -271,7 +271,7 @@ def _checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
         raise InvalidInput(f"{_called(name)} has no spatial axes, so no unit {unit}: leave the unit out")
     if not is_unit(unit, grid.shape):
         raise InvalidInput(
-            f"unit {unit} is outside the grid of {_called(name)}, which is {grid.shape}; allowed are whole numbers in it"
+            f"unit {unit} is outside the grid of {_called(name)}, which is {grid.shape}; allowed are places in it"
         )
     return tuple(unit)
 
@@ -285,7 +285,7 @@ def is_unit(unit: Any, grid: Sequence[int]) -> bool:
 def listed(value: Any, name: str) -> list[Any]:
     """Return a list as it is and anything else in a list of its own; refuse an empty one."""
     if isinstance(value, list) and not value:
-        raise InvalidInput(f"{name}=[]: allowed is at least one {name}")
+        raise InvalidInput(f"{name}=[]: name at least one {name}")
     return value if isinstance(value, list) else [value]
 
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from erf import influence
+from erf import InvalidInput, influence
 from erf.inits import Init
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.stacks.stack_influence import stack_influence
@@ -49,7 +49,7 @@ def test_the_guard_finds_a_tensor_that_forgot_its_device():
 
     images = torch.empty(1, 1, 9, 9, device="meta")
     assert influence(Forgetful(), images, (2, 2)).shape == images.shape
-    with OneDevice(), pytest.raises(RuntimeError, match="mixes devices"):
+    with OneDevice(), pytest.raises(InvalidInput, match="mixes devices"):
         influence(Forgetful(), images, (2, 2))
 
 
