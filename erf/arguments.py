@@ -45,25 +45,19 @@ def require_whole(least: int = 1, **values: Any) -> None:
 
 def require_whole_per_axis(axes: int | None = None, least: int = 1, **values: Any) -> None:
     """Raise InvalidInput unless every value is a sequence of so many whole numbers; None is 1, 2 or 3 of them."""
-    counts = (axes,) if axes else (1, 2, 3)
     for name, value in values.items():
-        fits = isinstance(value, Sequence) and len(value) in counts
+        fits = isinstance(value, Sequence) and len(value) in ((axes,) if axes else (1, 2, 3))
         if not fits or any(not is_whole(side) or side < least for side in value):
             allowed = f"whole numbers from {least}, one for each of {axes or '1, 2 or 3'} axes"
             raise InvalidInput(f"{name}={shown(value)}: allowed are {allowed}")
 
 
 def per_axis(value: Any, axes: int, name: str) -> tuple[int, ...]:
-    """Return a tuple of whole numbers from 1 as it is, and one number for all axes.
-
-    Raises:
-        InvalidInput: It is neither.
-    """
-    if isinstance(value, tuple):
-        require_whole_per_axis(axes, **{name: value})
-        return value
-    require_whole(**{name: value})
-    return (value,) * axes
+    """Return a tuple of whole numbers from 1 as it is, and one whole number for all axes; refuse anything else."""
+    if is_whole(value) and value >= 1:
+        return (value,) * axes
+    require_whole_per_axis(axes, **{name: value})
+    return tuple(value)
 
 
 def require_path(**values: Any) -> None:

@@ -32,6 +32,11 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(full_name)
 
 
+def named_device(device: torch.device | str) -> torch.device:
+    """Return a device as it is, and the one of this machine that is called so; errors as :func:`resolve_device`."""
+    return device if isinstance(device, torch.device) else resolve_device(device)
+
+
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Return whether ``error`` says that a device, or the machine, has no memory left."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

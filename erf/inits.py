@@ -79,6 +79,7 @@ def fill_(weight: Tensor, init: Init, generator: torch.Generator | None = None) 
 def fill_layers_(weights: Tensor, init: Init, generator: torch.Generator | None = None) -> Tensor:
     """Fill ``weights [L, C_out, C_in, *kernel_size]`` of L layers in place, as :func:`fill_` would one by one."""
     require_type(Tensor, weights=weights)
+    require_type(torch.Generator, NoneType, generator=generator)
     if choice(Init, init, "init") in (Init.he_normal, Init.glorot_normal) and weights[:1].numel() % NORMAL_BLOCK == 0:
         return weights.normal_(0, _std(init, weights.shape[1:]), generator=generator)
     for weight in weights:

@@ -42,6 +42,7 @@ class FlipAndShift:
             InvalidInput: ``shift`` is not smaller than the image's sides: it has no reflection that far.
         """
         require_type(Tensor, images=images, labels=labels)
+        require_type(torch.Generator, generator=generator)
         if images.ndim != 4 or labels.shape not in (images.shape[:1], (len(images), *images.shape[2:])):
             raise InvalidInput(
                 f"images must have shape [N, C, H, W] and labels [N] or [N, H, W], not {list(images.shape)} and "

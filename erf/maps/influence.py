@@ -63,8 +63,8 @@ def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor 
 def _check_direction(direction: Tensor, features: Tensor) -> None:
     require_type(Tensor, direction=direction)
     shapes = [list(features.shape[1:2]), list(features.shape[:2])]
-    if list(direction.shape) not in shapes or not is_finite(direction):
-        raise InvalidInput(f"direction={shown(direction)}: allowed are finite numbers {shapes[0]} or {shapes[1]}")
+    if list(direction.shape) not in shapes or direction.is_complex() or not is_finite(direction):
+        raise InvalidInput(f"direction={shown(direction)}: allowed are finite real numbers {shapes[0]} or {shapes[1]}")
 
 
 def effective_receptive_field(

@@ -146,9 +146,10 @@ def map_of_samples(
             dominate, but the map is biased away from exact theory.
         centre: Of the unit, in the maps' coordinates; that of the box if it is not given.
     """
-    moments = real_array(moments, "moments")
+    statistic, moments = choice(Statistic, statistic, "statistic"), real_array(moments, "moments")
     if moments.ndim < 2:
         raise InvalidInput(f"moments must have shape [N, H, W], not {list(moments.shape)}")
+    require_box(moments.ndim - 1, trf_box=trf_box)
     kept = moments[moments.any(axis=tuple(range(1, moments.ndim)))]
     if normalize:
         sums = kept.sum(axis=tuple(range(1, moments.ndim)), keepdims=True)

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from erf.arguments import require_share
+from erf.arguments import require_share, require_type
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap, require_non_negative
 from erf.maps.statistic import choice
@@ -97,7 +97,8 @@ def centre_value(imap: InfluenceMap) -> float:
     Raises:
         InvalidInput: They are outside the image, or 0 (a hole of a strided or dilated grid).
     """
-    pixels = imap.values[centre_pixels(imap)]
+    window = centre_pixels(imap)
+    pixels = imap.values[window]
     if not pixels.mean():
         raise InvalidInput(
             f"the influence at the unit's centre {imap.centre} is 0 (a hole of the grid); use reference='peak'"
@@ -107,6 +108,7 @@ def centre_value(imap: InfluenceMap) -> float:
 
 def centre_pixels(imap: InfluenceMap) -> tuple[slice, ...]:
     """Return the slices of the 1, 2 or 4 pixels within 0.5 of the unit's centre on every axis."""
+    require_type(InfluenceMap, imap=imap)
     lows = [int(np.ceil(c - 0.5)) for c in imap.centre]
     highs = [int(np.floor(c + 0.5)) + 1 for c in imap.centre]
     for low, high, side in zip(lows, highs, imap.values.shape, strict=True):

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from erf.arguments import require_type, require_whole, shown
 from erf.data.noise import Noise
-from erf.device import full_float32
+from erf.device import full_float32, named_device
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
 from erf.maps.statistic import Statistic, choice
@@ -77,11 +77,11 @@ def stack_influence(
     require_type(range, runs=runs)
     require_whole(0, seed=seed)
     check_aggregation(aggregation, stack.channels)
-    noise = choice(Noise, noise, "noise")
+    noise, device = choice(Noise, noise, "noise"), named_device(device)
     if dtype not in (torch.float32, torch.float64):
         raise InvalidInput(f"dtype={shown(dtype)}: allowed are torch.float32 and torch.float64")
     meeting = _meeting_layer(stack)
-    size = _batch_size(stack, meeting, len(runs), torch.device(device), dtype)
+    size = _batch_size(stack, meeting, len(runs), device, dtype)
     for first in range(0, len(runs), size):
         batch = runs[first : first + size]
         with full_float32(), torch.inference_mode():  # which makes a call cheaper than no_grad does

@@ -51,7 +51,8 @@ class ConvLayer:
         dilation: int | tuple[int, ...] = 1,
         profile: ArrayLike | None = None,
     ):
-        axes = 2 if profile is None else np.ndim(profile)
+        profile = None if profile is None else real_array(profile, "profile")
+        axes = 2 if profile is None else profile.ndim
         if isinstance(kernel_size, tuple):
             axes = len(kernel_size)
         sides = per_axis(kernel_size, axes, "kernel_size")
@@ -216,8 +217,8 @@ def _tap_moments(layer: ConvLayer) -> tuple[np.ndarray, np.ndarray]:
     return mean, (layer.profile * grid**2).sum(axes) - mean**2
 
 
-def _normalised(profile: ArrayLike | None, kernel_size: tuple[int, ...]) -> np.ndarray:
-    weights = np.ones(kernel_size) if profile is None else real_array(profile, "profile").astype(np.float64)
+def _normalised(profile: np.ndarray | None, kernel_size: tuple[int, ...]) -> np.ndarray:
+    weights = np.ones(kernel_size) if profile is None else profile.astype(np.float64)
     if weights.shape != kernel_size or (weights < 0).any() or not 0 < weights.sum() < math.inf:
         raise InvalidInput(
             f"a profile of kernel size {kernel_size} must have that shape, no negative entry and a positive, finite sum"

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 from torchmetrics import MetricCollection
 
-from erf.arguments import require_path, require_type, require_whole, shown
+from erf.arguments import require_finite, require_path, require_type, require_whole, shown
 from erf.atomic_file import atomic_write
 from erf.device import is_out_of_memory
 from erf.errors import InvalidInput
@@ -120,6 +120,10 @@ class Epoch:
     loss: float | None
     metrics: dict[str, float]
     measured: dict[str, float]
+
+    def __post_init__(self) -> None:
+        require_whole(0, number=self.number)
+        require_finite(loss=self.loss)
 
 
 @dataclass
@@ -240,6 +244,9 @@ def train(
         Diverged: The loss is not finite.
         InvalidInput: The checkpoint is damaged or of other settings, or memory ran out.
     """
+    require_type(nn.Module, network=network)
+    require_type(torch.optim.Optimizer, optimizer=optimizer)
+    require_type(Plan, plan=plan)
     require_path(folder=folder)
     model, optimizer = fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
     plan.metrics.to(fabric.device)
@@ -291,6 +298,7 @@ def load_weights(network: nn.Module, weights: bytes) -> None:
     Raises:
         InvalidInput: They are damaged, or do not fit the network.
     """
+    require_type(nn.Module, network=network)
     require_type(bytes, weights=weights)
     try:
         network.load_state_dict(safetensors.torch.load(weights))
@@ -300,6 +308,8 @@ def load_weights(network: nn.Module, weights: bytes) -> None:
 
 def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: MetricCollection) -> dict[str, float]:
     """Return the metrics of ``network`` in eval mode on one pass over ``batches``, spread over all processes."""
+    require_type(nn.Module, network=network)
+    require_type(MetricCollection, metrics=metrics)
     metrics.to(fabric.device).reset()
     with _mode(network, training=False), torch.no_grad(), fabric.autocast():
         for images, targets in batches.epoch(0, fabric.global_rank, fabric.world_size, fabric.device):

@@ -30,7 +30,9 @@ def test_stack_influence_never_mixes_devices(activation, aggregation, init, monk
     monkeypatch.setattr(sys.modules["erf.stacks.stack_influence"], "_require_finite", lambda *_: None)
     stack = ConvStack(3, 4, init=init, activation=activation)
     with OneDevice() as guard:
-        (g,) = stack_influence(stack, range(3), aggregation=aggregation, device="meta", dtype=torch.float64)
+        (g,) = stack_influence(
+            stack, range(3), aggregation=aggregation, device=torch.device("meta"), dtype=torch.float64
+        )
     assert (g.device.type, g.shape) == ("meta", (3, 1, 7, 7))
     assert guard.seen == {"cpu", "meta"}
 
