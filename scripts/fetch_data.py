@@ -35,7 +35,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not
 from erf.data import camvid, cifar10
 from erf.data.split import DataSet
 from erf.errors import InvalidInput
-from experiments.lock import locked
+from experiments.harness.lock import locked
+from scripts.options import filled_path
 
 BLOCK = 1 << 20  # bytes of one read
 TIMEOUT = 60  # seconds without an answer from the server
@@ -90,8 +91,10 @@ def main(arguments: Sequence[str]) -> int:
     """Fetch the data set named in ``arguments`` and print what there is; return the exit code."""
     parser = argparse.ArgumentParser(prog="fetch_data.py", description=__doc__.partition("\n")[0])  # pyright: ignore[reportOptionalMemberAccess]
     parser.add_argument("name", choices=SOURCES, help="the data set")
-    parser.add_argument("--from", dest="origin", type=Path, help="a local archive (.tar.gz, .tar.xz, .zip) or folder")
-    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where to put it (default: data)")
+    parser.add_argument(
+        "--from", dest="origin", type=filled_path, help="a local archive (.tar.gz, .tar.xz, .zip) or folder"
+    )
+    parser.add_argument("--data-dir", type=filled_path, default=Path("data"), help="where to put it (default: data)")
     options = parser.parse_args(arguments)
     try:
         data = fetch(options.name, options.origin, options.data_dir)

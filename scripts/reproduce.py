@@ -30,6 +30,7 @@ from experiments.harness.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES,
 from experiments.harness.run_folder import require_data, study_folder
 from experiments.report.page import write_report
 from scripts import gather_sweep
+from scripts.options import filled_text
 from scripts.report import speed
 
 LARGEST_WEIGHTS = 8 * 2**20  # bytes
@@ -187,15 +188,23 @@ def reproduce(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/reproduce.py", description=(__doc__ or "").partition(":")[0] + ".")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"only these of {', '.join(FULL.names())}")
+    parser.add_argument(
+        "--only", type=filled_text, nargs="+", metavar="NAME", help=f"only these of {', '.join(FULL.names())}"
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="at reduced size, in minutes, into results/quick/")
     size.add_argument(
         "--verify", action="store_true", help="at another seed, into results/verify/, and compare with the reference"
     )
-    parser.add_argument("--data-dir", default="data", help="where the data sets of the trainings lie (default: data)")
     parser.add_argument(
-        "launcher", nargs="*", metavar="KEY=VALUE", help="how a study's jobs are run: hydra/launcher=joblib, ..."
+        "--data-dir", type=filled_text, default="data", help="where the data sets of the trainings lie (default: data)"
+    )
+    parser.add_argument(
+        "launcher",
+        type=filled_text,
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="how a study's jobs are run: hydra/launcher=joblib, ...",
     )
     options = parser.parse_intermixed_args(arguments)
     after_only = [name for name in options.only or () if "=" in name]  # --only takes what follows it

@@ -69,6 +69,7 @@ def _dispatch(arguments: list[str]) -> int:
     given = set(arguments)
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     _check_options(given)
+    _check_overrides(overrides)
     experiments = _chosen_experiments(overrides)
     _register_schemas()
     if not arguments or given & HELP:
@@ -115,6 +116,13 @@ def _check_options(given: set[str]) -> None:
     for argument in given:
         if argument.startswith("-") and argument not in OPTIONS:
             raise InvalidInput(f"option {argument} is unknown; allowed: {', '.join(OPTIONS)}")
+
+
+def _check_overrides(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if equals and not value.strip("'\""):
+            raise InvalidInput(f"{key}= is empty; allowed is a value")
 
 
 def _values(key: str, overrides: Sequence[str]) -> list[str]:
