@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from erf.errors import InvalidInput
-from experiments import lock
+from experiments.harness import lock
 from experiments.harness.experiment import ExperimentConfig
 from experiments.harness.record import is_complete, recorded_data
 
