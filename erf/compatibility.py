@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import real_array, require_share, require_type, require_whole
 from erf.errors import InvalidInput
 from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop, crops
@@ -20,7 +21,7 @@ from erf.maps.folding import folded, folds
 from erf.maps.layer_outputs import check_layer, is_forward_features, layer_outputs
 from erf.maps.passes import Mode, batches, forward_passes, measuring
 from erf.maps.statistic import choice
-from erf.reachability.receptive_field import Unit, _called
+from erf.reachability.receptive_field import Unit, _called, listed
 from erf.reachability.record import Trace
 
 __all__ = [
@@ -144,7 +145,8 @@ def replknet_scores(contributions: np.ndarray) -> np.ndarray:
     Raises:
         InvalidInput: They are not ``[H, W]``, finite and >= 0, or their logarithm is 0 everywhere.
     """
-    if contributions.ndim != 2 or not np.isfinite(contributions).all() or (contributions < 0).any():
+    contributions = real_array(contributions, "contributions")
+    if contributions.ndim != 2 or (contributions < 0).any():
         raise InvalidInput("contributions must be [H, W], finite and without negative values")
     logarithm = np.log10(contributions + 1)
     if not logarithm.any():
@@ -158,6 +160,10 @@ class AreaRatio:
 
     side: int
     area_ratio: float
+
+    def __post_init__(self) -> None:
+        require_whole(side=self.side)
+        require_share(area_ratio=self.area_ratio)
 
 
 def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | None:
@@ -181,8 +187,7 @@ def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | N
     Raises:
         InvalidInput: ``mass`` is out of range; and as :func:`replknet_scores`.
     """
-    if not 0 < mass <= 1:
-        raise InvalidInput(f"mass={mass}: allowed are shares in (0, 1]")
+    require_share(mass=mass)
     scores = replknet_scores(contributions)
     total = scores.sum()
     height, width = scores.shape
@@ -243,12 +248,11 @@ def _crops(network: nn.Module, images: Tensor, names: list[str | None]) -> tuple
 
 
 def _checked_names(network: nn.Module, layer: Any) -> list[str | None]:
-    names = list(dict.fromkeys(layer if isinstance(layer, list) else [layer]))
-    if not names:
-        raise InvalidInput("layer=[]: name at least one layer")
+    require_type(nn.Module, network=network)
+    names = listed(layer, "layer")
     for name in names:
         check_layer(network, name)
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _by_layer(maps: dict[str | None, np.ndarray], layer: Any) -> Any:

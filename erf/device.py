@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from erf.arguments import require_type
 from erf.errors import InvalidInput
 
 
@@ -23,11 +24,22 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         InvalidInput: The name is unknown, or this machine has no such device.
     """
+    require_type(str, device=name)
     present = available_devices()
     full_name = {"auto": present[0], "cuda": "cuda:0"}.get(name, name)
     if full_name not in present:
         raise InvalidInput(f"device={name!r} is unknown or absent; allowed on this machine: auto, {', '.join(present)}")
     return torch.device(full_name)
+
+
+def named_device(device: torch.device | str) -> torch.device:
+    """Return a device as it is, and the one of this machine that is called so; errors as :func:`resolve_device`."""
+    return device if isinstance(device, torch.device) else resolve_device(device)
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Return whether ``error`` says that a device, or the machine, has no memory left."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 @contextmanager

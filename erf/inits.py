@@ -6,12 +6,22 @@ import math
 from collections.abc import Callable
 from enum import StrEnum
 from functools import reduce
+from types import NoneType
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
+from erf.arguments import (
+    require_real,
+    require_type,
+    require_weights,
+    require_whole,
+    require_whole_per_axis,
+    shown,
+)
 from erf.errors import InvalidInput
+from erf.maps.statistic import choice
 
 __all__ = ["Init", "center_low_", "center_low_profile", "fill_", "fill_layers_", "weight_variance"]
 
@@ -56,13 +66,23 @@ _FILL: dict[Init, Callable[[Tensor, torch.Generator | None], Tensor]] = {
 
 
 def fill_(weight: Tensor, init: Init, generator: torch.Generator | None = None) -> Tensor:
-    """Fill a convolution's weight ``[C_out, C_in, *kernel_size]`` in place and return it."""
-    return _FILL[init](weight, generator)
+    """Fill a convolution's weight ``[C_out, C_in, *kernel_size]`` in place and return it.
+
+    Raises:
+        InvalidInput: It is no such tensor of real numbers, or the init is unknown.
+    """
+    require_type(Tensor, weight=weight)
+    require_type(torch.Generator, NoneType, generator=generator)
+    if weight.ndim < 2 or not weight.numel() or not weight.is_floating_point():
+        raise InvalidInput(f"weight={shown(weight)}: allowed are real numbers [C_out, C_in, *kernel_size]")
+    return _FILL[choice(Init, init, "init")](weight, generator)
 
 
 def fill_layers_(weights: Tensor, init: Init, generator: torch.Generator | None = None) -> Tensor:
     """Fill ``weights [L, C_out, C_in, *kernel_size]`` of L layers in place, as :func:`fill_` would one by one."""
-    if init in (Init.he_normal, Init.glorot_normal) and weights[:1].numel() % NORMAL_BLOCK == 0:
+    require_type(Tensor, weights=weights)
+    require_type(torch.Generator, NoneType, generator=generator)
+    if choice(Init, init, "init") in (Init.he_normal, Init.glorot_normal) and weights[:1].numel() % NORMAL_BLOCK == 0:
         return weights.normal_(0, _std(init, weights.shape[1:]), generator=generator)
     for weight in weights:
         fill_(weight, init, generator)
@@ -73,10 +93,11 @@ def weight_variance(init: Init, channels_in: int, channels_out: int, positions: 
     """Return the variance of each weight of a convolution with that many channels and kernel positions.
 
     Raises:
-        InvalidInput: ``equal`` weights are not random.
+        InvalidInput: ``equal`` weights are not random; a number is below 1, or the init unknown.
     """
+    require_whole(channels_in=channels_in, channels_out=channels_out, positions=positions)
     fan_in, fan_out = channels_in * positions, channels_out * positions
-    match init:
+    match choice(Init, init, "init"):
         case Init.he_normal | Init.he_uniform:
             return 2 / fan_in
         case Init.glorot_normal | Init.glorot_uniform:
@@ -110,13 +131,19 @@ def center_low_profile(kernel_size: tuple[int, ...], strength: float, period: tu
             is 1 over each such set. None is 1: all taps meet, as in a convolution.
 
     Raises:
-        InvalidInput: ``strength`` is outside [0, 1].
+        InvalidInput: ``strength`` is outside [0, 1], or a size or period is no whole number from 1.
     """
-    if not 0 <= strength <= 1:
-        raise InvalidInput(f"strength={strength}: allowed are numbers from 0 to 1")
+    _require_strength(strength)
+    require_whole_per_axis(kernel_size=kernel_size)
+    if period is not None:
+        require_whole_per_axis(len(kernel_size), period=period)
     periods = period or (1,) * len(kernel_size)
     axes = [_squared_on_axis(size, strength, apart) for size, apart in zip(kernel_size, periods, strict=True)]
     return reduce(lambda whole, axis: whole[..., None] * axis, axes).sqrt()
+
+
+def _require_strength(strength: float) -> None:
+    require_real(lambda number: 0 <= number <= 1, "numbers from 0 to 1", strength=strength)
 
 
 def _squared_on_axis(size: int, strength: float, period: int) -> Tensor:
@@ -139,9 +166,11 @@ def center_low_(module: nn.Module, strength: float) -> nn.Module:
 
     Raises:
         InvalidInput: ``strength`` is outside [0, 1], or a convolution's weight is not a parameter with values (weight
-            norm and other parametrizations: call this before them; lazy modules: after a first batch). Nothing is
-            changed then.
+            norm and other parametrizations: call this before them; lazy modules: after a first batch), or is not
+            finite and real. Nothing is changed then.
     """
+    require_weights(module)
+    _require_strength(strength)
     scales: dict[nn.Parameter, Tensor] = {}
     for name, layer in module.named_modules():
         if isinstance(layer, Convolution | Transposed):
@@ -161,6 +190,8 @@ def _plain_weight(name: str, layer: nn.Module) -> nn.Parameter:
         )
     if isinstance(weight, UninitializedParameter):
         raise InvalidInput(f"module {name!r} is lazy and has no weight yet; run a batch first")
+    if not weight.is_floating_point():
+        raise InvalidInput(f"module {name!r}: its weight is {shown(weight)}; allowed are real floating-point numbers")
     return weight
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from types import NoneType
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Rectangle
 
+from erf.arguments import require_type
+from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
 from erf.metrics.erf_size import TWO_SIGMA_MASS
 from erf.metrics.gaussian_fit import GaussianFit
@@ -33,7 +36,14 @@ def draw_map_on(axes: Axes, imap: InfluenceMap, fit: GaussianFit | None = None):
 
     Returns:
         The image, for a colour bar.
+
+    Raises:
+        InvalidInput: The map does not have two axes.
     """
+    require_type(InfluenceMap, imap=imap)
+    require_type(GaussianFit, NoneType, fit=fit)
+    if imap.values.ndim != 2:
+        raise InvalidInput(f"only maps of rows and columns can be drawn, not one of shape {imap.values.shape}")
     rows, columns = imap.values.shape
     signed = bool((imap.values < 0).any())
     shown = imap.values / (np.abs(imap.values).max() or 1.0)

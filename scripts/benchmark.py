@@ -32,6 +32,7 @@ from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.stacks import time_stack, with_memory
 from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
 from scripts.benchmarks.training import TRAINING_CAPTION, time_training_step
+from scripts.options import filled_path
 
 THEORY_DEPTH = 1000
 
@@ -57,7 +58,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--small", type=int, default=224, help="pixels a side of those that its TRF exceeds")
     parser.add_argument("--images", type=int, default=8, help="images for each of ResNet-50's maps, of large ones")
     parser.add_argument("--small-images", type=int, default=32, help="and of small ones, as many as maps are made of")
-    parser.add_argument("--output", type=Path, help="the JSON file to write, benchmark.json")
+    parser.add_argument("--output", type=filled_path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
     require_increasing("depths", options.depths, least=1)
     for name in ("channels", "runs", "width", "images", "small_images", "repetitions", "threads"):

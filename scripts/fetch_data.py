@@ -6,6 +6,7 @@ Without ``--from`` the published archive is downloaded. What is already there an
 from __future__ import annotations
 
 import argparse
+import ctypes
 import hashlib
 import http.client
 import lzma
@@ -19,7 +20,9 @@ import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -32,10 +35,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not
 from erf.data import camvid, cifar10
 from erf.data.split import DataSet
 from erf.errors import InvalidInput
+from experiments.harness.lock import locked
+from scripts.options import filled_path
 
 BLOCK = 1 << 20  # bytes of one read
 TIMEOUT = 60  # seconds without an answer from the server
 DEPTH = 2  # folders between an archive's root and the data set
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux: paths are relative to the working directory; swap
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError)
 
 
@@ -85,8 +91,10 @@ def main(arguments: Sequence[str]) -> int:
     """Fetch the data set named in ``arguments`` and print what there is; return the exit code."""
     parser = argparse.ArgumentParser(prog="fetch_data.py", description=__doc__.partition("\n")[0])  # pyright: ignore[reportOptionalMemberAccess]
     parser.add_argument("name", choices=SOURCES, help="the data set")
-    parser.add_argument("--from", dest="origin", type=Path, help="a local archive (.tar.gz, .tar.xz, .zip) or folder")
-    parser.add_argument("--data-dir", type=Path, default=Path("data"), help="where to put it (default: data)")
+    parser.add_argument(
+        "--from", dest="origin", type=filled_path, help="a local archive (.tar.gz, .tar.xz, .zip) or folder"
+    )
+    parser.add_argument("--data-dir", type=filled_path, default=Path("data"), help="where to put it (default: data)")
     options = parser.parse_args(arguments)
     try:
         data = fetch(options.name, options.origin, options.data_dir)
@@ -105,15 +113,32 @@ def fetch(name: str, origin: Path | None, data_dir: Path) -> DataSet:
         OSError: The download failed, or the disk is full.
     """
     source, target = SOURCES[name], data_dir / name
-    if target.exists():
-        try:
-            data = source.read(target)
+    with suppress(InvalidInput):
+        return _already_there(source, target)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with locked(data_dir / f".{name}.lock", lambda: _say(f"waiting for another process that fetches {target}")):
+        try:  # again: the other process may have put it there
+            return _already_there(source, target)
         except InvalidInput as error:
-            print(f"not usable, so it is replaced: {error}", file=sys.stderr)
-        else:
-            print(f"{target} is already there; to fetch it anew, remove it first", file=sys.stderr)
-            return data
-    work = data_dir / f".{name}.part"
+            problem = error
+        if target.exists():
+            _say(f"not usable, so it is replaced: {problem}")
+        return _replace(source, origin, target)
+
+
+def _already_there(source: Source, target: Path) -> DataSet:
+    data = source.read(target)
+    _say(f"{target} is already there; to fetch it anew, remove it first")
+    return data
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _replace(source: Source, origin: Path | None, target: Path) -> DataSet:
+    """Put the data set in the place of ``target``, which is missing or damaged."""
+    work = target.with_name(f".{target.name}.part")
     shutil.rmtree(work, ignore_errors=True)  # of a fetch that was killed
     (work / "ready").mkdir(parents=True)
     try:
@@ -144,14 +169,26 @@ def _prepare(source: Source, origin: Path | None, work: Path) -> DataSet:
 
 
 def _put(ready: Path, target: Path) -> None:
-    """Move ``ready`` to ``target``; what is there is kept under another name."""
-    if target.exists():
-        number = 1
-        while (kept := target.with_name(f"{target.name}.replaced-{number}")).exists():
-            number += 1
-        target.rename(kept)
-        print(f"what was there is now {kept}", file=sys.stderr)
-    ready.rename(target)
+    """Move ``ready`` to ``target``; what is there is kept under another name, and something is there all the time."""
+    if not target.exists():
+        ready.rename(target)
+        return
+    others = (target.with_name(f"{target.name}.replaced-{number}") for number in count(1))
+    kept = next(other for other in others if not other.exists())
+    ready.rename(kept)
+    _swap(kept, target)
+    _say(f"what was there is now {kept}")
+
+
+def _swap(one: Path, other: Path) -> None:
+    """Swap the names of two folders: at once where the system can, else one after the other."""
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)  # Linux has it, for most file systems
+    if renameat2 and not renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE):
+        return
+    between = one.with_name(f"{one.name}.moved")
+    other.rename(between)
+    one.rename(other)
+    between.rename(one)
 
 
 def _folders(root: Path, depth: int) -> Iterator[Path]:

@@ -49,7 +49,7 @@ class Job:
 def main(arguments: Sequence[str]) -> int:
     """Write the table, the figure and a study's record into the folder named in ``arguments``; return the exit code."""
     try:
-        if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        if len(arguments) != 1 or not arguments[0] or not Path(arguments[0]).is_dir():
             raise InvalidInput("one argument is needed, a sweep's folder: results/sweeps/NAME/FOLDER")
         gather(Path(arguments[0]))
     except (InvalidInput, OSError) as error:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     """Write it for the folder named in ``arguments``, results/reference/ without; return the exit code."""
     folder = Path(arguments[0]) if arguments else REFERENCE
     try:
-        if len(arguments) > 1 or not folder.is_dir():
+        if len(arguments) > 1 or "" in arguments or not folder.is_dir():
             raise InvalidInput("one argument is allowed, a folder that holds a folder for each reference run")
         path = write_report(folder, speed=speed if folder.resolve() == REFERENCE else None)
         print(f"report        {path} ({path.stat().st_size / 2**20:.1f} MiB)")

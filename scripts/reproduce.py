@@ -24,12 +24,13 @@ from experiments.claims import rows
 from experiments.claims.comparison import compare
 from experiments.claims.readme import write_claims
 from experiments.harness.about import Sweeps
-from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
+from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, config_of, folder_of, jobs_of, main, one_line
 from experiments.harness.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
 from experiments.harness.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, changed, experiment_of
-from experiments.harness.run_folder import study_folder
+from experiments.harness.run_folder import require_data, study_folder
 from experiments.report.page import write_report
 from scripts import gather_sweep
+from scripts.options import filled_text
 from scripts.report import speed
 
 LARGEST_WEIGHTS = 8 * 2**20  # bytes
@@ -91,18 +92,19 @@ class Evidence:
         """Return the names of all runs and studies."""
         return [*self.runs, *self.studies]
 
-    def task(self, name: str, launcher: Sequence[str] = ()) -> Run | Study:
-        """Return what measures ``name``.
+    def task(self, name: str, others: Sequence[str] = ()) -> Run | Study:
+        """Return what measures ``name`` with ``others``: a study's launcher, and where the data lie.
 
         Raises:
-            InvalidInput: Its settings, or those of a study's launcher, are unusable.
+            InvalidInput: Its settings or ``others`` are unusable, or its record is of other data.
         """
         if name not in self.studies:
-            return Run(self.runs[name], folder_of(self.runs[name]))
+            return Run(self.runs[name], folder_of([*self.runs[name], *others]))
         sweeps = self.studies[name]
+        folder = study_folder(name, experiment_of(name), sweeps)
         for sweep in sweeps:
-            folder_of([*jobs_of(sweep)[0], *launcher])
-        return Study(sweeps, study_folder(name, experiment_of(name), sweeps))
+            require_data(folder, config_of([*jobs_of(sweep)[0], *others]))
+        return Study(sweeps, folder)
 
     def commands(self) -> dict[str, str]:
         """Return the commands that measure each of them."""
@@ -186,15 +188,23 @@ def reproduce(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/reproduce.py", description=(__doc__ or "").partition(":")[0] + ".")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"only these of {', '.join(FULL.names())}")
+    parser.add_argument(
+        "--only", type=filled_text, nargs="+", metavar="NAME", help=f"only these of {', '.join(FULL.names())}"
+    )
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="at reduced size, in minutes, into results/quick/")
     size.add_argument(
         "--verify", action="store_true", help="at another seed, into results/verify/, and compare with the reference"
     )
-    parser.add_argument("--data-dir", default="data", help="where the data sets of the trainings lie (default: data)")
     parser.add_argument(
-        "launcher", nargs="*", metavar="KEY=VALUE", help="how a study's jobs are run: hydra/launcher=joblib, ..."
+        "--data-dir", type=filled_text, default="data", help="where the data sets of the trainings lie (default: data)"
+    )
+    parser.add_argument(
+        "launcher",
+        type=filled_text,
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="how a study's jobs are run: hydra/launcher=joblib, ...",
     )
     options = parser.parse_intermixed_args(arguments)
     after_only = [name for name in options.only or () if "=" in name]  # --only takes what follows it
@@ -208,13 +218,15 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _check_launcher(overrides: Sequence[str], names: Sequence[str]) -> None:
-    """Raise InvalidInput unless the overrides say how studies are run, and all of ``names`` are studies."""
+    """Raise InvalidInput unless the overrides say how studies can be run, and all of ``names`` are studies."""
     for one in overrides:
         if not re.match(r"hydra(/launcher|\.launcher\.[\w.]+)=", one):
             allowed = "hydra/launcher=NAME, hydra.launcher.KEY=VALUE; names of runs stand after --only"
             raise InvalidInput(f"{one} cannot be chosen here; allowed: {allowed}")
         if not {*names} <= {*STUDIES}:
             raise InvalidInput(f"{one} is for studies; allowed with --only and these names: {', '.join(STUDIES)}")
+    if overrides:
+        config_of([f"experiment={experiment_of(names[0])}", *overrides])
 
 
 def measure(evidence: Evidence, names: Sequence[str], data_dir: str, launcher: Sequence[str] = ()) -> int:
@@ -223,24 +235,25 @@ def measure(evidence: Evidence, names: Sequence[str], data_dir: str, launcher: S
     Returns:
         0; 1 where a run failed, after all others; 130 where one was interrupted.
     """
-    tasks = {name: evidence.task(name, launcher) for name in names}  # refuses unusable settings before measuring
-    without_data = [line for name in names if (line := _missing_data(name, data_dir))]
+    without_data = {name: line for name in names if (line := _missing_data(name, data_dir))}
+    others = {name: [*launcher, *([f"data_dir={data_dir}"] if name in DATA else [])] for name in names}
+    # All of them before the first is measured: unusable settings are refused.
+    tasks = {name: evidence.task(name, others[name]) for name in names if name not in without_data}
     failed, pace = [], Pace(evidence.pace)
     for number, name in enumerate(names, 1):
-        to_do = {left: tasks[left].left() for left in names[number - 1 :] if not _missing_data(left, data_dir)}
+        to_do = {left: tasks[left].left() for left in names[number - 1 :] if left in tasks}
         print(f"\n[{number}/{len(names)}] {name}, {_in_words(pace.left(to_do))} left", flush=True)
         if name not in to_do:
-            print(_missing_data(name, data_dir))
+            print(without_data[name])
             continue
-        others = [*launcher, *([f"data_dir={data_dir}"] if name in DATA else [])]
-        code, seconds = _measure_one(tasks[name], evidence.folder / name, others)
+        code, seconds = _measure_one(tasks[name], evidence.folder / name, others[name])
         if code == INTERRUPTED:
             return code
         if code:
             failed.append(name)
         elif seconds:
             pace.done(name, to_do[name], seconds)
-    print("", *without_data, sep="\n")
+    print("", *without_data.values(), sep="\n")
     if failed:
         print(f"error: failed: {', '.join(failed)}; the messages stand above", file=sys.stderr)
     return 1 if failed else 0

@@ -27,6 +27,7 @@ from scripts.benchmarks.cost_model import check
 from scripts.benchmarks.growth import Curve, Scaling, Sizes, measure_growth
 from scripts.benchmarks.markdown import constants_text, memory_text, study_text, time_text
 from scripts.gpu_check import study_on_gpu
+from scripts.options import filled_path
 
 SIDE, LARGE = 224, 1024  # pixels, of the cost model's images
 COLOURS = {"ours": "#0072B2", "plain": "#D55E00"}
@@ -54,7 +55,7 @@ def _scale(options: argparse.Namespace, sizes: Sizes, sides: tuple[int, int]) ->
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = timing_parser(__doc__, repetitions=3)
     parser.add_argument(
-        "--output", type=Path, help="the folder to write scaling.json, scaling.png and scaling.svg into"
+        "--output", type=filled_path, help="the folder to write scaling.json, scaling.png and scaling.svg into"
     )
     options = parser.parse_args(arguments)
     require_at_least(1, repetitions=options.repetitions, threads=options.threads)

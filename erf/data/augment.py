@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from erf.arguments import require_type, require_whole
 from erf.errors import InvalidInput
 
 
@@ -26,8 +27,8 @@ class FlipAndShift:
     flip: bool = True
 
     def __post_init__(self) -> None:
-        if self.shift < 0:
-            raise InvalidInput(f"shift={self.shift}: allowed are whole numbers from 0")
+        require_whole(0, shift=self.shift)
+        require_type(bool, flip=self.flip)
 
     def __call__(self, images: Tensor, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return changed images ``[N, C, H, W]``, channels_last, and labels ``[N]``, or ``[N, H, W]`` moved with them.
@@ -40,6 +41,13 @@ class FlipAndShift:
         Raises:
             InvalidInput: ``shift`` is not smaller than the image's sides: it has no reflection that far.
         """
+        require_type(Tensor, images=images, labels=labels)
+        require_type(torch.Generator, generator=generator)
+        if images.ndim != 4 or labels.shape not in (images.shape[:1], (len(images), *images.shape[2:])):
+            raise InvalidInput(
+                f"images must have shape [N, C, H, W] and labels [N] or [N, H, W], not {list(images.shape)} and "
+                f"{list(labels.shape)}"
+            )
         count, _, height, width = images.shape
         if self.shift >= min(height, width):
             raise InvalidInput(

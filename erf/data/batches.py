@@ -9,6 +9,7 @@ from itertools import islice
 import torch
 from torch import Tensor
 
+from erf.arguments import require_type, require_whole
 from erf.data.split import Split
 from erf.errors import InvalidInput
 from erf.seeds import generator
@@ -16,6 +17,13 @@ from erf.seeds import generator
 Augmentation = Callable[[Tensor, Tensor, torch.Generator], tuple[Tensor, Tensor]]
 
 ORDER, AUGMENTATION = 1, 2  # streams of random numbers
+
+
+def _require_step(epoch: int, rank: int, world_size: int, start_step: int) -> None:
+    require_whole(0, epoch=epoch, rank=rank, start_step=start_step)
+    require_whole(world_size=world_size)
+    if rank >= world_size:
+        raise InvalidInput(f"rank={rank}: allowed are the numbers of {world_size} processes, from 0")
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,9 @@ class Batches:
     drop_last: bool = False
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise InvalidInput(f"batch_size={self.batch_size}: allowed are whole numbers from 1")
+        require_type(Split, split=self.split)
+        require_whole(batch_size=self.batch_size)
+        require_whole(0, seed=self.seed)
         if not len(self.split):
             raise InvalidInput("the split has no images")
 
@@ -57,6 +66,7 @@ class Batches:
         Raises:
             InvalidInput: There are too few images for one step, and ``drop_last`` leaves them all out.
         """
+        require_whole(world_size=world_size)
         whole, rest = divmod(len(self.split), self.batch_size * world_size)
         steps = whole + (rest > 0 and not self.drop_last)
         if not steps:
@@ -78,6 +88,7 @@ class Batches:
             device: Where the batches are wanted and augmented.
             start_step: The first step to yield; skipping costs nothing.
         """
+        _require_step(epoch, rank, world_size, start_step)
         order = self._order(epoch)
         stride = self.batch_size * world_size
         for step in range(start_step, self.steps(world_size)):
@@ -112,8 +123,8 @@ class Portions:
     length: int
 
     def __post_init__(self) -> None:
-        if self.length < 1:
-            raise InvalidInput(f"length={self.length}: allowed are whole numbers from 1")
+        require_type(Batches, batches=self.batches)
+        require_whole(length=self.length)
 
     def steps(self, world_size: int = 1) -> int:
         """Return the number of steps of a portion."""
@@ -124,6 +135,7 @@ class Portions:
         self, epoch: int, rank: int = 0, world_size: int = 1, device: torch.device | str = "cpu", start_step: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of portion ``epoch`` from ``start_step`` on, as :meth:`Batches.epoch` does."""
+        _require_step(epoch, rank, world_size, start_step)
         step, end = epoch * self.length + start_step, (epoch + 1) * self.length
         while step < end:
             number, first = divmod(step, self.batches.steps(world_size))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from erf.arguments import require_path, require_type, require_whole, shown
 from erf.data.image_files import Size, read_images, read_labels
 from erf.data.problems import fetching, require_none
 from erf.data.split import DataSet, Split
@@ -25,6 +26,7 @@ SIZE: Size = (360, 480)
 
 def load(data_dir: Path | str, partial: bool = False) -> DataSet:
     """Return the data set in ``data_dir/camvid``, as :func:`read` does; the error says how to fetch it."""
+    require_path(data_dir=data_dir)
     folder = Path(data_dir) / NAME
     try:
         return read(folder, partial)
@@ -64,6 +66,7 @@ def read(folder: Path, partial: bool = False) -> DataSet:
 
 def is_in(folder: Path) -> bool:
     """Return whether ``folder`` looks like CamVid or a part of it."""
+    require_path(folder=folder)
     return any((folder / f"{part}annot").is_dir() for part in FRAMES)
 
 
@@ -73,6 +76,7 @@ def copy(source: Path, target: Path) -> None:
     Raises:
         InvalidInput: There are none.
     """
+    require_path(source=source, target=target)
     _require(source)
     for name in (f"{part}{kind}" for part in FRAMES for kind in ("", "annot")):
         (target / name).mkdir()
@@ -119,12 +123,16 @@ def median_frequency_weights(labels: Tensor, classes: int = len(CLASSES)) -> Ten
         classes: Their number.
 
     Raises:
-        InvalidInput: A class is in no image.
+        InvalidInput: A class is in no image, or labels are no whole numbers ``[N, H, W]`` from 0 to 255.
     """
+    require_type(Tensor, labels=labels)
+    require_whole(classes=classes)
+    if labels.ndim != 3 or labels.is_floating_point() or not labels.numel() or labels.min() < 0 or labels.max() > 255:
+        raise InvalidInput(f"labels={shown(labels)}: allowed are whole numbers [N, H, W] from 0 to 255")
     pixels = torch.stack([torch.bincount(image.flatten(), minlength=256)[:classes] for image in labels]).double()
-    shown = (pixels > 0).sum(0) * labels[0].numel()
-    if not shown.all():
-        missing = [label for label in range(classes) if not shown[label]]
+    areas = (pixels > 0).sum(0) * labels[0].numel()
+    if not areas.all():
+        missing = [label for label in range(classes) if not areas[label]]
         raise InvalidInput(f"no image shows the classes {missing}, so they have no weight")
-    frequency = (pixels.sum(0) / shown).numpy()
+    frequency = (pixels.sum(0) / areas).numpy()
     return torch.from_numpy(np.median(frequency) / frequency).float()

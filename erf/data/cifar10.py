@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from erf.arguments import require_path
 from erf.data.image_files import read_images
 from erf.data.problems import fetching, require_none
 from erf.data.split import DataSet, Split
@@ -26,6 +27,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 
 def load(data_dir: Path | str, partial: bool = False) -> DataSet:
     """Return the data set in ``data_dir/cifar10``, as :func:`read` does; the error says how to fetch it."""
+    require_path(data_dir=data_dir)
     folder = Path(data_dir) / NAME
     try:
         return read(folder, partial)
@@ -53,6 +55,7 @@ def read(folder: Path, partial: bool = False) -> DataSet:
 
 def is_in(folder: Path) -> bool:
     """Return whether ``folder`` looks like CIFAR-10 or a part of it."""
+    require_path(folder=folder)
     return any(_binary(folder).values()) or any((folder / pool / name).is_dir() for pool in FILES for name in CLASSES)
 
 
@@ -79,6 +82,7 @@ def read_pools(folder: Path, partial: bool = False) -> dict[str, Split]:
 
 def write_pools(pools: dict[str, Split], folder: Path) -> None:
     """Write "train" and "test" into ``folder`` in the format of the published binary version, decoded once for all."""
+    require_path(folder=folder)
     for pool, split in pools.items():
         pixels = split.images.contiguous().flatten(1).numpy()
         records = np.concatenate([split.labels.to(torch.uint8).numpy()[:, None], pixels], axis=1)

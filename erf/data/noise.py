@@ -9,6 +9,7 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
+from erf.arguments import is_whole, require_whole
 from erf.errors import InvalidInput
 from erf.maps.statistic import choice
 from erf.seeds import INPUTS, generator
@@ -46,10 +47,10 @@ class NoiseImages:
 
     def __post_init__(self) -> None:
         choice(Noise, self.noise, "noise")
-        if not 2 <= len(self.shape) <= 4 or any(side < 1 for side in self.shape):
+        if not 2 <= len(self.shape) <= 4 or any(not is_whole(side) or side < 1 for side in self.shape):
             raise InvalidInput(f"shape={self.shape}: allowed are the channels and 1 to 3 spatial axes, each from 1")
-        if self.count < 1 or self.batch_size < 1:
-            raise InvalidInput(f"count={self.count}, batch_size={self.batch_size}: allowed are whole numbers from 1")
+        require_whole(count=self.count, batch_size=self.batch_size)
+        require_whole(0, seed=self.seed)
 
     def __iter__(self) -> Iterator[Tensor]:
         noise = Noise(self.noise)

@@ -15,6 +15,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from erf.arguments import real_array, require_path, require_whole, require_whole_per_axis
 from erf.errors import InvalidInput
 from erf.maps.statistic import choice
 
@@ -97,6 +98,7 @@ class Pictures:
 
     def __post_init__(self) -> None:
         choice(Unreadable, self.unreadable, "unreadable")
+        require_path(folder=self.folder)
         self._check_numbers()
         found = _files(Path(self.folder))[: self.limit]
         skipped = tuple(path for path in found if not self._can_be_read(path))
@@ -115,14 +117,14 @@ class Pictures:
         return True
 
     def _check_numbers(self) -> None:
-        if len(self.input_size) != 2 or min(self.input_size) < 1:
-            raise InvalidInput(f"input_size={self.input_size}: allowed are rows and columns, each from 1")
+        require_whole_per_axis(2, input_size=self.input_size)
+        require_whole(channels=self.channels, batch_size=self.batch_size)
         if self.channels not in (1, 3):
             raise InvalidInput(f"channels={self.channels}: allowed are 3 (colour) and 1 (grey)")
-        if self.batch_size < 1 or (self.limit is not None and self.limit < 1):
-            raise InvalidInput(f"batch_size={self.batch_size}, limit={self.limit}: allowed are whole numbers from 1")
+        if self.limit is not None:
+            require_whole(limit=self.limit)
         for name, values in (("mean", self.mean), ("std", self.std)):
-            if values is not None and (len(values) != self.channels or not np.isfinite(values).all()):
+            if values is not None and real_array(values, name).shape != (self.channels,):
                 raise InvalidInput(f"{name}={values}: allowed are {self.channels} finite numbers, one a channel")
         if self.std is not None and min(self.std) <= 0:
             raise InvalidInput(f"std={self.std}: allowed are numbers above 0")

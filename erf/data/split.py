@@ -8,10 +8,17 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from erf.arguments import real_array, require_type, shown
 from erf.errors import InvalidInput
 from erf.seeds import generator
 
 LEVELS = 256  # of a pixel's byte
+
+
+def _require_bytes(images: Tensor) -> None:
+    require_type(Tensor, images=images)
+    if images.dtype is not torch.uint8 or images.ndim != 4:
+        raise InvalidInput(f"images must be uint8 [N, C, H, W], not {images.dtype} {list(images.shape)}")
 
 
 @dataclass(frozen=True)
@@ -24,13 +31,19 @@ class Normalization:
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
 
+    def __post_init__(self) -> None:
+        mean, std = real_array(self.mean, "mean"), real_array(self.std, "std")
+        if mean.ndim != 1 or mean.shape != std.shape or not (std > 0).all():
+            raise InvalidInput(f"mean={self.mean}, std={self.std}: allowed is one of each a channel, std above 0")
+
     @classmethod
     def of(cls, images: Tensor) -> Normalization:
         """Return the scaling that gives each channel of ``images``, uint8 ``[N, C, H, W]``, mean 0 and variance 1.
 
         Raises:
-            InvalidInput: A channel is constant, or there is no image.
+            InvalidInput: A channel is constant, or there is no image, or images are no bytes.
         """
+        _require_bytes(images)
         levels = torch.arange(LEVELS, dtype=torch.float64) / (LEVELS - 1)
         mean, std = [], []
         for channel in images.unbind(1):
@@ -43,7 +56,14 @@ class Normalization:
         return cls(tuple(mean), tuple(std))
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Return uint8 ``[N, C, H, W]`` as float32 in the memory format channels_last, on the same device."""
+        """Return uint8 ``[N, C, H, W]`` as float32 in the memory format channels_last, on the same device.
+
+        Raises:
+            InvalidInput: They are no bytes, or have another number of channels.
+        """
+        _require_bytes(images)
+        if images.shape[1] != len(self.std):
+            raise InvalidInput(f"images have {images.shape[1]} channels, mean and std {len(self.std)}")
         scale = torch.tensor([1 / (255 * std) for std in self.std], device=images.device)
         shift = torch.tensor([-mean / std for mean, std in zip(self.mean, self.std, strict=True)], device=images.device)
         x = images.to(torch.float32, memory_format=torch.channels_last)
@@ -65,11 +85,14 @@ class Split:
     normalization: Normalization = field(default_factory=Normalization)
 
     def __post_init__(self) -> None:
-        if self.images.dtype is not torch.uint8 or self.images.ndim != 4:
-            raise InvalidInput(f"images must be uint8 [N, C, H, W], not {self.images.dtype} {list(self.images.shape)}")
+        _require_bytes(self.images)
+        require_type(Tensor, labels=self.labels)
+        require_type(Normalization, normalization=self.normalization)
         shapes = [self.images.shape[:1], (len(self.images), *self.images.shape[2:])]
         if self.labels.shape not in shapes:
             raise InvalidInput(f"labels must have shape [N] or [N, H, W], not {list(self.labels.shape)}")
+        if self.labels.is_floating_point() or self.labels.is_complex() or (self.labels < 0).any():
+            raise InvalidInput(f"labels={shown(self.labels)}: allowed are whole numbers from 0")
 
     def __len__(self) -> int:
         return len(self.images)
@@ -95,6 +118,9 @@ class DataSet:
     validation: Split
     test: Split
     classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        require_type(Split, train=self.train, validation=self.validation, test=self.test)
 
     @classmethod
     def normalized(cls, train: Split, validation: Split, test: Split, classes: tuple[str, ...]) -> DataSet:

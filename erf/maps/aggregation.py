@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from erf.arguments import is_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.statistic import Statistic
 from erf.seeds import SIGNS, generator
@@ -12,13 +13,15 @@ from erf.seeds import SIGNS, generator
 Aggregation = str | int
 
 
-def check_aggregation(aggregation: Aggregation, channels: int, statistic: Statistic) -> None:
-    """Raise InvalidInput unless ``aggregation`` is defined for that many channels and that statistic."""
-    if isinstance(aggregation, int):
+def check_aggregation(aggregation: Aggregation, channels: int, statistic: Statistic | None = None) -> None:
+    """Raise InvalidInput unless ``aggregation`` is defined for that many channels and the statistic, if it is known."""
+    if is_whole(aggregation):
         if not 0 <= aggregation < channels:
             raise InvalidInput(f"aggregation={aggregation}: the output has channels 0 to {channels - 1}")
     elif aggregation not in ("random_sign", "sum"):
-        raise InvalidInput(f"aggregation={aggregation!r} is unknown; allowed: random_sign, sum, or a channel's index")
+        raise InvalidInput(
+            f"aggregation={shown(aggregation)} is unknown; allowed: random_sign, sum, or a channel's index"
+        )
     if aggregation == "random_sign" and statistic is Statistic.signed_mean:
         raise InvalidInput("signed_mean of randomly signed channels is 0 on average; use aggregation sum or a channel")
 

@@ -12,15 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import is_finite, require_images, require_type, require_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
 from erf.maps.cropping import Crop, Probe, crops
 from erf.maps.diagnostics import findings
 from erf.maps.folding import folded, folds
 from erf.maps.influence_map import InfluenceMap, map_of_samples
+from erf.maps.layer_outputs import run
 from erf.maps.passes import Mode, batches, forward_passes, gradient, measuring
 from erf.maps.statistic import Statistic, choice
-from erf.reachability.receptive_field import ReceptiveField, Unit
+from erf.reachability.receptive_field import ReceptiveField, Unit, is_unit, listed
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
 # float32 have a ten-millionth of it.
@@ -42,16 +44,27 @@ def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor 
         ``[N, C, H, W]``, signed.
 
     Raises:
-        InvalidInput: The unit is outside the output's grid.
+        InvalidInput: The unit is outside the output's grid, the images or the direction have another shape or kind, or
+            images or weights are not finite.
     """
+    require_images(images)
     leaf = images.detach().clone().requires_grad_()
     with measuring(network, Mode.as_is):
-        # A network may change its input in place, which a leaf would forbid.
-        features = network(leaf.clone())
+        features = run(network, leaf)
+        require_type(Tensor, output=features)
         grid = tuple(features.shape[2:])
-        if len(unit) != len(grid) or any(not 0 <= index < side for index, side in zip(unit, grid, strict=True)):
+        if not is_unit(unit, grid):
             raise InvalidInput(f"unit={unit} is outside the layer's grid of {' x '.join(map(str, grid))} units")
+        if direction is not None:
+            _check_direction(direction, features)
         return gradient(features[(..., *unit)], leaf, direction)
+
+
+def _check_direction(direction: Tensor, features: Tensor) -> None:
+    require_type(Tensor, direction=direction)
+    shapes = [list(features.shape[1:2]), list(features.shape[:2])]
+    if list(direction.shape) not in shapes or direction.is_complex() or not is_finite(direction):
+        raise InvalidInput(f"direction={shown(direction)}: allowed are finite real numbers {shapes[0]} or {shapes[1]}")
 
 
 def effective_receptive_field(
@@ -99,8 +112,8 @@ def effective_receptive_field(
         InvalidInput: An argument does not fit the network, or a gradient is not finite.
     """
     kind = choice(Statistic, statistic, "statistic")
-    names = layer if isinstance(layer, list) else [layer]
-    units = unit if isinstance(unit, list) else [unit]
+    require_whole(0, seed=seed, first_sample=first_sample)
+    names, units = listed(layer, "layer"), listed(unit, "unit")
     found: list[Crop] = []
     size: list[int] = []
     parts: dict[int, InfluenceMap] = {}

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from erf.arguments import real_array, require_real, require_type, require_whole
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation
-from erf.maps.statistic import Statistic
-from erf.reachability.receptive_field import Box
+from erf.maps.statistic import Statistic, choice
+from erf.reachability.receptive_field import Box, require_box
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,9 @@ class InfluenceMap:
         aggregation: How output channels were combined: "random_sign", "sum" or a channel's index.
         normalized: Whether each run's moments were divided by their sum before averaging.
         findings: What the map alone does not show of the network, one sentence each.
+
+    Raises:
+        InvalidInput: A value is not a finite real number, or an attribute does not have an entry for each axis.
     """
 
     values: np.ndarray
@@ -43,8 +47,18 @@ class InfluenceMap:
     findings: tuple[str, ...] = ()
 
     def __post_init__(self):
-        if not self.origin:
-            object.__setattr__(self, "origin", (0,) * self.values.ndim)
+        values = real_array(self.values, "values").astype(np.float64, copy=False)
+        if not values.size or not values.ndim:
+            raise InvalidInput(f"values must have an entry and a dimension for each axis, not shape {values.shape}")
+        object.__setattr__(self, "values", values)
+        object.__setattr__(self, "statistic", choice(Statistic, self.statistic, "statistic"))
+        object.__setattr__(self, "origin", self.origin or (0,) * values.ndim)
+        require_box(values.ndim, trf_box=self.trf_box)
+        for name in ("centre", "origin"):
+            if real_array(getattr(self, name), name).shape != (values.ndim,):
+                raise InvalidInput(f"{name}={getattr(self, name)}: allowed is a number for each of {values.ndim} axes")
+        require_real(lambda samples: samples >= 0, "numbers from 0", samples=self.samples)
+        require_whole(0, skipped=self.skipped)
 
     @property
     def trf_size(self) -> tuple[int, ...]:
@@ -87,6 +101,7 @@ class InfluenceMap:
         Raises:
             InvalidInput: The maps differ in statistic, geometry, aggregation or normalisation, or one is exact.
         """
+        require_type(InfluenceMap, other=other)
         if math.inf in (self.samples, other.samples):
             raise InvalidInput("an exact map cannot be merged: it has no samples to count")
         for field in ("statistic", "centre", "trf_box", "origin", "aggregation", "normalized"):
@@ -131,6 +146,10 @@ def map_of_samples(
             dominate, but the map is biased away from exact theory.
         centre: Of the unit, in the maps' coordinates; that of the box if it is not given.
     """
+    statistic, moments = choice(Statistic, statistic, "statistic"), real_array(moments, "moments")
+    if moments.ndim < 2:
+        raise InvalidInput(f"moments must have shape [N, H, W], not {list(moments.shape)}")
+    require_box(moments.ndim - 1, trf_box=trf_box)
     kept = moments[moments.any(axis=tuple(range(1, moments.ndim)))]
     if normalize:
         sums = kept.sum(axis=tuple(range(1, moments.ndim)), keepdims=True)
@@ -152,6 +171,7 @@ def map_of_samples(
 
 def require_non_negative(imap: InfluenceMap) -> None:
     """Raise InvalidInput unless ``imap`` can be read as a distribution: no negative value, not all zero."""
+    require_type(InfluenceMap, imap=imap)
     if (imap.values < 0).any():
         raise InvalidInput(
             f"the {imap.statistic} map has negative values, so it has no size or fit; measure it with "

@@ -52,7 +52,7 @@ def layer_outputs(
     for name in names:
         if name not in hooked:
             method: Any = network.forward_features
-            outputs[name] = _only_tensor(_run(method, images), name)
+            outputs[name] = _only_tensor(run(method, images), name)
     return outputs
 
 
@@ -73,7 +73,7 @@ def _hooked_outputs(
         for name in names:
             module = network.get_submodule(name or "")
             hooks.callback(module.register_forward_hook(partial(keep, name)).remove)
-        _run(network, images)
+        run(network, images)
     for name in names:
         if name not in outputs:
             raise InvalidInput(f"{_called(name or '')} does not run when the network does: name another")
@@ -87,7 +87,12 @@ def _only_tensor(output: Any, name: str | None) -> Tensor:
     return tensors[0]
 
 
-def _run(forward: Callable[[Tensor], Any], images: Tensor) -> Any:
+def run(forward: Callable[[Tensor], Any], images: Tensor) -> Any:
+    """Return what ``forward`` makes of a copy of the images.
+
+    Raises:
+        InvalidInput: It does not run on them.
+    """
     try:
         return forward(images.clone())
     except _AllReached:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import require_images, require_weights, require_whole
 from erf.device import full_float32
 from erf.errors import InvalidInput
 from erf.maps.backward_cone import gradient_in_cone
@@ -29,7 +30,12 @@ class Mode(StrEnum):
 
 @contextmanager
 def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
-    """Put the network into the mode to measure in; restore all that measuring may change."""
+    """Put the network into the mode to measure in; restore all that measuring may change.
+
+    Raises:
+        InvalidInput: It is no module, or its weights are not finite real numbers.
+    """
+    require_weights(network)
     modes = {module: module.training for module in network.modules()}
     gpus = {tensor.device for tensor in _tensors(network) if tensor.device.type == "cuda"}
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
@@ -76,8 +82,7 @@ def batches(
 
 
 def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
-    if batch_size < 1:
-        raise InvalidInput(f"batch_size={batch_size}: allowed are whole numbers from 1")
+    require_whole(batch_size=batch_size)
     if isinstance(images, str) or not isinstance(images, Iterable):
         raise InvalidInput(
             f"images are a tensor or an iterable of batches, not {type(images).__name__}; "
@@ -121,14 +126,11 @@ def _images_of(batch: object) -> Tensor:
 
 
 def _check_images(images: Tensor, shape: torch.Size) -> None:
-    if images.ndim < 3:
-        raise InvalidInput(f"images must have shape [N, C, H, W], not {list(images.shape)}")
+    require_images(images)
     if images.shape[1:] != shape:
         raise InvalidInput(
             f"all images must have one shape: after images of {list(shape)} came {list(images.shape[1:])}"
         )
-    if not (images.sum().isfinite() or images.isfinite().all()):  # a sum needs no tensor of flags, but may overflow
-        raise InvalidInput("the images have values that are not finite")
 
 
 def _uploaded(checked: Iterator[tuple[int, Tensor]], network: nn.Module) -> Iterator[tuple[int, Tensor]]:
@@ -197,7 +199,13 @@ def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
 
 
 def gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None = None) -> Tensor:
-    """Return the gradient of a unit's channels ``[N, K]``, weighted by the direction and summed, at the leaf."""
+    """Return the gradient of a unit's channels ``[N, K]``, weighted by the direction and summed, at the leaf.
+
+    Raises:
+        InvalidInput: The channels are complex.
+    """
+    if at_unit.is_complex():
+        raise InvalidInput("the layer's output is complex; allowed are layers of real numbers")
     weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
     g = gradient_in_cone(weighted.sum(), leaf)
     return torch.zeros_like(leaf) if g is None else g

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import Tensor
 
+from erf.arguments import shown
 from erf.errors import InvalidInput
 
 Array = TypeVar("Array", np.ndarray, Tensor)
@@ -49,5 +50,15 @@ def choice(kind: type[E], value: str, argument: str) -> E:
         InvalidInput: No member is called so; the message lists those that are.
     """
     if value not in list(kind):
-        raise InvalidInput(f"{argument}={value!r} is unknown; allowed: {', '.join(kind)}")
+        raise InvalidInput(f"{argument}={shown(value)} is unknown; allowed: {', '.join(kind)}")
     return kind(value)
+
+
+def set_choices(settings: object, **kinds: type[StrEnum]) -> None:
+    """Give these fields of a frozen dataclass their members: a plain string is equal to one, but not the same object.
+
+    Raises:
+        InvalidInput: As :func:`choice`.
+    """
+    for name, kind in kinds.items():
+        object.__setattr__(settings, name, choice(kind, getattr(settings, name), name))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from erf.arguments import require_finite, require_type
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
 from erf.metrics.erf_size import Reference, above_threshold, centre_value, erf_size
@@ -51,6 +52,10 @@ class Comparison:
     r50: float | None = None
     r95: float | None = None
 
+    def __post_init__(self) -> None:
+        require_finite(erf_size=self.erf_size, ratio=self.ratio, sigma=self.sigma, r_squared=self.r_squared)
+        require_finite(r50=self.r50, r95=self.r95)
+
 
 def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
     """Compare the theoretical and the effective field of one unit, of any number of axes.
@@ -62,6 +67,8 @@ def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
     Raises:
         InvalidInput: The two are not of one unit, or the map has negative values.
     """
+    require_type(ReceptiveField, trf=trf)
+    require_type(InfluenceMap, imap=imap)
     if trf.box != imap.trf_box or (math.inf in trf.size and trf.centre != imap.centre):
         raise InvalidInput(
             f"the field and the map are not of the same unit: their TRF boxes are {trf.box} and {imap.trf_box}, "

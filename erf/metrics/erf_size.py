@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from erf.arguments import require_share, require_type
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap, require_non_negative
 from erf.maps.statistic import choice
@@ -96,7 +97,8 @@ def centre_value(imap: InfluenceMap) -> float:
     Raises:
         InvalidInput: They are outside the image, or 0 (a hole of a strided or dilated grid).
     """
-    pixels = imap.values[centre_pixels(imap)]
+    window = centre_pixels(imap)
+    pixels = imap.values[window]
     if not pixels.mean():
         raise InvalidInput(
             f"the influence at the unit's centre {imap.centre} is 0 (a hole of the grid); use reference='peak'"
@@ -106,6 +108,7 @@ def centre_value(imap: InfluenceMap) -> float:
 
 def centre_pixels(imap: InfluenceMap) -> tuple[slice, ...]:
     """Return the slices of the 1, 2 or 4 pixels within 0.5 of the unit's centre on every axis."""
+    require_type(InfluenceMap, imap=imap)
     lows = [int(np.ceil(c - 0.5)) for c in imap.centre]
     highs = [int(np.floor(c + 0.5)) + 1 for c in imap.centre]
     for low, high, side in zip(lows, highs, imap.values.shape, strict=True):
@@ -129,8 +132,7 @@ def contribution_area_ratio(imap: InfluenceMap, mass: float, scale: str = "linea
         InvalidInput: ``mass`` is out of range, or the map has negative values or is 0 everywhere.
     """
     require_non_negative(imap)
-    if not 0 < mass <= 1:
-        raise InvalidInput(f"mass={mass}: allowed are shares in (0, 1]")
+    require_share(mass=mass)
     logarithmic = choice(Scale, scale, "scale") is Scale.log10
     values = np.log10(imap.values + 1) if logarithmic else imap.values
     distance = _distance(imap).ravel()

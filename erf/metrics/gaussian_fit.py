@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
+from erf.arguments import require_finite
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap, require_non_negative
 
@@ -25,6 +26,9 @@ class Moments:
     centre: np.ndarray
     covariance: np.ndarray
     excess_kurtosis: np.ndarray
+
+    def __post_init__(self) -> None:
+        require_finite(centre=self.centre, covariance=self.covariance, excess_kurtosis=self.excess_kurtosis)
 
     @property
     def sigma(self) -> tuple[float, ...]:
@@ -49,6 +53,10 @@ class GaussianFit:
     amplitude: float
     r_squared: float
     moments: Moments
+
+    def __post_init__(self) -> None:
+        require_finite(centre=self.centre, covariance=self.covariance)
+        require_finite(amplitude=self.amplitude, r_squared=self.r_squared)
 
     @property
     def sigma(self) -> tuple[float, ...]:

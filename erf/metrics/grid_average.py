@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from erf.arguments import per_axis, require_type
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
 
@@ -29,10 +30,8 @@ def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> Influence
     Raises:
         InvalidInput: The period is not a whole number from 1 for each axis, or the TRF leaves the map.
     """
-    axes = imap.values.ndim
-    periods = period if isinstance(period, tuple) else (period,) * axes
-    if len(periods) != axes or any(p < 1 for p in periods):
-        raise InvalidInput(f"period={period}: allowed are whole numbers from 1, one for each of {axes} axes")
+    require_type(InfluenceMap, imap=imap)
+    periods = per_axis(period, imap.values.ndim, "period")
     if any(imap.clipped):
         raise InvalidInput("the TRF leaves the map, so its border cannot be averaged; measure it on a larger image")
     return replace(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from erf.errors import InvalidInput
+from erf.arguments import require_real, require_share
 from erf.maps.influence_map import InfluenceMap, require_non_negative
 
 
@@ -22,8 +22,7 @@ def mass_within(imap: InfluenceMap, radius: float) -> float:
     Raises:
         InvalidInput: ``radius`` is out of range, or the map has negative values or is 0 everywhere.
     """
-    if not radius >= 0:
-        raise InvalidInput(f"radius={radius}: allowed are distances from 0, in pixels")
+    require_real(lambda pixels: pixels >= 0, "distances from 0, in pixels", radius=radius)
     distances, shares = _held(imap)
     nearer = int(np.searchsorted(distances, radius, side="right"))
     return float(shares[nearer - 1]) if nearer else 0.0
@@ -42,8 +41,7 @@ def mass_radius(imap: InfluenceMap, mass: float) -> float:
     Raises:
         InvalidInput: ``mass`` is out of range, or the map has negative values or is 0 everywhere.
     """
-    if not 0 < mass <= 1:
-        raise InvalidInput(f"mass={mass}: allowed are shares in (0, 1]")
+    require_share(mass=mass)
     distances, shares = _held(imap)
     return float(distances[np.searchsorted(shares, mass)])
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from erf.arguments import real_array, require_finite
 from erf.errors import InvalidInput
 
 # The ends of a 95 % interval.
@@ -17,11 +18,14 @@ TAILS = (0.025, 0.975)
 
 @dataclass(frozen=True)
 class PowerLaw:
-    """A fit y = amplitude * x^exponent, with the 95 % interval of the exponent."""
+    """A fit y = amplitude * x^exponent, with the 95 % interval of the exponent; all are finite."""
 
     exponent: float
     interval: tuple[float, float]
     amplitude: float
+
+    def __post_init__(self) -> None:
+        require_finite(exponent=self.exponent, interval=self.interval, amplitude=self.amplitude)
 
 
 def fit_power_law(x: ArrayLike, y: ArrayLike, replicates: ArrayLike | None = None) -> PowerLaw:
@@ -65,7 +69,7 @@ def _exponents(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
 
 
 def _logarithm(values: ArrayLike, name: str) -> np.ndarray:
-    array = np.asarray(values, dtype=np.float64)
-    if not (np.isfinite(array).all() and (array > 0).all()):
+    array = real_array(values, name).astype(np.float64)
+    if not (array > 0).all():
         raise InvalidInput(f"{name} must be positive and finite to have a logarithm")
     return np.log(array)

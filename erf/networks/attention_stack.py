@@ -8,7 +8,9 @@ from enum import StrEnum
 import torch
 from torch import nn
 
+from erf.arguments import require_type, require_whole
 from erf.errors import InvalidInput
+from erf.maps.statistic import choice
 from erf.networks.attention import (
     MultiScaleAttention,
     NonLocalAttention,
@@ -65,6 +67,10 @@ def stack_with(stack: ConvStack, block: Block, below: int, side: int, generator:
     Raises:
         InvalidInput: ``below`` is out of range, or the kernels are even.
     """
+    require_type(ConvStack, stack=stack)
+    require_whole(0, below=below)
+    require_whole(side=side)
+    block = choice(Block, block, "block")
     if not 0 <= below <= stack.depth:
         raise InvalidInput(f"below={below}: allowed are numbers of convolutions from 0 to the depth, {stack.depth}")
     if stack.kernel_size % 2 == 0:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from torch import nn
 
+from erf.arguments import require_weights
 from erf.errors import InvalidInput
 from erf.maps.folding import folded_parameters
 
@@ -33,6 +34,7 @@ def fold_batch_norm_(network: nn.Module) -> nn.Module:
     Raises:
         InvalidInput: What is registered before a batch norm is not a convolution of as many channels.
     """
+    require_weights(network)
     leaves = [(name, module) for name, module in network.named_modules() if not any(module.children())]
     for (_, below), (name, norm) in pairwise([("", nn.Identity()), *leaves]):
         if isinstance(norm, nn.BatchNorm2d):

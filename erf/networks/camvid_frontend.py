@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from erf.arguments import is_whole, require_type, require_whole, require_whole_per_axis
 from erf.errors import InvalidInput
 from erf.inits import Init
-from erf.networks.residual import BasicBlock, ConvUnit, check_sizes, convolution
+from erf.networks.residual import BasicBlock, ConvUnit, convolution
 
 BLOCKS = (3, 4, 6, 3)  # after each subsampling, as in ResNet-34; the paper says 16 in all
 OUTPUT_STRIDE = 16  # section 3.2
@@ -48,9 +49,10 @@ class CamvidFrontend(nn.Module):
         batch_norm: bool = True, generator: torch.Generator | None = None,
     ):  # fmt: skip
         super().__init__()
-        if len(widths) != len(BLOCKS) or min(widths) < 1:
+        require_type(Sequence, widths=widths)
+        if len(widths) != len(BLOCKS) or not all(is_whole(width) and width > 0 for width in widths):
             raise InvalidInput(f"widths={list(widths)}: allowed are {len(BLOCKS)} whole numbers from 1")
-        check_sizes(classes=classes, input_channels=input_channels)
+        require_whole(classes=classes, input_channels=input_channels)
         self.stem = ConvUnit(input_channels, widths[0], generator, batch_norm=batch_norm)
         self.stage1, self.stage2, self.stage3, self.stage4 = (
             nn.Sequential(
@@ -72,6 +74,8 @@ def upsample(logits: Tensor, size: Sequence[int]) -> Tensor:
 
     Unit i is centred on pixel 16 i, where its logits are kept exactly; the pixels beyond the last unit take its logits.
     """
+    require_type(Tensor, logits=logits)
+    require_whole_per_axis(2, size=size)
     covered = [OUTPUT_STRIDE * (units - 1) + 1 for units in logits.shape[2:]]
     rows, columns = (side - inside for side, inside in zip(size, covered, strict=True))
     between = F.interpolate(logits, covered, mode="bilinear", align_corners=True)

@@ -7,8 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import require_whole
 from erf.inits import Init
-from erf.networks.residual import BasicBlock, ConvUnit, check_sizes, convolution, norm
+from erf.networks.residual import BasicBlock, ConvUnit, convolution, norm
 
 BLOCKS = 17  # section 3.2
 
@@ -41,7 +42,7 @@ class CifarResNet(nn.Module):
         generator: torch.Generator | None = None,
     ):  # fmt: skip
         super().__init__()
-        check_sizes(width=width, classes=classes, input_channels=input_channels)
+        require_whole(width=width, classes=classes, input_channels=input_channels)
         self.stem = ConvUnit(input_channels, width, generator, batch_norm=batch_norm)
         self.blocks = nn.Sequential(*(BasicBlock(width, generator, batch_norm) for _ in range(BLOCKS)))
         self.top = convolution(width, width, generator, bias=not batch_norm)

@@ -9,8 +9,9 @@ from enum import StrEnum
 import torch
 from torch import Tensor, nn
 
-from erf.errors import InvalidInput
+from erf.arguments import require_real, require_whole
 from erf.inits import Init, fill_, fill_layers_
+from erf.maps.statistic import set_choices
 from erf.reachability.receptive_field import Box
 from erf.theory.linear_stacks import ConvLayer
 
@@ -82,10 +83,9 @@ class ConvStack:
 
     def __post_init__(self):
         for name in ("depth", "channels", "input_channels", "kernel_size"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(f"{name}={getattr(self, name)}: allowed are whole numbers from 1")
-        if not 0 <= self.dropout_rate < 1:
-            raise InvalidInput(f"dropout_rate={self.dropout_rate}: allowed are numbers from 0 to below 1")
+            require_whole(**{name: getattr(self, name)})
+        require_real(lambda rate: 0 <= rate < 1, "numbers from 0 to below 1", dropout_rate=self.dropout_rate)
+        set_choices(self, init=Init, activation=Activation, dropout=Dropout)
         self.theory()  # checks the profile
 
     @property

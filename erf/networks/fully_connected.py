@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import require_whole_per_axis
 from erf.inits import Init, fill_
 from erf.networks.attention.pointwise import pointwise
 
@@ -25,6 +26,7 @@ class FullyConnected(nn.Module):
 
     def __init__(self, channels: int, size: tuple[int, int], generator: torch.Generator | None = None):
         super().__init__()
+        require_whole_per_axis(2, size=size)
         units = size[0] * size[1]
         self.positions = nn.Parameter(fill_(torch.empty(units, units), Init.glorot_normal, generator))
         self.channels = pointwise(channels, channels, generator)

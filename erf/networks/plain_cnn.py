@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import require_whole
 from erf.inits import Init
-from erf.networks.residual import check_sizes, convolution
+from erf.networks.residual import convolution
 
 # Channels over those of the first layer, and stride, of each convolution. Strides come early: they spare most.
 LAYERS = ((1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (4, 1))
@@ -41,7 +42,7 @@ class PlainCnn(nn.Module):
         generator: torch.Generator | None = None,
     ):  # fmt: skip
         super().__init__()
-        check_sizes(kernel_size=kernel_size, width=width, classes=classes, input_channels=input_channels)
+        require_whole(kernel_size=kernel_size, width=width, classes=classes, input_channels=input_channels)
         widths = [input_channels, *(width * factor for factor, _ in LAYERS)]
         layers = [
             convolution(c_in, c_out, generator, kernel_size, stride, bias=True, init=init)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from erf.errors import InvalidInput
+from erf.arguments import require_whole
 from erf.inits import Init, fill_
 
 KERNEL_SIZE = 3  # of every convolution
@@ -19,6 +19,8 @@ def convolution(
     stride: int = 1, bias: bool = False, init: Init = Init.he_normal,
 ) -> nn.Conv2d:  # fmt: skip
     """Return a convolution that pads by half its kernel; weights from ``init``, biases 0; no global draw is made."""
+    sizes = {"channels_in": channels_in, "channels_out": channels_out, "kernel_size": kernel_size, "stride": stride}
+    require_whole(**sizes)
     padding = kernel_size // 2
     on_meta = nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=bias, device="meta")
     layer = on_meta.to_empty(device="cpu")  # made on the meta device, where torch's own initialization draws nothing
@@ -66,13 +68,7 @@ class BasicBlock(nn.Module):
         return F.relu(y if self.scale == 1 else y * self.scale, inplace=True)
 
 
-def check_sizes(**sizes: int) -> None:
-    """Raise InvalidInput where a number of channels, classes or the like is below 1."""
-    for name, size in sizes.items():
-        if size < 1:
-            raise InvalidInput(f"{name}={size}: allowed are whole numbers from 1")
-
-
 def norm(channels: int, batch_norm: bool) -> nn.Module:
     """Return batch norm, gains 1 and shifts 0, or nothing."""
+    require_whole(channels=channels)
     return nn.BatchNorm2d(channels) if batch_norm else nn.Identity()

@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import require_real, require_whole
 from erf.errors import InvalidInput
 from erf.inits import Init, weight_variance
+from erf.maps.statistic import set_choices
 from erf.networks.conv_stack import Activation
-from erf.networks.residual import check_sizes, convolution, norm
+from erf.networks.residual import convolution, norm
 from erf.theory.linear_stacks import Block, ConvLayer, Residual
 
 # Samples of one activation by which the variances that batch norm divides by are predicted, to within 1 %.
@@ -70,13 +72,14 @@ class ResidualStack:
 
     def __post_init__(self):
         sizes = ("blocks", "branch_depth", "channels", "input_channels", "kernel_size")
-        check_sizes(**{name: getattr(self, name) for name in sizes})
+        require_whole(**{name: getattr(self, name) for name in sizes})
+        set_choices(self, order=Order, init=Init, activation=Activation)
         if self.kernel_size % 2 == 0:
             raise InvalidInput(f"kernel_size={self.kernel_size}: allowed are odd numbers, whose branches keep the grid")
         if self.activation not in (Activation.none, Activation.relu):
             raise InvalidInput(f"activation={self.activation}: allowed are none and relu")
-        if self.gain is not None and not math.isfinite(self.gain):
-            raise InvalidInput(f"gain={self.gain}: allowed are finite numbers, and None")
+        if self.gain is not None:
+            require_real(math.isfinite, "finite numbers, and None", gain=self.gain)
 
     @property
     def depth(self) -> int:

@@ -20,10 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from erf import theory
+from erf.arguments import require_type, require_whole, shown
 from erf.errors import InvalidInput
 from erf.inits import Init, fill_
 from erf.maps.influence_map import InfluenceMap
-from erf.maps.statistic import Statistic
+from erf.maps.statistic import Statistic, set_choices
 from erf.networks.conv_stack import ConvStack
 from erf.theory.linear_stacks import ConvLayer
 
@@ -53,6 +54,11 @@ class SparseConv2d(nn.Module):
         init: Init = Init.he_normal, generator: torch.Generator | None = None,
     ):  # fmt: skip
         super().__init__()
+        require_whole(channels_in=channels_in, channels_out=channels_out, area=area)
+        require_whole(0, padding=padding)
+        require_type(Tensor, positions=positions)
+        if positions.shape[1:] != (2,) or not positions.is_floating_point() or not positions.isfinite().all():
+            raise InvalidInput(f"positions={shown(positions)}: allowed are finite numbers [T, 2], rows and columns")
         if area % 2 == 0 or (positions.abs() > area // 2).any():
             raise InvalidInput(
                 f"area={area}: allowed are odd sides that hold all positions, up to {positions.abs().max()}"
@@ -111,6 +117,8 @@ class SparseStack(ConvStack):
 
     def __post_init__(self):
         super().__post_init__()
+        require_whole(side=self.side)
+        set_choices(self, connections=Connections)
         if not 3 <= self.side <= self.kernel_size or self.side % 2 == 0 or self.kernel_size % 2 == 0:
             raise InvalidInput(f"side={self.side}: allowed are odd numbers from 3 to the area's side, also odd")
         if self.connections is Connections.grid and (self.kernel_size - 1) % (self.side - 1):

@@ -9,7 +9,9 @@ from enum import StrEnum
 import torch
 from torch import nn
 
+from erf.arguments import is_whole, require_type
 from erf.errors import InvalidInput
+from erf.maps.statistic import set_choices
 from erf.networks.conv_stack import ConvStack
 from erf.theory.linear_stacks import ConvLayer
 
@@ -48,10 +50,12 @@ class SubsampledStack:
     pooling: Pooling = Pooling.none
 
     def __post_init__(self):
+        require_type(ConvStack, stack=self.stack)
         for name in ("strides", "dilations"):
             values = getattr(self, name)
-            if len(values) != self.stack.depth or min(values) < 1:
+            if len(values) != self.stack.depth or any(not is_whole(value) or value < 1 for value in values):
                 raise InvalidInput(f"{name}={values}: allowed is one from 1 for each of {self.stack.depth} layers")
+        set_choices(self, pooling=Pooling)
 
     @property
     def trf_size(self) -> int:

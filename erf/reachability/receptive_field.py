@@ -7,11 +7,13 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, overload
 
 import numpy as np
 from torch import nn
 
+from erf.arguments import is_whole, require_real, require_type, require_whole, require_whole_per_axis
 from erf.errors import InvalidInput
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.record import Step, Trace
@@ -57,6 +59,13 @@ class ReceptiveField:
     grid: Unit | None
     index: tuple[int | slice, ...] | None
     _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        require_box(len(self.size), box=self.box)
+        require_real(lambda side: side > 0, "numbers above 0", **_named("size", self.size))
+        for name in ("jump", "start"):
+            known = [value for value in getattr(self, name) if value is not None]
+            require_real(math.isfinite, "finite numbers, and None", **_named(name, known))
 
     @property
     def centre(self) -> tuple[float, ...]:
@@ -140,8 +149,8 @@ def theoretical_receptive_field(
         InvalidInput: If a layer is unknown, does not run once, or has several outputs or no rows and columns; if the
             unit lies outside; if an operator has no rule, or the network decides by values.
     """
-    names = layer if isinstance(layer, list) else [layer]
-    units = unit if isinstance(unit, list) else [unit]
+    require_type(nn.Module, network=network)
+    names, units = listed(layer, "layer"), listed(unit, "unit")
     with in_mode(network, mode):
         _, found = traced_fields(network, input_size, names, units, channels)
     fields = {name or "": each if isinstance(unit, list) else each[0] for name, each in zip(names, found, strict=True)}
@@ -159,7 +168,10 @@ def traced_fields(
 
     The arguments are those of :func:`theoretical_receptive_field`, and the network is looked at as it is.
     """
-    size = _checked_size(input_size)
+    require_whole_per_axis(input_size=input_size)
+    size = tuple(int(side) for side in input_size)
+    if channels is not None:
+        require_whole(channels=channels)
     for name in layers:
         _check_name(network, name)
     passed = traced(network, size, _input_channels(network) if channels is None else channels)
@@ -178,7 +190,7 @@ def _fields(
     except InvalidInput as error:
         raise InvalidInput(f"{_called(name)} has no units to look at: {error}") from None
     spanning = [owner or type(network).__name__ for owner in passed.operators]
-    return [_field(grid, size, _checked_unit(grid, unit, name, len(size)), spanning, path) for unit in units]
+    return [_field(grid, size, _checked_unit(grid, unit, name), spanning, path) for unit in units]
 
 
 def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[Step, ...]) -> ReceptiveField:
@@ -252,18 +264,42 @@ def _middle(grid: Grid) -> Unit:
     return tuple(n // 2 for n in grid.shape or (1,) * len(grid.boxes))
 
 
-def _checked_unit(grid: Grid, unit: Unit | None, name: str, axes: int) -> Unit:
+def _checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
     if unit is None:
         return _middle(grid)
     if grid.shape is None:
         raise InvalidInput(f"{_called(name)} has no spatial axes, so no unit {unit}: leave the unit out")
-    if (
-        not isinstance(unit, Sequence)
-        or len(unit) != axes
-        or any(not 0 <= u < n for u, n in zip(unit, grid.shape, strict=False))
-    ):
-        raise InvalidInput(f"unit {unit} is outside the grid of {_called(name)}, which is {grid.shape}")
+    if not is_unit(unit, grid.shape):
+        raise InvalidInput(
+            f"unit {unit} is outside the grid of {_called(name)}, which is {grid.shape}; allowed are places in it"
+        )
     return tuple(unit)
+
+
+def is_unit(unit: Any, grid: Sequence[int]) -> bool:
+    """Return whether ``unit`` is a place in a grid of these sides."""
+    fits = isinstance(unit, Sequence) and len(unit) == len(grid)
+    return fits and all(is_whole(index) and 0 <= index < side for index, side in zip(unit, grid, strict=True))
+
+
+def listed(value: Any, name: str) -> list[Any]:
+    """Return a list as it is and anything else in a list of its own; refuse an empty one."""
+    if isinstance(value, list) and not value:
+        raise InvalidInput(f"{name}=[]: name at least one {name}")
+    return value if isinstance(value, list) else [value]
+
+
+def require_box(axes: int, **boxes: Box) -> None:
+    """Raise InvalidInput unless every box has a half-open range of whole numbers for each axis."""
+    for name, box in boxes.items():
+        ranges = [len(side) == 2 and all(map(is_whole, side)) and side[0] < side[1] for side in box]
+        if len(ranges) != axes or not all(ranges):
+            allowed = f"ranges (first, end) of whole numbers, one for each of {axes} axes"
+            raise InvalidInput(f"{name}={box}: allowed are {allowed}")
+
+
+def _named(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    return {f"{name}[{index}]": value for index, value in enumerate(values)}
 
 
 def _step_of(network: nn.Module, passed: Trace, name: str) -> Step:
@@ -288,17 +324,12 @@ def _called(name: str) -> str:
 
 def _check_name(network: nn.Module, name: str | None) -> None:
     names = [known for known, _ in network.named_modules(remove_duplicate=False)]
+    require_type(str, NoneType, layer=name)
     if name is not None and name not in names:
         near = difflib.get_close_matches(name, names, n=5, cutoff=0.3)
         raise InvalidInput(
             f"layer {name!r} is not in {type(network).__name__}; nearest names: {', '.join(near or names[1:6])}"
         )
-
-
-def _checked_size(input_size: Sequence[int]) -> Unit:
-    if not 1 <= len(input_size) <= 3 or any(size < 1 for size in input_size):
-        raise InvalidInput(f"input_size is the extent of 1, 2 or 3 spatial axes in pixels, not {input_size}")
-    return tuple(int(size) for size in input_size)
 
 
 def _input_channels(network: nn.Module) -> int:

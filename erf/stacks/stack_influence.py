@@ -16,11 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from erf.arguments import require_type, require_whole, shown
 from erf.data.noise import Noise
-from erf.device import full_float32
+from erf.device import full_float32, named_device
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
-from erf.maps.statistic import Statistic
+from erf.maps.statistic import Statistic, choice
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import INPUTS, MASKS, WEIGHTS, generator
 from erf.stacks.both_ends import influence_from_both_ends, meeting_layer
@@ -70,10 +71,17 @@ def stack_influence(
         ``[R, C_in, S, S]`` with S the side of the TRF.
 
     Raises:
-        InvalidInput: A gradient is not finite; the message names the run.
+        InvalidInput: An argument is of another kind, or a gradient is not finite; the message names the run.
     """
+    require_type(ConvStack, stack=stack)
+    require_type(range, runs=runs)
+    require_whole(0, seed=seed)
+    check_aggregation(aggregation, stack.channels)
+    noise, device = choice(Noise, noise, "noise"), named_device(device)
+    if dtype not in (torch.float32, torch.float64):
+        raise InvalidInput(f"dtype={shown(dtype)}: allowed are torch.float32 and torch.float64")
     meeting = _meeting_layer(stack)
-    size = _batch_size(stack, meeting, len(runs), torch.device(device), dtype)
+    size = _batch_size(stack, meeting, len(runs), device, dtype)
     for first in range(0, len(runs), size):
         batch = runs[first : first + size]
         with full_float32(), torch.inference_mode():  # which makes a call cheaper than no_grad does
@@ -103,6 +111,9 @@ def stack_moments(
 
     :func:`erf.map_of_samples` makes a map of them, also of resampled ones, which is what intervals over runs need.
     """
+    require_type(ConvStack, stack=stack)
+    require_whole(runs=runs)
+    statistic = choice(Statistic, statistic, "statistic")
     check_aggregation(aggregation, stack.channels, statistic)
     batches = stack_influence(stack, range(runs), seed, aggregation, noise, device, dtype)
     return np.concatenate([statistic.moment(g.double()).mean(1).cpu().numpy() for g in batches])

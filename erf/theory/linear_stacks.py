@@ -20,6 +20,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import ArrayLike
 
+from erf.arguments import per_axis, real_array, require_real, require_type
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.statistic import Statistic, choice
@@ -50,13 +51,14 @@ class ConvLayer:
         dilation: int | tuple[int, ...] = 1,
         profile: ArrayLike | None = None,
     ):
-        axes = 2 if profile is None else np.ndim(profile)
+        profile = None if profile is None else real_array(profile, "profile")
+        axes = 2 if profile is None else profile.ndim
         if isinstance(kernel_size, tuple):
             axes = len(kernel_size)
-        sides = _per_axis(kernel_size, axes, "kernel_size")
+        sides = per_axis(kernel_size, axes, "kernel_size")
         object.__setattr__(self, "kernel_size", sides)
-        object.__setattr__(self, "stride", _per_axis(stride, axes, "stride"))
-        object.__setattr__(self, "dilation", _per_axis(dilation, axes, "dilation"))
+        object.__setattr__(self, "stride", per_axis(stride, axes, "stride"))
+        object.__setattr__(self, "dilation", per_axis(dilation, axes, "dilation"))
         object.__setattr__(self, "profile", _normalised(profile, sides))
 
 
@@ -74,10 +76,10 @@ class Residual:
     stride: tuple[int, ...] = field(init=False)
 
     def __post_init__(self):
-        if not self.branch or any(s != 1 for layer in self.branch for s in layer.stride):
+        _check_stack(self.branch, ConvLayer)
+        if any(s != 1 for layer in self.branch for s in layer.stride):
             raise InvalidInput("a Residual needs a branch of at least one layer, all of stride 1")
-        if not math.isfinite(self.gain):
-            raise InvalidInput(f"gain={self.gain}: allowed are finite numbers")
+        require_real(lambda gain: math.isfinite(gain * gain), "finite numbers with a finite square", gain=self.gain)
         sizes = box_size(_taps(self.branch, signed=False))
         if any(size % 2 == 0 for size in sizes):
             raise InvalidInput(f"a Residual's branch needs an odd TRF to add up with the skip, not {sizes}")
@@ -167,9 +169,11 @@ def _taps(layers: Sequence[Block], signed: bool) -> list[Taps]:
     return [_block_taps(block, jump, signed) for block, jump in zip(layers, _jumps(layers), strict=True)]
 
 
-def _check_stack(layers: Sequence[Block]) -> None:
+def _check_stack(layers: Sequence[Block], *kinds: type) -> None:
+    require_type(Sequence, layers=layers)
     if not layers:
         raise InvalidInput("a stack needs at least one layer")
+    require_type(*(kinds or (ConvLayer, Residual)), **{f"layers[{i}]": layer for i, layer in enumerate(layers)})
     if len({len(layer.stride) for layer in layers}) > 1:
         raise InvalidInput("all layers of a stack must have the same number of spatial axes")
 
@@ -213,15 +217,8 @@ def _tap_moments(layer: ConvLayer) -> tuple[np.ndarray, np.ndarray]:
     return mean, (layer.profile * grid**2).sum(axes) - mean**2
 
 
-def _per_axis(value: int | tuple[int, ...], axes: int, name: str) -> tuple[int, ...]:
-    values = value if isinstance(value, tuple) else (value,) * axes
-    if len(values) != axes or any(v < 1 for v in values):
-        raise InvalidInput(f"{name}={value}: allowed are whole numbers from 1, one for each of {axes} axes")
-    return values
-
-
-def _normalised(profile: ArrayLike | None, kernel_size: tuple[int, ...]) -> np.ndarray:
-    weights = np.ones(kernel_size) if profile is None else np.asarray(profile, dtype=np.float64)
+def _normalised(profile: np.ndarray | None, kernel_size: tuple[int, ...]) -> np.ndarray:
+    weights = np.ones(kernel_size) if profile is None else profile.astype(np.float64)
     if weights.shape != kernel_size or (weights < 0).any() or not 0 < weights.sum() < math.inf:
         raise InvalidInput(
             f"a profile of kernel size {kernel_size} must have that shape, no negative entry and a positive, finite sum"

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from erf.arguments import require_images, require_whole
 from erf.maps.aggregation import Aggregation
 from erf.maps.influence import effective_receptive_field
 from erf.maps.influence_map import InfluenceMap
-from erf.metrics.erf_size import erf_size
+from erf.maps.statistic import Statistic, choice
+from erf.metrics.erf_size import Reference, erf_size
 from erf.reachability.receptive_field import Unit
 
 
@@ -49,12 +51,18 @@ class ErfTracker:
     maps: list[InfluenceMap] = field(default_factory=list, init=False)
     sizes: list[float] = field(default_factory=list, init=False)
 
+    def __post_init__(self) -> None:
+        require_images(self.images)
+        choice(Statistic, self.statistic, "statistic")
+        choice(Reference, self.reference, "reference")
+
     def measure(self, network: nn.Module, epoch: int) -> InfluenceMap:
         """Measure and keep the map after ``epoch`` epochs, and return it.
 
         Raises:
             InvalidInput: As for :func:`erf.effective_receptive_field` and :func:`erf.erf_size`.
         """
+        require_whole(0, epoch=epoch)
         imap = effective_receptive_field(network, self.images, self.layer, self.unit, self.statistic, self.aggregation)
         self.sizes.append(erf_size(imap, self.reference))
         self.maps.append(imap)

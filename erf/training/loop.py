@@ -20,8 +20,11 @@ from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 from torchmetrics import MetricCollection
 
+from erf.arguments import require_finite, require_path, require_type, require_whole, shown
 from erf.atomic_file import atomic_write
+from erf.device import is_out_of_memory
 from erf.errors import InvalidInput
+from erf.maps.statistic import choice
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 
@@ -96,8 +99,10 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "accumulate", "calibration", "checkpoint_steps"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(f"{name}={getattr(self, name)}: allowed are whole numbers from 1")
+            require_whole(**{name: getattr(self, name)})
+        require_whole(0, seed=self.seed)
+        require_type(MetricCollection, metrics=self.metrics)
+        require_type(str, best_by=self.best_by)
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,10 @@ class Epoch:
     loss: float | None
     metrics: dict[str, float]
     measured: dict[str, float]
+
+    def __post_init__(self) -> None:
+        require_whole(0, number=self.number)
+        require_finite(loss=self.loss)
 
 
 @dataclass
@@ -141,6 +150,9 @@ def make_fabric(device: torch.device, processes: int = 1, precision: Precision =
     Raises:
         InvalidInput: This machine has not so many devices.
     """
+    require_type(torch.device, device=device)
+    require_whole(processes=processes)
+    precision = choice(Precision, precision, "precision")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
     if device.type != "cpu" and local > 1 and local > torch.cuda.device_count():
         raise InvalidInput(
@@ -232,6 +244,10 @@ def train(
         Diverged: The loss is not finite.
         InvalidInput: The checkpoint is damaged or of other settings, or memory ran out.
     """
+    require_type(nn.Module, network=network)
+    require_type(torch.optim.Optimizer, optimizer=optimizer)
+    require_type(Plan, plan=plan)
+    require_path(folder=folder)
     model, optimizer = fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
     plan.metrics.to(fabric.device)
     steps = plan.batches.steps(fabric.world_size)
@@ -253,7 +269,13 @@ def train(
 
 
 def best_epoch(history: list[Epoch], metric: str) -> Epoch:
-    """Return the first trained epoch with the largest value of ``metric``."""
+    """Return the first trained epoch with the largest value of ``metric``.
+
+    Raises:
+        InvalidInput: No epoch was trained, or it has no such metric.
+    """
+    if len(history) < 2 or any(metric not in epoch.metrics for epoch in history[1:]):
+        raise InvalidInput(f"metric={shown(metric)}: none of {max(len(history) - 1, 0)} trained epochs has all of it")
     return max(history[1:], key=lambda epoch: epoch.metrics[metric])
 
 
@@ -263,6 +285,7 @@ def best_weights(fabric: Fabric, folder: Path) -> bytes:
     Raises:
         InvalidInput: No epoch is finished.
     """
+    require_path(folder=folder)
     content = _read(fabric, folder / BEST)
     if content is None:
         raise InvalidInput(f"{folder / BEST} is missing: no epoch is finished")
@@ -275,6 +298,8 @@ def load_weights(network: nn.Module, weights: bytes) -> None:
     Raises:
         InvalidInput: They are damaged, or do not fit the network.
     """
+    require_type(nn.Module, network=network)
+    require_type(bytes, weights=weights)
     try:
         network.load_state_dict(safetensors.torch.load(weights))
     except (RuntimeError, safetensors.SafetensorError) as error:
@@ -283,6 +308,8 @@ def load_weights(network: nn.Module, weights: bytes) -> None:
 
 def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: MetricCollection) -> dict[str, float]:
     """Return the metrics of ``network`` in eval mode on one pass over ``batches``, spread over all processes."""
+    require_type(nn.Module, network=network)
+    require_type(MetricCollection, metrics=metrics)
     metrics.to(fabric.device).reset()
     with _mode(network, training=False), torch.no_grad(), fabric.autocast():
         for images, targets in batches.epoch(0, fabric.global_rank, fabric.world_size, fabric.device):
@@ -293,9 +320,16 @@ def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: Metr
 
 
 def calibrate(network: nn.Module, batches: Batches, count: int, device: torch.device) -> None:
-    """Set the running statistics of batch norm to their plain average over the first ``count`` batches."""
+    """Set the running statistics of batch norm to their plain average over the first ``count`` batches.
+
+    Raises:
+        InvalidInput: There is no batch; and as :func:`erf.batch_norm.calibrate_batch_norm_`.
+    """
+    require_whole(count=count)
     some = (images for _, (images, _targets) in zip(range(count), batches.epoch(0, device=device), strict=False))
-    first = next(some)
+    first = next(some, None)
+    if first is None:
+        raise InvalidInput("there is no batch to average batch norm's statistics over")
     with _naming_batch(first, "calibration"):
         calibrate_batch_norm_(network, chain([first], some))
 
@@ -330,6 +364,7 @@ def training_step(
     accumulate: int = 1,
 ) -> Tensor:  # fmt: skip
     """Take one optimiser step on a batch, which goes through the network in ``accumulate`` parts; return its loss."""
+    require_whole(accumulate=accumulate)
     total = torch.zeros((), device=images.device)
     parts = list(zip(images.chunk(accumulate), targets.chunk(accumulate), strict=True))
     for index, (some, theirs) in enumerate(parts):
@@ -463,7 +498,7 @@ def _naming_batch(images: Tensor, where: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         size = " x ".join(map(str, images.shape[2:]))
         raise InvalidInput(

@@ -7,7 +7,7 @@ layers a global field. Neither is the paper's own claim; both stand beside it in
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -20,7 +20,6 @@ from torch import nn
 
 from erf import InfluenceMap, InvalidInput, erf_size, influence
 from erf.inits import Init
-from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import above_threshold
 from erf.networks.attention_stack import Block, stack_with
@@ -34,7 +33,7 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.drawn_networks import measure_draws
-from experiments.stacks.paper_stacks import Kind, StackConfig, predicted_map, require_runs, stack_of
+from experiments.stacks.paper_stacks import Kind, StackConfig, measured_map, predicted_map, require_runs, stack_of
 
 
 @dataclass
@@ -227,12 +226,7 @@ def fully_connected_map(config: Config, below: int) -> np.ndarray:
 def _report(config: Config, block: Block, below: int, found: dict[str, np.ndarray], logbook: Logbook) -> Point:
     box: Box = tuple((int(low), int(high)) for low, high in found["box"])
     skipped = int(found["skipped"])
-    imap = replace(
-        map_of_samples(found["values"][None], Statistic.mean_square, _stack_box(config), config.aggregation),
-        statistic=config.statistic,
-        samples=config.runs - skipped,
-        skipped=skipped,
-    )
+    imap = measured_map(config, found["values"], config.runs - skipped, skipped, _stack_box(config))
     point = Point(
         block=block,
         below=below,

@@ -7,6 +7,7 @@ about 100 to about 150 pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from lightning_fabric import Fabric
 from rich.console import Group
@@ -43,6 +44,11 @@ class Config(GrowthConfig):
         super().__post_init__()
         if len(self.widths) != 4 or min(self.widths) < 1:
             raise InvalidInput(f"widths={self.widths}: allowed are four whole numbers from 1")
+
+    @cached_property
+    def data(self) -> str:
+        """SHA-256 of CamVid's images and labels in ``data_dir``."""
+        return camvid.load(self.data_dir, self.partial_data).content()
 
 
 @dataclass(frozen=True)

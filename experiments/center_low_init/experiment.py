@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -92,6 +92,11 @@ class Config(ExperimentConfig):
         if self.images > self.held_out:
             raise InvalidInput(f"images={self.images}: allowed with held_out={self.held_out} are up to as many")
         resolve_device(self.device)
+
+    @cached_property
+    def data(self) -> str:
+        """SHA-256 of the used part of CIFAR-10's images and labels in ``data_dir``."""
+        return _data(self.data_dir, self.partial_data, self.training_images, self.held_out).content()
 
 
 @dataclass(frozen=True)

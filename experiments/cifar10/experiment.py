@@ -7,6 +7,7 @@ the best validation accuracy, shown in the 32 x 32 image; test accuracy 89 %.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from lightning_fabric import Fabric
 from rich.console import Group
@@ -42,6 +43,11 @@ class Config(GrowthConfig):
             raise InvalidInput(f"width={self.width} is too small; allowed: 1 or more")
         if not 0 <= self.label_smoothing < 1:
             raise InvalidInput(f"label_smoothing={self.label_smoothing}: allowed are shares in [0, 1)")
+
+    @cached_property
+    def data(self) -> str:
+        """SHA-256 of CIFAR-10's images and labels in ``data_dir``."""
+        return cifar10.load(self.data_dir, self.partial_data).content()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from experiments.harness.intervals import Interval, interval_of, interval_text, 
 from experiments.harness.logbook import Logbook
 from experiments.harness.marginals import marginals, resampled_means, sigma
 from experiments.harness.validation import require_at_least, require_increasing
-from experiments.stacks.paper_stacks import Kind, StackConfig, map_of, mean_square_total, stack_of
+from experiments.stacks.paper_stacks import Kind, StackConfig, map_of, mean_square_total, measured_map, stack_of
 
 MARGIN = 0.02  # of sigma, within which shapes count as equal
 FEWEST = 20  # runs that are not 0 everywhere: a resampling of fewer may be empty
@@ -130,7 +130,7 @@ def run(config: Config, logbook: Logbook) -> Result:
         found = logbook.once(f"{dropout}-{channels}-{rate}", partial(_measure, config, stack, exact))
         zero = zero if rate else found
         points.append(_point(config, stack, found, zero))
-        _log(config, points[-1], replace(exact, values=found["values"]), logbook)
+        _log(config, points[-1], found["values"], logbook)
         if channels == config.channels:
             arrays[f"map/{dropout}/{rate}"] = found["values"] / found["values"].sum()
     return Result(config, tuple(points), arrays)
@@ -198,7 +198,7 @@ def _width(stack: ConvStack, statistic: str, found: dict[str, np.ndarray], zero:
     )
 
 
-def _log(config: Config, point: Point, values: InfluenceMap, logbook: Logbook) -> None:
+def _log(config: Config, point: Point, values: np.ndarray, logbook: Logbook) -> None:
     step = round(100 * point.rate)
     numbers = {"sigma": point.mean_square.sigma, "sigma_mean_abs": point.mean_abs.sigma}
     numbers["zero_runs"] = point.zero_runs
@@ -207,8 +207,7 @@ def _log(config: Config, point: Point, values: InfluenceMap, logbook: Logbook) -
     kind = f"{point.dropout}/{point.channels}"
     logbook.scalars({f"{name}/{kind}": value for name, value in numbers.items()}, step)
     if point.channels == config.channels:
-        counts = {"samples": point.runs - point.zero_runs, "skipped": point.zero_runs}
-        imap = replace(values, aggregation=config.aggregation, **counts)
+        imap = measured_map(config, values, point.runs - point.zero_runs, point.zero_runs)
         logbook.map(f"map/{point.dropout}", imap, fit_gaussian(imap), step)
 
 

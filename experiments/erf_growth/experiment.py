@@ -7,7 +7,7 @@ in the paper, for 20 runs each; in the limit of deep stacks theory has 0.5 and -
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -27,6 +27,7 @@ from experiments.stacks.paper_stacks import (
     StackConfig,
     map_of,
     measure_runs,
+    measured_map,
     predicted_map,
     predicted_sigma,
     require_runs,
@@ -197,7 +198,7 @@ def _predicted_sizes(config: Config) -> dict[str, np.ndarray]:
 
 def _report(config: Config, kind: Kind, depth: int, found: dict[str, np.ndarray], logbook: Logbook) -> Point:
     samples = 1 if kind is Kind.uniform else config.runs - int(found["skipped"])
-    imap = replace(map_of(config, found["moments"][None]), samples=samples, skipped=int(found["skipped"]))
+    imap = measured_map(config, config.statistic.from_mean_moment(found["moments"]), samples, int(found["skipped"]))
     fit = fit_gaussian(imap)
     point = Point(
         kind=kind,

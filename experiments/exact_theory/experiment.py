@@ -7,7 +7,7 @@ the gradient is the n-fold convolution of the weight variances. T4: ReLU scales 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -30,6 +30,7 @@ from experiments.stacks.paper_stacks import (
     map_of,
     mean_square_total,
     measure_runs,
+    measured_map,
     predicted_sigma,
     require_runs,
     stack_of,
@@ -122,8 +123,7 @@ def run(config: Config, logbook: Logbook) -> Result:
         found = logbook.once(str(kind), partial(_measure, config, kind, exact))
         random.append(_random(config, kind, found, exact))
         arrays[str(kind)] = found["values"] / found["values"].sum()
-        counts = {"samples": random[-1].runs, "skipped": random[-1].skipped, "aggregation": config.aggregation}
-        imap = replace(exact, values=found["values"], **counts)
+        imap = measured_map(config, found["values"], random[-1].runs, random[-1].skipped)
         logbook.map(f"map/{kind}", imap, fit_gaussian(imap), 0)
         logbook.scalars({f"sigma/{kind}": random[-1].sigma, f"deviation/{kind}": random[-1].largest_deviation}, 0)
     return Result(config, tuple(uniform), tuple(random), _example_trf_sizes(), arrays)

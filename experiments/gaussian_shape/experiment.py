@@ -27,6 +27,7 @@ from experiments.stacks.paper_stacks import (
     StackConfig,
     map_of,
     measure_runs,
+    measured_map,
     predicted_map,
     predicted_sigma,
     require_runs,
@@ -157,7 +158,7 @@ def _panel(
 ) -> Panel:
     exact = predicted_map(config, kind, depth)
     samples, skipped = (int(count) for count in found["counts"])
-    imap = replace(exact, values=found["values"], samples=samples, skipped=skipped, aggregation=config.aggregation)
+    imap = measured_map(config, found["values"], samples, skipped)
     fit, exact_fit = fit_gaussian(imap), fit_gaussian(exact)
     logbook.map(f"map/{kind}", imap, fit, depth)
     logbook.scalars({f"r_squared/{kind}": fit.r_squared, f"skipped_runs/{kind}": skipped}, depth)

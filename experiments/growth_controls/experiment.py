@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 
@@ -79,6 +79,11 @@ class Config(TrainingConfig):
             )
         _config_of(self, self.arms[0], 0)  # refuses what it refuses
 
+    @cached_property
+    def data(self) -> str:
+        """SHA-256 of CIFAR-10's images and labels in ``data_dir``."""
+        return cifar10_data.load(self.data_dir, self.partial_data).content()
+
 
 @dataclass(frozen=True)
 class Course:
@@ -124,13 +129,19 @@ class Outcome:
 class Result:
     """All trainings, and each arm's outcome on images and on noise.
 
-    Arrays: ``<arm>/<probe>/before`` and ``after [H, W]``, the mean over trainings of the maps, float16, peak 1.
+    Attributes:
+        config: Of all trainings.
+        trainings: By arm and number.
+        outcomes: By arm and probe.
+        arrays: ``<arm>/<probe>/before`` and ``after [H, W]``, the mean over trainings of the maps, float16, peak 1.
+        data: SHA-256 of the images and labels used; None in records that were written before it was kept.
     """
 
     config: Config
     trainings: tuple[Training, ...]
     outcomes: tuple[Outcome, ...]
     arrays: dict[str, np.ndarray]
+    data: str | None = None
 
     def of_arm(self, arm: Arm) -> list[Training]:
         """Return the trainings of one arm."""
@@ -177,6 +188,7 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result | None:
         trainings=tuple(trainings),
         outcomes=tuple(_outcome(arm, probe, trainings) for arm, probe in product(config.arms, Probe)),
         arrays={name: _mean_map(found) for name, found in maps.items()},
+        data=data.content(),
     )
 
 

@@ -19,12 +19,14 @@ def gather(results: Sequence[Result]) -> Study:
     """Return the result of a run of all their arms: trainings do not depend on which others a run has.
 
     Raises:
-        InvalidInput: They differ in more than their arms, or have one in common.
+        InvalidInput: They differ in more than their arms, have one in common, or are of different data.
     """
     common = shared_config([result.config for result in results], {"arms": list(Arm)})
     arms = [arm for result in results for arm in result.config.arms]
     if twice := {arm for arm in arms if arms.count(arm) > 1}:
         raise InvalidInput(f"arms are there twice: {', '.join(sorted(twice))}")
+    if len({result.data for result in results}) > 1:
+        raise InvalidInput("runs are of different data: their SHA-256 in result.json differ")
     order = list(Arm).index
     return Result(
         config=replace(common, arms=sorted(arms, key=order)),
@@ -33,6 +35,7 @@ def gather(results: Sequence[Result]) -> Study:
         ),
         outcomes=tuple(sorted((one for result in results for one in result.outcomes), key=lambda one: order(one.arm))),
         arrays={name: array for result in results for name, array in result.arrays.items()},
+        data=results[0].data,
     )
 
 

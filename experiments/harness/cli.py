@@ -9,9 +9,10 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,8 @@ from experiments.harness.about import about
 from experiments.harness.experiment import CONF, Experiment, ExperimentConfig, experiment_names, load
 from experiments.harness.help import USAGE, experiment_table, field_table, series_table
 from experiments.harness.logbook import PARTIAL, Logbook
-from experiments.harness.record import Environment, is_complete, read_record, write_figure, write_record
-from experiments.harness.run_folder import locked, run_folder, sweep_folder
+from experiments.harness.record import Environment, is_complete, read_record, recorded_data, write_figure, write_record
+from experiments.harness.run_folder import known_data, locked, run_folder, sweep_folder
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
 HELP, SWEEP = {"-h", "--help"}, {"-m", "--multirun"}
@@ -68,6 +69,7 @@ def _dispatch(arguments: list[str]) -> int:
     given = set(arguments)
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     _check_options(given)
+    _check_overrides(overrides)
     experiments = _chosen_experiments(overrides)
     _register_schemas()
     if not arguments or given & HELP:
@@ -81,11 +83,22 @@ def _dispatch(arguments: list[str]) -> int:
 
 def folder_of(overrides: Sequence[str]) -> Path:
     """Return the folder in which ``main(overrides)`` keeps its record."""
+    with _composing() as compose:
+        settings = compose(overrides=list(overrides), return_hydra_config=True)
+    return run_folder(Path(settings.hydra.run.dir), overrides, config_of(overrides))
+
+
+def config_of(overrides: Sequence[str]) -> ExperimentConfig:
+    """Return the config of ``main(overrides)``."""
+    with _composing() as compose:
+        return _typed(compose(overrides=list(overrides)))
+
+
+@contextmanager
+def _composing() -> Iterator[Callable[..., DictConfig]]:
     _register_schemas()
     with hydra.initialize_config_dir(str(CONF), version_base=HYDRA["version_base"]):
-        composed = hydra.compose(HYDRA["config_name"], list(overrides))
-        settings = hydra.compose(HYDRA["config_name"], list(overrides), return_hydra_config=True)
-    return run_folder(Path(settings.hydra.run.dir), overrides, _typed(composed))
+        yield partial(hydra.compose, HYDRA["config_name"])
 
 
 def jobs_of(sweep: Sequence[str]) -> list[list[str]]:
@@ -103,6 +116,13 @@ def _check_options(given: set[str]) -> None:
     for argument in given:
         if argument.startswith("-") and argument not in OPTIONS:
             raise InvalidInput(f"option {argument} is unknown; allowed: {', '.join(OPTIONS)}")
+
+
+def _check_overrides(overrides: Sequence[str]) -> None:
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if equals and not value.strip("'\""):
+            raise InvalidInput(f"{key}= is empty; allowed is a value")
 
 
 def _values(key: str, overrides: Sequence[str]) -> list[str]:
@@ -198,6 +218,8 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
         return
     if is_complete(folder):
         print(f"already measured: {folder} (fresh=true measures again)")
+        if recorded_data(folder) != known_data(config):
+            print("its data could not be compared: the record names none, or data_dir holds none")
     else:
         environment = Environment.now(config.device)
         with _gone_if_refused(folder), locked(folder):

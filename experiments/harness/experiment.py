@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -31,6 +32,13 @@ def option(default: Any, help: str, type: str | None = None) -> Any:
     return field(default=default, metadata=metadata)
 
 
+def _require_filled(key: str, value: Any) -> None:
+    """Raise InvalidInput for an empty string, as an unset variable leaves it: as a path it is the current folder."""
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and not text:
+            raise InvalidInput(f"{key}={value!r} is empty, or a part of it is; allowed is a value")
+
+
 @dataclass
 class ExperimentConfig:
     """The settings of every experiment; each one's ``Config`` gives ``name`` a default and adds its own.
@@ -48,6 +56,8 @@ class ExperimentConfig:
         names = {known.name: known.default for known in fields(self)}
         if self.name != names["name"]:
             raise InvalidInput(f"name={self.name!r} cannot be chosen; allowed: {names['name']!r}")
+        for key in names.keys() - {"name"}:  # which is what it is
+            _require_filled(key, getattr(self, key))
         if self.seed < 0:
             raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
 
@@ -58,6 +68,15 @@ class ExperimentConfig:
             InvalidInput: One of them is missing.
         """
         return []
+
+    @cached_property
+    def data(self) -> str | None:
+        """SHA-256 of the images and labels of the data set that is measured; None for experiments that read none.
+
+        Raises:
+            InvalidInput: They cannot be read.
+        """
+        return None
 
 
 class ExperimentResult(Protocol):

@@ -160,6 +160,16 @@ class _Named:
 @dataclass(frozen=True)
 class _Header:
     config: _Named
+    data: str | None = None
+
+
+def recorded_data(folder: Path) -> str | None:
+    """Return the SHA-256 of the data that the record in ``folder`` is of; None where it names none.
+
+    Raises:
+        InvalidInput: The file is missing or damaged.
+    """
+    return _decode(folder / RESULT, _Header).data
 
 
 def recorded_experiment(folder: Path) -> str:

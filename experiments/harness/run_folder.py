@@ -2,39 +2,84 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice, takewhile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from erf.errors import InvalidInput
+from experiments.harness import lock
 from experiments.harness.experiment import ExperimentConfig
-from experiments.harness.record import is_complete
+from experiments.harness.record import is_complete, recorded_data
 
 ELSEWHERE = ("fresh", "data_dir")  # settings that say where to or where from, not what is measured
+DIGITS = 12  # of a SHA-256 that messages show
 LONGEST = 100  # characters of overrides in a folder's name; the hash tells longer ones apart
 
 
 def run_folder(parent: Path, overrides: Sequence[str], config: ExperimentConfig) -> Path:
-    """Return ``parent/<overrides or default>-<hash of config>``; where ``fresh``, the first of
-    ``<...>``, ``<...>.2``, ``<...>.3``, ... without a record.
+    """Return ``parent/<overrides or default>-<hash of config>`` where it has no record yet. Where it has one, return
+    the first of ``<...>``, ``<...>.2``, ``<...>.3``, ... whose record is of the config's data; where ``fresh``, the
+    first without a record.
 
     The hash is also that of the files that the config names: when one changes, the folder is another.
 
     Raises:
-        InvalidInput: Such a file is missing.
+        InvalidInput: Such a file is missing, or there are records of other data alone.
     """
     first = parent / f"{_slug(overrides)}-{_config_hash(config)}"
-    if not config.fresh or not is_complete(first):
-        return first
-    numbered = (first.with_name(f"{first.name}.{number}") for number in count(2))
-    return next(folder for folder in numbered if not is_complete(folder))
+    records = list(takewhile(is_complete, _numbered(first)))
+    if config.fresh or not records:
+        return next(islice(_numbered(first), len(records), None))
+    for record in records:
+        if _is_of_data(record, config):
+            return record
+    raise _of_other_data(first, config, "fresh=true measures these")
+
+
+def require_data(folder: Path, config: ExperimentConfig) -> None:
+    """Raise InvalidInput where ``folder`` holds a record of other data than the config's."""
+    if is_complete(folder) and not _is_of_data(folder, config):
+        raise _of_other_data(folder, config, "to measure these, move that folder away")
+
+
+def _is_of_data(record: Path, config: ExperimentConfig) -> bool:
+    """Return whether a record is of the config's data, as far as both are known."""
+    data, recorded = known_data(config), recorded_data(record)
+    return data == recorded or None in (data, recorded)
+
+
+def known_data(config: Any) -> str | None:
+    """Return ``config.data``; None also where ``data_dir`` was left as it is and holds no usable data.
+
+    Raises:
+        InvalidInput: Another ``data_dir`` was chosen, and the data there cannot be read.
+    """
+    try:
+        return config.data
+    except InvalidInput:
+        if config.data_dir != type(config).data_dir:
+            raise
+        return None
+
+
+def _of_other_data(record: Path, config: Any, way_out: str) -> InvalidInput:
+    recorded, data = (str(digest)[:DIGITS] for digest in (recorded_data(record), config.data))
+    return InvalidInput(
+        f"{record} is a record of other data (SHA-256 {recorded}...) than those in {config.data_dir} ({data}...); "
+        f"{way_out}"
+    )
+
+
+def _numbered(first: Path) -> Iterator[Path]:
+    yield first
+    yield from (first.with_name(f"{first.name}.{number}") for number in count(2))
 
 
 def sweep_folder(experiment: str, overrides: Sequence[str]) -> Path:
@@ -58,16 +103,13 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         InvalidInput: Another process is at work there.
     """
+
+    def refuse() -> None:
+        raise InvalidInput(f"{folder}: another process is measuring here; wait for it or stop it")
+
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / ".lock"
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InvalidInput(f"{folder}: another process is measuring here; wait for it or stop it") from error
+    with lock.locked(folder / ".lock", refuse):
         yield
-        # Only once the record is whole: whoever opened the file before it went finds the record, not an open door.
-        path.unlink(missing_ok=True)
 
 
 def _chosen(overrides: Sequence[str]) -> list[str]:

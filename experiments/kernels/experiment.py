@@ -33,7 +33,7 @@ from experiments.harness.marginals import marginals, resampled_means, sigma
 from experiments.kernels.center_low import Strength, measure_strengths
 from experiments.kernels.config import Config
 from experiments.kernels.profiles import Profile, profile_moments, profile_stack, whole_numbers
-from experiments.stacks.paper_stacks import map_of, mean_square_total
+from experiments.stacks.paper_stacks import map_of, mean_square_total, measured_map
 
 
 @dataclass(frozen=True)
@@ -215,8 +215,7 @@ def _arrays(config: Config, found: dict[Key, Found], logbook: Logbook) -> dict[s
         exact = theory.influence_map(profile_stack(config, kernel, depth).theory())
         arrays |= {f"kernel/{profile}": kernel, f"map/{profile}": values / values.sum()}
         arrays[f"theory/{profile}"] = exact.values
-        imap = replace(exact, values=values, samples=config.runs, aggregation=config.aggregation)
-        logbook.map(f"map/{profile}", imap, None, depth)
+        logbook.map(f"map/{profile}", measured_map(config, values, config.runs), None, depth)
     return arrays
 
 

@@ -6,7 +6,7 @@ Claim F1b: 20 layers of random weights with ReLU, tanh or sigmoid, mean of 100 r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -23,6 +23,7 @@ from experiments.stacks.paper_stacks import (
     StackConfig,
     map_of,
     measure_runs,
+    measured_map,
     predicted_map,
     predicted_sigma,
     require_runs,
@@ -100,7 +101,7 @@ def run(config: Config, logbook: Logbook) -> Result:
     fits = []
     for kind in logbook.progress(config.kinds, "measuring nonlinearities"):
         found = logbook.once(str(kind), partial(_measure, config, kind))
-        imap = replace(exact, values=found["values"], samples=config.runs, aggregation=config.aggregation)
+        imap = measured_map(config, found["values"], config.runs)
         fits.append(_fits(config, kind, found))
         logbook.map(f"map/{kind}", imap, fit_gaussian(imap), config.runs)
         numbers = {"r_squared": float(np.mean(found["r_squared"])), "skipped_runs": int(found["skipped"])}

@@ -6,7 +6,7 @@ To E[g^2] each block is a coin, branch or skip, so that a map is a mixture over 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from itertools import pairwise
@@ -27,7 +27,7 @@ from experiments.harness.intervals import Interval, interval_text, middle, resam
 from experiments.harness.logbook import Logbook
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.drawn_networks import exact_map, measure_draws
-from experiments.stacks.paper_stacks import StackConfig, require_runs
+from experiments.stacks.paper_stacks import StackConfig, measured_map, require_runs
 
 # Where the prediction is drawn, besides the measured gains: from a quarter of the smallest to four times the largest.
 CURVE = 17
@@ -187,8 +187,8 @@ def run(config: Config, logbook: Logbook) -> Result:
         sizes = plain.setdefault(design, found["sizes"])
         stack = residual_stack(config, design, gain)
         exact = exact_map(stack.theory(), config.statistic)
-        samples = config.runs - int(found["skipped"])
-        imap = replace(exact, values=found["values"], samples=samples, aggregation=config.aggregation)
+        skipped = int(found["skipped"])
+        imap = measured_map(config, found["values"], config.runs - skipped, skipped)
         distribution = branch_distribution(stack)
         points.append(_point(design, gain, imap, exact, distribution, found, sizes))
         arrays |= {f"map/{name}": imap.values / imap.values.max(), f"theory/{name}": exact.values / exact.values.max()}

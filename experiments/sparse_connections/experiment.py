@@ -29,7 +29,7 @@ from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
-from experiments.stacks.paper_stacks import StackConfig
+from experiments.stacks.paper_stacks import StackConfig, measured_map
 
 # Pixels below this share of the exact map's peak are not compared with it one by one: where positions are drawn, few
 # runs reach them at all, and a standard error over runs says nothing.
@@ -211,7 +211,7 @@ def _report(
 ) -> Point:
     stack, period = stack_of(config, layout, depth), _period(config, layout)
     exact = stack.exact_map()
-    imap = replace(exact, values=found["values"], samples=config.runs, aggregation=config.aggregation)
+    imap = measured_map(config, found["values"], config.runs)
     point = Point(
         layout=layout,
         depth=depth,

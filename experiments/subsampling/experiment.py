@@ -28,7 +28,7 @@ from experiments.harness.intervals import Interval, interval_text, middle, resam
 from experiments.harness.logbook import Logbook
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.drawn_networks import exact_map, measure_draws
-from experiments.stacks.paper_stacks import Kind, StackConfig, require_runs, stack_of
+from experiments.stacks.paper_stacks import Kind, StackConfig, measured_map, require_runs, stack_of
 
 STRIDE = 2  # the paper's (inset of Figure 2)
 # Numbers kept in memory for each variant, one a run and pixel: 1.6 GB.
@@ -215,8 +215,8 @@ def run(config: Config, logbook: Logbook) -> Result:
     for variant in logbook.progress(config.measured, "measuring stacks"):
         found[variant] = logbook.once(str(variant), partial(_measure, config, variant))
         exact = exact_map(variant_stack(config, variant).theory(), config.statistic)
-        samples = config.runs - int(found[variant]["skipped"])
-        imap = replace(exact, values=found[variant]["values"], samples=samples, aggregation=config.aggregation)
+        skipped = int(found[variant]["skipped"])
+        imap = measured_map(config, found[variant]["values"], config.runs - skipped, skipped)
         measured = _report(config, variant, imap, exact, found[variant], found[Variant.plain])
         variants.append(measured)
         arrays |= {

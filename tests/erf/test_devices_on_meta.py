@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from erf import influence
+from erf import InvalidInput, influence
 from erf.inits import Init
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.stacks.stack_influence import stack_influence
@@ -30,7 +30,9 @@ def test_stack_influence_never_mixes_devices(activation, aggregation, init, monk
     monkeypatch.setattr(sys.modules["erf.stacks.stack_influence"], "_require_finite", lambda *_: None)
     stack = ConvStack(3, 4, init=init, activation=activation)
     with OneDevice() as guard:
-        (g,) = stack_influence(stack, range(3), aggregation=aggregation, device="meta", dtype=torch.float64)
+        (g,) = stack_influence(
+            stack, range(3), aggregation=aggregation, device=torch.device("meta"), dtype=torch.float64
+        )
     assert (g.device.type, g.shape) == ("meta", (3, 1, 7, 7))
     assert guard.seen == {"cpu", "meta"}
 
@@ -49,7 +51,7 @@ def test_the_guard_finds_a_tensor_that_forgot_its_device():
 
     images = torch.empty(1, 1, 9, 9, device="meta")
     assert influence(Forgetful(), images, (2, 2)).shape == images.shape
-    with OneDevice(), pytest.raises(RuntimeError, match="mixes devices"):
+    with OneDevice(), pytest.raises(InvalidInput, match="mixes devices"):
         influence(Forgetful(), images, (2, 2))
 
 

@@ -1,6 +1,6 @@
 """Every experiment end to end at toy size, from the list that the folder conf/experiment/ makes."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -8,6 +8,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from rich.console import Console
 
+from erf import InvalidInput
+from erf.maps.statistic import Statistic
 from erf.networks import camvid_frontend, cifar_resnet
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
@@ -16,7 +18,7 @@ from experiments.harness.cli import main
 from experiments.harness.experiment import CONF, experiment_names, load
 from experiments.harness.record import Environment, read_environment, read_record, write_record
 from tests.experiments.list_logbook import ListLogbook
-from tests.experiments.smallest import smallest_result, smallest_run
+from tests.experiments.smallest import smallest_config, smallest_result, smallest_run
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -65,6 +67,14 @@ def drawn(figure):
     ]
 
 
+def test_its_record_names_the_data_that_its_config_names(experiment):
+    """By that, data that have changed are told from those that a record is of."""
+    result, _ = smallest_result(experiment.name)
+    data = smallest_config(experiment.name).data
+    assert getattr(result, "data", None) == data
+    assert (data is None) is (about(experiment.name).data is None)
+
+
 def test_another_seed_gives_other_numbers(experiment):
     assert smallest_run(experiment, seed=1).metrics() != smallest_result(experiment.name)[0].metrics()
 
@@ -107,6 +117,34 @@ def test_a_series_holds_the_tags_of_its_name_alone():
     series = Series("size/KIND/fit", "depth", "")
     assert series.holds("size/leaky_relu/fit")
     assert not any(map(series.holds, ["size/relu", "size/relu/3/fit", "sizes/relu/fit", "size/relu/fitted"]))
+
+
+def logged_maps(logbook):
+    return {(tag, step): imap for tag, imap, _, step in logbook.logged_maps}
+
+
+def test_every_logged_map_carries_the_statistic_that_it_was_measured_by(experiment):
+    result, logbook = smallest_result(experiment.name)
+    for imap in logged_maps(logbook).values():
+        assert imap.statistic is result.config.statistic
+        assert imap.aggregation == result.config.aggregation
+
+
+def test_maps_of_another_statistic_are_other_maps_and_say_so(experiment):
+    if not smallest_result(experiment.name)[1].logged_maps:
+        pytest.skip("it logs no map")
+    try:
+        replace(smallest_config(experiment.name), statistic=Statistic.rms)
+    except InvalidInput:
+        pytest.skip("it allows one statistic")
+    squares, roots = ListLogbook(), ListLogbook()
+    smallest_run(experiment, squares, statistic=Statistic.mean_square)
+    smallest_run(experiment, roots, statistic=Statistic.rms)
+    expected = logged_maps(squares)
+    assert expected.keys() == logged_maps(roots).keys()
+    for key, imap in logged_maps(roots).items():
+        assert (expected[key].statistic, imap.statistic) == (Statistic.mean_square, Statistic.rms)
+        np.testing.assert_allclose(imap.values**2, expected[key].values, rtol=1e-6)  # measured in float32
 
 
 def test_its_summary_prints(experiment, capsys):

@@ -13,6 +13,7 @@ from experiments.harness.experiment import load_study
 from experiments.harness.record import read_record
 from experiments.harness.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, changed, command
 from scripts import reproduce
+from tests.erf.data.tiny_sets import cifar_folder
 from tests.experiments.toy_data import toy_data
 
 
@@ -315,3 +316,21 @@ def test_how_a_study_is_run_may_stand_anywhere():
 
 def test_the_command_of_a_study_is_this_scripts():
     assert command("center_low_init") == reproduce.FULL.commands()["center_low_init"]
+
+
+def test_a_study_of_other_data_is_refused_before_anything_is_measured(study, tmp_path, capsys):
+    assert reproduce.reproduce(STUDY) == 0
+    published = {path: path.read_bytes() for path in study.iterdir()}
+    folder = reproduce.REDUCED.task("center_low_init").folder
+    cifar_folder(tmp_path / "other" / "cifar10", train=6, test=2, seed=1)
+    capsys.readouterr()
+    assert reproduce.reproduce([*STUDY[:-1], str(tmp_path / "other")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {folder} is a record of other data ")
+    assert error.count("\n") == 1
+    assert {path: path.read_bytes() for path in study.iterdir()} == published
+    (folder / "result.json").unlink()  # now each of its jobs says so
+    assert reproduce.reproduce([*STUDY[:-1], str(tmp_path / "other")]) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert sum("is a record of other data" in line for line in errors) == 4  # the first sweep's
+    assert {path: path.read_bytes() for path in study.iterdir()} == published

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from erf.arguments import require_whole
 from erf.inits import Init
 from erf.networks.residual import convolution
 
@@ -16,4 +17,5 @@ def pointwise(channels_in: int, channels_out: int, generator: torch.Generator | 
 
 def reduced(channels: int, reduction: int) -> int:
     """Return the number of channels after a reduction, at least 1."""
+    require_whole(channels=channels, reduction=reduction)
     return max(1, channels // reduction)

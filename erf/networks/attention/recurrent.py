@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import require_whole
 from erf.networks.attention.pointwise import pointwise, reduced
 
 
@@ -28,6 +29,7 @@ class RecurrentAttention(nn.Module):
         self, channels: int, reduction: int = 2, passes: int = 2, generator: torch.Generator | None = None
     ):  # fmt: skip
         super().__init__()
+        require_whole(passes=passes)
         middle = reduced(channels, reduction)
         self.theta = pointwise(channels, middle, generator)
         self.phi = pointwise(channels, middle, generator)

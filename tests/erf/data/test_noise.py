@@ -54,7 +54,7 @@ BAD_NOISE = [
     ({"noise": "pink"}, "noise='pink' is unknown; allowed: normal, uniform"),
     ({"shape": (3,)}, r"shape=\(3,\): allowed are the channels and 1 to 3 spatial axes"),
     ({"shape": (3, 0, 4)}, r"shape=\(3, 0, 4\)"),
-    ({"count": 0}, "count=0, batch_size=8: allowed are whole numbers from 1"),
+    ({"count": 0}, "count=0: allowed are whole numbers from 1"),
     ({"batch_size": 0}, "batch_size=0"),
 ]
 

@@ -71,8 +71,8 @@ def test_a_bootstrap_over_runs_covers_the_exponent():
         ([[1, 2, 3]], [[1, 2, 3]], "vectors of one length"),
         ([0, 1, 2], [1, 2, 3], "x must be positive and finite"),
         ([1, 2, 3], [1, -2, 3], "y must be positive and finite"),
-        ([1, 2, 3], [1, np.nan, 3], "y must be positive and finite"),
-        ([1, 2, np.inf], [1, 2, 3], "x must be positive and finite"),
+        ([1, 2, 3], [1, np.nan, 3], r"y=\[1, nan, 3\]: allowed are finite real numbers"),
+        ([1, 2, np.inf], [1, 2, 3], r"x=\[1, 2, inf\]: allowed are finite real numbers"),
     ],
 )
 def test_bad_points(x, y, message):

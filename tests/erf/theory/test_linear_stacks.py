@@ -271,7 +271,7 @@ def test_layers_that_are_none(name, value):
     "profile", [np.ones((2, 3)), np.zeros((3, 3)), -np.ones((3, 3)), np.full((3, 3), np.nan), np.full((3, 3), np.inf)]
 )
 def test_profiles_that_are_none(profile):
-    with pytest.raises(InvalidInput, match="a profile of kernel size"):
+    with pytest.raises(InvalidInput, match="profile"):
         ConvLayer(3, profile=profile)
 
 

@@ -96,6 +96,9 @@ def test_runs_of_some_arms_each_are_gathered_into_one_of_all(trained):
     wider = replace(second, config=replace(second.config, width=3))
     with pytest.raises(InvalidInput, match="runs differ in width; a study varies arms alone"):
         growth_controls_study.gather([first, wider])
+    assert gathered.data == trained.data
+    with pytest.raises(InvalidInput, match="of different data"):
+        growth_controls_study.gather([first, replace(second, data="another")])
 
 
 def test_the_legend_covers_no_data(trained):

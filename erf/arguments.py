@@ -1,0 +1,151 @@
+"""What public functions accept: each kind of argument is checked in one place, and refused in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from erf.errors import InvalidInput
+
+LONGEST_SHOWN = 60  # characters of a value in a message
+
+
+def require_type(*kinds: Any, **values: Any) -> None:
+    """Raise InvalidInput unless every value, named by its argument, is of one of these types."""
+    for name, value in values.items():
+        if not isinstance(value, kinds):
+            allowed = " or ".join(kind.__name__ for kind in kinds)
+            raise InvalidInput(f"{name}={shown(value)}: allowed is a value of type {allowed}")
+
+
+def require_real(fits: Callable[[float], bool], allowed: str, **values: Any) -> None:
+    """Raise InvalidInput unless every value is a real number that fits; NaN fits no comparison, True is no number."""
+    for name, value in values.items():
+        if not isinstance(value, Real) or isinstance(value, bool) or not fits(value):
+            raise InvalidInput(f"{name}={shown(value)}: allowed are {allowed}")
+
+
+def require_share(**values: Any) -> None:
+    """Raise InvalidInput unless every value is in (0, 1]."""
+    require_real(lambda share: 0 < share <= 1, "shares in (0, 1]", **values)
+
+
+def require_whole(least: int = 1, **values: Any) -> None:
+    """Raise InvalidInput unless every value is a whole number from ``least``."""
+    for name, value in values.items():
+        if not is_whole(value) or value < least:
+            raise InvalidInput(f"{name}={shown(value)}: allowed are whole numbers from {least}")
+
+
+def require_whole_per_axis(axes: int | None = None, least: int = 1, **values: Any) -> None:
+    """Raise InvalidInput unless every value is a sequence of so many whole numbers; None is 1, 2 or 3 of them."""
+    for name, value in values.items():
+        fits = isinstance(value, Sequence) and len(value) in ((axes,) if axes else (1, 2, 3))
+        if not fits or any(not is_whole(side) or side < least for side in value):
+            allowed = f"whole numbers from {least}, one for each of {axes or '1, 2 or 3'} axes"
+            raise InvalidInput(f"{name}={shown(value)}: allowed are {allowed}")
+
+
+def per_axis(value: Any, axes: int, name: str) -> tuple[int, ...]:
+    """Return a tuple of whole numbers from 1 as it is, and one whole number for all axes; refuse anything else."""
+    if is_whole(value) and value >= 1:
+        return (value,) * axes
+    require_whole_per_axis(axes, **{name: value})
+    return tuple(value)
+
+
+def require_path(**values: Any) -> None:
+    """Raise InvalidInput unless every value is a path; an empty one would mean the current folder."""
+    for name, value in values.items():
+        if not isinstance(value, str | Path) or not str(value):
+            raise InvalidInput(f"{name}={shown(value)}: allowed is a path, written out; '.' is the current folder")
+
+
+def real_array(values: ArrayLike, name: str) -> np.ndarray:
+    """Return ``values`` as an array of floating-point numbers, in their own precision.
+
+    Raises:
+        InvalidInput: They are not finite real numbers.
+    """
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):  # lists of unequal lengths; tensors on a GPU or with a gradient
+        array = np.empty(0, object)
+    if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise InvalidInput(f"{name}={shown(values)}: allowed are finite real numbers")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def require_finite(**values: Any) -> None:
+    """Raise InvalidInput unless every value is a finite real number or an array of such; None is left out."""
+    for name, value in values.items():
+        if value is not None:
+            real_array(value, name)
+
+
+def require_images(images: Any, *axes: int) -> None:
+    """Raise InvalidInput unless ``images`` are finite real numbers ``[N, C, H, W]``, with 1, 2 or 3 spatial axes.
+
+    Args:
+        images: What is given as images.
+        axes: The allowed numbers of spatial axes, if not all of them.
+    """
+    require_type(Tensor, images=images)
+    if images.ndim - 2 not in (axes or (1, 2, 3)) or 0 in images.shape[1:]:
+        raise InvalidInput(f"images must have shape [N, C, H, W], not {list(images.shape)}")
+    if not images.is_floating_point():
+        raise InvalidInput(
+            f"images must be real floating-point numbers, not {_dtype(images)}; bytes become such by images.float() / "
+            "255, normalized as the network was trained"
+        )
+    if not is_finite(images):
+        raise InvalidInput("the images have values that are not finite")
+
+
+def require_weights(network: Any) -> None:
+    """Raise InvalidInput unless ``network`` is a module whose parameters are real and finite, and no buffer has a NaN.
+
+    Infinite buffers are allowed: masks of attention are.
+    """
+    require_type(nn.Module, network=network)
+    for name, parameter in network.named_parameters():
+        if parameter.is_complex():
+            raise InvalidInput(f"parameter {name!r} is complex ({_dtype(parameter)}); allowed are real ones")
+        if parameter.is_floating_point() and not is_finite(parameter):
+            raise InvalidInput(f"parameter {name!r} has values that are not finite")
+    for name, buffer in network.named_buffers():
+        if buffer.is_floating_point() and not is_finite(buffer) and buffer.isnan().any():
+            raise InvalidInput(f"buffer {name!r} has values that are NaN")
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether ``value`` is a whole number; True and 1.0 are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_finite(values: Tensor) -> bool:
+    """Return whether all values are finite, as far as there are values (on the meta device there are none)."""
+    if values.is_meta or isinstance(values, nn.parameter.UninitializedTensorMixin):
+        return True
+    # A sum needs no tensor of flags, but may overflow.
+    return bool(values.detach().sum().isfinite() or values.isfinite().all())
+
+
+def shown(value: Any) -> str:
+    """Return ``value`` as a message shows it: in full if that is short, or else its type and shape."""
+    text = "" if isinstance(value, Tensor | nn.Module) else repr(value)
+    if text and len(text) <= LONGEST_SHOWN and "\n" not in text:
+        return text
+    shape = getattr(value, "shape", None)
+    of_shape = "" if shape is None else f" of {_dtype(value)} {list(shape)}"
+    return f"{type(value).__name__}{of_shape}"
+
+
+def _dtype(values: Any) -> str:
+    return str(values.dtype).removeprefix("torch.")
