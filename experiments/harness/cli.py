@@ -34,7 +34,17 @@ from experiments.harness.about import about
 from experiments.harness.experiment import CONF, Experiment, ExperimentConfig, experiment_names, load
 from experiments.harness.help import USAGE, experiment_table, field_table, series_table
 from experiments.harness.logbook import PARTIAL, Logbook
-from experiments.harness.record import Environment, is_complete, read_record, recorded_data, write_figure, write_record
+from experiments.harness.record import (
+    RESULT,
+    UNCHECKED,
+    Environment,
+    is_checked,
+    is_complete,
+    read_record,
+    recorded_data,
+    write_figure,
+    write_record,
+)
 from experiments.harness.run_folder import known_data, locked, run_folder, sweep_folder
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
@@ -289,10 +299,28 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
 
 
 def _show_record(experiment: Experiment, folder: Path) -> None:
-    _console().print(experiment.summary(read_record(folder, experiment.Result)))
-    print(f"record        {folder / 'result.json'}")
+    with naming_command(folder):
+        _console().print(experiment.summary(read_record(folder, experiment.Result)))
+    print(f"record        {folder / RESULT}{'' if is_checked(folder) else f' ({UNCHECKED})'}")
     print(f"figure        {folder / experiment.name}.png")
     print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(folder))}", flush=True)
+
+
+@contextmanager
+def naming_command(folder: Path) -> Iterator[None]:
+    """Let an InvalidInput about the record in ``folder`` end with the command that measures it again."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{error}; to measure it again: {_measuring_again(folder)}") from error
+
+
+def _measuring_again(folder: Path) -> str:
+    overrides, removing = folder / ".hydra" / "overrides.yaml", f"rm {shlex.quote(str(folder / RESULT))}"
+    if not overrides.exists():
+        return f"{removing}, and the command that wrote it"
+    given = shlex.join(OmegaConf.load(overrides))  # pyright: ignore[reportArgumentType]  # a list of texts
+    return f"{removing} && python run.py {given} \"hydra.run.dir='{folder.parent}'\""
 
 
 def one_line(error: Exception) -> str:
