@@ -227,9 +227,7 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
                 experiment.run(config, Logbook(Path(scratch)))
         return
     if is_complete(folder):
-        print(f"already measured: {folder} (fresh=true measures again)")
-        if recorded_data(folder) != known_data(config):
-            print("its data could not be compared: the record names none, or data_dir holds none")
+        _say_measured(folder, config)
     else:
         environment = Environment.now(config.device)
         with _gone_if_refused(folder), locked(folder):
@@ -237,6 +235,14 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
                 _keep_composition(folder, composed)
                 _measure(experiment, config, folder, environment)
     _show_record(experiment, folder)
+
+
+def _say_measured(folder: Path, config: ExperimentConfig) -> None:
+    print(f"already measured: {folder} (fresh=true measures again)")
+    with naming_command(folder):
+        recorded = recorded_data(folder)
+    if recorded != known_data(config):
+        print("its data could not be compared: the record names none, or data_dir holds none")
 
 
 @contextmanager
