@@ -22,13 +22,18 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
+from experiments.harness.cli import naming_command
 from experiments.harness.experiment import Study, load, load_study
 from experiments.harness.record import (
     RESULT,
+    UNCHECKED,
     Environment,
+    is_checked,
+    is_complete,
     read_environment,
     read_record,
     recorded_experiment,
+    withdraw,
     write_figure,
     write_record,
 )
@@ -44,45 +49,57 @@ class Job:
     result: Any
     settings: dict[str, Any]
     metrics: dict[str, float]
+    checked: bool
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the table, the figure and a study's record into the folder named in ``arguments``; return the exit code."""
+    """Write the table, the figure and a study's record into the folder named in ``arguments``.
+
+    Returns:
+        The exit code: 1 also where a job is damaged; the others are gathered.
+    """
     try:
         if len(arguments) != 1 or not arguments[0] or not Path(arguments[0]).is_dir():
             raise InvalidInput("one argument is needed, a sweep's folder: results/sweeps/NAME/FOLDER")
-        gather(Path(arguments[0]))
+        damaged = gather(Path(arguments[0]))
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
+    return 1 if damaged else 0
 
 
-def gather(sweep: Path) -> None:
+def gather(sweep: Path) -> list[Path]:
     """Write what all complete jobs in ``sweep`` say together; name the others on stderr.
+
+    Returns:
+        The folders of jobs that are damaged. Where there is one, a study is not gathered.
 
     Raises:
         InvalidInput: There is no complete job, or those that there are do not make their experiment's study.
     """
-    jobs = _read_jobs(sweep)
+    jobs, damaged = _read_jobs(sweep)
     if not jobs:
         raise InvalidInput(f"{sweep}: there is no complete job in it")
     varying = _varying(jobs)
     atomic_write(sweep / "sweep.csv", _table(jobs, varying).encode())
     print(f"{len(jobs)} jobs\ntable         {sweep / 'sweep.csv'}")
+    if unchecked := sum(not job.checked for job in jobs):
+        print(f"{unchecked} of them are {UNCHECKED}")
     names = {job.settings["name"] for job in jobs}
     study = load_study(names.pop()) if len(names) == 1 else None
-    if study is None:
+    if study is None or damaged:
         write_figure(sweep / "sweep", _draw(jobs, varying))
         print(f"figure        {sweep / 'sweep'}.png")
     else:
         _write_study(sweep, study, jobs)
+    return damaged
 
 
 def _write_study(sweep: Path, study: Study, jobs: Sequence[Job]) -> None:
     found = study.gather([job.result for job in jobs])
     name = found.config.name
     Console(width=None if sys.stdout.isatty() else 160).print(study.summary(found))
+    withdraw(sweep)  # the figure belongs to the new record
     write_figure(sweep / name, study.draw(found))
     write_record(sweep, found, _environment([read_environment(job.folder) for job in jobs]))
     print(f"figure        {sweep / name}.png\nrecord        {sweep / RESULT}")
@@ -100,16 +117,25 @@ def _environment(jobs: Sequence[Environment]) -> Environment:
     )
 
 
-def _read_jobs(sweep: Path) -> list[Job]:
-    jobs = []
+def _read_jobs(sweep: Path) -> tuple[list[Job], list[Path]]:
+    """Return the complete jobs, and the folders of the damaged ones."""
+    jobs, damaged = [], []
     for folder in sorted(path for path in sweep.glob("[!.]*") if path.is_dir()):
+        if not is_complete(folder):
+            print(f"left out: {folder / RESULT} is missing", file=sys.stderr)
+            continue
         try:
-            result = read_record(folder, load(recorded_experiment(folder)).Result)
+            jobs.append(_read_job(folder))
         except InvalidInput as error:
             print(f"left out: {error}", file=sys.stderr)
-        else:
-            jobs.append(Job(folder, result, msgspec.to_builtins(result.config), result.metrics()))
-    return jobs
+            damaged.append(folder)
+    return jobs, damaged
+
+
+def _read_job(folder: Path) -> Job:
+    with naming_command(folder):
+        result = read_record(folder, load(recorded_experiment(folder)).Result)
+        return Job(folder, result, msgspec.to_builtins(result.config), result.metrics(), is_checked(folder))
 
 
 def _varying(jobs: Sequence[Job]) -> list[str]:

@@ -12,20 +12,38 @@ import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
-from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import rows
 from experiments.claims.comparison import compare
 from experiments.claims.readme import write_claims
 from experiments.harness.about import Sweeps
-from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, config_of, folder_of, jobs_of, main, one_line
-from experiments.harness.record import ARRAYS, ENVIRONMENT, RESULT, ROOT, is_complete, read_environment
+from experiments.harness.cli import (
+    INTERRUPTED,
+    USERS_ERRORS,
+    config_of,
+    folder_of,
+    jobs_of,
+    main,
+    naming_command,
+    one_line,
+)
+from experiments.harness.record import (
+    ARRAYS,
+    ENVIRONMENT,
+    RESULT,
+    ROOT,
+    is_complete,
+    read_environment,
+    replace_files,
+    require_as_written,
+)
 from experiments.harness.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, changed, experiment_of
 from experiments.harness.run_folder import require_data, study_folder
 from experiments.report.page import write_report
@@ -161,7 +179,10 @@ class Pace:
 
 def expected_seconds(name: str) -> float:
     """Return how long the reference run ``name`` took; where it has no record, the mean of those that have one."""
-    known = {run: read_environment(REFERENCE / run).seconds for run in FULL.names() if is_complete(REFERENCE / run)}
+    known = {}
+    for run in FULL.names():
+        with suppress(InvalidInput):  # missing or damaged: it may be what is measured again
+            known[run] = read_environment(REFERENCE / run).seconds
     return known.get(name, sum(known.values()) / max(len(known), 1))
 
 
@@ -277,6 +298,12 @@ def _measure_one(task: Run | Study, published: Path, others: Sequence[str]) -> t
         if code := task.measure(others):
             return code, 0.0
         seconds = time.monotonic() - start
+    try:
+        with naming_command(task.folder):
+            require_as_written(task.folder)
+    except InvalidInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1, seconds
     publish(task.folder, published)
     return 0, seconds
 
@@ -308,8 +335,8 @@ def publish(run: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     figures = [path.name for path in run.iterdir() if path.suffix in (".png", ".svg", ".gif", ".csv")]
     weights = [path.name for path in run.glob("*.safetensors") if path.stat().st_size < LARGEST_WEIGHTS]
-    for name in (*figures, *weights, ARRAYS, ENVIRONMENT, RESULT):
-        atomic_write(folder / name, (run / name).read_bytes())
+    names = (*figures, *weights, ARRAYS, ENVIRONMENT, RESULT)
+    replace_files(folder, {name: (run / name).read_bytes() for name in names})
 
 
 def write_up(evidence: Evidence) -> None:

@@ -323,7 +323,7 @@ def calibrate(network: nn.Module, batches: Batches, count: int, device: torch.de
     """Set the running statistics of batch norm to their plain average over the first ``count`` batches.
 
     Raises:
-        InvalidInput: There is no batch; and as :func:`erf.batch_norm.calibrate_batch_norm_`.
+        InvalidInput: There is no batch; and as :func:`erf.training.calibrate_batch_norm_`.
     """
     require_whole(count=count)
     some = (images for _, (images, _targets) in zip(range(count), batches.epoch(0, device=device), strict=False))

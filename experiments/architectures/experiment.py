@@ -29,6 +29,7 @@ from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.intervals import Interval, interval_text, mean_interval
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.measure.experiment import axes_text
@@ -189,6 +190,11 @@ class Result:
         """Return why the map of the array ``key`` is shown without the TRF's box."""
         trf_size = self.of_network(key.partition("/")[2])[-1].trf_size
         return without_box(trf_size, max(self.arrays[key].shape))
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        side = self.config.input_size
+        return {f"map/{network}": (side, side) for network in self.config.networks}
 
     def metrics(self) -> dict[str, float]:
         """Return the mean ERF size of each network's last stage."""

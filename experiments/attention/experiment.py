@@ -30,6 +30,7 @@ from erf.seeds import derive, generator
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.drawn_networks import measure_draws
@@ -125,6 +126,11 @@ class Result:
             return without_box(size, max(rows, columns))
         top = rows // 2 - size // 2  # of the middle unit, of layers of stride 1
         return ((top, top + size),) * 2
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        shown = [point for point in self.points if point.below == middle_place(self.config)]
+        return {f"map/{point.block}": (self.config.side, self.config.side) for point in shown}
 
     def metrics(self) -> dict[str, float]:
         """Return each block's share outside the stack's TRF at its first place."""

@@ -36,6 +36,7 @@ from erf.seeds import derive, generator
 from erf.training.loop import Diverged, Epoch, Plan, Precision, launch, make_fabric, train
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least
 from experiments.trainings.plan import ORDER, SIGNS, WEIGHTS, in_order, optimizer_of, settings_of
 from experiments.trainings.probe import shown
@@ -152,6 +153,10 @@ class Result:
     def final_accuracy(self) -> float:
         """At the end of the budget; that of guessing, where the training diverged."""
         return 1 / len(cifar10.CLASSES) if self.diverged else self.moments[-1].accuracy
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        return {"before": ("H", "W"), "after": ("H", "W")}
 
     def metrics(self) -> dict[str, float]:
         """Return the steps to the levels that were reached, the final accuracy, and the ERF sizes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import ClassVar
 
 import numpy as np
 from rich.console import Group
@@ -32,6 +33,7 @@ from experiments.center_low_init.pairs import (
     large_reductions,
 )
 from experiments.harness.intervals import Interval, interval_text, mean_interval
+from experiments.harness.soundness import Sides
 from experiments.harness.study import shared_config
 
 LEAST_PAIRS = 2
@@ -100,6 +102,15 @@ class Study:
     large: tuple[LargeReductions, ...]
     data: str
     arrays: dict[str, np.ndarray]
+
+    GAPS: ClassVar = ("accuracy", "erf_size", "sigma")  # arrays with NaN where a training has no such number
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        curves: dict[str, Sides] = {
+            f"{of}/{arm.start.key}": (len(arm.seeds), "E") for arm in self.arms for of in self.GAPS
+        }
+        return {"steps": ("E",)} | curves
 
     def of_init(self, init: Init) -> list[Comparison]:
         """Return the comparisons of the centre-low starts of one init."""

@@ -25,6 +25,7 @@ from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, interval_of, interval_text, largest_deviation
 from experiments.harness.logbook import Logbook
 from experiments.harness.marginals import marginals, resampled_means, sigma
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_increasing
 from experiments.stacks.paper_stacks import Kind, StackConfig, map_of, mean_square_total, measured_map, stack_of
 
@@ -111,6 +112,12 @@ class Result:
     def of(self, dropout: Dropout, channels: int) -> list[Point]:
         """Return the points of one kind of dropout and one width, by rate."""
         return [p for p in self.points if (p.dropout, p.channels) == (dropout, channels)]
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        wide = [point for point in self.points if point.channels == self.config.channels]
+        maps = (f"map/{point.dropout}/{point.rate}" for point in wide)
+        return dict.fromkeys(("theory", *maps), ("S", "S"))
 
     def metrics(self) -> dict[str, float]:
         """Return, for each kind of dropout, sigma at the highest rate over that at rate 0, in the wide stacks."""

@@ -21,6 +21,7 @@ from erf.seeds import derive
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -130,6 +131,16 @@ class Result:
         """Return one slope, or None where it could not be fitted."""
         found = [s for s in self.slopes if (s.kind, s.y, s.x, s.depths) == (kind, y, x, depths)]
         return found[0] if found else None
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        config = self.config
+        layout: dict[str, Sides] = {
+            f"{kind}/resampled_sizes": (0 if kind is Kind.uniform else config.bootstrap, len(config.depths))
+            for kind in config.kinds
+        }
+        theory = ("theory_depths", "predicted_sizes/uniform", "predicted_sizes/random")
+        return layout | dict.fromkeys(theory, ("T",))
 
     def metrics(self) -> dict[str, float]:
         """Return each kind's size at the largest depth and its exponent against the TRF over all depths."""

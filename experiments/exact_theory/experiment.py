@@ -23,6 +23,7 @@ from erf.seeds import derive
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_increasing
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -106,6 +107,10 @@ class Result:
     def of_kind(self, kind: Kind) -> Random:
         """Return the comparison of one random kind."""
         return next(random for random in self.random if random.kind is kind)
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        return dict.fromkeys(("theory", *(str(random.kind) for random in self.random)), ("S", "S"))
 
     def metrics(self) -> dict[str, float]:
         """Return each random kind's sigma over the predicted one."""

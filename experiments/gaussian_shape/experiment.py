@@ -21,6 +21,7 @@ from erf.seeds import derive
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, interval_text, mean_interval
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -119,6 +120,11 @@ class Result:
     def of_kind(self, kind: Kind) -> list[Groups]:
         """Return the groups of one kind, by number of runs."""
         return [groups for groups in self.groups if groups.kind is kind]
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        maps = product(("map", "theory"), self.panels)
+        return {f"{of}/{panel.kind}/{panel.depth}": (panel.trf_size, panel.trf_size) for of, panel in maps}
 
     def metrics(self) -> dict[str, float]:
         """Return each kind's r_squared at the largest depth."""

@@ -30,6 +30,7 @@ from experiments.cifar10 import experiment as cifar10
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, interval_of, interval_text, mean_interval
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.trainings.plan import Labels, Probe, TrainingConfig, optimizer_of, plan_of, progress_of
 from experiments.trainings.probe import Kept, measure_units, probing_of, read_units, shown
@@ -154,6 +155,11 @@ class Result:
     def outcome(self, arm: Arm, probe: Probe) -> Outcome:
         """Return one arm's outcome."""
         return next(outcome for outcome in self.outcomes if (outcome.arm, outcome.probe) == (arm, probe))
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        maps = product(self.outcomes, ("before", "after"))
+        return {f"{outcome.arm}/{outcome.probe}/{when}": ("H", "W") for outcome, when in maps}
 
     def metrics(self) -> dict[str, float]:
         """Return each arm's mean growth on images and its mean validation accuracy at the end."""

@@ -34,7 +34,17 @@ from experiments.harness.about import about
 from experiments.harness.experiment import CONF, Experiment, ExperimentConfig, experiment_names, load
 from experiments.harness.help import USAGE, experiment_table, field_table, series_table
 from experiments.harness.logbook import PARTIAL, Logbook
-from experiments.harness.record import Environment, is_complete, read_record, recorded_data, write_figure, write_record
+from experiments.harness.record import (
+    RESULT,
+    UNCHECKED,
+    Environment,
+    is_checked,
+    is_complete,
+    read_record,
+    recorded_data,
+    write_figure,
+    write_record,
+)
 from experiments.harness.run_folder import known_data, locked, run_folder, sweep_folder
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
@@ -217,9 +227,7 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
                 experiment.run(config, Logbook(Path(scratch)))
         return
     if is_complete(folder):
-        print(f"already measured: {folder} (fresh=true measures again)")
-        if recorded_data(folder) != known_data(config):
-            print("its data could not be compared: the record names none, or data_dir holds none")
+        _say_measured(folder, config)
     else:
         environment = Environment.now(config.device)
         with _gone_if_refused(folder), locked(folder):
@@ -227,6 +235,14 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
                 _keep_composition(folder, composed)
                 _measure(experiment, config, folder, environment)
     _show_record(experiment, folder)
+
+
+def _say_measured(folder: Path, config: ExperimentConfig) -> None:
+    print(f"already measured: {folder} (fresh=true measures again)")
+    with naming_command(folder):
+        recorded = recorded_data(folder)
+    if recorded != known_data(config):
+        print("its data could not be compared: the record names none, or data_dir holds none")
 
 
 @contextmanager
@@ -289,10 +305,28 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
 
 
 def _show_record(experiment: Experiment, folder: Path) -> None:
-    _console().print(experiment.summary(read_record(folder, experiment.Result)))
-    print(f"record        {folder / 'result.json'}")
+    with naming_command(folder):
+        _console().print(experiment.summary(read_record(folder, experiment.Result)))
+    print(f"record        {folder / RESULT}{'' if is_checked(folder) else f' ({UNCHECKED})'}")
     print(f"figure        {folder / experiment.name}.png")
     print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(folder))}", flush=True)
+
+
+@contextmanager
+def naming_command(folder: Path) -> Iterator[None]:
+    """Let an InvalidInput about the record in ``folder`` end with the command that measures it again."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{error}; to measure it again: {_measuring_again(folder)}") from error
+
+
+def _measuring_again(folder: Path) -> str:
+    overrides, removing = folder / ".hydra" / "overrides.yaml", f"rm {shlex.quote(str(folder / RESULT))}"
+    if not overrides.exists():
+        return f"{removing}, and the command that wrote it"
+    given = shlex.join(OmegaConf.load(overrides))  # pyright: ignore[reportArgumentType]  # a list of texts
+    return f"{removing} && python run.py {given} \"hydra.run.dir='{folder.parent}'\""
 
 
 def one_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from rich.console import RenderableType
 
 from erf.errors import InvalidInput
+from experiments.harness.soundness import Sides
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,6 +91,10 @@ class ExperimentResult(Protocol):
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """The large arrays by name, kept beside the numbers."""
+        ...
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array that the numbers ask for, by name; a record is checked against it."""
         ...
 
     def metrics(self) -> dict[str, float]:

@@ -8,12 +8,15 @@ import math
 import os
 import platform
 import re
+import struct
 import subprocess
 import time
+import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,14 +31,21 @@ from erf.atomic_file import atomic_write
 from erf.device import resolve_device
 from erf.errors import InvalidInput
 from experiments.harness.experiment import ExperimentResult
+from experiments.harness.soundness import checksums, require_arrays, require_numbers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RESULT, ARRAYS, ENVIRONMENT = "result.json", "arrays.npz", "environment.json"
 ROOT = Path(__file__).parents[2]
+UNCHECKED = "unchecked: it was written before checksums were kept"  # a record
+CHECKSUMS = "checksums"  # in the environment's file: of the record's files, by name; of itself without them
 CODE = ("erf", "experiments", "conf", "scripts", "run.py", "pyproject.toml")
 PACKAGES = ("torch", "numpy", "scipy", "hydra-core", "erf")
+
+# What numpy raises for an npz file that is damaged somewhere.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, struct.error, ValueError, EOFError, LookupError, RuntimeError)
+UNREADABLE += (OverflowError, MemoryError, OSError, SyntaxError, tokenize.TokenError)
 
 T = TypeVar("T")
 
@@ -115,32 +125,101 @@ def is_complete(folder: Path) -> bool:
 
 
 def write_record(folder: Path, result: ExperimentResult, environment: Environment) -> None:
-    """Write ``result`` and ``environment`` into ``folder``.
+    """Write ``result`` and ``environment`` into ``folder``, with checksums of both and of the arrays.
 
     Raises:
-        InvalidInput: A number of the result is not finite, so JSON cannot hold it.
+        InvalidInput: A number of the result is not finite, so JSON cannot hold it, or an array is not of its layout.
     """
     numbers = msgspec.to_builtins(replace(result, arrays={}))  # pyright: ignore[reportArgumentType]
     del numbers["arrays"]
     for key in _non_finite(numbers, "result"):
         raise InvalidInput(f"{folder}: {key} is not finite, so it cannot be recorded; allowed: numbers or None")
-    atomic_write(folder / ARRAYS, encode_arrays(result.arrays))
-    atomic_write(folder / ENVIRONMENT, _encode(msgspec.to_builtins(environment)))
-    atomic_write(folder / RESULT, _encode(numbers))
+    with _about(folder / RESULT):
+        require_numbers(result)
+    with _about(folder / ARRAYS):
+        require_arrays(result)
+    files = {ARRAYS: encode_arrays(result.arrays), RESULT: _encode(numbers)}
+    about = msgspec.to_builtins(environment)
+    written = checksums(files | {ENVIRONMENT: _encode(about)})
+    replace_files(folder, files | {ENVIRONMENT: _encode(about | {CHECKSUMS: written})})
+
+
+def replace_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files of a record, by name, into ``folder``, in the place of those of another.
+
+    The old result is removed first and the new one written last: whenever that stops, there is no record of some old
+    and some new files.
+    """
+    if all((folder / name).exists() and (folder / name).read_bytes() == content for name, content in files.items()):
+        return
+    withdraw(folder)
+    for name in sorted(files, key=RESULT.__eq__):
+        atomic_write(folder / name, files[name])
+
+
+def withdraw(folder: Path) -> None:
+    """Remove the result from ``folder``, so that it is no complete record while its files are replaced."""
+    (folder / RESULT).unlink(missing_ok=True)
 
 
 def read_record(folder: Path, kind: type[T]) -> T:
     """Return the result of type ``kind`` in ``folder``.
 
     Raises:
-        InvalidInput: A file is missing or damaged, or a value has not the type that ``kind`` gives it.
+        InvalidInput: A file is missing or not as it was written, a value has not the type that ``kind`` gives it, or
+            the arrays are not those of its layout.
     """
     numbers = _decode(folder / RESULT, dict[str, Any])
+    require_as_written(folder)
     arrays = decode_arrays(folder / ARRAYS)
+    with _about(folder / RESULT):
+        result = _converted(numbers | {"arrays": arrays}, kind)
+        require_numbers(result)
+    with _about(folder / ARRAYS):
+        require_arrays(result)
+    return result
+
+
+def _converted(tree: dict[str, Any], kind: type[T]) -> T:
     try:
-        return msgspec.convert(numbers | {"arrays": arrays}, kind)
+        return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"{folder / RESULT} does not fit its experiment: {error}") from error
+        raise InvalidInput(f"does not fit its experiment: {error}") from error
+
+
+@contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Let an InvalidInput begin with the file that it is about."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{path} {error}") from error
+
+
+def require_as_written(folder: Path) -> None:
+    """Raise InvalidInput unless the files of the record in ``folder`` are there and have the checksums noted, if any.
+
+    Records that were written before checksums were kept have none: see :func:`is_checked`.
+    """
+    about = _decode(folder / ENVIRONMENT, dict[str, Any])
+    files = {name: _read(folder / name) for name in (RESULT, ARRAYS)}
+    has_checksums, written = CHECKSUMS in about, about.pop(CHECKSUMS, None)
+    if unknown := about.keys() - {field.name for field in fields(Environment)}:
+        raise InvalidInput(f"{folder / ENVIRONMENT} is damaged: {min(unknown)!r} is unknown")
+    if not has_checksums:
+        return
+    for name, checksum in checksums(files | {ENVIRONMENT: _encode(about)}).items():
+        if not isinstance(written, dict) or written.get(name) != checksum:
+            raise InvalidInput(f"{folder / name} is damaged: its SHA-256 is not the one noted in {ENVIRONMENT}")
+
+
+def is_checked(folder: Path) -> bool:
+    """Return whether the record in ``folder`` has checksums, which reading compares.
+
+    Raises:
+        InvalidInput: Its environment is missing or damaged.
+    """
+    return CHECKSUMS in _decode(folder / ENVIRONMENT, dict[str, Any])
 
 
 def read_environment(folder: Path) -> Environment:
@@ -216,8 +295,8 @@ def decode_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(packed, allow_pickle=False) as stored:
             return dict(stored)
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError) as error:
-        raise InvalidInput(f"{path} is damaged: {error}") from error
+    except UNREADABLE as error:
+        raise InvalidInput(f"{path} is damaged: {' '.join(str(error).split())}") from error
 
 
 def _encode(tree: Any) -> bytes:
@@ -234,7 +313,7 @@ def _read(path: Path) -> bytes:
 def _decode(path: Path, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(_read(path), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{path} is damaged: {error}") from error
 
 

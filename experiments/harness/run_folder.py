@@ -50,8 +50,12 @@ def require_data(folder: Path, config: ExperimentConfig) -> None:
 
 
 def _is_of_data(record: Path, config: ExperimentConfig) -> bool:
-    """Return whether a record is of the config's data, as far as both are known."""
-    data, recorded = known_data(config), recorded_data(record)
+    """Return whether a record is of the config's data, as far as both are known; a damaged one is found out later."""
+    data = known_data(config)
+    try:
+        recorded = recorded_data(record)
+    except InvalidInput:
+        return True
     return data == recorded or None in (data, recorded)
 
 

@@ -30,6 +30,7 @@ from erf.stacks.stack_influence import stack_moments
 from experiments.harness.intervals import Interval, interval_of, interval_text, largest_deviation
 from experiments.harness.logbook import Logbook
 from experiments.harness.marginals import marginals, resampled_means, sigma
+from experiments.harness.soundness import Sides
 from experiments.kernels.center_low import Strength, measure_strengths
 from experiments.kernels.config import Config
 from experiments.kernels.profiles import Profile, profile_moments, profile_stack, whole_numbers
@@ -104,6 +105,12 @@ class Result:
     def of_size(self, kernel_size: int) -> list[Strength]:
         """Return the strengths at one kernel size."""
         return [s for s in self.strengths if s.kernel_size == kernel_size]
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        size, profiles = self.config.kernel_sizes[0], self.config.profiles
+        kernels: dict[str, Sides] = {f"kernel/{profile}": (size, size) for profile in profiles}
+        return kernels | {f"{of}/{profile}": ("S", "S") for profile in profiles for of in ("map", "theory")}
 
     def metrics(self) -> dict[str, float]:
         """Return the gain in sigma at the highest strength by kernel size, and each profile's exponent of distance."""

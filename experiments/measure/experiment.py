@@ -42,6 +42,7 @@ from erf.metrics.erf_size import Reference
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.intervals import Interval, interval_text, jackknife_interval
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least
 from experiments.measure.network_source import Source, files_of, make_network
 
@@ -177,6 +178,12 @@ class Result:
     layers: tuple[Layer, ...]
     unreadable: tuple[str, ...]
     arrays: dict[str, np.ndarray]
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        tools = [self.config.compatibility] if self.config.compatibility is not Compatibility.none else []
+        sides = tuple(self.config.input_size)
+        return {f"{of}/{layer.name}": sides for of in ("map", *tools) for layer in self.layers}
 
     def metrics(self) -> dict[str, float]:
         """Return each layer's ERF size and r95, where it has them."""

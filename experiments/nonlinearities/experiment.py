@@ -17,6 +17,7 @@ from erf.inits import Init
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, difference_interval, interval_text, mean_interval
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -88,6 +89,10 @@ class Result:
     def of_kind(self, kind: Kind) -> Fits:
         """Return the fits of one kind."""
         return next(fits for fits in self.fits if fits.kind is kind)
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        return dict.fromkeys(("theory", *(f"map/{fits.kind}" for fits in self.fits)), ("S", "S"))
 
     def metrics(self) -> dict[str, float]:
         """Return each kind's mean r_squared over groups."""

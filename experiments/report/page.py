@@ -15,7 +15,7 @@ import msgspec
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import CLAIMS, Row, Verdict
-from experiments.harness.record import ROOT, is_complete
+from experiments.harness.record import ROOT, UNCHECKED, is_complete
 from experiments.harness.reference import RUNS, STUDIES, command
 from experiments.report.section import Picture, Section, picture, section, within
 
@@ -93,6 +93,7 @@ def render(
         speed=speed and _speed(folder, speed),
         told=lambda experiment: _told(experiment, folder, commands.keys()),
         packed=_packed,
+        unchecked=UNCHECKED,
         style=(SOURCES / "page.css").read_text(),
         script=(SOURCES / "page.js").read_text(),
     )

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from erf.errors import InvalidInput
 from experiments.harness.experiment import Experiment, Study, load, load_study
-from experiments.harness.record import RESULT, Environment, is_complete, read_environment, read_record
+from experiments.harness.record import RESULT, Environment, is_checked, is_complete, read_environment, read_record
 from experiments.harness.reference import STUDIES, experiment_of
 from experiments.report import maps, provenance
 from experiments.report.pictures import inlined
@@ -39,8 +39,8 @@ class Picture:
 class Section:
     """One reference run or study.
 
-    ``problems`` says what is missing or damaged. ``digest`` is the SHA-256 of result.json, by which one sees whether
-    the page shows the record as it is.
+    ``problems`` says what is missing or damaged, ``checked`` whether the record has checksums. ``digest`` is the
+    SHA-256 of result.json, by which one sees whether the page shows the record as it is.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Section:
     numbers: str = ""
     pictures: tuple[Picture, ...] = ()
     environment: Environment | None = None
+    checked: bool = False
     maps: maps.Pack | None = None
     digest: str = ""
     files: tuple[str, ...] = ()
@@ -91,6 +92,7 @@ def section(folder: Path, name: str, command: str) -> Section:
         numbers=as_text(experiment.summary(result)),
         pictures=tuple(_pictures(record, experiment, folder)),
         environment=environment,
+        checked=is_checked(record),
         maps=maps.pack(result) if experiment.Result is of_runs.Result else None,  # a study's own arrays are curves
         digest=hashlib.sha256((record / RESULT).read_bytes()).hexdigest(),
         files=_files(record),

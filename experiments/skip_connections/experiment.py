@@ -25,6 +25,7 @@ from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, interval_text, middle, resampled
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.drawn_networks import exact_map, measure_draws
 from experiments.stacks.paper_stacks import StackConfig, measured_map, require_runs
@@ -146,6 +147,15 @@ class Result:
     def plain(self, design: Design) -> Point:
         """Return the point of one design without skips."""
         return next(point for point in self.points if point.design is design and point.gain is None)
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        layout: dict[str, Sides] = {"curve_gains": ("G",)}
+        layout |= {f"curve/{design}": ("G",) for design in self.config.designs}
+        for point in self.points:
+            layout |= {f"{of}/{point.key}": (point.trf_size, point.trf_size) for of in ("map", "theory")}
+            layout[f"branches/{point.key}"] = ("N",)
+        return layout
 
     def metrics(self) -> dict[str, float]:
         """Return each design's size without skips and at the largest gain."""

@@ -28,6 +28,7 @@ from erf.stacks.stack_influence import stack_moments
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.paper_stacks import StackConfig, measured_map
 
@@ -135,6 +136,12 @@ class Result:
     def of_layout(self, layout: Layout) -> list[Point]:
         """Return the points of one layout, by depth."""
         return [point for point in self.points if point.layout is layout]
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        deepest = [point for point in self.points if point.depth == self.config.depths[-1]]
+        maps: dict[str, Sides] = {f"map/{point.layout}": (point.trf_size, point.trf_size) for point in deepest}
+        return maps | {"network": ("S", "S")}
 
     def metrics(self) -> dict[str, float]:
         """Return each layout's sigma and distance to the normal distribution at the largest depth."""

@@ -26,6 +26,7 @@ from erf.seeds import derive
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, interval_text, middle, resampled
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.drawn_networks import exact_map, measure_draws
 from experiments.stacks.paper_stacks import Kind, StackConfig, measured_map, require_runs, stack_of
@@ -171,6 +172,15 @@ class Result:
     def of_variant(self, variant: Variant) -> Measured:
         """Return what was measured of one variant."""
         return next(measured for measured in self.variants if measured.variant is variant)
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        maps: dict[str, Sides] = {
+            f"{of}/{measured.variant}": (measured.trf_size, measured.trf_size)
+            for measured in self.variants
+            for of in ("map", "theory")
+        }
+        return maps | {"placements": ("P", self.config.subsampled), "placement_sizes": ("P",)}
 
     def metrics(self) -> dict[str, float]:
         """Return each variant's size."""

@@ -18,6 +18,7 @@ from torch import nn
 from erf.training.loop import Epoch, Plan, best_epoch, best_weights, calibrate, evaluate, load_weights, train
 from experiments.harness.intervals import Interval, interval_of, interval_text
 from experiments.harness.logbook import Logbook
+from experiments.harness.soundness import Sides
 from experiments.harness.trf_box import without_box
 from experiments.trainings.plan import (
     GrowthConfig,
@@ -127,6 +128,14 @@ class Growth:
     def trf_box(self, key: str) -> str:
         """Return why the map of the array ``key`` is shown without the TRF's box."""
         return without_box(self.theoretical_receptive_field, max(self.arrays[key].shape))
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        layers, units = len(self.layers), len(self.units)
+        shown: dict[str, Sides] = {f"units/{when}": (units, "h", "w") for when in ("before", "after")}
+        shown |= {f"layers/{when}": (layers, "h", "w") for when in ("before", "after")}
+        shown |= {"before": self.input_size, "after": self.input_size, "maps": ("F", "h", "w"), "frames": ("F",)}
+        return shown | {"resampled_sizes": (len(self.trajectory), "B")}
 
     def metrics(self) -> dict[str, float]:
         """Return the ERF sizes before and after, and the best epoch's validation metrics."""

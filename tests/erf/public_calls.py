@@ -14,7 +14,7 @@ from PIL import Image
 from torch import nn
 
 import erf
-from erf import ConvLayer, InfluenceMap, ReceptiveField, compatibility, inits, plotting, theory, training
+from erf import ConvLayer, InfluenceMap, ReceptiveField, compatibility, inits, plotting, theory
 from erf import device as devices
 from erf.data import augment, batches, camvid, cifar10, split
 from erf.data.noise import NoiseImages
@@ -44,6 +44,7 @@ from erf.seeds import derive
 from erf.seeds import generator as generator_of
 from erf.stacks.stack_influence import stack_influence, stack_moments
 from erf.training import batch_norm
+from erf.training import loop as training
 from tests.erf.data import tiny_sets
 from tests.erf.toy_training import accuracy, sgd, toy_network, toy_plan
 
@@ -232,7 +233,7 @@ def stepping() -> dict[str, Any]:
 
 
 CALLS: dict[str, Call] = {
-    "erf.influence.influence": Call(
+    "erf.maps.influence.influence": Call(
         erf.influence,
         measured(unit=(2, 2)),
         {"network": WEIGHTS, "images": IMAGES, "unit": UNIT}
@@ -242,7 +243,7 @@ CALLS: dict[str, Call] = {
             )
         },
     ),
-    "erf.influence.effective_receptive_field": Call(
+    "erf.maps.influence.effective_receptive_field": Call(
         erf.effective_receptive_field,
         measured(),
         {"network": WEIGHTS, "images": IMAGES, "layer": LAYER, "statistic": CHOICE, "mode": CHOICE, "batch_size": WHOLE}
@@ -250,13 +251,13 @@ CALLS: dict[str, Call] = {
         | {"aggregation": refused("typo", 2, -1, 1.5, True, None, NAN, 1j)},
         free="normalize",
     ),
-    "erf.receptive_field.theoretical_receptive_field": Call(
+    "erf.reachability.receptive_field.theoretical_receptive_field": Call(
         erf.theoretical_receptive_field,
         lambda: {"network": conv(), "input_size": (7, 7)},
         {"network": NETWORK, "input_size": SIZE, "layer": LAYER, "unit": UNIT, "mode": refused("typo", None, 1)}
         | {"channels": refused(0, -1, 1.5, True, NAN, "1")},
     ),
-    "erf.influence_map.InfluenceMap": Call(
+    "erf.maps.influence_map.InfluenceMap": Call(
         a_map,
         dict,
         {
@@ -272,15 +273,15 @@ CALLS: dict[str, Call] = {
         | {"statistic": CHOICE, "samples": refused(NAN, -1, "4", None, True, 1j), "skipped": WHOLE_0},
         free="aggregation normalized findings",
     ),
-    "erf.influence_map.InfluenceMap.merge": Call(a_map().merge, lambda: {"other": a_map()}, {"other": MAP}),
-    "erf.receptive_field.ReceptiveField": Call(
+    "erf.maps.influence_map.InfluenceMap.merge": Call(a_map().merge, lambda: {"other": a_map()}, {"other": MAP}),
+    "erf.reachability.receptive_field.ReceptiveField": Call(
         ReceptiveField,
         lambda: dict(FIELD),
         {"size": refused((NAN, 3), (0, 3), (-1, 3), ("3", 3), (3,), words="size|box"), "box": BOX}
         | {"jump": refused((NAN, 1), (math.inf, 1), (1j, 1)), "start": refused((NAN, 1), (math.inf, 1), ("0", 1))},
         free="clipped spanned_by unit grid index _path",
     ),
-    "erf.theory.ConvLayer": Call(
+    "erf.theory.linear_stacks.ConvLayer": Call(
         ConvLayer,
         lambda: {"kernel_size": 3, "profile": np.ones((3, 3))},
         {
@@ -290,78 +291,84 @@ CALLS: dict[str, Call] = {
             "profile": PROFILE,
         },
     ),
-    "erf.theory.Residual": Call(
+    "erf.theory.linear_stacks.Residual": Call(
         erf.Residual,
         lambda: {"branch": [ConvLayer(3)]},
         {"branch": Kind([*LAYERS.values, [ConvLayer(3, stride=2)], [ConvLayer(2)]], "layer|branch")}
         | {"gain": Kind([1e200, *FINITE.values], "gain=.* finite")},
     ),
-    "erf.comparison.compare": Call(
+    "erf.metrics.comparison.compare": Call(
         erf.compare,
         lambda: {"trf": a_field(), "imap": erf.effective_receptive_field(conv(), images())},
         {"trf": refused(None, a_map(), 3), "imap": MAP},
     ),
-    "erf.comparison.Comparison": Call(
+    "erf.metrics.comparison.Comparison": Call(
         erf.Comparison,
         lambda: {"trf_size": (3,), "effective_stride": (1,), "clipped": (False,), "diagnostics": ()},
         {"erf_size": FINITE, "ratio": FINITE, "r_squared": FINITE, "r50": FINITE, "r95": FINITE, "sigma": ARRAY},
         free="trf_size effective_stride clipped diagnostics reference cut",
     ),
-    "erf.erf_size.contribution_area_ratio": Call(
+    "erf.metrics.erf_size.contribution_area_ratio": Call(
         erf.contribution_area_ratio, of_map(mass=0.5), {"imap": DISTRIBUTION, "mass": SHARE, "scale": CHOICE}
     ),
-    "erf.erf_size.erf_size": Call(erf.erf_size, of_map(), {"imap": DISTRIBUTION, "reference": CHOICE}),
-    "erf.erf_size.above_threshold": Call(above_threshold, of_map(), {"imap": DISTRIBUTION, "reference": CHOICE}),
-    "erf.erf_size.contour_size": Call(contour_size, of_map(), {"imap": DISTRIBUTION}),
-    "erf.erf_size.centre_value": Call(centre_value, of_map(), {"imap": MAP}),
-    "erf.erf_size.centre_pixels": Call(centre_pixels, of_map(), {"imap": MAP}),
-    "erf.gaussian_fit.fit_gaussian": Call(erf.fit_gaussian, of_map(), {"imap": DISTRIBUTION}),
-    "erf.gaussian_fit.map_moments": Call(fits.map_moments, of_map(), {"imap": DISTRIBUTION}),
-    "erf.gaussian_fit.Moments": Call(
+    "erf.metrics.erf_size.erf_size": Call(erf.erf_size, of_map(), {"imap": DISTRIBUTION, "reference": CHOICE}),
+    "erf.metrics.erf_size.above_threshold": Call(
+        above_threshold, of_map(), {"imap": DISTRIBUTION, "reference": CHOICE}
+    ),
+    "erf.metrics.erf_size.contour_size": Call(contour_size, of_map(), {"imap": DISTRIBUTION}),
+    "erf.metrics.erf_size.centre_value": Call(centre_value, of_map(), {"imap": MAP}),
+    "erf.metrics.erf_size.centre_pixels": Call(centre_pixels, of_map(), {"imap": MAP}),
+    "erf.metrics.gaussian_fit.fit_gaussian": Call(erf.fit_gaussian, of_map(), {"imap": DISTRIBUTION}),
+    "erf.metrics.gaussian_fit.map_moments": Call(fits.map_moments, of_map(), {"imap": DISTRIBUTION}),
+    "erf.metrics.gaussian_fit.Moments": Call(
         fits.Moments,
         lambda: vars(a_fit().moments),
         {"centre": ARRAY, "covariance": ARRAY, "excess_kurtosis": ARRAY},
     ),
-    "erf.gaussian_fit.GaussianFit": Call(
+    "erf.metrics.gaussian_fit.GaussianFit": Call(
         fits.GaussianFit,
         lambda: dict(vars(a_fit())),
         {"centre": ARRAY, "covariance": ARRAY, "amplitude": FINITE, "r_squared": FINITE},
         free="moments",
     ),
-    "erf.power_law.fit_power_law": Call(
+    "erf.metrics.power_law.fit_power_law": Call(
         erf.fit_power_law,
         lambda: {"x": [1, 2, 3], "y": [1, 4, 9.1]},
         {"x": refused(*NO_ARRAYS, [0, 1, 2], [1, 2], []), "y": refused(*NO_ARRAYS, [-1, 1, 2], [1, 2])}
         | {"replicates": refused(*NO_ARRAYS, [[1.0]], [1, 2, 3])},
     ),
-    "erf.power_law.PowerLaw": Call(
+    "erf.metrics.power_law.PowerLaw": Call(
         erf.PowerLaw,
         lambda: {"exponent": 1.0, "interval": (0.9, 1.1), "amplitude": 1.0},
         {"exponent": FINITE, "interval": ARRAY, "amplitude": FINITE},
     ),
-    "erf.mass_radius.mass_radius": Call(erf.mass_radius, of_map(mass=0.5), {"imap": DISTRIBUTION, "mass": SHARE}),
-    "erf.mass_radius.mass_within": Call(
+    "erf.metrics.mass_radius.mass_radius": Call(
+        erf.mass_radius, of_map(mass=0.5), {"imap": DISTRIBUTION, "mass": SHARE}
+    ),
+    "erf.metrics.mass_radius.mass_within": Call(
         erf.mass_within, of_map(radius=1), {"imap": DISTRIBUTION, "radius": Kind([-1, *NO_NUMBERS])}
     ),
-    "erf.erf_during_training.ErfTracker": Call(
+    "erf.training.erf_during_training.ErfTracker": Call(
         erf.ErfTracker,
         lambda: {"images": images()},
         {"images": IMAGES, "statistic": CHOICE, "reference": CHOICE},
         free="layer unit aggregation",  # measure checks them, which is given the network
     ),
-    "erf.erf_during_training.ErfTracker.measure": Call(
+    "erf.training.erf_during_training.ErfTracker.measure": Call(
         erf.ErfTracker(images()).measure,
         lambda: {"network": conv(), "epoch": 0},
         {"network": WEIGHTS, "epoch": WHOLE_0},
     ),
-    "erf.theory.influence_map": Call(
+    "erf.theory.linear_stacks.influence_map": Call(
         theory.influence_map, lambda: {"layers": [ConvLayer(3)]}, {"layers": LAYERS, "statistic": CHOICE}
     ),
-    "erf.theory.mean_abs_limit": Call(theory.mean_abs_limit, lambda: {"layers": [ConvLayer(3)]}, {"layers": LAYERS}),
-    "erf.theory.variance": Call(
+    "erf.theory.linear_stacks.mean_abs_limit": Call(
+        theory.mean_abs_limit, lambda: {"layers": [ConvLayer(3)]}, {"layers": LAYERS}
+    ),
+    "erf.theory.linear_stacks.variance": Call(
         theory.variance, lambda: {"layers": [ConvLayer(3)]}, {"layers": LAYERS, "statistic": CHOICE}
     ),
-    "erf.theory.gaussian_sigma": Call(
+    "erf.theory.linear_stacks.gaussian_sigma": Call(
         theory.gaussian_sigma,
         lambda: {"layers": [ConvLayer(3)], "statistic": "rms"},
         {"layers": LAYERS, "statistic": CHOICE},
@@ -420,15 +427,17 @@ CALLS: dict[str, Call] = {
     "erf.compatibility.AreaRatio": Call(
         compatibility.AreaRatio, lambda: {"side": 3, "area_ratio": 0.1}, {"side": WHOLE, "area_ratio": SHARE}
     ),
-    "erf.batch_norm.calibrate_batch_norm_": Call(
+    "erf.training.batch_norm.calibrate_batch_norm_": Call(
         batch_norm.calibrate_batch_norm_,
         lambda: {"network": normed(), "images": images()},
         {"network": refused(None, normed(NAN), with_buffer(NAN, nn.BatchNorm2d(2)), words="network|parameter|buffer")}
         | {"images": Kind([*NO_IMAGES, [], [images(), images() * NAN]], "image|Tensor|batch")},
     ),
-    "erf.grid_average.grid_average": Call(grid_average, of_map(period=2), {"imap": MAP, "period": SIZES_OR_NUMBER}),
-    "erf.normal_distance.normal_distance": Call(normal_distance, of_map(), {"imap": DISTRIBUTION}),
-    "erf.influence_map.map_of_samples": Call(
+    "erf.metrics.grid_average.grid_average": Call(
+        grid_average, of_map(period=2), {"imap": MAP, "period": SIZES_OR_NUMBER}
+    ),
+    "erf.metrics.normal_distance.normal_distance": Call(normal_distance, of_map(), {"imap": DISTRIBUTION}),
+    "erf.maps.influence_map.map_of_samples": Call(
         map_of_samples,
         lambda: {
             "moments": np.ones((2, 3, 3)),
@@ -444,7 +453,7 @@ CALLS: dict[str, Call] = {
         | {"centre": refused((1.0,), (1.0, NAN))},
         free="aggregation normalize",
     ),
-    "erf.influence_map.require_non_negative": Call(require_non_negative, of_map(), {"imap": DISTRIBUTION}),
+    "erf.maps.influence_map.require_non_negative": Call(require_non_negative, of_map(), {"imap": DISTRIBUTION}),
     "erf.device.resolve_device": Call(
         devices.resolve_device, lambda: {"name": "cpu"}, {"name": refused("gpu", "", None, 0, words="device=")}
     ),
@@ -465,20 +474,20 @@ CALLS: dict[str, Call] = {
         {"imap": MAP, "fit": refused(3, a_map(), "fit")},
         free="axes",
     ),
-    "erf.pictures.Pictures": Call(
+    "erf.data.pictures.Pictures": Call(
         Pictures,
         lambda: {"folder": folder_of_pictures(Path()), "input_size": (8, 8)},
         {"folder": PATH, "input_size": Kind([(8, 8, 8), *SIZE.values], "input_size=.* whole"), "unreadable": CHOICE}
         | {"channels": refused(0, 2, 4, 3.0, True, None), "batch_size": WHOLE, "limit": refused(0, -1, 1.5, True, "3")}
         | {"mean": refused(*NO_ARRAYS, (0.5,)), "std": refused(*NO_ARRAYS, (0.5,), (1, 1, 0))},
     ),
-    "erf.noise.NoiseImages": Call(
+    "erf.data.noise.NoiseImages": Call(
         NoiseImages,
         lambda: {"noise": "normal", "shape": (1, 5, 5), "count": 2},
         {"noise": CHOICE, "shape": refused((3,), (1, 0, 5), (1, 5.5, 5), (True, 5, 5), (1,) * 5, "155")}
         | {"count": WHOLE, "seed": WHOLE_0, "batch_size": WHOLE},
     ),
-    "erf.stack_influence.stack_influence": Call(
+    "erf.stacks.stack_influence.stack_influence": Call(
         lambda **arguments: list(stack_influence(**arguments)),
         lambda: {"stack": a_stack(), "runs": range(2)},
         {"stack": STACK, "runs": refused(2, None, [0]), "seed": WHOLE_0, "noise": CHOICE}
@@ -488,7 +497,7 @@ CALLS: dict[str, Call] = {
         }
         | {"device": refused("gpu", None, 0)},
     ),
-    "erf.stack_influence.stack_moments": Call(
+    "erf.stacks.stack_influence.stack_moments": Call(
         stack_moments,
         lambda: {"stack": a_stack(), "runs": 2},
         {"stack": STACK, "runs": WHOLE, "statistic": CHOICE, "seed": WHOLE_0, "noise": CHOICE}
@@ -498,7 +507,7 @@ CALLS: dict[str, Call] = {
         }
         | {"device": refused("gpu", None, 0)},
     ),
-    "erf.sharding.sharded_receptive_field": Call(
+    "erf.maps.sharding.sharded_receptive_field": Call(
         sharded_receptive_field,
         measured(fabric=fabric()),
         {
@@ -508,28 +517,28 @@ CALLS: dict[str, Call] = {
         | {"layer": LAYER, "unit": UNIT, "batch_size": WHOLE, "workers": WHOLE_0},
         free="fabric settings",  # settings are those of effective_receptive_field
     ),
-    "erf.training.Plan": Call(
+    "erf.training.loop.Plan": Call(
         lambda **changes: toy_plan(**changes),
         dict,
         {"metrics": refused(None, "accuracy"), "best_by": refused(None, 3), "epochs": WHOLE, "seed": WHOLE_0}
         | {"accumulate": WHOLE, "calibration": WHOLE, "checkpoint_steps": WHOLE},
         free="batches validation loss learning_rate settings",
     ),
-    "erf.training.Epoch": Call(
+    "erf.training.loop.Epoch": Call(
         training.Epoch,
         lambda: {"number": 0, "loss": None, "metrics": {}, "measured": {}},
         {"number": WHOLE_0, "loss": FINITE},
         free="metrics measured",
     ),
-    "erf.training.make_fabric": Call(
+    "erf.training.loop.make_fabric": Call(
         training.make_fabric,
         lambda: {"device": torch.device("cpu")},
         {"device": refused("cpu", None), "processes": WHOLE, "precision": CHOICE},
     ),
-    "erf.training.launch": Call(
+    "erf.training.loop.launch": Call(
         training.launch, lambda: {"fabric": fabric(), "function": lambda _: 1}, {}, free="fabric function arguments"
     ),
-    "erf.training.train": Call(
+    "erf.training.loop.train": Call(
         lambda **arguments: next(training.train(**arguments)),
         lambda: (
             {"fabric": fabric(), "network": (net := toy_network()), "optimizer": sgd(net), "plan": toy_plan()}
@@ -538,32 +547,32 @@ CALLS: dict[str, Call] = {
         {"network": refused(None, "net"), "optimizer": refused(None), "plan": refused(None, {}), "folder": PATH},
         free="fabric on_epoch progress",
     ),
-    "erf.training.best_epoch": Call(
+    "erf.training.loop.best_epoch": Call(
         training.best_epoch,
         lambda: {"history": EPOCHS, "metric": "accuracy"},
         {"history": refused([], EPOCHS[:1], words="epoch"), "metric": refused("", "typo", None)},
     ),
-    "erf.training.best_weights": Call(
+    "erf.training.loop.best_weights": Call(
         training.best_weights, lambda: {"fabric": fabric(), "folder": weights_folder()}, {"folder": PATH}, free="fabric"
     ),
-    "erf.training.load_weights": Call(
+    "erf.training.loop.load_weights": Call(
         training.load_weights,
         lambda: {"network": conv(), "weights": training._weights(conv())},
         {"network": NETWORK, "weights": refused(None, "best.safetensors", b"", b"x", training._weights(normed()))},
     ),
-    "erf.training.evaluate": Call(
+    "erf.training.loop.evaluate": Call(
         training.evaluate,
         lambda: {"fabric": fabric(), "network": toy_network(), "batches": toy_plan().validation, "metrics": accuracy()},
         {"network": NETWORK, "metrics": refused(None, "accuracy")},
         free="fabric batches",
     ),
-    "erf.training.calibrate": Call(
+    "erf.training.loop.calibrate": Call(
         training.calibrate,
         lambda: {"network": toy_network(), "batches": toy_plan().batches, "count": 2, "device": torch.device("cpu")},
         {"network": NETWORK, "count": WHOLE, "batches": refused(NoBatches(), words="no batch")},
         free="device",
     ),
-    "erf.training.training_step": Call(
+    "erf.training.loop.training_step": Call(
         training.training_step,
         lambda: stepping() | {"images": images(2, 3, 6, 6), "targets": torch.tensor([0, 1])},
         {"accumulate": WHOLE},

@@ -1,4 +1,6 @@
 import csv
+import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -7,7 +9,7 @@ from omegaconf import OmegaConf
 
 from experiments.center_low_init.study import Study
 from experiments.harness.cli import main
-from experiments.harness.record import read_environment, read_record
+from experiments.harness.record import UNCHECKED, read_environment, read_record
 from scripts import gather_sweep
 from tests.experiments.toy_data import toy_data
 
@@ -90,10 +92,54 @@ def test_jobs_are_gathered_into_one_table_and_one_figure(capsys):
     (first / "result.json").unlink()
     (second / "arrays.npz").write_bytes(b"PK")
     capsys.readouterr()
-    assert gather_sweep.main([str(sweep)]) == 0
+    assert gather_sweep.main([str(sweep)]) == 1  # a damaged job is more than one that is not there yet
     assert len(table(sweep)) == 2
     left_out = capsys.readouterr().err.splitlines()
     assert [name in line for name, line in zip((first.name, second.name), left_out, strict=True)] == [True, True]
+    assert "to measure it again: " not in left_out[0]
+
+
+@pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
+def test_the_command_that_measures_a_damaged_job_again_does_so(file, capsys):
+    assert main(SWEEP) == 0
+    (sweep,) = SWEEPS.iterdir()
+    assert gather_sweep.main([str(sweep)]) == 0
+    whole = {name: (sweep / name).read_bytes() for name in ("sweep.csv", "sweep.png")}
+    assert "unchecked" not in capsys.readouterr().out
+    job = jobs(sweep)[0]
+    content = (job / file).read_bytes()
+    (job / file).write_bytes(content.replace(b'"', b"'", 1) if file != "arrays.npz" else content[:-1])
+    assert gather_sweep.main([str(sweep)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"left out: {job / file} is damaged")
+    assert len(table(sweep)) == 1
+
+    command = line.partition("; to measure it again: ")[2]
+    remove, _, measure = command.partition(" && ")
+    assert shlex.split(remove) == ["rm", str(job / "result.json")]
+    assert main(SWEEP) == 1  # the sweep, too, says so
+    assert command in capsys.readouterr().err
+    (job / "result.json").unlink()
+    assert shlex.split(measure)[:2] == ["python", "run.py"]
+    assert main(shlex.split(measure)[2:]) == 0
+    assert len(jobs(sweep)) == 2
+    assert gather_sweep.main([str(sweep)]) == 0
+    assert {name: (sweep / name).read_bytes() for name in whole} == whole
+
+
+def test_jobs_without_checksums_are_gathered_and_counted(capsys):
+    assert main(SWEEP) == 0
+    (sweep,) = SWEEPS.iterdir()
+    path = jobs(sweep)[0] / "environment.json"
+    about = json.loads(path.read_text())
+    del about["checksums"]
+    path.write_text(json.dumps(about))
+    assert gather_sweep.main([str(sweep)]) == 0
+    assert "1 of them are unchecked: " in capsys.readouterr().out
+    assert len(table(sweep)) == 2
+    assert main(SWEEP) == 0
+    records = [line for line in capsys.readouterr().out.splitlines() if line.startswith("record ")]
+    assert [f" ({UNCHECKED})" in line for line in records] == [True, False]
 
 
 def test_jobs_of_a_single_depth_have_no_slope_and_are_gathered():
@@ -151,6 +197,11 @@ def test_a_study_is_gathered_into_one_table_one_figure_and_one_record(capsys):
     times = {job: (job / "result.json").stat().st_mtime_ns for job in jobs(Path("all"))}
     assert study("all") == files
     assert {job: (job / "result.json").stat().st_mtime_ns for job in jobs(Path("all"))} == times
+
+    (jobs(Path("all"))[-1] / "arrays.npz").write_bytes(b"PK")
+    assert gather_sweep.main(["all"]) == 1
+    assert len(table(Path("all"))) == 7
+    assert Path("all", "result.json").read_bytes() == files["result.json"]  # that of all jobs, not one of fewer
 
 
 @pytest.mark.parametrize(("launcher", "workers"), [("joblib", "n_jobs=2"), ("ray", "ray.init.num_cpus=2")])

@@ -1,5 +1,6 @@
 import fcntl
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -177,3 +178,26 @@ def test_a_process_that_torchrun_starts_beside_the_first_measures_and_writes_not
     assert capsys.readouterr() == ("", "")
     assert list(FOLDERS.iterdir()) == []
     assert seen == []
+
+
+@pytest.mark.usefixtures("empty_figures")
+@pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
+def test_a_damaged_record_is_not_shown_but_named_with_the_command_that_measures_it_again(file, capsys):
+    assert main(SMALL) == 0
+    (folder,) = FOLDERS.iterdir()
+    before = contents(folder)
+    (folder / file).write_bytes((folder / file).read_bytes()[:-9])
+    capsys.readouterr()
+    assert main(SMALL) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"error: {folder / file} is damaged")
+    assert printed.err.count("\n") == 1
+    assert "\nrecord " not in printed.out
+    remove, _, measure = printed.err.partition("; to measure it again: ")[2].partition(" && ")
+    assert shlex.split(remove) == ["rm", str(folder / "result.json")]
+    (folder / "result.json").unlink()
+    assert main(shlex.split(measure)[2:]) == 0
+    assert list(FOLDERS.iterdir()) == [folder]
+    for name in ("result.json", "arrays.npz"):
+        assert (folder / name).read_bytes() == before[name]
+    assert main(SMALL) == 0

@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -38,6 +39,9 @@ class Result:
 
     def metrics(self) -> dict[str, float]:
         return {}
+
+    def layout(self) -> dict[str, tuple[int | str, ...]]:
+        return {"map": ("H", 1)}
 
 
 RESULT = Result(Config(), (Point(5, 1 / 3), Point(10, 2.5e-300)), None, {"map": np.linspace(0, 1, 7)[:, None]})
@@ -82,13 +86,22 @@ def test_a_number_that_json_cannot_hold_is_refused_by_name(tmp_path, environment
 
 
 def _break_type(folder: Path) -> None:
+    _without_checksums(folder)
     path = folder / "result.json"
     path.write_text(path.read_text().replace('"depth": 10', '"depth": "ten"'))
 
 
 def _drop_key(folder: Path) -> None:
+    _without_checksums(folder)
     path = folder / "result.json"
     path.write_text(path.read_text().replace('"depth": 10,', ""))
+
+
+def _without_checksums(folder: Path) -> None:
+    path = folder / "environment.json"
+    about = json.loads(path.read_text())
+    del about["checksums"]
+    path.write_text(json.dumps(about))
 
 
 def _cut(name: str):
