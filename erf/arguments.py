@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from erf.errors import InvalidInput
 
@@ -24,7 +25,7 @@ def require_type(*kinds: Any, **values: Any) -> None:
             raise InvalidInput(f"{name}={shown(value)}: allowed is a value of type {allowed}")
 
 
-def require_real(fits: Callable[[float], bool], allowed: str, **values: Any) -> None:
+def require_real(fits: Callable[[Any], bool], allowed: str, **values: Any) -> None:
     """Raise InvalidInput unless every value is a real number that fits; NaN fits no comparison, True is no number."""
     for name, value in values.items():
         if not isinstance(value, Real) or isinstance(value, bool) or not fits(value):
@@ -54,10 +55,9 @@ def require_whole_per_axis(axes: int | None = None, least: int = 1, **values: An
 
 def per_axis(value: Any, axes: int, name: str) -> tuple[int, ...]:
     """Return a tuple of whole numbers from 1 as it is, and one whole number for all axes; refuse anything else."""
-    if is_whole(value) and value >= 1:
-        return (value,) * axes
-    require_whole_per_axis(axes, **{name: value})
-    return tuple(value)
+    if not is_whole(value) or value < 1:
+        require_whole_per_axis(axes, **{name: value})
+    return tuple(value) if isinstance(value, Sequence) else (value,) * axes
 
 
 def require_path(**values: Any) -> None:
@@ -124,14 +124,14 @@ def require_weights(network: Any) -> None:
             raise InvalidInput(f"buffer {name!r} has values that are NaN")
 
 
-def is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> TypeGuard[int]:
     """Return whether ``value`` is a whole number; True and 1.0 are none."""
     return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_finite(values: Tensor) -> bool:
     """Return whether all values are finite, as far as there are values (on the meta device there are none)."""
-    if values.is_meta or isinstance(values, nn.parameter.UninitializedTensorMixin):
+    if values.is_meta or is_lazy(values):
         return True
     # A sum needs no tensor of flags, but may overflow.
     return bool(values.detach().sum().isfinite() or values.isfinite().all())

@@ -83,6 +83,6 @@ def _run(network: nn.Module, images: Tensor) -> None:
     try:
         run(network, images)
     except InvalidInput as error:
-        if is_out_of_memory(error.__cause__):
-            raise error.__cause__ from error
+        if error.__cause__ is not None and is_out_of_memory(error.__cause__):
+            raise error.__cause__ from None
         raise
