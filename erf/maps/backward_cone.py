@@ -16,12 +16,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from erf.maps import pointwise_convolution
+from erf.maps.batch_norm_backward import ordered_alike
 from erf.reachability.receptive_field import Box
 
 # Of a layer's positions: to cut out a box that is hardly smaller takes longer than it spares.
 LARGEST_SHARE = 0.75
 
 aten = torch.ops.aten
+BATCH_NORMS = (aten.native_batch_norm_backward.default, aten.batch_norm_backward.default)
 
 
 def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
@@ -32,18 +34,18 @@ def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
     """
     cone = _Cone()
     with ExitStack() as hooks:
-        for node in _convolutions(output.grad_fn):
+        for node in _nodes(output.grad_fn):
             hooks.callback(node.register_prehook(cone.begin).remove)
             hooks.callback(node.register_hook(cone.end).remove)
         return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
 
 
-def _convolutions(last: Any) -> Iterator[Any]:
-    """Yield the nodes of a graph that take gradients back through convolutions."""
+def _nodes(last: Any) -> Iterator[Any]:
+    """Yield the nodes of a graph that take gradients back through convolutions and batch norms."""
     seen, waiting = {last}, [last]
     while waiting:
         node = waiting.pop()
-        if node.name() == "ConvolutionBackward0":
+        if node.name() == "ConvolutionBackward0" or "BatchNorm" in node.name():
             yield node
         new = {before for before, _ in node.next_functions if before is not None} - seen
         seen |= new
@@ -53,7 +55,9 @@ def _convolutions(last: Any) -> Iterator[Any]:
 class _Cone(TorchDispatchMode):
     """Computes convolutions' gradients from the box of what is not 0, until it has become almost everything.
 
-    It is on only while a convolution's node runs, because autograd adds gradients up in place only where no mode is on.
+    Batch norms get theirs in the order in memory that torch reads rightly.
+
+    It is on only while such a node runs, because autograd adds gradients up in place only where no mode is on.
     Where a node fails, autograd puts the modes back.
     """
 
@@ -70,6 +74,8 @@ class _Cone(TorchDispatchMode):
         self.__exit__(None, None, None)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in BATCH_NORMS:
+            return func(ordered_alike(*args[:2]), *args[1:], **(kwargs or {}))
         if func is not aten.convolution_backward.default or kwargs or not _is_of_input(*args):
             return func(*args, **(kwargs or {}))
         grad_output, input, weight, _, stride, padding, _, _, _, groups, _ = args
