@@ -15,11 +15,10 @@ from torch import Tensor, nn
 
 from erf.arguments import real_array, require_share, require_type, require_whole
 from erf.errors import InvalidInput
-from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop, crops
 from erf.maps.folding import folded, folds
 from erf.maps.layer_outputs import check_layer, is_forward_features, layer_outputs
-from erf.maps.passes import Mode, batches, forward_passes, measuring
+from erf.maps.passes import Mode, batches, forward_passes, gradient, measuring
 from erf.maps.statistic import choice
 from erf.reachability.receptive_field import Unit, _called, listed
 from erf.reachability.record import Trace
@@ -275,21 +274,12 @@ def _gradients(
         for probe in crop.probes.values():
             unit: Any = probe.index[2:] if probe.index else None
             value = centre(outputs[probe.layer], probe.layer, network, unit)
-            yield probe.layer, crop.slices, 0, _gradient(value, leaf, probe.layer)
+            yield probe.layer, crop.slices, 0, gradient(value, leaf, layer=probe.layer)
     for index, image in enumerate([] if found else images.split(1)):
         leaf = image.clone().requires_grad_()
         outputs = layer_outputs(network, leaf, names, whole and not index)
         for name in names:
-            yield name, (), index, _gradient(centre(outputs[name], name, network, None), leaf, name)
-
-
-def _gradient(values: Tensor, leaf: Tensor, name: str | None) -> Tensor:
-    """Return the gradient ``[N, C, H, W]`` of each image's number with respect to it."""
-    total = values.sum()
-    g = gradient_in_cone(total, leaf) if total.requires_grad else None
-    if g is None:
-        raise InvalidInput(f"{_called(name or '')} has no gradient with respect to the images")
-    return g
+            yield name, (), index, gradient(centre(outputs[name], name, network, None), leaf, layer=name)
 
 
 def _replknet_centre(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:

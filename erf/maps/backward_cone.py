@@ -32,6 +32,8 @@ def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
     It is that of ``torch.autograd.grad`` with ``retain_graph`` to rounding, whatever lies between. Left out are only
     terms with the value 0. A weight that is not finite would make NaN of them; it still shows where the cone meets it.
     """
+    if not output.requires_grad:
+        return None
     cone = _Cone()
     with ExitStack() as hooks:
         for node in _nodes(output.grad_fn):

@@ -44,12 +44,13 @@ def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor 
         ``[N, C, H, W]``, signed.
 
     Raises:
-        InvalidInput: The unit is outside the output's grid, the images or the direction have another shape or kind, or
-            images or weights are not finite.
+        InvalidInput: The unit is outside the output's grid, the images or the direction have another shape or kind,
+            images or weights are not finite, the network does not run on the images, or nothing that autograd knows of
+            leads to them, as under ``torch.no_grad``.
     """
     require_images(images)
-    leaf = images.detach().clone().requires_grad_()
     with measuring(network, Mode.as_is):
+        leaf = images.detach().clone().requires_grad_()
         features = run(network, leaf)
         require_type(Tensor, output=features)
         grid = tuple(features.shape[2:])
@@ -109,7 +110,8 @@ def effective_receptive_field(
         An InfluenceMap; a dict of them by name for a list of layers; lists of them for a list of units.
 
     Raises:
-        InvalidInput: An argument does not fit the network, or a gradient is not finite.
+        InvalidInput: An argument does not fit the network, a gradient is not finite, or nothing that autograd knows of
+            leads from a layer to the images, as under ``torch.no_grad``.
     """
     kind = choice(Statistic, statistic, "statistic")
     require_whole(0, seed=seed, first_sample=first_sample)
@@ -160,7 +162,7 @@ def _influences(
     for crop, leaf, outputs in forward_passes(network, batch, found):
         for number, probe in crop.probes.items():
             at_unit = _at_unit(outputs[probe.layer], probe, len(batch))
-            yield number, probe, gradient(at_unit, leaf, choose(at_unit.shape[1]))
+            yield number, probe, gradient(at_unit, leaf, choose(at_unit.shape[1]), probe.layer)
 
 
 def _cancelling(network: nn.Module, image: Tensor, found: Sequence[Crop]) -> set[int]:

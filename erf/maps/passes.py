@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from functools import cache
 from itertools import chain
@@ -19,6 +19,7 @@ from erf.errors import InvalidInput
 from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop
 from erf.maps.layer_outputs import layer_outputs
+from erf.reachability.receptive_field import _called
 
 
 class Mode(StrEnum):
@@ -36,14 +37,37 @@ def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
         InvalidInput: It is no module, or its weights are not finite real numbers.
     """
     require_weights(network)
-    modes = {module: module.training for module in network.modules()}
     gpus = {tensor.device for tensor in _tensors(network) if tensor.device.type == "cuda"}
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    if mode is Mode.eval:
-        network.eval()
-    try:
+    with torch.inference_mode(False), _without_inference_tensors(network), _restored(network):
+        if mode is Mode.eval:
+            network.eval()
         with _frozen(network), full_float32(), torch.random.fork_rng(gpus), torch.enable_grad():
             yield
+
+
+@contextmanager
+def _without_inference_tensors(network: nn.Module) -> Iterator[None]:
+    """Put copies in the place of parameters and buffers that were made in inference mode, which autograd refuses."""
+    with ExitStack() as originals:
+        for module in network.modules():
+            for name, tensor in [*module._parameters.items(), *module._buffers.items()]:
+                if tensor is not None and tensor.is_inference():
+                    originals.callback(setattr, module, name, tensor)
+                    setattr(module, name, _copy(tensor))
+        yield
+
+
+def _copy(tensor: Tensor) -> Tensor:
+    return nn.Parameter(tensor.clone(), requires_grad=False) if isinstance(tensor, nn.Parameter) else tensor.clone()
+
+
+@contextmanager
+def _restored(network: nn.Module) -> Iterator[None]:
+    """Put the modes and the buffers' values back in the end."""
+    modes = {module: module.training for module in network.modules()}
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    try:
+        yield
     finally:
         for module, training in modes.items():
             module.training = training
@@ -185,11 +209,17 @@ def forward_passes(
 def _forward(network: nn.Module, part: Tensor, layers: list[str | None]) -> tuple[Tensor, dict[str | None, Tensor]]:
     """Return the leaf and the layers' outputs, in the fastest memory layout that the network can work in."""
     if _is_faster_with_channels_last(network, part):
-        leaf = part.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+        leaf = _leaf(part, torch.channels_last)
         with suppress(InvalidInput):  # as of a view that rows and columns behind the channels would allow
             return leaf, layer_outputs(network, leaf, layers, whole=False)
-    leaf = part.detach().contiguous().requires_grad_()
+    leaf = _leaf(part)
     return leaf, layer_outputs(network, leaf, layers, whole=False)
+
+
+def _leaf(images: Tensor, layout: torch.memory_format = torch.contiguous_format) -> Tensor:
+    """Return the images as a leaf of autograd, which refuses those that were made in inference mode: a copy of them."""
+    ordered = images.detach().contiguous(memory_format=layout)
+    return (ordered.clone() if ordered.is_inference() else ordered).requires_grad_()
 
 
 def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
@@ -198,14 +228,19 @@ def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
     return fits and not any(module.training for module in network.modules())
 
 
-def gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None = None) -> Tensor:
+def gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None = None, layer: str | None = None) -> Tensor:
     """Return the gradient of a unit's channels ``[N, K]``, weighted by the direction and summed, at the leaf.
 
     Raises:
-        InvalidInput: The channels are complex.
+        InvalidInput: The channels are complex, or autograd knows of no way from the layer's output to the leaf.
     """
     if at_unit.is_complex():
         raise InvalidInput("the layer's output is complex; allowed are layers of real numbers")
     weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
     g = gradient_in_cone(weighted.sum(), leaf)
-    return torch.zeros_like(leaf) if g is None else g
+    if g is None:
+        raise InvalidInput(
+            f"{_called(layer or '')} has no gradient with respect to the images: what leads to it runs under "
+            "torch.no_grad or inference_mode or is detached, or it does not depend on them"
+        )
+    return g
