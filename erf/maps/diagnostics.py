@@ -17,6 +17,10 @@ CANCELLING = (
     "measure with aggregation random_sign"
 )
 
+_ONE_SIDED = (
+    "along axis {axis} the field is one-sided: the unit stands at its {side} pixel, and sizes and radii are about there"
+)
+
 _WEIGHTED = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.modules.conv._ConvNd, nn.Linear)
 
 
@@ -33,6 +37,7 @@ def findings(network: nn.Module, field: ReceptiveField, cancelling: bool = False
     zero = [name for name, value in largest.items() if value == 0]
     small = [name for name, value in largest.items() if 0 < value <= NEARLY_ZERO]
     found = [f"module {name!r} spans the image, so the unit sees all of it" for name in _spanning(field)]
+    found += [_ONE_SIDED.format(axis=axis, side=side) for axis, side in enumerate(field.one_sided) if side]
     if zero:
         found.append(f"zero weights: {_some(zero)} all 0, so what they scale passes nothing on")
     if small:

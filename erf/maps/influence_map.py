@@ -21,8 +21,9 @@ class InfluenceMap:
     Attributes:
         values: ``[H, W]`` float64 (one dimension per spatial axis); >= 0 except for ``signed_mean``.
         statistic: How the samples became one value per pixel.
-        centre: Where the unit stands in the map's coordinates, in pixels: the centre of its TRF, or along an axis that
-            is spanned whole ``start + unit * jump``; pixel centres are integers.
+        centre: Where the unit stands in the map's coordinates, in pixels: the centre of its TRF; along an axis where
+            the field is one-sided, as a causal network's, the end at which the unit stands; along one that is spanned
+            whole ``start + unit * jump``. Pixel centres are integers.
         trf_box: Per axis, the half-open range of the unit's TRF in the map's coordinates, not clipped.
         samples: Images (or runs) in the map; ``math.inf`` for exact theory.
         skipped: Images (or runs) whose influence was 0 everywhere; left out.

@@ -16,6 +16,7 @@ from torch import nn
 from erf.arguments import is_whole, require_real, require_type, require_whole, require_whole_per_axis
 from erf.errors import InvalidInput
 from erf.reachability.grid import Grid, grid_of
+from erf.reachability.one_sided import Side, standing_side
 from erf.reachability.record import Step, Trace
 from erf.reachability.tracer import trace
 
@@ -47,6 +48,11 @@ class ReceptiveField:
         grid: The layer's units along each axis; None where the layer has no spatial axes.
         index: Of the unit in the layer's output ``[N, ...]``, whatever its layout: ``output[index]`` holds the images
             and the unit's channels; None where the layer has no spatial axes.
+        one_sided: Per axis, the end of their fields at which the layer's units stand, "first" or "last", where the
+            network looks to one side only, as causal ones do; None elsewhere.
+        centre: Per axis, where the unit stands; pixel centres are integers. It is the centre of the box; where the
+            field is one-sided, the end at which the unit stands; along an axis that is spanned whole,
+            ``start + unit * jump`` if they are known.
     """
 
     size: tuple[float, ...]
@@ -58,6 +64,8 @@ class ReceptiveField:
     unit: Unit
     grid: Unit | None
     index: tuple[int | slice, ...] | None
+    one_sided: tuple[Side | None, ...]
+    centre: tuple[float, ...]
     _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -66,18 +74,6 @@ class ReceptiveField:
         for name in ("jump", "start"):
             known = [value for value in getattr(self, name) if value is not None]
             require_real(math.isfinite, "finite numbers, and None", **_named(name, known))
-
-    @property
-    def centre(self) -> tuple[float, ...]:
-        """Where the unit stands, per axis; pixel centres are integers.
-
-        It is the centre of the box; along an axis that is spanned whole, ``start + unit * jump`` if they are known.
-        """
-        axes = zip(self.size, self.start, self.unit, self.jump, self.box, strict=True)
-        return tuple(
-            start + unit * jump if math.isinf(size) and jump is not None and start is not None else (low + high - 1) / 2
-            for size, start, unit, jump, (low, high) in axes
-        )
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -199,6 +195,7 @@ def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[
     box = tuple((0, n) if e.operator is not None else (e.first, e.end) for e, n in zip(extents, size, strict=True))
     leaves = [low < 0 or high > n for (low, high), n in zip(box, size, strict=True)]
     cut = [e.operator is None and not exact for e, exact in zip(extents, grid.exact, strict=True)]
+    sides = tuple(_side(grid, axis, unit, n) for axis, n in enumerate(size))
     return ReceptiveField(
         size=tuple(e.size for e in extents),
         jump=tuple(e.jump for e in extents),
@@ -209,8 +206,28 @@ def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[
         unit=unit,
         grid=grid.shape,
         index=None if grid.shape is None else grid.index(unit),
+        one_sided=sides,
+        centre=tuple(_place(grid, axis, unit, side, box[axis]) for axis, side in enumerate(sides)),
         _path=path,
     )
+
+
+def _side(grid: Grid, axis: int, unit: Unit, size: int) -> Side | None:
+    firsts, lasts, _ = grid.line(axis, unit) * [[1], [-1], [1]]
+    jump, _ = grid.spacing(axis, unit) or (None, None)
+    return standing_side(firsts, lasts, jump, size) if np.isfinite([firsts, lasts]).all() else None
+
+
+def _place(grid: Grid, axis: int, unit: Unit, side: Side | None, box: tuple[int, int]) -> float:
+    """Return where a unit stands along an axis, ``box`` being its field's; the grid's own box is the local one."""
+    first, last, operator = grid.box(axis, unit) * [1, -1, 1]
+    spacing = grid.spacing(axis, unit)
+    if side is not None:
+        return float(first if side is Side.first else last)
+    if np.isfinite(operator) and spacing is not None:
+        jump, start = spacing
+        return start + unit[axis] * jump
+    return (box[0] + box[1] - 1) / 2
 
 
 @dataclass(frozen=True)

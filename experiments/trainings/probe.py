@@ -109,12 +109,12 @@ def measure_units(
 def read_units(config: TrainingConfig, probing: Probing, file: Path) -> Kept:
     """Return what :func:`measure_units` kept in ``file``."""
     arrays = decode_arrays(file)
-    box, samples = probing.fields[0].box, int(arrays["samples"])
+    field, samples = probing.fields[0], int(arrays["samples"])
     centre = InfluenceMap(
         values=arrays["centre"],
         statistic=config.statistic,
-        centre=tuple((low + high - 1) / 2 for low, high in box),
-        trf_box=box,
+        centre=field.centre,
+        trf_box=field.box,
         samples=samples,
         skipped=config.images - samples,
         aggregation=config.aggregation,

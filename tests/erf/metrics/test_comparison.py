@@ -22,18 +22,20 @@ from erf.reachability.receptive_field import ReceptiveField
 from tests.oracles.maps import gaussian, map_of
 
 
-def field_of(box, size=None, jump=None, clipped=None, start=None):
+def field_of(box, size=None, jump=None, clipped=None, centre=None):
     axes = len(box)
     return ReceptiveField(
         size=size or tuple(high - low for low, high in box),
         jump=jump or (1,) * axes,
-        start=start or (0,) * axes,
+        start=(0,) * axes,
         box=box,
         clipped=clipped or (False,) * axes,
         spanned_by=(None,) * axes,
         unit=(0,) * axes,
         grid=(1,) * axes,
         index=None,
+        one_sided=(None,) * axes,
+        centre=centre or tuple((low + high - 1) / 2 for low, high in box),
     )
 
 
@@ -90,7 +92,7 @@ def test_without_a_centre_the_size_is_that_of_the_peak(centre):
 
 def test_an_infinite_field_has_no_ratio():
     imap = map_of(gaussian((9, 9), (4, 4), np.eye(2)))
-    found = compare(field_of(imap.trf_box, size=(9, math.inf), start=(4, 4)), imap)
+    found = compare(field_of(imap.trf_box, size=(9, math.inf)), imap)
     assert found.trf_size == (9, math.inf)
     assert found.ratio is None
     assert found.erf_size == erf_size(imap)
@@ -140,7 +142,7 @@ def test_a_field_and_a_map_of_different_units():
     with pytest.raises(InvalidInput, match=r"not of the same unit: .*\(1, 6\)\) and \(\(0, 5\), \(0, 5\)\)"):
         compare(field_of(((0, 5), (1, 6))), imap)
     with pytest.raises(InvalidInput, match=r"not of the same unit: .*their centres \(3, 3\) and \(2\.0, 2\.0\)"):
-        compare(field_of(imap.trf_box, size=(math.inf, math.inf), start=(3, 3)), imap)
+        compare(field_of(imap.trf_box, size=(math.inf, math.inf), centre=(3, 3)), imap)
 
 
 def test_a_signed_map_cannot_be_compared():
@@ -152,7 +154,7 @@ def test_a_signed_map_cannot_be_compared():
 def test_an_infinite_field_leaves_every_image_by_all_borders():
     values = np.ones((6, 9)) * gaussian((9,), (4,), np.eye(1))
     box = ((0, 6), (0, 9))
-    field = field_of(box, size=(math.inf, math.inf), jump=(1, 1), start=(2.5, 4.0))
+    field = field_of(box, size=(math.inf, math.inf), centre=(2.5, 4.0))
     imap = map_of(values, centre=field.centre, box=box)
     assert compare(field, imap).cut == (True, False)
     values[1:] = 0
