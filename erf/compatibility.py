@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from erf.arguments import real_array, require_share, require_type, require_whole
 from erf.errors import InvalidInput
 from erf.maps.cropping import Crop, crops
+from erf.maps.field_check import check_field, rounding_of
 from erf.maps.folding import folded, folds
 from erf.maps.layer_outputs import check_layer, is_forward_features, layer_outputs
 from erf.maps.passes import Mode, batches, forward_passes, gradient, measuring
@@ -210,7 +211,7 @@ def _mean_scores(
     names = _checked_names(network, layer)
     sums: dict[str | None, Tensor] = {}
     found: list[Crop] = []
-    count = 0
+    count, channels, rounding = 0, 0, 0.0
     with measuring(network, Mode.eval), ExitStack() as folding:
         for first, batch in batches(network, images, BATCH, first=0, joined=True):
             _check_two_axes(batch)
@@ -221,7 +222,10 @@ def _mean_scores(
             for name, part, index, gradients in _gradients(network, batch, names, centre, found, whole=not count):
                 _require_finite(gradients, first + index)
                 sums[name][part] += score(gradients.double()).sum(0)
-            count += len(batch)
+                rounding = rounding_of(gradients)
+            count, channels = count + len(batch), batch.shape[1]
+        for probe in (probe for crop in found for probe in crop.probes.values()):
+            check_field(network, probe.field, sums[probe.layer].cpu().numpy(), channels, rounding)
     if not count:
         raise InvalidInput("there is no image to measure on")
     return {name: (total / count).cpu().numpy() for name, total in sums.items()}

@@ -17,6 +17,7 @@ from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
 from erf.maps.cropping import Crop, Probe, crops
 from erf.maps.diagnostics import findings
+from erf.maps.field_check import check_field, rounding_of
 from erf.maps.folding import folded, folds
 from erf.maps.influence_map import InfluenceMap, map_of_samples
 from erf.maps.layer_outputs import run
@@ -118,6 +119,7 @@ def effective_receptive_field(
     names, units = listed(layer, "layer"), listed(unit, "unit")
     found: list[Crop] = []
     size: list[int] = []
+    channels, rounding = 0, 0.0
     parts: dict[int, InfluenceMap] = {}
     cancelling: set[int] = set()
     with measuring(network, choice(Mode, mode, "mode")), ExitStack() as folding:
@@ -126,14 +128,17 @@ def effective_receptive_field(
                 channels, *size = batch.shape[1:]
                 passed, found = crops(network, size, channels, names, units, mode)
                 folding.enter_context(folded(folds(network, passed, names)))
+                rounding = rounding_of(batch)
                 cancelling = _cancelling(network, batch[:1], found) if aggregation == "sum" else set()
             choose = partial(_directions, aggregation, kind, seed, range(first, first + len(batch)))
             for number, probe, g in _influences(network, batch, found, choose):
                 new = _map_of(g, probe.field, kind, aggregation, normalize)
                 parts[number] = parts[number].merge(new) if number in parts else new
+        whole = _on_the_image(parts, found, size)
+        for _, probe, imap in whole:
+            check_field(network, probe.field, imap.values, channels, rounding)
     if not parts:
         raise InvalidInput("there is no image to measure on")
-    whole = _on_the_image(parts, found, size)
     maps = [
         replace(imap, findings=findings(network, probe.field, number in cancelling)) for number, probe, imap in whole
     ]

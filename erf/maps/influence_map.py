@@ -92,7 +92,7 @@ class InfluenceMap:
     def on_trf(self) -> tuple[slice, ...]:
         """Return the slices of ``values`` that lie in the TRF's box."""
         return tuple(
-            slice(max(start, 0), min(stop, side))
+            slice(max(start, 0), max(min(stop, side), 0))
             for (start, stop), side in zip(self.trf_box, self.values.shape, strict=True)
         )
 

@@ -15,6 +15,7 @@ from torch import nn
 from erf import InfluenceMap, InvalidInput, ReceptiveField, theoretical_receptive_field, theory
 from erf.device import resolve_device
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
+from erf.maps.field_check import check_field, rounding_of
 from erf.maps.influence import influence
 from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
@@ -78,6 +79,7 @@ def measure_draws(
         if not g.isfinite().all():
             raise InvalidInput(f"run {run}: the gradient is not finite; choose an init that keeps the variance")
         moments[run] = config.statistic.moment(g.double()).mean((0, 1)).cpu().numpy()
+        check_field(network, field, moments[run], config.input_channels, rounding_of(g))
     return Draws(moments, field, config.statistic, config.aggregation)
 
 

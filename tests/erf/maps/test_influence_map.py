@@ -160,3 +160,9 @@ def test_choices_are_listed():
     assert choice(Statistic, "rms", "statistic") is Statistic.rms
     with pytest.raises(InvalidInput, match="statistic='max' is unknown; allowed: mean_abs, rms, mean_square, signed_"):
         choice(Statistic, "max", "statistic")
+
+
+def test_a_field_outside_of_the_map_has_no_pixels_in_it():
+    for box in (((-6, -3), (0, 9)), ((9, 12), (0, 9))):
+        imap = map_of(np.ones((8, 9)), box=box)
+        assert imap.values[imap.on_trf()].size == 0
