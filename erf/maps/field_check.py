@@ -24,9 +24,9 @@ def check_field(network: nn.Module, field: ReceptiveField, values: np.ndarray, c
         channels: Of the image.
         rounding: The share of the largest influence that rounding may leave where there is none.
     """
-    box = field.box
-    if _outside(values, box, rounding) is not None:
-        box = _bounded_box(network, field, values.shape, channels)
+    if _outside(values, field.box, rounding) is None:
+        return
+    box = _bounded_box(network, field, values.shape, channels)
     pixel = _outside(values, box, rounding)
     if pixel is not None:
         raise InternalError(
