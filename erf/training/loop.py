@@ -101,7 +101,6 @@ class Plan:
         for name in ("epochs", "accumulate", "calibration", "checkpoint_steps"):
             require_whole(**{name: getattr(self, name)})
         require_whole(0, seed=self.seed)
-        require_type(MetricCollection, metrics=self.metrics)
         require_type(str, best_by=self.best_by)
 
 
@@ -247,6 +246,7 @@ def train(
     require_type(nn.Module, network=network)
     require_type(torch.optim.Optimizer, optimizer=optimizer)
     require_type(Plan, plan=plan)
+    require_type(MetricCollection, metrics=plan.metrics)
     require_path(folder=folder)
     model, optimizer = fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
     plan.metrics.to(fabric.device)

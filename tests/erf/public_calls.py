@@ -520,9 +520,9 @@ CALLS: dict[str, Call] = {
     "erf.training.loop.Plan": Call(
         lambda **changes: toy_plan(**changes),
         dict,
-        {"metrics": refused(None, "accuracy"), "best_by": refused(None, 3), "epochs": WHOLE, "seed": WHOLE_0}
+        {"best_by": refused(None, 3), "epochs": WHOLE, "seed": WHOLE_0}
         | {"accumulate": WHOLE, "calibration": WHOLE, "checkpoint_steps": WHOLE},
-        free="batches validation loss learning_rate settings",
+        free="batches validation loss metrics learning_rate settings",
     ),
     "erf.training.loop.Epoch": Call(
         training.Epoch,
@@ -544,7 +544,12 @@ CALLS: dict[str, Call] = {
             {"fabric": fabric(), "network": (net := toy_network()), "optimizer": sgd(net), "plan": toy_plan()}
             | {"folder": Path("training")}
         ),
-        {"network": refused(None, "net"), "optimizer": refused(None), "plan": refused(None, {}), "folder": PATH},
+        {
+            "network": refused(None, "net"),
+            "optimizer": refused(None),
+            "plan": refused(None, {}, toy_plan(metrics=None), words="plan|metrics"),
+            "folder": PATH,
+        },
         free="fabric on_epoch progress",
     ),
     "erf.training.loop.best_epoch": Call(
