@@ -42,6 +42,33 @@ def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> Influence
     )
 
 
+def grid_average_inside(imap: InfluenceMap, period: int | tuple[int, ...]) -> InfluenceMap:
+    """Return the mean over every window of ``period`` pixels that lies in the map, for maps that the image cuts off.
+
+    Nothing is assumed of what lies outside the image. The map shrinks by ``period - 1`` pixels along each axis; a value
+    stands at the middle of its window. All else is as in :func:`grid_average`.
+
+    Args:
+        imap: A map, which its TRF may leave.
+        period: Of the grid, in pixels; an int stands for all axes.
+
+    Raises:
+        InvalidInput: The period is not a whole number from 1 to the map's side, for each axis.
+    """
+    require_type(InfluenceMap, imap=imap)
+    periods = per_axis(period, imap.values.ndim, "period")
+    if any(p > side for p, side in zip(periods, imap.values.shape, strict=True)):
+        raise InvalidInput(f"period={period} is larger than the map, {' x '.join(map(str, imap.values.shape))} pixels")
+    windows = moving_mean(imap.statistic.to_mean_moment(imap.values), periods)
+    inside = tuple(slice(p - 1, side) for p, side in zip(periods, imap.values.shape, strict=True))
+    return replace(
+        imap,
+        values=imap.statistic.from_mean_moment(windows[inside]),
+        centre=tuple(c - (p - 1) / 2 for c, p in zip(imap.centre, periods, strict=True)),
+        trf_box=tuple((low - p + 1, high) for (low, high), p in zip(imap.trf_box, periods, strict=True)),
+    )
+
+
 def moving_mean(values: np.ndarray, periods: tuple[int, ...]) -> np.ndarray:
     """Return the mean over every window of so many pixels along each axis, with zeros around ``values``."""
     for axis, apart in enumerate(periods):
