@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+DIRECTION = np.array([1.0, -1.0, 0.0])  # how the three numbers of a box move when it moves by one pixel
+FEWEST = 3  # positions from which a law is believed: any two are evenly spaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,13 @@ class Digit:
         size: Number of positions.
         period: Positions after which the boxes repeat, moved by ``shift``; 0 if they do not.
         shift: Pixels.
-        whole: Whether it runs from one end of the input axis to the other, so that contracting it spans the axis.
+        along: Whether it runs along the input axis, not just within a window of it.
     """
 
     size: int
     period: int = 1
     shift: int = 0
-    whole: bool = False
+    along: bool = False
 
     @property
     def constant(self) -> bool:
@@ -44,33 +46,61 @@ class Digit:
         if self.period == 0 or self.constant:
             return replace(self, size=size)
         repeats = self.period // gcd(self.period, inputs)
-        return Digit(size, outputs * repeats, self.shift * inputs * repeats // self.period, self.whole)
+        return Digit(size, outputs * repeats, self.shift * inputs * repeats // self.period, self.along)
 
     def split(self, outer: int) -> tuple[Digit, Digit]:
-        """Return ``outer`` blocks, and the positions within one: a window, not the whole axis."""
+        """Return ``outer`` blocks, and the positions within one: a window, which does not run along the axis."""
         inner = self.size // outer
-        return self.step(1, inner, outer), replace(self, size=inner, whole=False)
+        return self.step(1, inner, outer), replace(self, size=inner, along=False)
 
     def followed_by(self, inner: Digit) -> Digit:
         """Return the one digit that counts through ``inner`` first, then through this one."""
-        size, whole = self.size * inner.size, self.whole or inner.whole
+        size, along = self.size * inner.size, self.along or inner.along
         if self.constant and (self.size == 1 or inner.constant):
-            return replace(inner, size=size, whole=whole)
+            return replace(inner, size=size, along=along)
         laps = Fraction(inner.size, inner.period or inner.size + 1)
         if self.period == 1 and laps.denominator == 1 and inner.shift * laps == self.shift:
-            return Digit(size, inner.period, inner.shift, whole)
-        return Digit(size, self.period * inner.size, self.shift, whole)
+            return Digit(size, inner.period, inner.shift, along)
+        return Digit(size, self.period * inner.size, self.shift, along)
 
 
 def join(digits: Sequence[Digit], silent: Sequence[bool]) -> Digit:
     """Return the digit along which the union of boxes goes on; silent ones hold no pixels."""
-    size, whole = digits[0].size, any(digit.whole for digit in digits)
+    size, along = digits[0].size, any(digit.along for digit in digits)
     spoken = [d for d, quiet in zip(digits, silent, strict=True) if not (quiet and d.constant)] or digits
     rates = {Fraction(d.shift, d.period) if d.period else None for d in spoken}
     if len(rates) > 1 or None in rates:
-        return Digit(size, 0, 0, whole)
+        return Digit(size, 0, 0, along)
     period = lcm(*(d.period for d in spoken))
-    return Digit(size, period, spoken[0].shift * period // spoken[0].period, whole)
+    return Digit(size, period, spoken[0].shift * period // spoken[0].period, along)
+
+
+def explains(digit: Digit, values: Floats, axis: int) -> bool:
+    """Whether the boxes go on along an axis of ``values``, which is as wide as the digit, as the digit says."""
+    if not 0 < digit.period < digit.size:
+        return digit.size == 1
+    before = values.take(range(digit.size - digit.period), axis)
+    after = values.take(range(digit.period, digit.size), axis)
+    return np.array_equal(before + digit.shift * DIRECTION.reshape(3, *(1,) * (values.ndim - 1)), after)
+
+
+def seen(digit: Digit, values: Floats, axis: int) -> Digit:
+    """Return the digit with the law that its boxes follow along an axis of ``values``; unknown if they follow none."""
+    if values.shape[axis] == 1:
+        return Digit(digit.size, along=digit.along)
+    if digit.along and digit.size >= FEWEST:
+        first, second = (values[0].take(k, axis - 1) for k in (0, 1))
+        both = np.isfinite(first) & np.isfinite(second)
+        even = Digit(digit.size, 1, int((second[both] - first[both])[0]), along=True) if both.any() else None
+        if even and explains(even, values, axis):
+            return even
+    return Digit(digit.size, 0, 0, digit.along)
+
+
+def narrowed(values: Floats, axis: int) -> Floats:
+    """Return the boxes 1 wide along an axis along which they do not vary."""
+    first = values[(*(slice(None),) * axis, slice(1))]
+    return first if np.array_equal(values, np.broadcast_to(first, values.shape)) else values
 
 
 def regroup(digits: Sequence[Digit], values: Floats, shape: Sequence[int]) -> tuple[list[list[Digit]], Floats]:
@@ -131,23 +161,30 @@ def _collect(pending: list[Digit], values: Floats, place: int, size: int) -> tup
 
 
 def _split(digits: list[Digit], values: Floats, k: int, place: int, outer: int) -> tuple[list[Digit], Floats]:
-    parts = list(digits[k].split(outer))
-    width = values.shape[place + k]
-    widths = [part.size for part in parts] if width > 1 else [1, 1]
-    digits, values = _replaced(digits, values, k, place, 1, parts, widths)
-    return _settled(digits, values, k, place) if digits[k].period == 0 else (digits, values)
-
-
-def _settled(digits: list[Digit], values: Floats, k: int, place: int) -> tuple[list[Digit], Floats]:
-    """Where the law is unknown, see from the values which of the two parts at k varies; it may be the inner one."""
-    whole = digits[k].whole
-    for part in (k, k + 1):
-        first = values.take([0], place + part)
-        if np.array_equal(values, np.broadcast_to(first, values.shape)):
-            digits[part], values = Digit(digits[part].size), first
-    if digits[k].constant and not digits[k + 1].constant:
-        digits[k + 1] = replace(digits[k + 1], whole=whole)
+    digit, parts = digits[k], digits[k].split(outer)
+    if values.shape[place + k] == 1:
+        return _replaced(digits, values, k, place, 1, parts, [1, 1])
+    digits, values = _replaced(digits, values, k, place, 1, parts, [part.size for part in parts])
+    axes = place + k, place + k + 1
+    for axis in axes:
+        values = narrowed(values, axis)
+    digits[k : k + 2] = _known(parts, values, axes) if digit.period else _seen(parts, values, axes)
     return digits, values
+
+
+def _known(parts: Sequence[Digit], values: Floats, axes: Sequence[int]) -> list[Digit]:
+    """Rows by columns: where all columns are alike, the law of the whole is that of the rows."""
+    outer, inner = parts
+    return [outer, inner if values.shape[axes[1]] > 1 else Digit(inner.size)]
+
+
+def _seen(parts: Sequence[Digit], values: Floats, axes: Sequence[int]) -> list[Digit]:
+    """Where the law is unknown, see it from the boxes; it may be the inner part that runs along the axis."""
+    outer, inner = (
+        seen(replace(part, along=parts[0].along), values, axis) if values.shape[axis] > 1 else Digit(part.size)
+        for part, axis in zip(parts, axes, strict=True)
+    )
+    return [outer, replace(inner, along=inner.along and outer.constant)]
 
 
 def _merge(digits: list[Digit], values: Floats, k: int, place: int) -> tuple[list[Digit], Floats]:
@@ -163,7 +200,7 @@ def _merge(digits: list[Digit], values: Floats, k: int, place: int) -> tuple[lis
 
 
 def _replaced(
-    digits: list[Digit], values: Floats, k: int, place: int, count: int, new: list[Digit], widths: list[int]
+    digits: list[Digit], values: Floats, k: int, place: int, count: int, new: Sequence[Digit], widths: Sequence[int]
 ) -> tuple[list[Digit], Floats]:
     """Put new digits in the place of ``count`` old ones."""
     at = place + k

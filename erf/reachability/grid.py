@@ -72,7 +72,7 @@ def grid_of(reaches: Sequence[Reach]) -> Grid:
         InvalidInput: If its units are not the rows and columns of one map.
     """
     axes = range(len(reaches))
-    along = [[dim for dim in range(reach.ndim) if reach.whole(dim)] for reach in reaches]
+    along = [[dim for dim in range(reach.ndim) if reach.along(dim)] for reach in reaches]
     if not any(along):
         return _pooled(reaches)
     if reaches[0].ndim == len(axes) + 2 and all(2 + axis in along[axis] for axis in axes):

@@ -16,19 +16,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from erf.reachability.digit import Digit, Floats, join, regroup
+from erf.reachability.digit import DIRECTION, Digit, Floats, explains, join, narrowed, regroup, seen
 
 NOTHING = np.inf  # in all three numbers: no pixel, no spanning operator; neutral under the minimum
 NOWHERE = -(2**40)  # in a table of positions: reads nothing
-_DIRECTION = np.array([1.0, -1.0, 0.0])  # how the three numbers move when a box moves by one pixel
 
 Integers = NDArray[np.int64]
 Digits = tuple[Digit, ...]
+
+
+class Joiner(NamedTuple):
+    """The operator that joins positions.
+
+    Attributes:
+        number: Of its call in the pass.
+        extent: Of the input axis, in pixels; infinite where the borders are taken as they are, and nothing spans it.
+    """
+
+    number: int
+    extent: float
 
 
 @dataclass(frozen=True)
@@ -62,9 +74,9 @@ class Reach:
         """Whether no pixel reaches any position."""
         return self.values.size == 3 and bool(np.isinf(self.values).all())
 
-    def whole(self, dim: int) -> bool:
+    def along(self, dim: int) -> bool:
         """Whether the dimension runs along the input axis."""
-        return any(digit.whole for digit in self.dims[dim])
+        return any(digit.along for digit in self.dims[dim])
 
     def constant(self, dim: int) -> bool:
         """Whether the boxes are the same everywhere along the dimension."""
@@ -137,7 +149,7 @@ class Reach:
 
     def resized(self, dim: int, size: int) -> Reach:
         """Change the size of a dimension along which the boxes are constant."""
-        return self.with_digits({dim: (Digit(size, whole=self.whole(dim)),)})
+        return self.with_digits({dim: (Digit(size, along=self.along(dim)),)})
 
     def read(self, dim: int, table: Integers, step: tuple[int, int] = (1, 1), bounded: Integers | None = None) -> Reach:
         """Let position ``i`` of the dimension join the positions ``table[i, :]`` of the old one.
@@ -159,31 +171,47 @@ class Reach:
         source = self.single(dim)
         place, digit = source.place(dim), source.dims[dim][0]
         values, exact = _boxes_at(source.values, place, digit, table, bounded)
-        digits = (digit.step(*step, len(table)),), (replace(digit.step(1, tap, table.shape[1]), whole=False),)
-        dims = source.dims[:dim] + digits + source.dims[dim + 1 :]
+        digits = digit.step(*step, len(table)), replace(digit.step(1, tap, table.shape[1]), along=False)
+        for axis, new in enumerate(digits, place):
+            values = narrowed(values, axis) if new.constant else values
+        dims = (*source.dims[:dim], *((new,) for new in digits), *source.dims[dim + 1 :])
         return Reach(dims, values, self.exact and exact)
 
-    def contract(self, dims: Sequence[int], operator: int) -> Reach:
+    def contract(self, dims: Sequence[int], operator: Joiner) -> Reach:
         """Join all positions along the dimensions, which become 1 wide.
 
         Where that spans the input axis, the operator's number says so, and no single pixel is left.
         """
         places = tuple(self.place(dim) + k for dim in dims for k in range(len(self.dims[dim])))
         values = self.values.min(axis=places, keepdims=True) if places else self.values
-        if any(self.whole(dim) for dim in dims):
-            reached = np.isfinite(values).any(axis=0)
-            spanned = np.where(reached, np.minimum(values[2], operator), NOTHING)
-            values = np.stack([np.full_like(spanned, NOTHING)] * 2 + [spanned])
+        if any(self.along(dim) for dim in dims):
+            spanned = self._spans(dims, values, operator.extent)
+            number = np.where(spanned, np.minimum(values[2], operator.number), values[2])
+            values = np.stack([*np.where(spanned, NOTHING, values[:2]), number])
         contracted = replace(self, values=values)
         return contracted.with_digits({dim: (Digit(1),) for dim in dims})
 
-    def mix(self, dims: Sequence[int], operator: int) -> Reach:
+    def _spans(self, dims: Sequence[int], joined: Floats, extent: float) -> NDArray[np.bool_]:
+        """Whether joined boxes go from one end of the axis to the other: a slice or half of the axis does not."""
+        missing = np.maximum(joined[0], joined[1] + extent - 1)
+        spanned = (missing <= 0) | np.isfinite(joined[2])
+        return spanned if spanned.all() else spanned | (missing < self._spacing(dims))
+
+    def _spacing(self, dims: Sequence[int]) -> float:
+        """The most pixels from one position to the next: strides leave out fewer than that at the end of the image."""
+        along = [digit for dim in dims for digit in self.dims[dim] if digit.along]
+        if all(digit.period for digit in along):
+            return max(abs(digit.shift) for digit in along)
+        firsts = np.unique(self.values[0][np.isfinite(self.values[0])])
+        return float(np.diff(firsts).max(initial=1))
+
+    def mix(self, dims: Sequence[int], operator: Joiner) -> Reach:
         """Let every position along the dimensions depend on all of them, as a norm does.
 
         Its own pixels stay visible where that spans the axis: they tell the units apart.
         """
-        spanning = [dim for dim in dims if self.whole(dim)]
-        local = self.contract([dim for dim in dims if not self.whole(dim)], operator).expand(self.shape)
+        spanning = [dim for dim in dims if self.along(dim)]
+        local = self.contract([dim for dim in dims if not self.along(dim)], operator).expand(self.shape)
         return union([local, local.contract(spanning, operator)], self.shape) if spanning else local
 
 
@@ -192,17 +220,50 @@ def nothing(shape: Sequence[int], data: Tensor | None = None) -> Reach:
     return Reach(tuple((Digit(size),) for size in shape), np.full((3, *(1,) * len(shape)), NOTHING), data=data)
 
 
-def from_dense(values: Floats, exact: bool, whole: bool) -> Reach:
-    """Return the boxes ``[3, *shape]`` as they are, with nothing known beyond the border."""
-    if 0 in values.shape:
-        return nothing(values.shape[1:])
-    dims: list[Digits] = []
-    for place in range(1, values.ndim):
-        size, first = values.shape[place], values.take([0], place)
-        constant = bool(np.array_equal(values, np.broadcast_to(first, values.shape)))
-        values = first if constant else values
-        dims.append((Digit(size) if constant else Digit(size, 0, 0, whole),))
-    return Reach(tuple(dims), values, exact)
+def from_dense(values: Floats, dims: Sequence[Digits], exact: bool) -> Reach:
+    """Return the boxes ``[3, *shape]`` as they are.
+
+    Args:
+        values: The boxes.
+        dims: The digits that each dimension may have; where they do not explain the boxes, others are seen from these.
+        exact: As in :class:`Reach`.
+    """
+    values = values.reshape(3, *(digit.size for digits in dims for digit in digits))
+    place, explained = 1, []
+    for digits in dims:
+        explained.append([])
+        for digit in digits:
+            known = explains(digit, values, place)
+            values = narrowed(values, place)
+            explained[-1].append(digit if known else seen(digit, values, place))
+            place += 1
+    return Reach(tuple(map(tuple, explained)), values, exact)
+
+
+def directed(reach: Reach) -> Reach:
+    """Let the one dimension along which the boxes go one way run along the input axis, if none does.
+
+    So it is where positions were computed one by one and put together.
+    """
+    if any(map(reach.along, range(reach.ndim))):
+        return reach
+    digits = [digit for digits in reach.dims for digit in digits]
+    moving = [place for place in range(1, len(digits) + 1) if _goes_one_way(reach.values, place)]
+    if len(moving) != 1:
+        return reach
+    place = moving[0]
+    digits[place - 1] = seen(replace(digits[place - 1], along=True), reach.values, place)
+    parts = iter(digits)
+    return replace(reach, dims=tuple(tuple(next(parts) for _ in group) for group in reach.dims))
+
+
+def _goes_one_way(values: Floats, place: int) -> bool:
+    """Whether the boxes' centers rise, or fall, all along one axis of the values."""
+    joined = values.min(axis=tuple(axis for axis in range(1, values.ndim) if axis != place))
+    if joined.shape[1] == 1 or not np.isfinite(joined[:2]).all():
+        return False
+    steps = np.diff(joined[0] - joined[1])
+    return bool((steps > 0).all() or (steps < 0).all())
 
 
 def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
@@ -229,8 +290,9 @@ def concatenate(reaches: Sequence[Reach], dim: int) -> Reach:
     place = parts[0].place(dim)
     shape = list(np.broadcast_shapes(*(_without(part.values.shape, place) for part in parts)))
     full = [np.broadcast_to(p.values, [*shape[:place], n, *shape[place:]]) for p, n in zip(parts, sizes, strict=True)]
-    dims[dim] = (Digit(sum(sizes), 0, 0, any(part.whole(dim) for part in parts)),)
-    return Reach(tuple(dims), np.concatenate(full, axis=place), exact)
+    values = np.concatenate(full, axis=place)
+    dims[dim] = (seen(Digit(sum(sizes), along=any(part.along(dim) for part in parts)), values, place),)
+    return Reach(tuple(dims), values, exact)
 
 
 def _without(shape: tuple[int, ...], place: int) -> tuple[int, ...]:
@@ -250,7 +312,7 @@ def _boxes_at(
         offsets, exact = np.zeros_like(rest), not np.any(missing & (rest != NOWHERE))
     column = (*table.shape, *(1,) * (values.ndim - place - 1))
     boxes = np.take(values, np.clip(rest, 0, values.shape[place] - 1), axis=place)
-    boxes = boxes + offsets.reshape(column) * _DIRECTION.reshape(3, *(1,) * (boxes.ndim - 1))
+    boxes = boxes + offsets.reshape(column) * DIRECTION.reshape(3, *(1,) * (boxes.ndim - 1))
     return np.where(missing.reshape(column), NOTHING, boxes) if missing.any() else boxes, exact
 
 

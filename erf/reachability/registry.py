@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch._ops import OpOverload
 
-from erf.reachability.reach import Reach, union
+from erf.reachability.reach import Joiner, Reach, union
 
 Rule = Callable[..., Reach | Sequence[Reach]]
 _Rule = TypeVar("_Rule", bound=Rule)
@@ -25,12 +25,12 @@ class Call:
 
     Attributes:
         shape: The shape of the (first) output.
-        operator: The number of this call in the forward pass.
+        operator: What joins positions here.
         place: The operator and where it stands, for messages.
     """
 
     shape: tuple[int, ...]
-    operator: int
+    operator: Joiner
     place: str
 
 

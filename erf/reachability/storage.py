@@ -2,37 +2,72 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 
-from erf.reachability.reach import NOTHING, Floats, Reach, from_dense
+from erf.reachability.digit import Digit
+from erf.reachability.reach import NOTHING, Digits, Floats, Reach, directed, from_dense
 
 
 class WrittenStorage:
-    """The boxes of every element of a storage, per input axis; slow, exact, and needed rarely."""
+    """The boxes of every element of a storage, per input axis; slow, exact, and needed rarely.
 
-    def __init__(self, owner: Tensor, reaches: tuple[Reach, ...]) -> None:
+    Elements do not say along which dimension of a view the boxes move. Views that were there before know it, and so do
+    the tensors that were written: their dimensions are those of the storage that have the same stride.
+
+    Attributes:
+        version: How often it was written to.
+    """
+
+    def __init__(self, owner: Tensor, reaches: tuple[Reach, ...], bounded: bool) -> None:
         elements = owner.untyped_storage().nbytes() // owner.element_size()
+        self.version = 0
+        self._bounded = bounded
         self._flat = [np.full((3, elements), NOTHING) for _ in reaches]
         self._exact = [True for _ in reaches]
-        self._whole = [False for _ in reaches]
+        self._strides: list[set[int]] = [set() for _ in reaches]  # of what runs along the axis
         self.write(owner, reaches)
 
     def write(self, tensor: Tensor, reaches: tuple[Reach, ...]) -> None:
         """Set the boxes of the elements that the tensor views."""
+        self.version += 1
         for axis, reach in enumerate(reaches):
             _viewed(self._flat[axis], tensor)[...] = reach.dense()
             self._exact[axis] &= reach.exact
-            self._whole[axis] |= any(reach.whole(dim) for dim in range(reach.ndim))
+            for digits, stride in zip(reach.dims, tensor.stride(), strict=True):
+                self._strides[axis] |= {step for digit, step in _strided(digits, stride) if digit.along}
 
-    def read(self, tensor: Tensor) -> tuple[Reach, ...]:
-        """Return the boxes of the elements that the tensor views."""
-        parts = zip(self._flat, self._exact, self._whole, strict=True)
-        return tuple(from_dense(_viewed(flat, tensor).copy(), exact, whole) for flat, exact, whole in parts)
+    def read(self, tensor: Tensor, before: tuple[Reach, ...]) -> tuple[Reach, ...]:
+        """Return the boxes of the elements that the tensor views, which were those of ``before`` once."""
+        reaches = []
+        for flat, exact, strides, reach in zip(self._flat, self._exact, self._strides, before, strict=True):
+            dims = [_directed(digits, step, strides) for digits, step in zip(reach.dims, tensor.stride(), strict=True)]
+            now = from_dense(_viewed(flat, tensor).copy(), dims, exact)
+            reaches.append(now if self._bounded else directed(now))
+        return tuple(reaches)
 
 
 def _viewed(flat: Floats, tensor: Tensor) -> Floats:
     """Return the elements that the tensor views, as ``[3, *shape]``."""
     strides = [flat.strides[0], *(stride * flat.itemsize for stride in tensor.stride())]
     return as_strided(flat[:, tensor.storage_offset() :], (3, *tensor.shape), strides)
+
+
+def _strided(digits: Digits, stride: int) -> Iterator[tuple[Digit, int]]:
+    """Yield a dimension's digits with their strides, the innermost first."""
+    for digit in reversed(digits):
+        yield digit, stride
+        stride *= digit.size
+
+
+def _directed(digits: Digits, stride: int, strides: set[int]) -> Digits:
+    """Let those digits run along the axis that have one of the strides, or go over it in smaller steps."""
+    directed = [
+        replace(digit, along=digit.along or any(n <= other < n * digit.size and other % n == 0 for other in strides))
+        for digit, n in _strided(digits, stride)
+    ]
+    return tuple(directed[::-1])

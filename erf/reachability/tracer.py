@@ -17,9 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from erf.errors import InvalidInput
+from erf.errors import InternalError, InvalidInput
 from erf.reachability.digit import Digit
-from erf.reachability.reach import Reach, nothing
+from erf.reachability.reach import Joiner, Reach, nothing
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
 from erf.reachability.registry import Call, find_rule, is_pointwise
 from erf.reachability.storage import WrittenStorage
@@ -47,7 +47,7 @@ def trace(
     # Two images, so that a batch is not mistaken for an axis of size 1, and train-mode norms have something to join.
     image = torch.empty(2, channels, *input_size, dtype=dtype, device="meta")
     state = {name: _weightless(tensor) for name, tensor in _owned_tensors(network)}
-    mode = _ReachMode(network, len(input_size), list(state.values()), image, until)
+    mode = _ReachMode(network, list(state.values()), image, bounded, until)
     mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
     contexts = [_without_fast_paths(), torch.random.fork_rng(devices=[]), torch.no_grad(), mode.following_modules()]
     with ExitStack() as stack, suppress(_Returned):
@@ -72,7 +72,7 @@ def _pixels(image: Tensor, axis: int, bounded: bool) -> Reach:
     """Each input position is reached by itself."""
     size, dim = image.shape[2 + axis], 2 + axis
     dims = [Digit(n) for n in image.shape]
-    dims[dim] = Digit(size, 0, 0) if bounded else Digit(size, 1, 1, whole=True)
+    dims[dim] = Digit(size, 0, 0) if bounded else Digit(size, 1, 1, along=True)
     positions = np.arange(size, dtype=np.float64)
     shape = [size if k == dim else 1 for k in range(len(dims))]
     values = np.stack([positions, -positions, np.full(size, np.inf)]).reshape(3, *shape)
@@ -118,21 +118,22 @@ class _ReachMode(TorchDispatchMode):
     """Passes the boxes on through every operator, and notes those of every module's output."""
 
     def __init__(
-        self, network: nn.Module, axes: int, state: Sequence[Tensor], image: Tensor, until: str | None
+        self, network: nn.Module, state: Sequence[Tensor], image: Tensor, bounded: bool, until: str | None
     ) -> None:
         super().__init__()
         self.trace = Trace(image=len(state), size=tuple(image.shape[2:]))
         self.reaches = WeakTensorKeyDictionary()
+        self._bounded = bounded
         self._until = until
         self._count = 0
         self._numbers = WeakTensorKeyDictionary()
         for tensor in (*state, image):
             self._number(tensor)
-        self._axes = axes
         self._names = {module: name for name, module in network.named_modules()}
         self._running: list[str] = [""]
         self._owners: dict[int, Tensor] = {}  # per storage that has views: the tensor that was there first
         self._written: dict[int, WrittenStorage] = {}
+        self._versions = WeakTensorKeyDictionary()  # per view of those: of the storage when its boxes were read
 
     @contextmanager
     def following_modules(self) -> Iterator[None]:
@@ -151,7 +152,8 @@ class _ReachMode(TorchDispatchMode):
         self._running.pop()
         if module in self._names:
             tensors, leaf = tensors_in(output), next(module.children(), None) is None
-            outputs = tuple(self._reaches_of(tensor) for tensor in tensors)
+            with self._own_work("the end"):
+                outputs = tuple(self._reaches_of(tensor) for tensor in tensors)
             results = tuple(self._numbers.get(tensor) for tensor in tensors)
             called = len(self.trace.operations)
             self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called, results))
@@ -168,13 +170,24 @@ class _ReachMode(TorchDispatchMode):
             if output is not NotImplemented:
                 return output
         output = _run(func, args, kwargs, tensors)
-        if func.is_view:
-            self._owners.setdefault(_storage(args[0]), args[0])
-        arguments = _numbered((args, kwargs), self._numbers)
-        if any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors):
-            self._pass_on(func, args, kwargs, tensors_in(output))
-        self._note(func, arguments, tensors_in(output))
+        with self._own_work(func):
+            if func.is_view:
+                self._owners.setdefault(_storage(args[0]), args[0])
+            arguments = _numbered((args, kwargs), self._numbers)
+            if any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors):
+                self._pass_on(func, args, kwargs, tensors_in(output))
+            self._note(func, arguments, tensors_in(output))
         return output
+
+    @contextmanager
+    def _own_work(self, at: object) -> Iterator[None]:
+        """What fails here is no fault of the network: it has done its part."""
+        try:
+            yield
+        except InvalidInput:
+            raise
+        except Exception as error:
+            raise InternalError(f"at {at} in {self._where()}: {type(error).__name__}: {error}") from error
 
     def _note(self, func: OpOverload, arguments: Any, outputs: list[Tensor]) -> None:
         """Keep the call and what it returned."""
@@ -207,26 +220,38 @@ class _ReachMode(TorchDispatchMode):
         return f"module {self._running[-1]!r}" if self._running[-1] else "the network's own forward"
 
     def _reaches_of(self, tensor: Tensor) -> Reaches:
-        if _storage(tensor) in self._written:
-            return self._written[_storage(tensor)].read(tensor)
-        found = self.reaches.get(tensor)
-        return found or (nothing(tensor.shape, None if tensor.is_meta else tensor),) * self._axes
+        known = self.reaches.get(tensor)
+        known = known or (nothing(tensor.shape, None if tensor.is_meta else tensor),) * len(self.trace.size)
+        storage = self._written.get(_storage(tensor))
+        if storage and self._versions.get(tensor) != storage.version:
+            known = storage.read(tensor, known)
+            self._keep(tensor, known)
+        return known
+
+    def _keep(self, tensor: Tensor, reaches: Reaches) -> None:
+        self.reaches[tensor] = reaches
+        if storage := self._written.get(_storage(tensor)):
+            self._versions[tensor] = storage.version
 
     def _pass_on(self, func: OpOverload, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
         rule = find_rule(func)
         if rule is None:
             raise InvalidInput(f"no rule for the operator {func}, which {self._where()} calls")
-        call = Call(tuple(outputs[0].shape), len(self.trace.operators), f"{func} in {self._where()}")
+        shape, number = tuple(outputs[0].shape), len(self.trace.operators)
         self.trace.operators.append(self._running[-1])
         known = {id(tensor): self._reaches_of(tensor) for tensor in tensors_in((args, kwargs))}
         results = []
-        for axis in range(self._axes):
+        for axis, size in enumerate(self.trace.size):
+            joiner = Joiner(number, np.inf if self._bounded else size)
+            call = Call(shape, joiner, f"{func} in {self._where()}")
             arguments = _replaced(args, known, axis)
             options = {name: _replaced(value, known, axis) for name, value in kwargs.items()}
             results.append(_per_output(rule(call, *arguments, **options), outputs))
         for tensor, *reaches in zip(outputs, *results, strict=True):
+            if not tensor.numel():
+                continue
             if any(reach.shape != tuple(tensor.shape) for reach in reaches):
-                raise InvalidInput(f"the rule for {call.place} does not cover this use of it")
+                raise ValueError(f"the rule does not give the shape {list(tensor.shape)}")
             self._write(tensor, tuple(reaches), known)
 
     def _write(self, tensor: Tensor, reaches: Reaches, known: dict[int, Reaches]) -> None:
@@ -235,14 +260,15 @@ class _ReachMode(TorchDispatchMode):
         key = _storage(tensor)
         if id(tensor) not in known:
             if not all(reach.is_nothing for reach in reaches):
-                self.reaches[tensor] = reaches
+                self._keep(tensor, reaches)
         elif key not in self._owners:
             self.reaches[tensor] = reaches
         elif not unchanged:
             if key not in self._written:
                 owner = self._owners[key]
-                self._written[key] = WrittenStorage(owner, self._reaches_of(owner))
+                self._written[key] = WrittenStorage(owner, self._reaches_of(owner), self._bounded)
             self._written[key].write(tensor, reaches)
+            self._keep(tensor, reaches)
 
 
 def _storage(tensor: Tensor) -> int:

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from erf.reachability.digit import Digit
-from erf.reachability.reach import _DIRECTION, Reach
+from erf.reachability.digit import DIRECTION, Digit
+from erf.reachability.reach import Reach
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
 from erf.reachability.registry import RULES, is_pointwise
 
@@ -222,7 +222,7 @@ def _check_boxes(whole: Reach, part: Reach, start: int, found: tuple[int, int] |
     if found:
         k, first = found
         values = values.take(range(first, first + _digits(part)[k].size), 1 + k) if values.shape[1 + k] > 1 else values
-    expected = part.values + start * _DIRECTION.reshape(3, *(1,) * (part.values.ndim - 1))
+    expected = part.values + start * DIRECTION.reshape(3, *(1,) * (part.values.ndim - 1))
     if not np.array_equal(values, expected):
         raise Differs("the boxes are not the same")
 

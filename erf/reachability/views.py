@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from erf.errors import InvalidInput
 from erf.reachability.digit import Digit
-from erf.reachability.reach import Integers, Reach, concatenate, from_dense, nothing, union
+from erf.reachability.reach import Integers, Reach, concatenate, directed, from_dense, nothing, union
 from erf.reachability.registry import Call, rule
 
 
@@ -122,7 +123,8 @@ def _cat(call: Call, tensors: Sequence[Reach], dim: int = 0) -> Reach:
 @rule("stack")
 def _stack(call: Call, tensors: Sequence[Reach], dim: int = 0) -> Reach:
     dim %= len(call.shape)
-    return concatenate([_unsqueeze(call, tensor, dim) for tensor in tensors], dim)
+    stacked = concatenate([_unsqueeze(call, tensor, dim) for tensor in tensors], dim)
+    return directed(stacked) if np.isfinite(call.operator.extent) else stacked
 
 
 @rule("flip")
@@ -159,22 +161,33 @@ def _index_select(call: Call, x: Reach, dim: int, index: Reach) -> Reach:
 
 @rule("index")
 def _index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
-    parts = [slice(None) if index is None else _positions(call, index) for index in indices]
-    given = [(dim, part) for dim, part in enumerate(parts) if not isinstance(part, slice)]
-    dim, part = given[0]
-    if len(given) == 1 and part.ndim == 1 and part.dtype != np.bool_:
-        return _indexed(x, dim, part % x.shape[dim])
+    parts = [part for index in indices for part in ([slice(None)] if index is None else _arrays(call, index))]
+    given = [dim for dim, part in enumerate(parts) if not isinstance(part, slice)]
+    if len(given) == 1 and parts[given[0]].ndim == 1:
+        return _indexed(x, given[0], parts[given[0]] % x.shape[given[0]])
     # The three numbers are the last dimension here: in front, numpy would move the indexed ones before them.
     dense = np.moveaxis(np.moveaxis(x.dense(), 0, -1)[tuple(parts)], -1, 0)
-    return from_dense(dense, x.exact, any(map(x.whole, range(x.ndim))))
+    # Indexed dimensions become those of the indices, in their place if they are neighbours, else in front.
+    new = np.broadcast_shapes(*(parts[dim].shape for dim in given))
+    place = given[0] if given[-1] - given[0] == len(given) - 1 else 0
+    dims = [digits for dim, digits in enumerate(x.dims) if dim not in given]
+    dims[place:place] = [(Digit(size, along=any(map(x.along, given))),) for size in new]
+    return from_dense(dense, dims, x.exact)
+
+
+def _arrays(call: Call, index: Reach) -> list[Integers]:
+    """A mask stands for the positions at which it is true."""
+    positions = _positions(call, index)
+    return list(np.nonzero(positions)) if positions.dtype == np.bool_ else [positions]
 
 
 @rule("gather")
 def _gather(call: Call, x: Reach, dim: int, index: Reach, **_kwargs: Any) -> Reach:
-    positions = _positions(call, index)
-    grid = x.dense()[(slice(None), *(slice(n) for n in _fitting(positions.shape, dim % x.ndim, x.shape)))]
-    grid = np.take_along_axis(grid, np.broadcast_to(positions, (3, *positions.shape)), axis=dim % x.ndim + 1)
-    return from_dense(grid, x.exact, any(map(x.whole, range(x.ndim))))
+    positions, dim = _positions(call, index), dim % x.ndim
+    grid = x.dense()[(slice(None), *(slice(n) for n in _fitting(positions.shape, dim, x.shape)))]
+    grid = np.take_along_axis(grid, np.broadcast_to(positions, (3, *positions.shape)), axis=dim + 1)
+    dims = [x.single(k).dims[k][0] for k in range(x.ndim)]
+    return from_dense(grid, [(replace(d, size=n),) for d, n in zip(dims, positions.shape, strict=True)], x.exact)
 
 
 def _fitting(shape: Sequence[int], dim: int, full: Sequence[int]) -> list[int]:
@@ -190,15 +203,15 @@ def _positions(call: Call, index: Reach) -> Integers:
 
 def _indexed(x: Reach, dim: int, positions: Integers) -> Reach:
     """Evenly spaced positions are a slice; of others nothing is known beyond the border."""
-    steps = np.unique(np.diff(positions))
-    return moved(x, dim, positions, int(steps[0])) if len(steps) == 1 else _permuted(x, dim, positions)
+    steps = set(np.diff(positions).tolist()) or {1}
+    return moved(x, dim, positions, steps.pop()) if len(steps) == 1 else _permuted(x, dim, positions)
 
 
 def _permuted(x: Reach, dim: int, positions: Integers) -> Reach:
     taken = moved(x, dim, positions)
     if x.constant(dim):
         return taken
-    return taken.with_digits({dim: (Digit(len(positions), 0, 0, x.whole(dim)),)}, taken.values)
+    return taken.with_digits({dim: (Digit(len(positions), 0, 0, x.along(dim)),)}, taken.values)
 
 
 @rule("pixel_shuffle")
