@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import gcd, lcm
+from itertools import pairwise
+from math import gcd, lcm, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,9 +66,9 @@ class Digit:
 
 
 def join(digits: Sequence[Digit], silent: Sequence[bool]) -> Digit:
-    """Return the digit along which the union of boxes goes on; silent ones hold no pixels."""
+    """Return the digit along which the union of boxes goes on; silent ones hold no pixels and do not vary."""
     size, along = digits[0].size, any(digit.along for digit in digits)
-    spoken = [d for d, quiet in zip(digits, silent, strict=True) if not (quiet and d.constant)] or digits
+    spoken = [d for d, quiet in zip(digits, silent, strict=True) if not quiet] or digits
     rates = {Fraction(d.shift, d.period) if d.period else None for d in spoken}
     if len(rates) > 1 or None in rates:
         return Digit(size, 0, 0, along)
@@ -130,14 +131,38 @@ def regroup(digits: Sequence[Digit], values: Floats, shape: Sequence[int]) -> tu
         place += count
     if groups:
         groups[-1] += pending  # 1 wide, or the sizes would not match
-    return _with_units(groups, values)
+    return _without_units(groups, values)
 
 
-def _with_units(groups: list[list[Digit]], values: Floats) -> tuple[list[list[Digit]], Floats]:
-    """Give each dimension without digits one that is 1 wide."""
+def refined(digits: Sequence[Digit], values: Floats, place: int, sizes: Sequence[int]) -> tuple[list[Digit], Floats]:
+    """Write a dimension whose digits begin at axis ``place`` of the values with digits of other sizes."""
+    pending, new = list(digits), []
+    for size in sizes:
+        pending, values, count = _collect(pending, values, place, size)
+        new, pending, place = new + pending[:count], pending[count:], place + count
+    return new + pending, values
+
+
+def common_sizes(layouts: Iterable[Sequence[int]]) -> tuple[int, ...]:
+    """Return the largest sizes of digits, outermost first, from which those of all layouts can be put together."""
+    widths = sorted({prod(layout[k:]) for layout in layouts for k in range(len(layout) + 1)})
+    if any(wide % narrow for narrow, wide in pairwise(widths)):
+        return (widths[-1],)
+    return tuple(wide // narrow for narrow, wide in pairwise(widths))[::-1]
+
+
+def _without_units(groups: list[list[Digit]], values: Floats) -> tuple[list[list[Digit]], Floats]:
+    """Leave out digits of one position, except those of a map of one unit: a later reshape gives it back its axes."""
     widths = iter(values.shape[1:])
-    shape = [next(widths) if group else 1 for group in groups for _ in (group or [None])]
-    return [group or [Digit(1)] for group in groups], values.reshape(3, *shape)
+    pairs = [[(digit, next(widths)) for digit in group] for group in groups]
+    needed = [group if _has_unit(group) else [pair for pair in group if pair[0].size > 1] for group in pairs]
+    needed = [group or [(Digit(1), 1)] for group in needed]
+    values = values.reshape(3, *(width for group in needed for _, width in group))
+    return [[digit for digit, _ in group] for group in needed], values
+
+
+def _has_unit(group: Sequence[tuple[Digit, int]]) -> bool:
+    return any(digit.size == 1 and digit.along for digit, _ in group)
 
 
 def _ones(sizes: Sequence[int]) -> int:
@@ -161,30 +186,31 @@ def _collect(pending: list[Digit], values: Floats, place: int, size: int) -> tup
 
 
 def _split(digits: list[Digit], values: Floats, k: int, place: int, outer: int) -> tuple[list[Digit], Floats]:
-    digit, parts = digits[k], digits[k].split(outer)
+    parts = digits[k].split(outer)
     if values.shape[place + k] == 1:
         return _replaced(digits, values, k, place, 1, parts, [1, 1])
     digits, values = _replaced(digits, values, k, place, 1, parts, [part.size for part in parts])
     axes = place + k, place + k + 1
     for axis in axes:
         values = narrowed(values, axis)
-    digits[k : k + 2] = _known(parts, values, axes) if digit.period else _seen(parts, values, axes)
+    digits[k : k + 2] = _settled(parts, values, axes)
     return digits, values
 
 
-def _known(parts: Sequence[Digit], values: Floats, axes: Sequence[int]) -> list[Digit]:
-    """Rows by columns: where all columns are alike, the law of the whole is that of the rows."""
-    outer, inner = parts
-    return [outer, inner if values.shape[axes[1]] > 1 else Digit(inner.size)]
+def _settled(parts: Sequence[Digit], values: Floats, axes: Sequence[int]) -> list[Digit]:
+    """See from the boxes which of two parts varies, by which law if it is unknown, and which runs along the axis."""
+    along = parts[0].along
+    outer, inner = (_varying(replace(part, along=along), values, axis) for part, axis in zip(parts, axes, strict=True))
+    return [
+        replace(outer, along=along and not outer.constant),
+        replace(inner, along=along and outer.constant and not inner.constant),
+    ]
 
 
-def _seen(parts: Sequence[Digit], values: Floats, axes: Sequence[int]) -> list[Digit]:
-    """Where the law is unknown, see it from the boxes; it may be the inner part that runs along the axis."""
-    outer, inner = (
-        seen(replace(part, along=parts[0].along), values, axis) if values.shape[axis] > 1 else Digit(part.size)
-        for part, axis in zip(parts, axes, strict=True)
-    )
-    return [outer, replace(inner, along=inner.along and outer.constant)]
+def _varying(part: Digit, values: Floats, axis: int) -> Digit:
+    if 0 < part.period < part.size:
+        return part
+    return seen(part, values, axis) if values.shape[axis] > 1 else Digit(part.size)
 
 
 def _merge(digits: list[Digit], values: Floats, k: int, place: int) -> tuple[list[Digit], Floats]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from erf.errors import InvalidInput
 from erf.reachability.digit import Digit, Floats
-from erf.reachability.reach import NOTHING, Integers, Reach
+from erf.reachability.reach import NOTHING, Integers, Reach, aligned
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,23 @@ def grid_of(reaches: Sequence[Reach]) -> Grid:
     along = [[dim for dim in range(reach.ndim) if reach.along(dim)] for reach in reaches]
     if not any(along):
         return _pooled(reaches)
-    if reaches[0].ndim == len(axes) + 2 and all(2 + axis in along[axis] for axis in axes):
+    # Channels may hold the one row or column of a map of one unit.
+    if reaches[0].ndim == len(axes) + 2 and all({*along[axis]} - {1} == {2 + axis} for axis in axes):
         return _map(reaches, [2 + axis for axis in axes])
-    dims = [found[0] if found else None for found in along]
     if any(len(found) > 1 for found in along):
         raise InvalidInput("its units are cut into windows: not the rows and columns of one map")
-    (first, *others) = dims
-    if first is not None and all(dim == first for dim in others) and (others or _has_prefix(reaches[0], first)):
-        return _tokens(reaches, first)
+    dims = [found[0] if found else None for found in along]
+    dim = next(found for found in dims if found is not None)
+    together = all(_varies(reach, dim) if d is None else d == dim for reach, d in zip(reaches, dims, strict=True))
+    if together and (len(reaches) > 1 or _has_prefix(reaches[0], dim)):
+        return _tokens(reaches, dim)
     return _map(reaches, dims)
+
+
+def _varies(reach: Reach, dim: int) -> bool:
+    """Whether units along the dimension have different pixels."""
+    line = _joined(reach.single(dim), [dim])[:2]
+    return bool((line != line[:, :1]).any())
 
 
 def _pooled(reaches: Sequence[Reach]) -> Grid:
@@ -97,7 +105,8 @@ def _pooled(reaches: Sequence[Reach]) -> Grid:
 def _map(reaches: Sequence[Reach], dims: Sequence[int | None]) -> Grid:
     shape = tuple(1 if dim is None else reaches[0].shape[dim] for dim in dims)
     kept = [dim for dim in dims if dim is not None]
-    if len(set(kept)) < len(kept):
+    pooled = [reach for reach, dim in zip(reaches, dims, strict=True) if dim is None]
+    if len(set(kept)) < len(kept) or any(_varies(reach, dim) for reach in pooled for dim in kept):
         raise InvalidInput("its units are not the rows and columns of one map")
     boxes, digits = [], []
     for axis, reach in enumerate(reaches):
@@ -125,20 +134,46 @@ def _has_prefix(reach: Reach, dim: int) -> bool:
 
 
 def _tokens(reaches: Sequence[Reach], dim: int) -> Grid:
-    """Tell tokens apart by their own pixels, as they have no row and column; prefix tokens have none."""
+    """Find the row and column of each token; prefix tokens have none, as they have no pixels of their own."""
     lines = [np.broadcast_to(_joined(reach.single(dim), [dim]), (3, reaches[0].shape[dim])) for reach in reaches]
     placed = np.isfinite(lines[0][0])
-    found = [np.unique(line[0, placed], return_inverse=True) for line in lines]
-    shape = tuple(len(firsts) for firsts, _ in found)
     if not placed.any():
         return _pooled(reaches)
-    cells = np.ravel_multi_index(tuple(index for _, index in found), shape)
+    places = _places_by_digits(reaches, dim) if placed.all() else None
+    places = places or [np.unique(line[0, placed], return_inverse=True)[1] for line in lines]
+    shape = tuple(int(place.max()) + 1 for place in places)
+    cells = np.ravel_multi_index(tuple(places), shape)
     if len(np.unique(cells)) != len(cells) or len(cells) != np.prod(shape):
         raise InvalidInput("its tokens are not the rows and columns of one map")
     boxes = [np.full((3, *shape), NOTHING) for _ in lines]
     for box, line in zip(boxes, lines, strict=True):
         box.reshape(3, -1)[:, cells] = line[:, placed]
+    if not all(_goes_one_way(box, axis) for axis, box in enumerate(boxes)):
+        raise InvalidInput("its tokens are not the rows and columns of one map")
     tokens = np.empty(shape, dtype=np.int64)
     tokens.reshape(-1)[cells] = np.flatnonzero(placed)
     exact = tuple(reach.exact for reach in reaches)
     return Grid(shape, tuple(boxes), (None,) * len(reaches), exact, (dim,) * len(reaches), tokens)
+
+
+def _places_by_digits(reaches: Sequence[Reach], dim: int) -> list[Integers] | None:
+    """Count along each axis by the digits that vary along that axis; None unless each varies along one."""
+    digits = list(zip(*(reach.dims[dim] for reach in aligned(reaches, [dim])), strict=True))
+    sizes = [parts[0].size for parts in digits]
+    axes = [[axis for axis, part in enumerate(parts) if not part.constant] for parts in digits]
+    if any(len(found) != 1 for found in axes):
+        return None
+    counts = np.unravel_index(np.arange(np.prod(sizes)), sizes)
+    places = []
+    for axis in range(len(reaches)):
+        own = [k for k, found in enumerate(axes) if found == [axis]]
+        places.append(np.ravel_multi_index([counts[k] for k in own], [sizes[k] for k in own]) if own else 0 * counts[0])
+    return places
+
+
+def _goes_one_way(box: Floats, axis: int) -> bool:
+    """Whether from row to row, or column to column, the boxes go forward, or all go back."""
+    first, minus_last = (np.moveaxis(part, axis, 0) for part in box[:2])
+    forward = (first[1:] >= first[:-1]) & (minus_last[1:] <= minus_last[:-1])
+    back = (first[1:] <= first[:-1]) & (minus_last[1:] >= minus_last[:-1])
+    return bool(forward.all() or back.all())

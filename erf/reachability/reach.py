@@ -22,7 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from erf.reachability.digit import DIRECTION, Digit, Floats, explains, join, narrowed, regroup, seen
+from erf.reachability.digit import (
+    DIRECTION,
+    Digit,
+    Floats,
+    common_sizes,
+    explains,
+    join,
+    narrowed,
+    refined,
+    regroup,
+    seen,
+)
 
 NOTHING = np.inf  # in all three numbers: no pixel, no spanning operator; neutral under the minimum
 NOWHERE = -(2**40)  # in a table of positions: reads nothing
@@ -130,6 +141,15 @@ class Reach:
         full[place : place + count] = [digit.size for digit in digits]
         values = np.broadcast_to(self.values, full)
         return self.with_digits({dim: (merged,)}, values.reshape(*full[:place], merged.size, *full[place + count :]))
+
+    def divided(self, dim: int, sizes: Sequence[int]) -> Reach:
+        """Write the dimension with digits of these sizes."""
+        if self.constant(dim):
+            return self.with_digits({dim: tuple(Digit(size) for size in sizes)})
+        if len(sizes) == 1:
+            return self.single(dim)
+        digits, values = refined(self.dims[dim], self.values, self.place(dim), sizes)
+        return self.with_digits({dim: tuple(digits)}, values)
 
     def expand(self, shape: Sequence[int]) -> Reach:
         """Repeat dimensions of size 1, and add new ones in front."""
@@ -241,29 +261,27 @@ def from_dense(values: Floats, dims: Sequence[Digits], exact: bool) -> Reach:
 
 
 def directed(reach: Reach) -> Reach:
-    """Let the one dimension along which the boxes go one way run along the input axis, if none does.
+    """Let the direction in which the boxes move farthest run along the input axis, if none is known to.
 
     So it is where positions were computed one by one and put together.
     """
     if any(map(reach.along, range(reach.ndim))):
         return reach
     digits = [digit for digits in reach.dims for digit in digits]
-    moving = [place for place in range(1, len(digits) + 1) if _goes_one_way(reach.values, place)]
-    if len(moving) != 1:
+    distances = [_distance(reach.values, place) for place in range(1, len(digits) + 1)]
+    if max(distances, default=0) == 0:
         return reach
-    place = moving[0]
-    digits[place - 1] = seen(replace(digits[place - 1], along=True), reach.values, place)
+    k = int(np.argmax(distances))
+    digits[k] = seen(replace(digits[k], along=True), reach.values, k + 1)
     parts = iter(digits)
     return replace(reach, dims=tuple(tuple(next(parts) for _ in group) for group in reach.dims))
 
 
-def _goes_one_way(values: Floats, place: int) -> bool:
-    """Whether the boxes' centers rise, or fall, all along one axis of the values."""
-    joined = values.min(axis=tuple(axis for axis in range(1, values.ndim) if axis != place))
-    if joined.shape[1] == 1 or not np.isfinite(joined[:2]).all():
-        return False
-    steps = np.diff(joined[0] - joined[1])
-    return bool((steps > 0).all() or (steps < 0).all())
+def _distance(values: Floats, place: int) -> float:
+    """How far an end of the boxes goes one way along an axis of the values."""
+    ends = values[:2].min(axis=tuple(axis for axis in range(1, values.ndim) if axis != place))
+    steps = np.diff(ends[:, np.isfinite(ends[0])])
+    return max(abs(line.sum()) if (line >= 0).all() or (line <= 0).all() else 0 for line in steps)
 
 
 def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
@@ -271,7 +289,7 @@ def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
     heard = [reach.expand(shape) for reach in reaches if not reach.is_nothing]
     if len(heard) < 2:
         return heard[0] if heard else nothing(shape)
-    heard = _aligned(heard, range(len(shape)))
+    heard = aligned(heard, range(len(shape)))
     values = reduce(np.minimum, [reach.values for reach in heard])
     return Reach(_joined_dims(heard), values, all(reach.exact for reach in heard))
 
@@ -279,7 +297,7 @@ def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
 def concatenate(reaches: Sequence[Reach], dim: int) -> Reach:
     """Put tensors one after the other along a dimension."""
     others = [other for other in range(reaches[0].ndim) if other != dim]
-    parts = [reach.single(dim) for reach in _aligned(reaches, others)]
+    parts = [reach.single(dim) for reach in aligned(reaches, others)]
     sizes = [part.shape[dim] for part in parts]
     dims = list(_joined_dims(parts, skip=dim))
     alike = all(part.constant(dim) and np.array_equal(part.values, parts[0].values) for part in parts)
@@ -316,18 +334,15 @@ def _boxes_at(
     return np.where(missing.reshape(column), NOTHING, boxes) if missing.any() else boxes, exact
 
 
-def _aligned(reaches: Sequence[Reach], dims: Sequence[int]) -> list[Reach]:
+def aligned(reaches: Sequence[Reach], dims: Sequence[int]) -> list[Reach]:
     """Write each of the dimensions with the same digits in all tensors."""
     reaches = list(reaches)
     for dim in dims:
-        if len({_sizes(reach, dim) for reach in reaches}) == 1:
+        layouts = {_sizes(reach, dim) for reach in reaches}
+        if len(layouts) == 1:
             continue
-        varied = {_sizes(reach, dim) for reach in reaches if not reach.constant(dim)}
-        sizes = varied.pop() if len(varied) == 1 else (reaches[0].shape[dim],)
-        digits = tuple(Digit(size) for size in sizes)
-        for k, reach in enumerate(reaches):
-            if _sizes(reach, dim) != sizes:
-                reaches[k] = reach.with_digits({dim: digits}) if reach.constant(dim) else reach.single(dim)
+        sizes = common_sizes({_sizes(reach, dim) for reach in reaches if not reach.constant(dim)} or layouts)
+        reaches = [reach if _sizes(reach, dim) == sizes else reach.divided(dim, sizes) for reach in reaches]
     return reaches
 
 
@@ -344,5 +359,7 @@ def _joined_dims(reaches: Sequence[Reach], skip: int | None = None) -> tuple[Dig
             dims.append(groups[0])
             continue
         silent = silent or [bool(np.isinf(reach.values[0]).all()) for reach in reaches]
-        dims.append(tuple(join(digits, silent) for digits in zip(*groups, strict=True)))
+        widths = zip(*(reach.widths(dim) for reach in reaches), strict=True)
+        quiet = [[a and width == 1 for a, width in zip(silent, each, strict=True)] for each in widths]
+        dims.append(tuple(map(join, zip(*groups, strict=True), quiet)))
     return tuple(dims)

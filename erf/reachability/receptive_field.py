@@ -180,9 +180,10 @@ def _fields(
     step = _step_of(network, passed, name)
     path = tuple(passed.steps[: passed.steps.index(step) + 1])
     try:
-        grid = grid_of(_only_output(step))
-        if grid.shape is not None and 0 in grid.shape:
+        output = _only_output(step)
+        if 0 in output[0].shape:
             raise InvalidInput(f"its output on an image of {list(size)} pixels is empty")
+        grid = grid_of(output)
     except InvalidInput as error:
         raise InvalidInput(f"{_called(name)} has no units to look at: {error}") from None
     spanning = [owner or type(network).__name__ for owner in passed.operators]

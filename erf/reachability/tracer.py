@@ -220,10 +220,10 @@ class _ReachMode(TorchDispatchMode):
         return f"module {self._running[-1]!r}" if self._running[-1] else "the network's own forward"
 
     def _reaches_of(self, tensor: Tensor) -> Reaches:
-        known = self.reaches.get(tensor)
+        known = self.reaches.get(tensor) if tensor.numel() else None
         known = known or (nothing(tensor.shape, None if tensor.is_meta else tensor),) * len(self.trace.size)
         storage = self._written.get(_storage(tensor))
-        if storage and self._versions.get(tensor) != storage.version:
+        if storage and tensor.numel() and self._versions.get(tensor) != storage.version:
             known = storage.read(tensor, known)
             self._keep(tensor, known)
         return known

@@ -161,15 +161,17 @@ def _index_select(call: Call, x: Reach, dim: int, index: Reach) -> Reach:
 
 @rule("index")
 def _index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
-    parts = [part for index in indices for part in ([slice(None)] if index is None else _arrays(call, index))]
-    given = [dim for dim, part in enumerate(parts) if not isinstance(part, slice)]
-    if len(given) == 1 and parts[given[0]].ndim == 1:
-        return _indexed(x, given[0], parts[given[0]] % x.shape[given[0]])
+    parts = [part for index in indices for part in ([None] if index is None else _arrays(call, index))]
+    given = {dim: part for dim, part in enumerate(parts) if part is not None}
+    first, last = min(given), max(given)
+    if len(given) == 1 and given[first].ndim == 1:
+        return _indexed(x, first, given[first] % x.shape[first])
     # The three numbers are the last dimension here: in front, numpy would move the indexed ones before them.
-    dense = np.moveaxis(np.moveaxis(x.dense(), 0, -1)[tuple(parts)], -1, 0)
+    index = tuple(slice(None) if part is None else part for part in parts)
+    dense = np.moveaxis(np.moveaxis(x.dense(), 0, -1)[index], -1, 0)
     # Indexed dimensions become those of the indices, in their place if they are neighbours, else in front.
-    new = np.broadcast_shapes(*(parts[dim].shape for dim in given))
-    place = given[0] if given[-1] - given[0] == len(given) - 1 else 0
+    new = np.broadcast_shapes(*(part.shape for part in given.values()))
+    place = first if last - first == len(given) - 1 else 0
     dims = [digits for dim, digits in enumerate(x.dims) if dim not in given]
     dims[place:place] = [(Digit(size, along=any(map(x.along, given))),) for size in new]
     return from_dense(dense, dims, x.exact)
