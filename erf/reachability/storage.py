@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 
 from erf.reachability.digit import Digit
-from erf.reachability.reach import NOTHING, Digits, Floats, Reach, directed, from_dense
+from erf.reachability.reach import NOTHING, Digits, Floats, Reach, from_dense
 
 
 class WrittenStorage:
@@ -23,10 +23,9 @@ class WrittenStorage:
         version: How often it was written to.
     """
 
-    def __init__(self, owner: Tensor, reaches: tuple[Reach, ...], bounded: bool) -> None:
+    def __init__(self, owner: Tensor, reaches: tuple[Reach, ...]) -> None:
         elements = owner.untyped_storage().nbytes() // owner.element_size()
         self.version = 0
-        self._bounded = bounded
         self._flat = [np.full((3, elements), NOTHING) for _ in reaches]
         self._exact = [True for _ in reaches]
         self._strides: list[set[int]] = [set() for _ in reaches]  # of what runs along the axis
@@ -46,8 +45,7 @@ class WrittenStorage:
         reaches = []
         for flat, exact, strides, reach in zip(self._flat, self._exact, self._strides, before, strict=True):
             dims = [_directed(digits, step, strides) for digits, step in zip(reach.dims, tensor.stride(), strict=True)]
-            now = from_dense(_viewed(flat, tensor).copy(), dims, exact)
-            reaches.append(now if self._bounded else directed(now))
+            reaches.append(from_dense(_viewed(flat, tensor).copy(), dims, exact))
         return tuple(reaches)
 
 

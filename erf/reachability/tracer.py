@@ -19,7 +19,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.errors import InternalError, InvalidInput
 from erf.reachability.digit import Digit
-from erf.reachability.reach import Joiner, Reach, nothing
+from erf.reachability.reach import Joiner, Reach, directed, nothing
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
 from erf.reachability.registry import Call, find_rule, is_pointwise
 from erf.reachability.storage import WrittenStorage
@@ -153,7 +153,7 @@ class _ReachMode(TorchDispatchMode):
         if module in self._names:
             tensors, leaf = tensors_in(output), next(module.children(), None) is None
             with self._own_work("the end"):
-                outputs = tuple(self._reaches_of(tensor) for tensor in tensors)
+                outputs = tuple(self._directed_reaches_of(tensor) for tensor in tensors)
             results = tuple(self._numbers.get(tensor) for tensor in tensors)
             called = len(self.trace.operations)
             self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called, results))
@@ -228,6 +228,11 @@ class _ReachMode(TorchDispatchMode):
             self._keep(tensor, known)
         return known
 
+    def _directed_reaches_of(self, tensor: Tensor) -> Reaches:
+        """The boxes where all of them are used: a storage that is written part by part is complete then."""
+        reaches = self._reaches_of(tensor)
+        return tuple(map(directed, reaches)) if _storage(tensor) in self._written and not self._bounded else reaches
+
     def _keep(self, tensor: Tensor, reaches: Reaches) -> None:
         self.reaches[tensor] = reaches
         if storage := self._written.get(_storage(tensor)):
@@ -239,7 +244,8 @@ class _ReachMode(TorchDispatchMode):
             raise InvalidInput(f"no rule for the operator {func}, which {self._where()} calls")
         shape, number = tuple(outputs[0].shape), len(self.trace.operators)
         self.trace.operators.append(self._running[-1])
-        known = {id(tensor): self._reaches_of(tensor) for tensor in tensors_in((args, kwargs))}
+        reaches_of = self._reaches_of if func.is_view else self._directed_reaches_of
+        known = {id(tensor): reaches_of(tensor) for tensor in tensors_in((args, kwargs))}
         results = []
         for axis, size in enumerate(self.trace.size):
             joiner = Joiner(number, np.inf if self._bounded else size)
@@ -266,7 +272,7 @@ class _ReachMode(TorchDispatchMode):
         elif not unchanged:
             if key not in self._written:
                 owner = self._owners[key]
-                self._written[key] = WrittenStorage(owner, self._reaches_of(owner), self._bounded)
+                self._written[key] = WrittenStorage(owner, self._reaches_of(owner))
             self._written[key].write(tensor, reaches)
             self._keep(tensor, reaches)
 
