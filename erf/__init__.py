@@ -1,7 +1,7 @@
 """Theoretical and effective receptive fields of PyTorch networks, measured and predicted."""
 
 from erf import compatibility, inits, theory
-from erf.errors import InvalidInput
+from erf.errors import InternalError, InvalidInput
 from erf.maps.influence import effective_receptive_field, influence
 from erf.maps.influence_map import InfluenceMap, map_of_samples
 from erf.maps.sharding import sharded_receptive_field
@@ -24,6 +24,7 @@ __all__ = [
     "ErfTracker",
     "GaussianFit",
     "InfluenceMap",
+    "InternalError",
     "InvalidInput",
     "Moments",
     "PowerLaw",

@@ -278,10 +278,11 @@ def directed(reach: Reach) -> Reach:
 
 
 def _distance(values: Floats, place: int) -> float:
-    """How far an end of the boxes goes one way along an axis of the values."""
+    """How far an end of the boxes moves along an axis of the values; 0 if it moves to and fro."""
     ends = values[:2].min(axis=tuple(axis for axis in range(1, values.ndim) if axis != place))
     steps = np.diff(ends[:, np.isfinite(ends[0])])
-    return max(abs(line.sum()) if (line >= 0).all() or (line <= 0).all() else 0 for line in steps)
+    distances, ways = np.abs(steps.sum(axis=1)), np.abs(steps).sum(axis=1)
+    return float(np.where(2 * distances > ways, distances, 0).max())
 
 
 def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:

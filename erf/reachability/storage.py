@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 
 from erf.reachability.digit import Digit
-from erf.reachability.reach import NOTHING, Digits, Floats, Reach, from_dense
+from erf.reachability.reach import NOTHING, Digits, Floats, Reach, directed, from_dense
 
 
 class WrittenStorage:
@@ -47,6 +47,10 @@ class WrittenStorage:
             dims = [_directed(digits, step, strides) for digits, step in zip(reach.dims, tensor.stride(), strict=True)]
             reaches.append(from_dense(_viewed(flat, tensor).copy(), dims, exact))
         return tuple(reaches)
+
+    def directed(self, reaches: tuple[Reach, ...]) -> tuple[Reach, ...]:
+        """Look for the direction of the boxes along axes of which no written tensor had one."""
+        return tuple(r if strides else directed(r) for r, strides in zip(reaches, self._strides, strict=True))
 
 
 def _viewed(flat: Floats, tensor: Tensor) -> Floats:

@@ -19,7 +19,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.errors import InternalError, InvalidInput
 from erf.reachability.digit import Digit
-from erf.reachability.reach import Joiner, Reach, directed, nothing
+from erf.reachability.reach import Joiner, Reach, nothing
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
 from erf.reachability.registry import Call, find_rule, is_pointwise
 from erf.reachability.storage import WrittenStorage
@@ -51,7 +51,7 @@ def trace(
     mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
     contexts = [_without_fast_paths(), torch.random.fork_rng(devices=[]), torch.no_grad(), mode.following_modules()]
     with ExitStack() as stack, suppress(_Returned):
-        for context in contexts + ([] if bounded else [_UnboundedPadding(mode.trace)]) + [mode]:
+        for context in [*contexts, _Functions(mode.trace, bounded), mode]:
             stack.enter_context(context)
         torch.func.functional_call(network, state, (image,), tie_weights=False)
     return mode.trace
@@ -99,18 +99,26 @@ def _without_fast_paths() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(enabled)
 
 
-class _UnboundedPadding(TorchFunctionMode):
-    """Lets circular padding continue the image like any other; torch makes it of writes to slices, which hides it."""
+class _Functions(TorchFunctionMode):
+    """Changes two functions that operators no longer tell.
 
-    def __init__(self, passed: Trace) -> None:
+    Circular padding continues an unbounded image like any other; torch makes it of writes to slices. And integers from
+    a list, which may be positions, keep their values.
+    """
+
+    def __init__(self, passed: Trace, bounded: bool) -> None:
         super().__init__()
         self._trace = passed
+        self._bounded = bounded
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
-        if func is nn.functional.pad and "circular" in (*args[2:3], kwargs.get("mode")):
+        if func is nn.functional.pad and not self._bounded and "circular" in (*args[2:3], kwargs.get("mode")):
             self._trace.operations.append(Operation(None))
             args, kwargs = args[:2], {"pad": kwargs["pad"]} if "pad" in kwargs else {}
+        if func in (torch.tensor, torch.as_tensor) and str(kwargs.get("device")).startswith("meta"):
+            made = func(*args, **kwargs)
+            return made if made.is_floating_point() else func(*args, **(kwargs | {"device": "cpu"}))
         return func(*args, **kwargs)
 
 
@@ -231,7 +239,8 @@ class _ReachMode(TorchDispatchMode):
     def _directed_reaches_of(self, tensor: Tensor) -> Reaches:
         """The boxes where all of them are used: a storage that is written part by part is complete then."""
         reaches = self._reaches_of(tensor)
-        return tuple(map(directed, reaches)) if _storage(tensor) in self._written and not self._bounded else reaches
+        storage = None if self._bounded else self._written.get(_storage(tensor))
+        return storage.directed(reaches) if storage else reaches
 
     def _keep(self, tensor: Tensor, reaches: Reaches) -> None:
         self.reaches[tensor] = reaches
@@ -289,7 +298,7 @@ def _run(func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor]) -> Any
     output = _known_output(func, args, tensors)
     if output is None:
         output = func(*args, **kwargs)
-    if not kinds and isinstance(output, Tensor) and output.is_meta and not output.is_floating_point():
+    if True not in kinds and isinstance(output, Tensor) and output.is_meta and not output.is_floating_point():
         return func(*args, **(kwargs | {"device": "cpu"}))
     return output
 

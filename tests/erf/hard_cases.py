@@ -126,6 +126,44 @@ def _focus(x: Tensor, conv: nn.Module) -> Tensor:
     return conv(torch.cat([x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2]], 1))
 
 
+def _zeroed_channel(x: Tensor, conv: nn.Module) -> Tensor:
+    y = conv(x)
+    y[:, 0] = 0
+    return conv(y)
+
+
+def _temporal_shift(x: Tensor, conv: nn.Module) -> Tensor:
+    y = x.clone()
+    y[:, :1, 1:] = x[:, :1, :-1]
+    return conv(y)
+
+
+def _stripes(x: Tensor, conv: nn.Module) -> Tensor:
+    y = torch.empty_like(x)
+    y[..., :5] = conv(x[..., :5])
+    y[..., 5:] = x[..., 5:].mean(-1, keepdim=True)
+    return y
+
+
+def _one_head(x: Tensor, conv: nn.Module) -> Tensor:
+    tokens = x.flatten(2).transpose(1, 2)
+    q = tokens.view(len(x), -1, 1, 2).transpose(1, 2)
+    tokens = tokens + F.scaled_dot_product_attention(q, q, q).transpose(1, 2).reshape(tokens.shape)
+    return conv(tokens.transpose(1, 2).reshape(x.shape))
+
+
+def _listed_channels(x: Tensor, conv: nn.Module) -> Tensor:
+    return conv(x)[:, torch.tensor([1, 0], device=x.device)]
+
+
+def _scan(x: Tensor) -> Tensor:
+    state, states = torch.zeros_like(x[..., 0]), []
+    for column in x.unbind(-1):
+        state = state * 0.9 + column
+        states.append(state)
+    return torch.stack(states, -1)
+
+
 def _channels_last(x: Tensor, norm: nn.Module, conv: nn.Module) -> Tensor:
     return conv(norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
 
@@ -212,6 +250,14 @@ PLANE: dict[str, Network] = {
     "circular by hand": _with(_circular_by_hand),
     "write to a view": _with(_write_to_view),
     "write under a view": _with(_write_under_view),
+    "zeroed channel": _with(_zeroed_channel, _SAME),
+    "temporal shift": _with(_temporal_shift, _SAME),
+    "stripes": _with(_stripes, _SAME),
+    "one column": _with(lambda x, a: a(x + x[..., 3:4].sum(-1, keepdim=True)), _SAME),
+    "windows along one axis": _with(lambda x, a: a(F.pad(x, (0, 0, 1, 1)).unfold(2, 3, 1).mean(-1)), _SAME),
+    "one head of attention": _with(_one_head, _SAME),
+    "channels from a list": _with(_listed_channels, _SAME),
+    "scan": _with(_scan),
     "masked": _with(lambda x, a: a(torch.where(x > 0, x, x.neg())).masked_fill(x[:, :1] > 2, 0.0), _SAME),
     "activations": _chain(
         _SAME, nn.ReLU6, nn.Hardswish, nn.GELU, nn.SiLU, nn.Mish, nn.ELU, nn.PReLU, nn.Hardtanh, nn.Softplus,
