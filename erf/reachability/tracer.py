@@ -160,8 +160,10 @@ class _ReachMode(TorchDispatchMode):
         self._running.pop()
         if module in self._names:
             tensors, leaf = tensors_in(output), next(module.children(), None) is None
-            with self._own_work("the end"):
+            try:
                 outputs = tuple(self._directed_reaches_of(tensor) for tensor in tensors)
+            except Exception as error:
+                raise self._fault(f"the output of {self._names[module]!r}", error) from error
             results = tuple(self._numbers.get(tensor) for tensor in tensors)
             called = len(self.trace.operations)
             self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called, results))
@@ -178,24 +180,27 @@ class _ReachMode(TorchDispatchMode):
             if output is not NotImplemented:
                 return output
         output = _run(func, args, kwargs, tensors)
-        with self._own_work(func):
-            if func.is_view:
-                self._owners.setdefault(_storage(args[0]), args[0])
-            arguments = _numbered((args, kwargs), self._numbers)
-            if any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors):
-                self._pass_on(func, args, kwargs, tensors_in(output))
-            self._note(func, arguments, tensors_in(output))
-        return output
-
-    @contextmanager
-    def _own_work(self, at: object) -> Iterator[None]:
-        """What fails here is no fault of the network: it has done its part."""
         try:
-            yield
+            self._follow(func, args, kwargs, tensors, tensors_in(output))
         except InvalidInput:
             raise
-        except Exception as error:
-            raise InternalError(f"at {at} in {self._where()}: {type(error).__name__}: {error}") from error
+        except Exception as error:  # the network has done its part
+            raise self._fault(func, error) from error
+        return output
+
+    def _follow(
+        self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], outputs: list[Tensor]
+    ) -> None:  # fmt: skip
+        """Note what a call of an operator did."""
+        if func.is_view:
+            self._owners.setdefault(_storage(args[0]), args[0])
+        arguments = _numbered((args, kwargs), self._numbers)
+        if any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors):
+            self._pass_on(func, args, kwargs, outputs)
+        self._note(func, arguments, outputs)
+
+    def _fault(self, at: object, error: Exception) -> InternalError:
+        return InternalError(f"at {at} in {self._where()}: {type(error).__name__}: {error}")
 
     def _note(self, func: OpOverload, arguments: Any, outputs: list[Tensor]) -> None:
         """Keep the call and what it returned."""
@@ -228,23 +233,26 @@ class _ReachMode(TorchDispatchMode):
         return f"module {self._running[-1]!r}" if self._running[-1] else "the network's own forward"
 
     def _reaches_of(self, tensor: Tensor) -> Reaches:
-        known = self.reaches.get(tensor) if tensor.numel() else None
+        known = self.reaches.get(tensor)
         known = known or (nothing(tensor.shape, None if tensor.is_meta else tensor),) * len(self.trace.size)
-        storage = self._written.get(_storage(tensor))
-        if storage and tensor.numel() and self._versions.get(tensor) != storage.version:
+        storage = self._storage_of(tensor)
+        if storage and self._versions.get(tensor) != storage.version:
             known = storage.read(tensor, known)
             self._keep(tensor, known)
         return known
 
+    def _storage_of(self, tensor: Tensor) -> WrittenStorage | None:
+        """The storage of a tensor, if it was written in parts."""
+        return self._written.get(_storage(tensor)) if self._written and tensor.numel() else None
+
     def _directed_reaches_of(self, tensor: Tensor) -> Reaches:
         """The boxes where all of them are used: a storage that is written part by part is complete then."""
-        reaches = self._reaches_of(tensor)
-        storage = None if self._bounded else self._written.get(_storage(tensor))
-        return storage.directed(reaches) if storage else reaches
+        reaches, storage = self._reaches_of(tensor), self._storage_of(tensor)
+        return storage.directed(reaches) if storage and not self._bounded else reaches
 
     def _keep(self, tensor: Tensor, reaches: Reaches) -> None:
         self.reaches[tensor] = reaches
-        if storage := self._written.get(_storage(tensor)):
+        if storage := self._storage_of(tensor):
             self._versions[tensor] = storage.version
 
     def _pass_on(self, func: OpOverload, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
