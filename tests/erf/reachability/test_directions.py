@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 import erf
 from erf.reachability import registry
+from erf.reachability.digit import Digit
+from erf.reachability.grid import grid_of
 from erf.reachability.reach import Reach
 from erf.reachability.receptive_field import theoretical_receptive_field
 from tests.erf.hard_cases import Forward
@@ -87,11 +90,22 @@ def test_a_square_of_tokens_is_no_column() -> None:
     assert [field.index for field in fields] == [(slice(None), 28), (slice(None), 35)]
 
 
+def _line(size: int, *shape: int) -> np.ndarray:
+    pixels = np.arange(float(size))
+    return np.stack([pixels, -pixels, np.full(size, np.inf)]).reshape(3, *shape)
+
+
+def test_tokens_whose_columns_are_not_known_to_run_along_the_axis_are_no_column() -> None:
+    rows = Reach(((Digit(1),), (Digit(6, 1, 1, True), Digit(2))), _line(6, 1, 6, 1))
+    columns = Reach(((Digit(1),), (Digit(6), Digit(2, 0, 0))), _line(2, 1, 1, 2))
+    assert grid_of([rows, columns]).shape == (6, 2)
+
+
 REFUSED: dict[str, Callable[[Tensor], Tensor]] = {
     "order of tokens is drawn": lambda x: x.flatten(2)[:, :, torch.randperm(64)[:60]],
     "tokens of a window are alike": lambda x: x.unflatten(3, (4, 2)).unflatten(2, (4, 2)).amax((3, 5), keepdim=True)
     .expand(-1, -1, -1, 2, -1, 2).reshape(len(x), 2, 64),
-    "scores of tokens": lambda x: x.flatten(2).transpose(1, 2) @ x.flatten(2),
+    "scores of tokens": lambda x: (x.flatten(2).transpose(1, 2) @ x.flatten(2))[:, None],
 }  # fmt: skip
 
 
