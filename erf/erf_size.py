@@ -33,10 +33,10 @@ class Scale(StrEnum):
     log10 = "log10"
 
 
-def erf_size(imap: InfluenceMap, reference: str = "centre") -> float:
+def erf_size(imap: InfluenceMap, reference: str = "centre", level: float = 1 - TWO_SIGMA_MASS) -> float:
     r"""Return the ERF size of section 3.1, in input pixels.
 
-    .. math:: \left|\{p : g_p > (1 - 0.9545)\, g_{ref}\}\right|^{1/d}
+    .. math:: \left|\{p : g_p > level\, g_{ref}\}\right|^{1/d}, \quad level = 1 - 0.9545
 
     with d the number of spatial axes: the side of a square with as many pixels. For a two-dimensional Gaussian of
     standard deviation s it is 4.406 s.
@@ -45,23 +45,26 @@ def erf_size(imap: InfluenceMap, reference: str = "centre") -> float:
         imap: A map without negative values.
         reference: "centre", the mean of the 1, 2 or 4 pixels within 0.5 of the unit's centre, as in the paper, or
             "peak", the largest value.
+        level: Share of the reference above which a pixel counts; the default is the paper's, 0.5 is half height.
 
     Raises:
-        InvalidInput: The map has negative values or is 0 everywhere, or its centre is 0 or outside the image.
+        InvalidInput: The map has negative values or is 0 everywhere, its centre is 0 or outside the image, or the level
+            is outside [0, 1).
     """
-    return float(np.count_nonzero(above_threshold(imap, reference)) ** (1 / imap.values.ndim))
+    return float(np.count_nonzero(above_threshold(imap, reference, level)) ** (1 / imap.values.ndim))
 
 
-def above_threshold(imap: InfluenceMap, reference: str = "centre") -> np.ndarray:
+def above_threshold(imap: InfluenceMap, reference: str = "centre", level: float = 1 - TWO_SIGMA_MASS) -> np.ndarray:
     """Return which pixels :func:`erf_size` counts, a bool in the shape of the map.
 
     Raises:
         InvalidInput: As :func:`erf_size`.
     """
     require_non_negative(imap)
+    if not 0 <= level < 1:
+        raise InvalidInput(f"level={level}: allowed are shares of the reference in [0, 1)")
     at_centre = choice(Reference, reference, "reference") is Reference.centre
-    level = centre_value(imap) if at_centre else imap.values.max()
-    return imap.values > (1 - TWO_SIGMA_MASS) * level
+    return imap.values > level * (centre_value(imap) if at_centre else imap.values.max())
 
 
 def contour_size(imap: InfluenceMap) -> float:

@@ -29,10 +29,7 @@ def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> Influence
     Raises:
         InvalidInput: The period is not a whole number from 1 for each axis, or the TRF leaves the map.
     """
-    axes = imap.values.ndim
-    periods = period if isinstance(period, tuple) else (period,) * axes
-    if len(periods) != axes or any(p < 1 for p in periods):
-        raise InvalidInput(f"period={period}: allowed are whole numbers from 1, one for each of {axes} axes")
+    periods = _periods(imap, period)
     if any(imap.clipped):
         raise InvalidInput("the TRF leaves the map, so its border cannot be averaged; measure it on a larger image")
     return replace(
@@ -41,6 +38,40 @@ def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> Influence
         centre=tuple(c + (p - 1) / 2 for c, p in zip(imap.centre, periods, strict=True)),
         trf_box=tuple((low, high + p - 1) for (low, high), p in zip(imap.trf_box, periods, strict=True)),
     )
+
+
+def grid_average_inside(imap: InfluenceMap, period: int | tuple[int, ...]) -> InfluenceMap:
+    """Return the mean over every window of ``period`` pixels that lies in the map, for maps that the image cuts off.
+
+    Nothing is assumed of what lies outside the image. The map shrinks by ``period - 1`` pixels along each axis; a value
+    stands at the middle of its window. All else is as in :func:`grid_average`.
+
+    Args:
+        imap: A map, which its TRF may leave.
+        period: Of the grid, in pixels; an int stands for all axes.
+
+    Raises:
+        InvalidInput: The period is not a whole number from 1 to the map's side, for each axis.
+    """
+    periods = _periods(imap, period)
+    if any(p > side for p, side in zip(periods, imap.values.shape, strict=True)):
+        raise InvalidInput(f"period={period} is larger than the map, {' x '.join(map(str, imap.values.shape))} pixels")
+    windows = moving_mean(imap.statistic.to_mean_moment(imap.values), periods)
+    inside = tuple(slice(p - 1, side) for p, side in zip(periods, imap.values.shape, strict=True))
+    return replace(
+        imap,
+        values=imap.statistic.from_mean_moment(windows[inside]),
+        centre=tuple(c - (p - 1) / 2 for c, p in zip(imap.centre, periods, strict=True)),
+        trf_box=tuple((low - p + 1, high) for (low, high), p in zip(imap.trf_box, periods, strict=True)),
+    )
+
+
+def _periods(imap: InfluenceMap, period: int | tuple[int, ...]) -> tuple[int, ...]:
+    axes = imap.values.ndim
+    periods = period if isinstance(period, tuple) else (period,) * axes
+    if len(periods) != axes or any(p < 1 for p in periods):
+        raise InvalidInput(f"period={period}: allowed are whole numbers from 1, one for each of {axes} axes")
+    return periods
 
 
 def moving_mean(values: np.ndarray, periods: tuple[int, ...]) -> np.ndarray:

@@ -22,7 +22,7 @@ from erf.training import launch, make_fabric
 from experiments.erf_in_training import Growth, growth_tables, result_of, study
 from experiments.experiment import option
 from experiments.logbook import Logbook
-from experiments.training_plan import GrowthConfig, Task, weights_generator
+from experiments.training_plan import GrowthConfig, Task, started, weights_generator
 
 PAPER_TRF, PAPER_DIAMETERS = 505, (100, 150)  # section 3.2
 
@@ -71,10 +71,11 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
     data = camvid.load(config.data_dir, config.partial_data)
     classes = len(data.classes)
     weights = camvid.median_frequency_weights(data.train.labels, classes)
+    network = CamvidFrontend(
+        config.widths, classes, batch_norm=config.start.batch_norm, generator=weights_generator(config)
+    )
     task = Task(
-        network=CamvidFrontend(
-            config.widths, classes, batch_norm=config.batch_norm, generator=weights_generator(config)
-        ),
+        network=started(config, network),
         data=data,
         loss=nn.CrossEntropyLoss(weights, ignore_index=camvid.VOID).to(fabric.device),
         metrics=segmentation_metrics(classes),

@@ -23,7 +23,7 @@ from erf.training import launch, make_fabric
 from experiments.erf_in_training import Growth, growth_tables, result_of, study
 from experiments.experiment import option
 from experiments.logbook import Logbook
-from experiments.training_plan import GrowthConfig, Task, weights_generator
+from experiments.training_plan import GrowthConfig, Task, started, weights_generator
 
 PAPER_TEST_ACCURACY, PAPER_TRF = 0.89, 74  # section 3.2
 
@@ -71,8 +71,11 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
 def task_of(config: Config, data: DataSet) -> Task:
     """Return what is learnt of ``data``, by a network with its initial weights."""
     classes = len(data.classes)
+    network = CifarResNet(
+        config.width, classes, batch_norm=config.start.batch_norm, generator=weights_generator(config)
+    )
     return Task(
-        network=CifarResNet(config.width, classes, batch_norm=config.batch_norm, generator=weights_generator(config)),
+        network=started(config, network),
         data=data,
         loss=nn.CrossEntropyLoss(label_smoothing=config.label_smoothing),
         metrics=MetricCollection({"accuracy": MulticlassAccuracy(classes, average="micro")}),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,23 @@ from rich.console import Group
 from rich.table import Table
 from torch import nn
 
-from erf.training import Epoch, Plan, best_epoch, best_weights, calibrate, evaluate, load_weights, train
+from erf.training import (
+    Epoch,
+    Plan,
+    best_epoch,
+    best_weights,
+    calibrate,
+    evaluate,
+    half_precision_weights,
+    load_weights,
+    train,
+)
 from experiments.erf_probe import (
     Kept,
     LayerErf,
     Probing,
     measure_layers,
+    measure_mean_square,
     measure_units,
     probing_of,
     read_units,
@@ -42,8 +53,35 @@ FRAMES = 8  # epochs whose maps the record keeps, for the filmstrip
 
 
 @dataclass(frozen=True)
+class Measures:
+    """The centre unit's map by other measures than the count of its pixels, so that no verdict hangs on one.
+
+    Attributes:
+        averaged_size: ERF size of the map averaged over the period of the layer's grid, pixels.
+        averaged_size_interval: 95 %, over images.
+        half_height_size: Root of the number of pixels of that map above half of the reference.
+        half_height_size_interval: 95 %, over images.
+        r50: Radius that holds half of the map, as far as it lies in the image, pixels.
+        r95: Radius that holds 95 % of it.
+        sigma: Standard deviation of the map along rows and along columns, pixels.
+        mean_square_size: As ``averaged_size``, of the mean over images of the squares.
+        mean_square_sigma: As ``sigma``, of that map.
+    """
+
+    averaged_size: float
+    averaged_size_interval: Interval
+    half_height_size: float
+    half_height_size_interval: Interval
+    r50: float
+    r95: float
+    sigma: tuple[float, float]
+    mean_square_size: float
+    mean_square_sigma: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Moment:
-    """The network at one epoch; 0 is before training.
+    """The network at one epoch; 0 is before training. What is of the ERF is None at epochs without a measurement.
 
     Attributes:
         epoch: Epochs trained.
@@ -52,14 +90,16 @@ class Moment:
         erf_size: Of the centre unit, in pixels.
         erf_size_interval: 95 %, over images.
         sigma: Standard deviation of the centre unit's map, as far as it lies in the image; mean of both axes, pixels.
+        measures: Others of the same map; None in older records.
     """
 
     epoch: int
     training_loss: float | None
     validation: dict[str, float]
-    erf_size: float
-    erf_size_interval: Interval
-    sigma: float
+    erf_size: float | None
+    erf_size_interval: Interval | None
+    sigma: float | None
+    measures: Measures | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +133,12 @@ class Growth:
     Sizes are in pixels. Intervals are 95 %, by resampling the images; that of the growth resamples the same images
     before and after.
 
-    Arrays: ``before`` and ``after [H, W]`` of the centre unit, float32; ``frames [F]``, epochs;
-    ``resampled_sizes [E, B]``, by epoch; and to be looked at, float16, with peak 1 and at most 128 pixels a side:
+    ``fresh`` is the network before training with batch norm as it was constructed, its running statistics 0 and 1: in
+    eval mode another network than the one that is trained. None in older records.
+
+    Arrays: ``before`` and ``after [H, W]`` of the centre unit, float32; ``frames [F]``, epochs; ``measured [M]``, the
+    epochs with a measurement, and by them ``resampled_sizes [M, B]``, ``resampled_averaged_sizes`` and
+    ``resampled_half_height_sizes``; and to be looked at, float16, with peak 1 and at most 128 pixels a side:
     ``units/before`` and ``units/after [U, h, w]``, ``layers/before`` and ``layers/after [L, h, w]``, in the order of
     ``units`` and ``layers``, and ``maps [F, h, w]``.
     """
@@ -125,10 +169,17 @@ class Growth:
     validation_images: int
     test_images: int
     arrays: dict[str, np.ndarray]
+    fresh: Measures | None = field(default=None, kw_only=True)
+
+    def measured(self) -> list[Moment]:
+        """Return the moments at which the ERF was measured."""
+        return [at for at in self.trajectory if at.erf_size is not None]
 
     def metrics(self) -> dict[str, float]:
         """Return the ERF sizes before and after, and the best epoch's validation metrics."""
         sizes = {"erf_size_before": self.erf_size_before, "erf_size_after": self.erf_size_after}
+        ends = {"before": self.trajectory[0].measures, "after": self.trajectory[self.best_epoch].measures}
+        sizes |= {f"averaged_size_{when}": at.averaged_size for when, at in ends.items() if at}
         return sizes | {f"validation_{name}": v for name, v in self.trajectory[self.best_epoch].validation.items()}
 
 
@@ -141,30 +192,40 @@ def study(fabric: Fabric, config: GrowthConfig, task: Task, logbook: Logbook) ->
     probing = probing_of(config, task.network, task.network.top_layer, task.data.validation, config.probe, config.grid)
     untrained, plan = deepcopy(task.network), plan_of(fabric, config, task)
     history = list(_epochs(fabric, config, task, plan, probing, logbook))
-    weights = best_weights(fabric, logbook.training)
-    load_weights(task.network, weights)
+    last_weights = half_precision_weights(task.network)
+    load_weights(task.network, best_weights(fabric, logbook.training))
     share = images_a_step(fabric, config)
     tested = evaluate(fabric, task.network, in_order(task.data.test, share), task.metrics)
     if not fabric.is_global_zero:
         return None, tested
-    logbook.attach("weights.safetensors", weights)
-    logbook.scalars({f"test/{name}": value for name, value in tested.items()}, best_epoch(history, task.best_by).number)
+    measure = partial(_measure, config, task, probing, logbook)
+    best = best_epoch(history, task.best_by).number
+    if not history[best].measured:
+        history[best] = replace(history[best], measured=measure(task.network, _maps_file(logbook, best)))
+        _report_erf(config, probing, history[best], logbook)
+    logbook.scalars({f"test/{name}": value for name, value in tested.items()}, best)
     _animate(config, probing, history, logbook)
-    calibrate(untrained.to(fabric.device), plan.batches, plan.calibration, fabric.device)
-    measured = partial(measure_layers, config, probing, list(task.network.layers))
-    before = measured(untrained, logbook.progress, "ERF of every layer before training")
-    after = measured(task.network, logbook.progress, "ERF of every layer at the best epoch")
-    return _growth(config, task, probing, history, (before, after), logbook), tested
+    fresh_file = logbook.training / "maps_fresh.npz"
+    fresh = _measures(measure(untrained.to(fabric.device), fresh_file), read_units(config, probing, fresh_file))
+    calibrate(untrained, plan.batches, plan.calibration, fabric.device)
+    measure_all = partial(measure_layers, config, probing, list(task.network.layers))
+    before = measure_all(untrained, logbook.progress, "ERF of every layer before training")
+    after = measure_all(task.network, logbook.progress, "ERF of every layer at the best epoch")
+    logbook.attach("weights_before.safetensors", half_precision_weights(untrained))
+    logbook.attach("weights.safetensors", half_precision_weights(task.network))
+    logbook.attach("weights_last.safetensors", last_weights)
+    return _growth(config, task, probing, history, fresh, (before, after), logbook), tested
 
 
 def _epochs(
     fabric: Fabric, config: GrowthConfig, task: Task, plan: Plan, probing: Probing, logbook: Logbook
 ) -> Iterator[Epoch]:
-    """Train, and yield every epoch once it is measured and reported."""
+    """Train, and yield every epoch once it is reported, and measured if it is one of those."""
 
     def measure(network: nn.Module, epoch: int) -> dict[str, float]:
-        file, text = _maps_file(logbook, epoch), f"ERF after {epoch} epochs"
-        return measure_units(config, probing, task.network.top_layer, file, network, logbook.progress, text)
+        if not config.measures(epoch):
+            return {}
+        return _measure(config, task, probing, logbook, network, _maps_file(logbook, epoch))
 
     progress = progress_of(fabric, logbook)
     optimizer = optimizer_of(config, task.network)
@@ -172,6 +233,15 @@ def _epochs(
         if fabric.is_global_zero:
             _report(config, probing, epoch, logbook)
         yield epoch
+
+
+def _measure(
+    config: GrowthConfig, task: Task, probing: Probing, logbook: Logbook, network: nn.Module, file: Path
+) -> dict[str, float]:
+    """Measure the top layer's units, keep in ``file`` what is large, and return the numbers of the centre unit."""
+    layer = task.network.top_layer
+    numbers = measure_units(config, probing, layer, file, network, logbook.progress, "ERF of the top layer")
+    return numbers | measure_mean_square(config, probing, layer, network)
 
 
 def result_of(kind: type[Any], growth: Growth | None, **others: Any) -> Any:
@@ -190,36 +260,48 @@ def _kept(config: TrainingConfig, probing: Probing, logbook: Logbook, epoch: int
 
 
 def _report(config: TrainingConfig, probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
-    kept = _kept(config, probing, logbook, epoch.number)
-    numbers = dict(epoch.measured) | {f"validation/{name}": value for name, value in epoch.metrics.items()}
-    if len(kept.sizes) > 1:
-        numbers["erf_size/other_units"] = float(kept.sizes[1:].mean())
+    numbers = {f"validation/{name}": value for name, value in epoch.metrics.items()}
     if epoch.loss is not None:
         numbers["training_loss"] = epoch.loss
     logbook.scalars(numbers, epoch.number)
-    logbook.map("map", kept.centre, None, epoch.number)
+    if epoch.measured:
+        _report_erf(config, probing, epoch, logbook)
     judged = ", ".join(f"{in_words(name)} {value:.3f}" for name, value in epoch.metrics.items())
     loss = "" if epoch.loss is None else f"loss {epoch.loss:.3f}, "
-    size = epoch.measured["erf_size"]
-    logbook.say(f"epoch {epoch.number} of {config.epochs}: {loss}validation {judged}, ERF size {size:.1f}")
+    size = f", {_sizes_text(epoch)}" if epoch.measured else ""
+    logbook.say(f"epoch {epoch.number} of {config.epochs}: {loss}validation {judged}{size}")
+
+
+def _report_erf(config: TrainingConfig, probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
+    kept = _kept(config, probing, logbook, epoch.number)
+    others = {"erf_size/other_units": float(kept.sizes[1:].mean())} if len(kept.sizes) > 1 else {}
+    logbook.scalars(epoch.measured | others, epoch.number)
+    logbook.map("map", kept.centre, None, epoch.number)
+
+
+def _sizes_text(epoch: Epoch) -> str:
+    size, averaged = epoch.measured["erf_size"], epoch.measured["averaged_size"]
+    return f"ERF size {size:.1f}" + (f" ({averaged:.1f} on the averaged map)" if size != averaged else "")
 
 
 def _animate(config: TrainingConfig, probing: Probing, history: Sequence[Epoch], logbook: Logbook) -> None:
-    titles = [f"epoch {epoch.number}: ERF size {epoch.measured['erf_size']:.1f} pixels" for epoch in history]
-    maps = [_kept(config, probing, logbook, epoch.number).centre for epoch in history]
+    measured = [epoch for epoch in history if epoch.measured]
+    titles = [f"epoch {epoch.number}: ERF size {epoch.measured['erf_size']:.1f} pixels" for epoch in measured]
+    maps = [_kept(config, probing, logbook, epoch.number).centre for epoch in measured]
     logbook.animation("erf", dict(zip(titles, maps, strict=True)))
 
 
 def _growth(
-    config: GrowthConfig, task: Task, probing: Probing, history: Sequence[Epoch],
+    config: GrowthConfig, task: Task, probing: Probing, history: Sequence[Epoch], fresh: Measures,
     layers: tuple[list[LayerErf], list[LayerErf]], logbook: Logbook,
 ) -> Growth:  # fmt: skip
     best = best_epoch(list(history), task.best_by).number
-    kept = [_kept(config, probing, logbook, epoch.number) for epoch in history]
-    frames, first, last = _frames(len(history), best), kept[0], kept[best]
-    sizes = np.stack([at.resampled_sizes for at in kept])
-    moments = tuple(_moment(epoch, replicates) for epoch, replicates in zip(history, sizes, strict=True))
-    before, after = moments[0], moments[best]
+    kept = {at.number: _kept(config, probing, logbook, at.number) for at in history if at.measured}
+    measured, first, last = list(kept), kept[0], kept[best]
+    frames = [measured[index] for index in _frames(len(measured), measured.index(best))]
+    moments = tuple(_moment(epoch, kept.get(epoch.number)) for epoch in history)
+    before, after = first.resampled_sizes, last.resampled_sizes
+    size_before, size_after = history[0].measured["erf_size"], history[best].measured["erf_size"]
     centre = probing.fields[0]
     return Growth(
         config=replace(config, data_dir=GrowthConfig.data_dir, fresh=False),  # they say where, not what
@@ -231,14 +313,14 @@ def _growth(
         clipped=_pair(centre.clipped),
         centre_unit=_pair(centre.unit),
         centre_pixel=_pair(first.centre.centre),
-        erf_size_before=before.erf_size,
-        erf_size_before_interval=before.erf_size_interval,
-        erf_size_after=after.erf_size,
-        erf_size_after_interval=after.erf_size_interval,
-        growth=after.erf_size - before.erf_size,
-        growth_interval=interval_of(sizes[best] - sizes[0]),
-        growth_factor=after.erf_size / before.erf_size,
-        growth_factor_interval=interval_of(sizes[best] / sizes[0]),
+        erf_size_before=size_before,
+        erf_size_before_interval=interval_of(before),
+        erf_size_after=size_after,
+        erf_size_after_interval=interval_of(after),
+        growth=size_after - size_before,
+        growth_interval=interval_of(after - before),
+        growth_factor=size_after / size_before,
+        growth_factor_interval=interval_of(after / before),
         units=tuple(
             Unit(_pair(field.unit), float(old), float(new))
             for field, old, new in zip(probing.fields, first.sizes, last.sizes, strict=True)
@@ -254,22 +336,49 @@ def _growth(
         validation_images=len(task.data.validation),
         test_images=len(task.data.test),
         arrays={
-            "before": first.centre.values.astype(np.float32),
-            "after": last.centre.values.astype(np.float32),
+            "before": layers[0][-1].values.astype(np.float32),
+            "after": layers[1][-1].values.astype(np.float32),
             "units/before": first.shown,
             "units/after": last.shown,
             "layers/before": np.stack([layer.shown for layer in layers[0]]),
             "layers/after": np.stack([layer.shown for layer in layers[1]]),
             "frames": np.array(frames),
             "maps": np.stack([kept[epoch].shown[0] for epoch in frames]),
-            "resampled_sizes": sizes,
+            "measured": np.array(measured),
+            "resampled_sizes": np.stack([at.resampled_sizes for at in kept.values()]),
+            "resampled_averaged_sizes": np.stack([at.resampled_averaged_sizes for at in kept.values()]),
+            "resampled_half_height_sizes": np.stack([at.resampled_half_height_sizes for at in kept.values()]),
         },
+        fresh=fresh,
     )
 
 
-def _moment(epoch: Epoch, replicates: np.ndarray) -> Moment:
-    size, sigma = epoch.measured["erf_size"], epoch.measured["sigma"]
-    return Moment(epoch.number, epoch.loss, epoch.metrics, size, interval_of(replicates), sigma)
+def _moment(epoch: Epoch, kept: Kept | None) -> Moment:
+    if kept is None:
+        return Moment(epoch.number, epoch.loss, epoch.metrics, None, None, None)
+    return Moment(
+        epoch=epoch.number,
+        training_loss=epoch.loss,
+        validation=epoch.metrics,
+        erf_size=epoch.measured["erf_size"],
+        erf_size_interval=interval_of(kept.resampled_sizes),
+        sigma=epoch.measured["sigma"],
+        measures=_measures(epoch.measured, kept),
+    )
+
+
+def _measures(numbers: Mapping[str, float], kept: Kept) -> Measures:
+    return Measures(
+        averaged_size=numbers["averaged_size"],
+        averaged_size_interval=interval_of(kept.resampled_averaged_sizes),
+        half_height_size=numbers["half_height_size"],
+        half_height_size_interval=interval_of(kept.resampled_half_height_sizes),
+        r50=numbers["r50"],
+        r95=numbers["r95"],
+        sigma=(numbers["sigma_rows"], numbers["sigma_columns"]),
+        mean_square_size=numbers["mean_square_size"],
+        mean_square_sigma=(numbers["mean_square_sigma_rows"], numbers["mean_square_sigma_columns"]),
+    )
 
 
 def _pair(values: Sequence[Any]) -> tuple[Any, Any]:
@@ -291,12 +400,17 @@ def in_words(metric: str) -> str:
 def growth_tables(result: Growth) -> Group:
     """Return the tables of the trajectory, of the units and of the layers."""
     names = list(result.trajectory[0].validation)
-    trajectory = Table("epoch", "loss", *(f"validation {in_words(name)}" for name in names), "ERF size", "95 %")
+    trajectory = Table(
+        "epoch", "loss", *(f"validation {in_words(name)}" for name in names), "ERF size", "95 %", "averaged", "95 %"
+    )
     for at in result.trajectory:
         mark = " (best)" if at.epoch == result.best_epoch else ""
         loss = "-" if at.training_loss is None else f"{at.training_loss:.3f}"
         row = [f"{at.epoch}{mark}", loss, *(f"{at.validation[name]:.4f}" for name in names)]
-        trajectory.add_row(*row, f"{at.erf_size:.1f}", interval_text(at.erf_size_interval, 1))
+        averaged = at.measures.averaged_size if at.measures else None
+        interval = at.measures.averaged_size_interval if at.measures else None
+        row += [_size_text(at.erf_size), interval_text(at.erf_size_interval, 1)]
+        trajectory.add_row(*row, _size_text(averaged), interval_text(interval, 1))
     units = Table("unit", "ERF size before", "after")
     for one in result.units:
         units.add_row(str(one.unit), f"{one.erf_size_before:.1f}", f"{one.erf_size_after:.1f}")
@@ -311,7 +425,17 @@ def growth_tables(result: Growth) -> Group:
         f"({low:.1f} to {high:.1f}), factor {result.growth_factor:.2f}, over {result.images} images; "
         f"TRF {result.theoretical_receptive_field}"
     )
-    return Group(trajectory, units, layers, line)
+    return Group(trajectory, units, layers, line, *_averaged_lines(result))
+
+
+def _averaged_lines(result: Growth) -> Iterator[str]:
+    """Yield the sizes on the map averaged over the grid's period, where a record has them."""
+    before, after = result.trajectory[0].measures, result.trajectory[result.best_epoch].measures
+    if before and after and result.fresh:
+        yield (
+            f"on the map averaged over the grid's period {before.averaged_size:.1f} -> {after.averaged_size:.1f}; "
+            f"batch norm never calibrated, before training: {result.fresh.averaged_size:.1f}"
+        )
 
 
 def _size_text(size: float | None) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,18 @@ from erf import InfluenceMap, InvalidInput, ReceptiveField, effective_receptive_
 from erf.atomic_file import atomic_write
 from erf.data.split import Split
 from erf.gaussian_fit import map_moments
+from erf.grid_average import grid_average_inside
+from erf.mass_radius import mass_radius
 from erf.noise import Noise
 from erf.receptive_field import theoretical_receptive_field
 from erf.seeds import derive, generator
+from erf.statistic import Statistic
 from experiments.intervals import Interval, middle, resampled
 from experiments.record import decode_arrays, encode_arrays
 from experiments.training_plan import BOOTSTRAP, NOISE, SIGNS, Probe, Progress, TrainingConfig
 
 LARGEST_SHOWN = 128  # pixels a side of the maps that a record keeps to be looked at only
+HALF_HEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,25 +45,33 @@ class Probing:
 
 @dataclass(frozen=True)
 class Kept:
-    """What one measurement left on disk: maps ``[U, H, W]`` to be looked at, ERF sizes ``[U]`` and the centre's map.
+    """What one measurement left on disk: maps ``[U, h, w]`` to be looked at, ERF sizes ``[U]``, and the centre's map.
 
-    ``resampled_sizes [B]`` are the centre's, of images drawn anew.
+    ``centre`` is to be looked at, too: it has the image's size but the details of ``shown``. ``resampled_sizes [B]``
+    are the centre's, of images drawn anew; ``resampled_averaged_sizes`` and ``resampled_half_height_sizes [B]``, of
+    the same draws, are those of its map averaged over the grid's period.
     """
 
     centre: InfluenceMap
     shown: np.ndarray
     sizes: np.ndarray
     resampled_sizes: np.ndarray
+    resampled_averaged_sizes: np.ndarray
+    resampled_half_height_sizes: np.ndarray
 
 
 @dataclass(frozen=True)
 class LayerErf:
-    """The middle unit of one layer: its ERF size (None where its centre has none), 95 % over images, and its map."""
+    """The middle unit of one layer: its ERF size (None where its centre has none), 95 % over images, and its map.
+
+    ``values [H, W]`` is the map, ``shown [h, w]`` what a record keeps of it.
+    """
 
     layer: str
     trf_size: int
     size: float | None
     interval: Interval | None
+    values: np.ndarray
     shown: np.ndarray
 
 
@@ -88,22 +101,72 @@ def probing_of(
 def measure_units(
     config: TrainingConfig, probing: Probing, layer: str, file: Path, network: nn.Module, progress: Progress, text: str
 ) -> dict[str, float]:
-    """Keep what is measured of all units in ``file``; return the numbers of the centre unit's map."""
+    """Keep what is measured of all units in ``file``; return the numbers of the centre unit's map.
+
+    The size, the radii and sigma are those of the map as it is, the averaged and the half-height size those of the map
+    averaged over the period of the layer's grid.
+    """
     moments, maps = [], []
     for index in progress(range(config.images), text, config.images):
         found = _measured(config, probing, network, index, layer, probing.units)
         moments.append(config.statistic.to_mean_moment(found[0].values))
         maps = [old.merge(new) for old, new in zip(maps, found, strict=True)] if maps else found
     size = partial(erf_size, reference=config.reference)
+    half_height = partial(size, level=HALF_HEIGHT)
+    average = partial(grid_average_inside, period=_period(probing.fields[0]))
+    centre, averaged = maps[0], average(maps[0])
+    means = np.stack([_averaged_moment(config, average, centre, moment) for moment in moments])
     kept = {
-        "centre": maps[0].values,
-        "samples": np.array(maps[0].samples),
+        "samples": np.array(centre.samples),
         "units": shown(np.stack([imap.values for imap in maps])),
         "sizes": np.array([size(imap) for imap in maps]),
-        "resampled_sizes": _resampled_sizes(config, np.stack(moments), maps[0]),
+        "resampled_sizes": _resampled(config, np.stack(moments), centre, size),
+        "resampled_averaged_sizes": _resampled(config, means, averaged, size),
+        "resampled_half_height_sizes": _resampled(config, means, averaged, half_height),
     }
     atomic_write(file, encode_arrays(kept))
-    return {"erf_size": size(maps[0]), "sigma": float(np.mean(map_moments(maps[0]).sigma))}
+    rows, columns = map_moments(centre).sigma
+    return {
+        "erf_size": size(centre),
+        "averaged_size": size(averaged),
+        "half_height_size": half_height(averaged),
+        "r50": mass_radius(centre, 0.5),
+        "r95": mass_radius(centre, 0.95),
+        "sigma": (rows + columns) / 2,
+        "sigma_rows": rows,
+        "sigma_columns": columns,
+    }
+
+
+def measure_mean_square(config: TrainingConfig, probing: Probing, layer: str, network: nn.Module) -> dict[str, float]:
+    """Return the numbers of the centre unit's map by another statistic, the mean over images of the squares.
+
+    Its size is that of the map averaged over the period of the layer's grid.
+    """
+    imap = effective_receptive_field(
+        network, probing.images, layer, probing.units[0], Statistic.mean_square, config.aggregation,
+        derive(config.seed, SIGNS),
+    )  # fmt: skip
+    averaged = grid_average_inside(imap, _period(probing.fields[0]))
+    rows, columns = map_moments(imap).sigma
+    return {
+        "mean_square_size": erf_size(averaged, config.reference),
+        "mean_square_sigma_rows": rows,
+        "mean_square_sigma_columns": columns,
+    }
+
+
+def _period(field: ReceptiveField) -> tuple[int, ...]:
+    """Return the period of the grid that strides leave on a map: the jump of the units, which are evenly spaced."""
+    return tuple(int(jump) for jump in field.jump if jump is not None)
+
+
+def _averaged_moment(
+    config: TrainingConfig, average: Callable[[InfluenceMap], InfluenceMap], imap: InfluenceMap, moment: np.ndarray
+) -> np.ndarray:
+    """Return the ``average`` of one image's moments ``[H, W]``, whose map is otherwise like ``imap``."""
+    averaged = average(replace(imap, values=config.statistic.from_mean_moment(moment)))
+    return config.statistic.to_mean_moment(averaged.values)
 
 
 def read_units(config: TrainingConfig, probing: Probing, file: Path) -> Kept:
@@ -111,7 +174,7 @@ def read_units(config: TrainingConfig, probing: Probing, file: Path) -> Kept:
     arrays = decode_arrays(file)
     box, samples = probing.fields[0].box, int(arrays["samples"])
     centre = InfluenceMap(
-        values=arrays["centre"],
+        values=_enlarged(arrays["units"][0], probing.images.shape[2:]),
         statistic=config.statistic,
         centre=tuple((low + high - 1) / 2 for low, high in box),
         trf_box=box,
@@ -119,7 +182,14 @@ def read_units(config: TrainingConfig, probing: Probing, file: Path) -> Kept:
         skipped=config.images - samples,
         aggregation=config.aggregation,
     )
-    return Kept(centre, arrays["units"], arrays["sizes"], arrays["resampled_sizes"])
+    return Kept(
+        centre,
+        arrays["units"],
+        arrays["sizes"],
+        arrays["resampled_sizes"],
+        arrays["resampled_averaged_sizes"],
+        arrays["resampled_half_height_sizes"],
+    )
 
 
 def measure_layers(
@@ -140,10 +210,11 @@ def _layer_erf(config: TrainingConfig, probing: Probing, layer: str, trf_size: i
     for one in found[1:]:
         imap = imap.merge(one)
     try:
-        size, interval = erf_size(imap, config.reference), middle(_resampled_sizes(config, moments, imap))
+        measure = partial(erf_size, reference=config.reference)
+        size, interval = measure(imap), middle(_resampled(config, moments, imap, measure))
     except InvalidInput:  # the centre has no influence, in all images or in those that were drawn
         size, interval = None, None
-    return LayerErf(layer, trf_size, size, interval, shown(imap.values[None])[0])
+    return LayerErf(layer, trf_size, size, interval, imap.values, shown(imap.values[None])[0])
 
 
 def _measured(config: TrainingConfig, probing: Probing, network: nn.Module, index: int, layer: str, units: Any) -> Any:
@@ -153,17 +224,29 @@ def _measured(config: TrainingConfig, probing: Probing, network: nn.Module, inde
     )  # fmt: skip
 
 
-def _resampled_sizes(config: TrainingConfig, moments: np.ndarray, imap: InfluenceMap) -> np.ndarray:
-    """Return the sizes of images drawn anew, the same ones whenever it is asked."""
-    size = partial(erf_size, reference=config.reference)
-    return resampled(moments, imap, size, config.bootstrap, derive(config.seed, BOOTSTRAP))
+def _resampled(
+    config: TrainingConfig, moments: np.ndarray, imap: InfluenceMap, quantity: Callable[[InfluenceMap], float]
+) -> np.ndarray:
+    """Return ``quantity`` of images drawn anew, the same ones whenever it is asked."""
+    return resampled(moments, imap, quantity, config.bootstrap, derive(config.seed, BOOTSTRAP))
 
 
 def shown(maps: np.ndarray) -> np.ndarray:
     """Return maps ``[N, H, W]`` with peak 1 (or all 0), precise enough to look at; large ones as means of blocks."""
-    block = -(-max(maps.shape[1:]) // LARGEST_SHOWN)
+    block = _block(maps.shape[1:])
     rows, columns = (side // block for side in maps.shape[1:])
     cut = maps[:, : rows * block, : columns * block]
     means = cut.reshape(len(maps), rows, block, columns, block).mean((2, 4))
     peaks = means.max(axis=(1, 2), keepdims=True)
     return (means / np.where(peaks > 0, peaks, 1)).astype(np.float16)
+
+
+def _enlarged(values: np.ndarray, sides: Sequence[int]) -> np.ndarray:
+    """Return a map of :func:`shown` in the size that it had, every mean in place of its block."""
+    block = _block(sides)
+    whole = np.kron(values.astype(np.float64), np.ones((block, block)))
+    return np.pad(whole, [(0, side - there) for side, there in zip(sides, whole.shape, strict=True)], mode="edge")
+
+
+def _block(sides: Sequence[int]) -> int:
+    return -(-max(sides) // LARGEST_SHOWN)

@@ -23,7 +23,7 @@ from erf.data import cifar10 as cifar10_data
 from erf.data.split import DataSet
 from erf.device import resolve_device
 from erf.networks.batch_norm import fold_batch_norm_
-from erf.networks.residual import BasicBlock
+from erf.networks.start import Start
 from erf.seeds import derive
 from erf.training import Epoch, calibrate, launch, make_fabric, train
 from experiments import cifar10
@@ -52,6 +52,9 @@ class Arm(StrEnum):
     random_labels = "random_labels"
     folded = "folded"
     no_batch_norm = "no_batch_norm"
+
+
+STARTS = {Arm.zero_gain: Start.small_gain, Arm.no_batch_norm: Start.scaled_sums}  # all others: unit_gain
 
 
 @dataclass
@@ -189,8 +192,6 @@ def _train(fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet,
     task = cifar10.task_of(own, data)
     plan = plan_of(fabric, own, task)
     plan = replace(plan, settings={**plan.settings, "arm": arm.value})
-    if arm is Arm.zero_gain:
-        _start_blocks_at_0(task.network)
     if arm is Arm.folded:
         calibrate(task.network.to(fabric.device), plan.batches, plan.calibration, fabric.device)
         fold_batch_norm_(task.network)
@@ -224,12 +225,6 @@ def _train(fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet,
     return _Found(history, kept)
 
 
-def _start_blocks_at_0(network: nn.Module) -> None:
-    for block in network.modules():
-        if isinstance(block, BasicBlock) and isinstance(block.norm2, nn.BatchNorm2d):
-            nn.init.zeros_(block.norm2.weight)
-
-
 def _mean_map(maps: list[np.ndarray]) -> np.ndarray:
     return shown(np.stack(maps).mean(0, dtype=np.float64, keepdims=True))[0]
 
@@ -246,7 +241,8 @@ def _config_of(config: Config, arm: Arm, number: int) -> cifar10.Config:
             "learning_rate": config.learning_rate if normalised else config.unnormalised_learning_rate,
             "width": config.width,
             "label_smoothing": config.label_smoothing,
-            "batch_norm": arm is not Arm.no_batch_norm,
+            "start": STARTS.get(arm, Start.unit_gain),
+            "gain": 0.0 if arm is Arm.zero_gain else None,
             "labels": Labels.random if arm is Arm.random_labels else Labels.true,
         }
     )

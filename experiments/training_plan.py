@@ -23,6 +23,7 @@ from erf.erf_size import Reference
 from erf.learning_rate import Schedule
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
+from erf.networks.start import Network, Start, check_gain, start_
 from erf.seeds import derive, generator
 from erf.statistic import Statistic
 from erf.training import Loss, Plan, Precision
@@ -93,14 +94,21 @@ class TrainingConfig(ExperimentConfig):
 class GrowthConfig(TrainingConfig):
     """What is trained in one run, and what is measured of it."""
 
-    batch_norm: bool = option(True, "false: biases and scaled residual sums instead")
+    start: Start = option(Start.unit_gain, "how the weights start, and whether there is batch norm")
+    gain: float | None = option(None, "of start=small_gain: that of the last batch norm of each block, 0 to 1")
     labels: Labels = option(Labels.true, "of the training images; random ones are a control")
     probe: Probe = option(Probe.images, "what the ERF is averaged over: validation images, or noise instead")
     grid: int = option(3, "other units: this many rows and columns of them, evenly spaced")
+    measure_every: int = option(1, "epochs between two measurements; the first, best and last are always measured")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least(1, grid=self.grid)
+        require_at_least(1, grid=self.grid, measure_every=self.measure_every)
+        check_gain(self.start, self.gain)
+
+    def measures(self, epoch: int) -> bool:
+        """Return whether the ERF is measured after so many epochs, whether that is the best one or not."""
+        return epoch % self.measure_every == 0 or epoch == self.epochs
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,11 @@ class Task:
 def weights_generator(config: TrainingConfig) -> torch.Generator:
     """Return the generator that a network's initial weights are drawn from."""
     return generator(config.seed, WEIGHTS)
+
+
+def started(config: GrowthConfig, network: Network) -> Network:
+    """Return ``network``, fresh from its constructor, with the weights that the settings start from."""
+    return start_(network, config.start, config.gain, weights_generator(config))
 
 
 class SgdSettings(Protocol):

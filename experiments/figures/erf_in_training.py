@@ -120,10 +120,10 @@ def _draw_maps(part: SubFigure, result: Growth) -> None:
 
 
 def _draw_trajectory(axes: Axes, result: Growth, metric: str) -> None:
-    epochs = [at.epoch for at in result.trajectory]
-    low, high = np.array([at.erf_size_interval for at in result.trajectory]).T
-    axes.fill_between(epochs, low, high, color=AFTER, alpha=0.25, lw=0)
-    axes.plot(epochs, [at.erf_size for at in result.trajectory], "o-", ms=3, color=AFTER)
+    epochs, measured = [at.epoch for at in result.trajectory], [at.epoch for at in result.measured()]
+    low, high = np.array([at.erf_size_interval for at in result.measured()]).T
+    axes.fill_between(measured, low, high, color=AFTER, alpha=0.25, lw=0)
+    axes.plot(measured, np.array([at.erf_size for at in result.measured()]), "o-", ms=3, color=AFTER)
     axes.axvline(result.best_epoch, color="black", lw=0.8, ls="--")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch (dashed: best validation)", fontsize=8)

@@ -42,6 +42,19 @@ def test_pixels_are_counted_by_hand():
     assert erf_size(map_of(values[1])) == 2
 
 
+@pytest.mark.parametrize("level", [0.01, 0.5, 0.9])
+def test_the_size_of_a_gaussian_above_another_level(level):
+    size = erf_size(round_gaussian(20.0), level=level)
+    assert size == pytest.approx(20 * math.sqrt(2 * math.pi * math.log(1 / level)), rel=1e-2)
+    assert erf_size(round_gaussian(20.0), level=1 - TWO_SIGMA_MASS) == erf_size(round_gaussian(20.0))
+
+
+@pytest.mark.parametrize("level", [-0.1, 1.0, math.nan])
+def test_bad_levels(level):
+    with pytest.raises(InvalidInput, match=f"level={level}: allowed are shares of the reference in"):
+        erf_size(round_gaussian(3.0, side=21), level=level)
+
+
 def test_the_reference():
     values = np.full((5, 5), 0.05)
     values[2, 2], values[0, 0] = 1.0, 2.0

@@ -3,7 +3,7 @@ import pytest
 
 from erf import ConvLayer, InvalidInput, erf_size, theory
 from erf.gaussian_fit import map_moments
-from erf.grid_average import grid_average
+from erf.grid_average import grid_average, grid_average_inside
 from erf.statistic import Statistic
 from tests.oracles.maps import map_of
 
@@ -63,3 +63,40 @@ def test_bad_periods(period):
 def test_a_clipped_map_is_refused():
     with pytest.raises(InvalidInput, match="the TRF leaves the map"):
         grid_average(map_of(np.ones((3, 3)), box=((-1, 3), (0, 3))), 2)
+
+
+@pytest.mark.parametrize("period", [1, 2, 5, (2, 4)])
+@pytest.mark.parametrize("statistic", [Statistic.mean_abs, Statistic.rms])
+def test_every_window_in_the_map_is_averaged(period, statistic):
+    values = np.random.default_rng(2).random((5, 6))
+    imap = map_of(values, centre=(1.5, 3.0), box=((-3, 7), (0, 6)), statistic=statistic)
+    found = grid_average_inside(imap, period)
+    rows, columns = period if isinstance(period, tuple) else (period, period)
+    moments = statistic.to_mean_moment(values)
+    expected = [[moments[i : i + rows, j : j + columns].mean() for j in range(7 - columns)] for i in range(6 - rows)]
+    np.testing.assert_allclose(statistic.to_mean_moment(found.values), expected, rtol=1e-13)
+    assert found.centre == (1.5 - (rows - 1) / 2, 3.0 - (columns - 1) / 2)
+    assert found.trf_box == ((-3 - (rows - 1), 7), (0 - (columns - 1), 6))
+
+
+@pytest.mark.parametrize("depth", [7, 8])
+def test_where_the_map_holds_all_both_averages_have_one_size(depth):
+    exact = theory.influence_map([ConvLayer(3, profile=CORNERS)] * depth)
+    margin = 3
+    wide = map_of(
+        np.pad(exact.values, margin),
+        centre=tuple(c + margin for c in exact.centre),
+        box=tuple((low + margin, high + margin) for low, high in exact.trf_box),
+    )
+    assert erf_size(grid_average_inside(wide, 2)) == erf_size(grid_average(exact, 2))
+
+
+@pytest.mark.parametrize("period", [0, -1, (2,)])
+def test_bad_periods_inside(period):
+    with pytest.raises(InvalidInput, match="allowed are whole numbers from 1, one for each of 2 axes"):
+        grid_average_inside(map_of(np.ones((3, 3))), period)
+
+
+def test_a_period_larger_than_the_map():
+    with pytest.raises(InvalidInput, match=r"period=\(2, 5\) is larger than the map, 3 x 4 pixels"):
+        grid_average_inside(map_of(np.ones((3, 4))), (2, 5))

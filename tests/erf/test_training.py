@@ -18,6 +18,7 @@ from erf.training import (
     best_weights,
     calibrate,
     evaluate,
+    half_precision_weights,
     launch,
     load_weights,
     make_fabric,
@@ -287,6 +288,18 @@ def test_a_file_with_code_in_it_is_not_run(fabric, tmp_path):
 def test_any_other_file_is_no_checkpoint(fabric, tmp_path):
     torch.save({"network": {}}, tmp_path / LAST)
     assert the_error(fabric, tmp_path) == f"{tmp_path / LAST} is not the checkpoint of a training"
+
+
+def test_half_precision_weights_are_those_of_the_network_to_three_digits():
+    network, reader = toy_network(), toy_network()
+    nn.init.normal_(network[1].running_mean, generator=torch.Generator().manual_seed(5))
+    network[1].num_batches_tracked.fill_(70001)  # more than float16 can hold
+    load_weights(reader, half_precision_weights(network))
+    for (name, value), found in zip(network.state_dict().items(), reader.state_dict().values(), strict=True):
+        assert found.dtype == value.dtype
+        exact = value.half().to(value.dtype) if value.is_floating_point() else value
+        assert torch.equal(found, exact), name
+        torch.testing.assert_close(found, value, rtol=1 / 2048, atol=1e-7)
 
 
 def test_best_weights_that_are_missing_or_do_not_fit_are_named(fabric, tmp_path):

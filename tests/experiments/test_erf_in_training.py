@@ -1,24 +1,33 @@
+import io
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from erf import InvalidInput, effective_receptive_field, erf_size
 from erf.data import camvid as camvid_data
 from erf.data import cifar10 as cifar10_data
 from erf.erf_size import Reference
 from erf.gaussian_fit import map_moments
+from erf.grid_average import grid_average_inside
+from erf.mass_radius import mass_radius
+from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
+from erf.networks.start import Start, start_
 from erf.seeds import derive
 from erf.statistic import Statistic
-from erf.training import calibrate, load_weights, make_fabric
+from erf.training import BEST, LAST, calibrate, load_weights, make_fabric
 from experiments import camvid, cifar10, erf_in_training
 from experiments.cli import folder_of
 from experiments.erf_in_training import _frames, result_of, study
-from experiments.erf_probe import measure_layers, probing_of, shown
+from experiments.erf_probe import measure_layers, measure_mean_square, measure_units, probing_of, read_units, shown
+from experiments.figures.erf_in_training import draw_growth
 from experiments.intervals import middle
+from experiments.record import Environment, read_record, write_record
+from experiments.reference import reference
 from experiments.training_plan import (
     BOOTSTRAP,
     NOISE,
@@ -79,13 +88,14 @@ def task_of(network, data):
 def best_network(trained):
     result, logbook = trained
     network = CifarResNet(result.config.width)
-    load_weights(network, logbook.attached["weights.safetensors"])
+    load_weights(network, (logbook.training / BEST).read_bytes())
     return network
 
 
 def measured(network, images, config, units):
+    # One image at a time, as training measures: in batches of others, gates within rounding of 0 may flip.
     return effective_receptive_field(
-        network, images, "top", units, config.statistic, config.aggregation, derive(config.seed, SIGNS)
+        network, images, "top", units, config.statistic, config.aggregation, derive(config.seed, SIGNS), batch_size=1
     )
 
 
@@ -283,10 +293,176 @@ def test_all_that_says_what_is_computed_is_in_the_checkpoint(data):
 
 
 def test_without_batch_norm_and_in_parts_it_trains_too():
-    config = config_of(batch_norm=False, accumulate=3, epochs=1, grid=1, reference=Reference.peak, images=2)
+    config = config_of(start=Start.scaled_sums, accumulate=3, epochs=1, grid=1, reference=Reference.peak, images=2)
     result = cifar10.run(config, ListLogbook())
     assert len(result.units) == 1
     assert result.trajectory[1].training_loss > 0
+
+
+def in_half(network):
+    """Return the weights of ``network`` to three digits."""
+    return {name: v.half().to(v.dtype) if v.is_floating_point() else v for name, v in network.state_dict().items()}
+
+
+def test_weights_of_the_first_the_best_and_the_last_epoch_are_kept_to_three_digits(trained, data):
+    result, logbook = trained
+    last = CifarResNet(result.config.width)
+    last.load_state_dict(torch.load(logbook.training / LAST, weights_only=True)["network"])
+    networks = {"_before": initial_network(result.config, data), "": best_network(trained), "_last": last}
+    for when, network in networks.items():
+        content = logbook.attached[f"weights{when}.safetensors"]
+        reader = CifarResNet(result.config.width)
+        load_weights(reader, content)
+        for name, value in in_half(network).items():
+            torch.testing.assert_close(reader.state_dict()[name], value, rtol=1e-3, atol=1e-6)
+        # Names and shapes are most of a toy network's file, so floats are counted.
+        assert len(content) < 2.2 * sum(v.numel() for v in network.state_dict().values()) + 200 * len(in_half(network))
+
+
+def test_other_measures_are_those_of_the_same_map(trained, data):
+    result, _ = trained
+    config = result.config
+    images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))
+    network = best_network(trained)
+    measures = result.trajectory[result.best_epoch].measures
+    (imap,) = measured(network, images, config, UNITS[:1])
+    assert measures.averaged_size == result.erf_size_after  # at stride 1 the grid's period is 1
+    assert measures.averaged_size_interval == result.erf_size_after_interval
+    assert measures.half_height_size == pytest.approx(erf_size(imap, level=0.5), rel=1e-2)
+    assert measures.r50 == pytest.approx(mass_radius(imap, 0.5), rel=1e-2)
+    assert measures.r95 == pytest.approx(mass_radius(imap, 0.95), rel=1e-2)
+    assert measures.sigma == pytest.approx(map_moments(imap).sigma, rel=1e-3)
+    seed = derive(config.seed, SIGNS)
+    squares = effective_receptive_field(network, images, "top", UNITS[0], "mean_square", config.aggregation, seed)
+    assert measures.mean_square_size == pytest.approx(erf_size(squares), rel=1e-2)
+    assert measures.mean_square_sigma == pytest.approx(map_moments(squares).sigma, rel=1e-3)
+    low, high = measures.half_height_size_interval
+    assert low <= high < measures.averaged_size_interval[0]
+    best = result.arrays["measured"].tolist().index(result.best_epoch)
+    assert measures.half_height_size_interval == middle(result.arrays["resampled_half_height_sizes"][best])
+
+
+def test_strided_networks_are_measured_on_the_map_averaged_over_the_grid(tmp_path):
+    data = camvid_data.load(toy_data(), partial=True)
+    config = camvid.Config(
+        data_dir=str(toy_data()), partial_data=True, widths=[2, 3, 4, 5], images=2, grid=1, bootstrap=20
+    )
+    network = CamvidFrontend(config.widths, generator=weights_generator(config)).eval()
+    probing = probing_of(config, network, "stage4", data.validation, Probe.images, grid=1)
+    numbers = measure_units(config, probing, "stage4", tmp_path / "maps.npz", network, lambda items, *_: items, "")
+    numbers |= measure_mean_square(config, probing, "stage4", network)
+    seed = derive(config.seed, SIGNS)
+    mean_abs, mean_square = (
+        effective_receptive_field(network, probing.images, "stage4", probing.units[0], statistic, seed=seed)
+        for statistic in ("mean_abs", "mean_square")
+    )
+    assert numbers["erf_size"] == pytest.approx(erf_size(mean_abs), rel=1e-2)
+    averaged = grid_average_inside(mean_abs, 16)
+    assert numbers["averaged_size"] == pytest.approx(erf_size(averaged), rel=1e-2)
+    assert numbers["half_height_size"] == pytest.approx(erf_size(averaged, level=0.5), rel=1e-2)
+    assert numbers["averaged_size"] != pytest.approx(numbers["erf_size"], rel=2e-2)
+    assert numbers["mean_square_size"] == pytest.approx(erf_size(grid_average_inside(mean_square, 16)), rel=1e-2)
+    kept = read_units(config, probing, tmp_path / "maps.npz")
+    each = [
+        effective_receptive_field(network, image[None], "stage4", probing.units[0], seed=seed, first_sample=first)
+        for first, image in enumerate(probing.images)
+    ]
+    draws = np.random.default_rng(derive(config.seed, BOOTSTRAP)).multinomial(2, [0.5, 0.5], size=20)
+    sizes = [
+        erf_size(grid_average_inside(replace(each[0], values=(a * each[0].values + b * each[1].values) / 2), 16))
+        for a, b in draws
+    ]
+    np.testing.assert_allclose(kept.resampled_averaged_sizes, sizes, rtol=1e-2)
+    assert kept.centre.values.shape == (48, 64)
+    np.testing.assert_allclose(kept.centre.values, mean_abs.values / mean_abs.values.max(), atol=1e-3)
+
+
+def test_the_network_with_batch_norm_as_constructed_is_measured_and_does_not_count(trained, data):
+    result, _ = trained
+    images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))
+    fresh = CifarResNet(result.config.width, generator=weights_generator(result.config))
+    (imap,) = measured(fresh, images, result.config, UNITS[:1])
+    assert result.fresh.averaged_size == pytest.approx(erf_size(imap), rel=1e-2)
+    assert result.fresh.sigma == pytest.approx(map_moments(imap).sigma, rel=1e-3)
+    assert result.fresh.sigma != pytest.approx(result.trajectory[0].measures.sigma, rel=1e-2)
+
+
+def test_only_some_epochs_are_measured_and_always_first_best_and_last(trained):
+    always, _ = trained
+    assert 0 < always.best_epoch < EPOCHS
+    logbook = ListLogbook()
+    rarely = cifar10.run(config_of(measure_every=EPOCHS + 1), logbook)
+    measured = [0, always.best_epoch, EPOCHS]
+    assert [at.epoch for at in rarely.measured()] == rarely.arrays["measured"].tolist() == measured
+    for one, other in zip(rarely.trajectory, always.trajectory, strict=True):
+        unmeasured = replace(other, erf_size=None, erf_size_interval=None, sigma=None, measures=None)
+        assert one == (other if one.epoch in measured else unmeasured)
+    assert rarely.growth_interval == always.growth_interval
+    assert sorted(step for *_, step in logbook.logged_maps) == measured
+    assert len(logbook.animations["erf"]) == 3
+    draw_growth(rarely, "accuracy", "").draw_without_rendering()
+
+
+def test_a_record_with_epochs_that_were_not_measured_is_read_back(tmp_path):
+    result = cifar10.run(config_of(epochs=2, grid=1, images=2, measure_every=3), ListLogbook())
+    write_record(tmp_path, result, Environment.now("cpu"))
+    read = read_record(tmp_path, cifar10.Result)
+    assert read.trajectory == result.trajectory
+    assert (read.fresh, read.config) == (result.fresh, result.config)
+    assert summary_text(cifar10.summary(read)) == summary_text(cifar10.summary(result))
+
+
+def summary_text(group):
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(group)
+    return console.export_text()
+
+
+@pytest.mark.parametrize(("name", "module"), [("cifar10", cifar10), ("camvid", camvid)])
+def test_records_without_other_measures_are_read(name, module):
+    result = reference(name, module.Result)
+    assert (result.config.start, result.config.measure_every) == (Start.unit_gain, 1)
+    assert result.fresh is None
+    assert all(at.measures is None for at in result.trajectory)
+    assert result.measured() == list(result.trajectory)
+    assert "averaged_size_before" not in result.metrics()
+    assert "averaged map" not in summary_text(module.summary(result))
+
+
+@pytest.mark.parametrize("settings", [{"start": Start.scaled_sums}, {"start": Start.small_gain, "gain": 0.5}])
+def test_a_checkpoint_of_another_start_is_refused_with_both(settings):
+    logbook = ListLogbook()
+    few = {"epochs": 1, "grid": 1, "images": 2}
+    cifar10.run(config_of(**few), logbook)
+    with pytest.raises(InvalidInput, match=f"start=unit_gain there, {settings['start']} here") as error:
+        cifar10.run(config_of(**few, **settings), logbook)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"gain": 0.1}, r"gain=0\.1 with start=unit_gain: only start=small_gain has a gain"),
+        ({"start": Start.small_branches, "gain": 0.1}, r"gain=0\.1 with start=small_branches: only start=small_gain"),
+        ({"start": Start.small_gain}, "gain=None with start=small_gain: allowed are numbers from 0 to 1"),
+        ({"start": Start.small_gain, "gain": 2.0}, r"gain=2\.0 with start=small_gain: allowed are numbers from 0 to 1"),
+        ({"measure_every": 0}, "measure_every=0"),
+    ],
+)
+@pytest.mark.parametrize("module", [cifar10, camvid])
+def test_bad_starts_are_refused_before_anything_is_computed(module, settings, message):
+    with pytest.raises(InvalidInput, match=message):
+        module.Config(**settings)
+
+
+@pytest.mark.parametrize("start", Start)
+def test_every_start_trains_the_network_that_starts_so(start, data):
+    config = config_of(start=start, gain=0.3 if start is Start.small_gain else None)
+    network = CifarResNet(config.width, batch_norm=start.batch_norm, generator=weights_generator(config))
+    expected = start_(network, start, config.gain, weights_generator(config)).state_dict()
+    built = cifar10.task_of(config, data).network.state_dict()
+    assert built.keys() == expected.keys()
+    assert all(torch.equal(built[name], expected[name]) for name in built)
 
 
 def test_more_images_than_there_are_is_an_error_that_names_them():

@@ -7,6 +7,7 @@ import pytest
 
 from erf import InvalidInput
 from erf.networks import cifar_resnet
+from erf.networks.start import Start
 from experiments import growth_controls, growth_controls_study
 from experiments.figures.growth_controls import draw
 from experiments.growth_controls import Arm, Config, _config_of
@@ -116,7 +117,13 @@ def test_trainings_of_one_number_differ_in_their_arm_alone():
     of_arm = {arm: _config_of(config, arm, 1) for arm in Arm}
     assert len({one.seed for one in of_arm.values()}) == 1
     assert _config_of(config, Arm.folded, 0).seed != of_arm[Arm.folded].seed
-    assert [one.batch_norm for one in of_arm.values()] == [True, True, True, True, False]
+    assert [(one.start, one.gain) for one in of_arm.values()] == [
+        (Start.unit_gain, None),
+        (Start.small_gain, 0.0),
+        (Start.unit_gain, None),
+        (Start.unit_gain, None),
+        (Start.scaled_sums, None),
+    ]
     assert [one.labels for one in of_arm.values()] == [
         Labels.true,
         Labels.true,
