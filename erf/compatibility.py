@@ -66,7 +66,7 @@ def openerf_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: st
               \frac{\partial y_{n,k,u}}{\partial x_{n,c,i,j}}\Big)
 
     Unlike :func:`erf.effective_receptive_field`: output channels are averaged with their signs, so they may cancel (of
-    a normalised layer they do, to rounding noise); the signed gradient is averaged over input channels first and cut
+    a normalized layer they do, to rounding noise); the signed gradient is averaged over input channels first and cut
     off at 0 after, so negative influence is lost; the map has no units, it sums to 1 (or is 0 everywhere); and an image
     without influence counts as one.
 
@@ -94,7 +94,7 @@ def openerf_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: st
         InvalidInput: A layer is unknown, does not run once or has no one unit in the middle, the images do not fit the
             network, or a gradient is not finite.
     """
-    means = _mean_scores(network, images, layer, _openerf_centre, lambda gradients: gradients.mean(1).clamp(min=0))
+    means = _mean_scores(network, images, layer, _openerf_center, lambda gradients: gradients.mean(1).clamp(min=0))
     return _by_layer({name: mean / (mean.sum() or 1) for name, mean in means.items()}, layer)
 
 
@@ -105,13 +105,13 @@ def replknet_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: s
               \sum_k \max(0, y_{n,k,u})\Big)
 
     with u = (H'//2, W'//2). They are raw, before the logarithm of :func:`replknet_scores`. The paper took 50 images of
-    ImageNet, resized to 1024 x 1024 without crop and normalised by ImageNet's mean and deviation, and the output of
+    ImageNet, resized to 1024 x 1024 without crop and normalized by ImageNet's mean and deviation, and the output of
     the last stage.
 
     Unlike :func:`erf.effective_receptive_field`: only output channels that are above 0 count, with their signs, so they
     may cancel; negative gradients are lost, in each input channel for itself; input channels are summed, so the values
     are C times a mean; and an image without influence counts as one. The values have the units of the gradient,
-    features per normalised pixel value.
+    features per normalized pixel value.
 
     Features are read as ``[N, K, H', W']``, channels first. The script leaves out images whose scores have a NaN; here
     they are an error that says which. It works in float32, here images are added up in float64.
@@ -129,7 +129,7 @@ def replknet_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: s
         InvalidInput: A layer is unknown, does not run once or is not ``[N, K, H', W']``, the images do not fit the
             network, or a gradient is not finite.
     """
-    means = _mean_scores(network, images, layer, _replknet_centre, lambda gradients: gradients.clamp(min=0).sum(1))
+    means = _mean_scores(network, images, layer, _replknet_center, lambda gradients: gradients.clamp(min=0).sum(1))
     return _by_layer(means, layer)
 
 
@@ -173,7 +173,7 @@ def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | N
               \text{the scores within m of pixel } (H//2, W//2) \text{ sum to more than } t \text{ of the total}\}
 
     The paper's t are 0.2, 0.3, 0.5 and 0.99. Unlike :func:`erf.contribution_area_ratio`, the square grows about the
-    image's middle instead of the unit's centre, has a side of 3 at least, and never becomes the image: m stays below
+    image's middle instead of the unit's center, has a side of 3 at least, and never becomes the image: m stays below
     H//2, so the largest side is H - 1 (even H) or H - 2 (odd H).
 
     Args:
@@ -201,11 +201,11 @@ def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | N
 
 # A layer's output, its name, the network, and the unit (None: that in the tool's middle) give each image's number whose
 # gradient is taken, ``[N]``.
-_Centre = Callable[[Tensor, str | None, nn.Module, Unit | None], Tensor]
+_Center = Callable[[Tensor, str | None, nn.Module, Unit | None], Tensor]
 
 
 def _mean_scores(
-    network: nn.Module, images: Any, layer: Any, centre: _Centre, score: Callable[[Tensor], Tensor]
+    network: nn.Module, images: Any, layer: Any, center: _Center, score: Callable[[Tensor], Tensor]
 ) -> dict[str | None, np.ndarray]:
     """Return by layer the mean over images of ``score [N, H, W]`` of their gradients ``[N, C, H, W]`` in float64."""
     names = _checked_names(network, layer)
@@ -219,7 +219,7 @@ def _mean_scores(
                 passed, found = _crops(network, batch, names)
                 folding.enter_context(folded(folds(network, passed, names) if passed else []))
                 sums = {name: batch.new_zeros(batch.shape[2:], dtype=torch.float64) for name in names}
-            for name, part, index, gradients in _gradients(network, batch, names, centre, found, whole=not count):
+            for name, part, index, gradients in _gradients(network, batch, names, center, found, whole=not count):
                 _require_finite(gradients, first + index)
                 sums[name][part] += score(gradients.double()).sum(0)
                 rounding = rounding_of(gradients)
@@ -268,25 +268,25 @@ def _check_two_axes(images: Tensor) -> None:
 
 
 def _gradients(
-    network: nn.Module, images: Tensor, names: list[str | None], centre: _Centre, found: list[Crop], whole: bool
+    network: nn.Module, images: Tensor, names: list[str | None], center: _Center, found: list[Crop], whole: bool
 ) -> Iterator[tuple[str | None, tuple[slice, ...], int, Tensor]]:
-    """Yield each layer, a part of the images, an image's index and from it on the centre's gradients on that part.
+    """Yield each layer, a part of the images, an image's index and from it on the center's gradients on that part.
 
     They are 0 everywhere else. Without crops images are run one at a time, as the tools do.
     """
     for crop, leaf, outputs in forward_passes(network, images, found):
         for probe in crop.probes.values():
             unit: Any = probe.index[2:] if probe.index else None
-            value = centre(outputs[probe.layer], probe.layer, network, unit)
+            value = center(outputs[probe.layer], probe.layer, network, unit)
             yield probe.layer, crop.slices, 0, gradient(value, leaf, layer=probe.layer)
     for index, image in enumerate([] if found else images.split(1)):
         leaf = image.clone().requires_grad_()
         outputs = layer_outputs(network, leaf, names, whole and not index)
         for name in names:
-            yield name, (), index, gradient(centre(outputs[name], name, network, None), leaf, layer=name)
+            yield name, (), index, gradient(center(outputs[name], name, network, None), leaf, layer=name)
 
 
-def _replknet_centre(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
+def _replknet_center(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
     if features.ndim != 4:
         raise InvalidInput(f"{_called(name or '')} has shape {list(features.shape)}, not [N, channels, rows, columns]")
     return features[(..., *(unit or _middle(features)))].relu().sum(1)
@@ -296,7 +296,7 @@ def _middle(features: Tensor) -> Unit:
     return features.shape[2] // 2, features.shape[3] // 2
 
 
-def _openerf_centre(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
+def _openerf_center(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
     if features.ndim == 4 and is_forward_features(network, name) and hasattr(network, "patch_embed"):
         tokens = (features if _is_channels_last(features, network) else features.movedim(1, 3)).flatten(1, 2)
         return tokens[:, _middle_token(tokens.shape[1], name)].mean(1)

@@ -1,4 +1,4 @@
-"""Initializations: the standard ones by name, and the paper's centre-low one (section 4)."""
+"""Initializations: the standard ones by name, and the paper's center-low one (section 4)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _std(init: Init, shape: torch.Size) -> float:
 
 
 def center_low_profile(kernel_size: tuple[int, ...], strength: float, period: tuple[int, ...] | None = None) -> Tensor:
-    r"""Return the multipliers m of a centre-low kernel (section 4), float64 ``[*kernel_size]``.
+    r"""Return the multipliers m of a center-low kernel (section 4), float64 ``[*kernel_size]``.
 
     .. math:: m^2 \propto \exp\left(a \sum_i x_i^2\right), \quad a = \frac{strength}{1 - strength}, \quad
               \operatorname{mean}(m^2) = 1
@@ -158,7 +158,7 @@ def _squared_on_axis(size: int, strength: float, period: int) -> Tensor:
 
 
 def center_low_(module: nn.Module, strength: float) -> nn.Module:
-    """Scale every convolution in ``module`` by the centre-low profile, in place, after any standard init.
+    """Scale every convolution in ``module`` by the center-low profile, in place, after any standard init.
 
     The profile's mean square is 1 over the taps that meet in one output, so the expected variance of each filter and
     of each output is kept. 1x1 kernels are unchanged; a weight that several layers share is scaled once. In a

@@ -69,5 +69,5 @@ def _contour(fit: GaussianFit) -> Ellipse:
     height, width = 2 * radius * np.sqrt(variances)
     # The last eigenvector is the width's; a row index grows downwards, as angles on an image do.
     angle = math.degrees(math.atan2(directions[0, 1], directions[1, 1]))
-    row, column = fit.centre
+    row, column = fit.center
     return Ellipse((column, row), width, height, angle=angle, fill=False, ec="#56B4E9", lw=1.2)

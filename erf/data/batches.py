@@ -79,7 +79,7 @@ class Batches:
     def epoch(
         self, epoch: int, rank: int = 0, world_size: int = 1, device: torch.device | str = "cpu", start_step: int = 0
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the images, normalised float32 ``[n, 3, H, W]`` in channels_last, and int64 labels of each step.
+        """Yield the images, normalized float32 ``[n, 3, H, W]`` in channels_last, and int64 labels of each step.
 
         Args:
             epoch: Number of the pass.

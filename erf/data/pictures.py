@@ -60,7 +60,7 @@ class Pictures:
 
     Each is turned as its EXIF orientation says, converted to 8-bit colour or grey (transparency is dropped), resized
     (bilinear, smoothed when it shrinks) to the smallest size that covers ``input_size / 0.875``, cropped about its
-    centre, and normalized by (value / 255 - mean) / std. With a square ``input_size`` that is exactly torchvision's
+    center, and normalized by (value / 255 - mean) / std. With a square ``input_size`` that is exactly torchvision's
     evaluation on ImageNet: 224 pixels are the middle of a picture whose shorter side is 256. Of a file with several
     pictures, the first one counts.
 

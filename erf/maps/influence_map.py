@@ -12,6 +12,7 @@ from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation
 from erf.maps.statistic import Statistic, choice
 from erf.reachability.receptive_field import Box, require_box
+from erf.spelling import OldName
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +22,9 @@ class InfluenceMap:
     Attributes:
         values: ``[H, W]`` float64 (one dimension per spatial axis); >= 0 except for ``signed_mean``.
         statistic: How the samples became one value per pixel.
-        centre: Where the unit stands in the map's coordinates, in pixels: the centre of its TRF; along an axis where
+        center: Where the unit stands in the map's coordinates, in pixels: the center of its TRF; along an axis where
             the field is one-sided, as a causal network's, the end at which the unit stands; along one that is spanned
-            whole ``start + unit * jump``. Pixel centres are integers.
+            whole ``start + unit * jump``. Pixel centers are integers.
         trf_box: Per axis, the half-open range of the unit's TRF in the map's coordinates, not clipped.
         samples: Images (or runs) in the map; ``math.inf`` for exact theory.
         skipped: Images (or runs) whose influence was 0 everywhere; left out.
@@ -38,7 +39,7 @@ class InfluenceMap:
 
     values: np.ndarray
     statistic: Statistic
-    centre: tuple[float, ...]
+    center: tuple[float, ...]
     trf_box: Box
     samples: float
     skipped: int = 0
@@ -46,6 +47,7 @@ class InfluenceMap:
     aggregation: Aggregation = "random_sign"
     normalized: bool = False
     findings: tuple[str, ...] = ()
+    centre = OldName("center")
 
     def __post_init__(self):
         values = real_array(self.values, "values").astype(np.float64, copy=False)
@@ -55,7 +57,7 @@ class InfluenceMap:
         object.__setattr__(self, "statistic", choice(Statistic, self.statistic, "statistic"))
         object.__setattr__(self, "origin", self.origin or (0,) * values.ndim)
         require_box(values.ndim, trf_box=self.trf_box)
-        for name in ("centre", "origin"):
+        for name in ("center", "origin"):
             if real_array(getattr(self, name), name).shape != (values.ndim,):
                 raise InvalidInput(f"{name}={getattr(self, name)}: allowed is a number for each of {values.ndim} axes")
         require_real(lambda samples: samples >= 0, "numbers from 0", samples=self.samples)
@@ -100,12 +102,12 @@ class InfluenceMap:
         """Return the map of both sets of samples, as if they had been measured at once.
 
         Raises:
-            InvalidInput: The maps differ in statistic, geometry, aggregation or normalisation, or one is exact.
+            InvalidInput: The maps differ in statistic, geometry, aggregation or normalization, or one is exact.
         """
         require_type(InfluenceMap, other=other)
         if math.inf in (self.samples, other.samples):
             raise InvalidInput("an exact map cannot be merged: it has no samples to count")
-        for field in ("statistic", "centre", "trf_box", "origin", "aggregation", "normalized"):
+        for field in ("statistic", "center", "trf_box", "origin", "aggregation", "normalized"):
             mine, theirs = getattr(self, field), getattr(other, field)
             if mine != theirs:
                 raise InvalidInput(f"maps of different {field} cannot be merged: {mine} and {theirs}")
@@ -134,7 +136,7 @@ def map_of_samples(
     trf_box: Box,
     aggregation: Aggregation,
     normalize: bool = False,
-    centre: tuple[float, ...] = (),
+    center: tuple[float, ...] = (),
 ) -> InfluenceMap:
     """Return the influence map of samples' moment maps ``[N, H, W]``; all-zero ones are left out and counted.
 
@@ -145,7 +147,7 @@ def map_of_samples(
         aggregation: How the output channels were combined.
         normalize: Divide each sample's moments by their sum first: the few samples of largest gain then do not
             dominate, but the map is biased away from exact theory.
-        centre: Of the unit, in the maps' coordinates; that of the box if it is not given.
+        center: Of the unit, in the maps' coordinates; that of the box if it is not given.
     """
     statistic, moments = choice(Statistic, statistic, "statistic"), real_array(moments, "moments")
     if moments.ndim < 2:
@@ -161,7 +163,7 @@ def map_of_samples(
     return InfluenceMap(
         values=statistic.from_mean_moment(mean),
         statistic=statistic,
-        centre=centre or tuple((low + high - 1) / 2 for low, high in trf_box),
+        center=center or tuple((low + high - 1) / 2 for low, high in trf_box),
         trf_box=trf_box,
         samples=len(kept),
         skipped=len(moments) - len(kept),

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from erf.arguments import shown
 from erf.errors import InvalidInput
+from erf.spelling import today
 
 Array = TypeVar("Array", np.ndarray, Tensor)
 E = TypeVar("E", bound=StrEnum)
@@ -49,6 +50,8 @@ def choice(kind: type[E], value: str, argument: str) -> E:
     Raises:
         InvalidInput: No member is called so; the message lists those that are.
     """
+    if value not in list(kind) and isinstance(value, str):
+        value = today(value)
     if value not in list(kind):
         raise InvalidInput(f"{argument}={shown(value)} is unknown; allowed: {', '.join(kind)}")
     return kind(value)

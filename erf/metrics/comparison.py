@@ -10,7 +10,7 @@ import numpy as np
 from erf.arguments import require_finite, require_type
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
-from erf.metrics.erf_size import Reference, above_threshold, centre_value, erf_size
+from erf.metrics.erf_size import Reference, above_threshold, center_value, erf_size
 from erf.metrics.gaussian_fit import GaussianFit, fit_gaussian
 from erf.metrics.mass_radius import mass_radius
 from erf.reachability.receptive_field import ReceptiveField
@@ -28,7 +28,7 @@ class Comparison:
         clipped: Per axis, whether the theoretical field leaves the image.
         diagnostics: Those of the map.
         erf_size: The paper's size, relative to ``reference``.
-        reference: "centre", the paper's; "peak" where the centre is a hole of the grid or outside the image.
+        reference: "center", the paper's; "peak" where the center is a hole of the grid or outside the image.
         cut: Per axis, whether the theoretical field leaves the image (or would leave any, being infinite) where the
             influence is still above the size's threshold: ``erf_size`` is then that of the part in the image, and says
             how large the image is.
@@ -69,10 +69,10 @@ def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
     """
     require_type(ReceptiveField, trf=trf)
     require_type(InfluenceMap, imap=imap)
-    if trf.box != imap.trf_box or (math.inf in trf.size and trf.centre != imap.centre):
+    if trf.box != imap.trf_box or (math.inf in trf.size and trf.center != imap.center):
         raise InvalidInput(
             f"the field and the map are not of the same unit: their TRF boxes are {trf.box} and {imap.trf_box}, "
-            f"their centres {trf.centre} and {imap.centre}"
+            f"their centers {trf.center} and {imap.center}"
         )
     unmeasured = Comparison(trf.size, trf.jump, trf.clipped, imap.diagnostics)
     if not imap.values.any():
@@ -94,10 +94,10 @@ def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
 
 def _reference(imap: InfluenceMap) -> Reference:
     try:
-        centre_value(imap)
+        center_value(imap)
     except InvalidInput:
         return Reference.peak
-    return Reference.centre
+    return Reference.center
 
 
 def _fit(imap: InfluenceMap) -> GaussianFit | None:

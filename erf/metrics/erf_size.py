@@ -21,9 +21,9 @@ SUBPIXELS = 4
 
 
 class Reference(StrEnum):
-    """What the threshold of an ERF size is relative to: the value at the unit's centre, or the largest value."""
+    """What the threshold of an ERF size is relative to: the value at the unit's center, or the largest value."""
 
-    centre = "centre"
+    center = "center"  # pyright: ignore[reportAssignmentType]  (str has a method of this name)
     peak = "peak"
 
 
@@ -34,7 +34,7 @@ class Scale(StrEnum):
     log10 = "log10"
 
 
-def erf_size(imap: InfluenceMap, reference: str = "centre", level: float = 1 - TWO_SIGMA_MASS) -> float:
+def erf_size(imap: InfluenceMap, reference: str = "center", level: float = 1 - TWO_SIGMA_MASS) -> float:
     r"""Return the ERF size of section 3.1, in input pixels.
 
     .. math:: \left|\{p : g_p > level\, g_{ref}\}\right|^{1/d}, \quad level = 1 - 0.9545
@@ -44,18 +44,18 @@ def erf_size(imap: InfluenceMap, reference: str = "centre", level: float = 1 - T
 
     Args:
         imap: A map without negative values.
-        reference: "centre", the mean of the 1, 2 or 4 pixels within 0.5 of the unit's centre, as in the paper, or
+        reference: "center", the mean of the 1, 2 or 4 pixels within 0.5 of the unit's center, as in the paper, or
             "peak", the largest value.
         level: Share of the reference above which a pixel counts; the default is the paper's, 0.5 is half height.
 
     Raises:
-        InvalidInput: The map has negative values or is 0 everywhere, its centre is 0 or outside the image, or the level
+        InvalidInput: The map has negative values or is 0 everywhere, its center is 0 or outside the image, or the level
             is outside [0, 1).
     """
     return float(np.count_nonzero(above_threshold(imap, reference, level)) ** (1 / imap.values.ndim))
 
 
-def above_threshold(imap: InfluenceMap, reference: str = "centre", level: float = 1 - TWO_SIGMA_MASS) -> np.ndarray:
+def above_threshold(imap: InfluenceMap, reference: str = "center", level: float = 1 - TWO_SIGMA_MASS) -> np.ndarray:
     """Return which pixels :func:`erf_size` counts, a bool in the shape of the map.
 
     Raises:
@@ -64,21 +64,21 @@ def above_threshold(imap: InfluenceMap, reference: str = "centre", level: float 
     require_non_negative(imap)
     if not 0 <= level < 1:
         raise InvalidInput(f"level={level}: allowed are shares of the reference in [0, 1)")
-    at_centre = choice(Reference, reference, "reference") is Reference.centre
-    return imap.values > level * (centre_value(imap) if at_centre else imap.values.max())
+    at_center = choice(Reference, reference, "reference") is Reference.center
+    return imap.values > level * (center_value(imap) if at_center else imap.values.max())
 
 
 def contour_size(imap: InfluenceMap) -> float:
     """Return the ERF size with the contour drawn between pixels, by cubic interpolation of the map's logarithm.
 
     A count of whole pixels jumps by about a row at a time; this one changes smoothly with depth. Pixels extend half a
-    pixel about their centres; the threshold is that of :func:`erf_size` with the centre as reference.
+    pixel about their centers; the threshold is that of :func:`erf_size` with the center as reference.
 
     Raises:
         InvalidInput: As :func:`erf_size`.
     """
     require_non_negative(imap)
-    threshold = (1 - TWO_SIGMA_MASS) * centre_value(imap)
+    threshold = (1 - TWO_SIGMA_MASS) * center_value(imap)
     window = _around(imap.values > threshold)
     # Far below the threshold values matter to nobody, and zeros have no logarithm.
     logarithm = np.log(np.maximum(imap.values[window], threshold**2 / imap.values.max()))
@@ -94,36 +94,36 @@ def _around(pixels: np.ndarray, margin: int = 3) -> tuple[slice, ...]:
     return tuple(slice(max(int(p.min()) - margin, 0), int(p.max()) + 1 + margin) for p in places)
 
 
-def centre_value(imap: InfluenceMap) -> float:
-    """Return the mean of the pixels within 0.5 of the unit's centre on every axis.
+def center_value(imap: InfluenceMap) -> float:
+    """Return the mean of the pixels within 0.5 of the unit's center on every axis.
 
     Raises:
         InvalidInput: They are outside the image, or 0 (a hole of a strided or dilated grid).
     """
-    window = centre_pixels(imap)
+    window = center_pixels(imap)
     pixels = imap.values[window]
     if not pixels.mean():
         raise InvalidInput(
-            f"the influence at the unit's centre {imap.centre} is 0 (a hole of the grid); use reference='peak'"
+            f"the influence at the unit's center {imap.center} is 0 (a hole of the grid); use reference='peak'"
         )
     return float(pixels.mean())
 
 
-def centre_pixels(imap: InfluenceMap) -> tuple[slice, ...]:
-    """Return the slices of the 1, 2 or 4 pixels within 0.5 of the unit's centre on every axis."""
+def center_pixels(imap: InfluenceMap) -> tuple[slice, ...]:
+    """Return the slices of the 1, 2 or 4 pixels within 0.5 of the unit's center on every axis."""
     require_type(InfluenceMap, imap=imap)
-    lows = [int(np.ceil(c - 0.5)) for c in imap.centre]
-    highs = [int(np.floor(c + 0.5)) + 1 for c in imap.centre]
+    lows = [int(np.ceil(c - 0.5)) for c in imap.center]
+    highs = [int(np.floor(c + 0.5)) + 1 for c in imap.center]
     for low, high, side in zip(lows, highs, imap.values.shape, strict=True):
         if low < 0 or high > side:
-            raise InvalidInput(f"the unit's centre {imap.centre} is outside the image; use reference='peak'")
+            raise InvalidInput(f"the unit's center {imap.center} is outside the image; use reference='peak'")
     return tuple(slice(low, high) for low, high in zip(lows, highs, strict=True))
 
 
 def contribution_area_ratio(imap: InfluenceMap, mass: float, scale: str = "linear") -> float:
     r"""Return RepLKNet's r(t): the share of the image's area that holds the share ``mass`` of the influence.
 
-    The area is the smallest square about the unit's centre, clipped by the image, with at least that share.
+    The area is the smallest square about the unit's center, clipped by the image, with at least that share.
 
     Args:
         imap: A map without negative values.
@@ -147,7 +147,7 @@ def contribution_area_ratio(imap: InfluenceMap, mass: float, scale: str = "linea
 
 
 def _distance(imap: InfluenceMap) -> np.ndarray:
-    """Return each pixel's largest distance along an axis from the unit's centre: squares are its level sets."""
+    """Return each pixel's largest distance along an axis from the unit's center: squares are its level sets."""
     axes = np.ogrid[tuple(slice(side) for side in imap.values.shape)]
-    offsets = [np.abs(axis - c) for axis, c in zip(axes, imap.centre, strict=True)]
+    offsets = [np.abs(axis - c) for axis, c in zip(axes, imap.center, strict=True)]
     return np.maximum.reduce(np.broadcast_arrays(*offsets))

@@ -11,6 +11,7 @@ from scipy.optimize import least_squares
 from erf.arguments import require_finite
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap, require_non_negative
+from erf.spelling import OldName
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,17 +19,18 @@ class Moments:
     """A map's moments, read as a distribution over pixels.
 
     Attributes:
-        centre: ``[d]``, mean, in the map's coordinates.
+        center: ``[d]``, mean, in the map's coordinates.
         covariance: ``[d, d]``, in square pixels.
         excess_kurtosis: ``[d]``, of each axis' marginal: 0 for a Gaussian, -1.2 for a box.
     """
 
-    centre: np.ndarray
+    center: np.ndarray
     covariance: np.ndarray
     excess_kurtosis: np.ndarray
+    centre = OldName("center")
 
     def __post_init__(self) -> None:
-        require_finite(centre=self.centre, covariance=self.covariance, excess_kurtosis=self.excess_kurtosis)
+        require_finite(center=self.center, covariance=self.covariance, excess_kurtosis=self.excess_kurtosis)
 
     @property
     def sigma(self) -> tuple[float, ...]:
@@ -41,21 +43,22 @@ class GaussianFit:
     r"""The Gaussian nearest to a map, :math:`A \exp(-\frac12 (p - c)^T \Sigma^{-1} (p - c))`, without offset.
 
     Attributes:
-        centre: ``[d]``, c, in the map's coordinates.
+        center: ``[d]``, c, in the map's coordinates.
         covariance: ``[d, d]``, Sigma, in square pixels.
         amplitude: A, in the map's units.
         r_squared: Share of the map's variance over the fitted pixels that the Gaussian explains.
         moments: Moments of the same pixels, where no shape is assumed.
     """
 
-    centre: np.ndarray
+    center: np.ndarray
     covariance: np.ndarray
     amplitude: float
     r_squared: float
     moments: Moments
+    centre = OldName("center")
 
     def __post_init__(self) -> None:
-        require_finite(centre=self.centre, covariance=self.covariance)
+        require_finite(center=self.center, covariance=self.covariance)
         require_finite(amplitude=self.amplitude, r_squared=self.r_squared)
 
     @property
@@ -82,15 +85,15 @@ def fit_gaussian(imap: InfluenceMap) -> GaussianFit:
     if np.linalg.matrix_rank(moments.covariance) < axes:
         raise InvalidInput("a Gaussian cannot be fitted to a map that is 0 outside a line or plane across the axes")
     jacobian: Any = _jacobian  # scipy-stubs know the names of finite differences only
-    start = _pack(1.0, moments.centre, _precision_factor(moments.covariance))
+    start = _pack(1.0, moments.center, _precision_factor(moments.covariance))
     solution = least_squares(_residual, start, jac=jacobian, args=(values / peak, points), x_scale="jac")
-    amplitude, centre, factor = _unpack(solution.x, axes)
+    amplitude, center, factor = _unpack(solution.x, axes)
     precision = factor @ factor.T
     if np.linalg.matrix_rank(precision, hermitian=True) < axes:
         raise InvalidInput("a Gaussian cannot be fitted: the nearest one is endlessly wide or narrow along an axis")
     residual = solution.fun @ solution.fun * peak**2
     return GaussianFit(
-        centre=centre,
+        center=center,
         covariance=np.linalg.inv(precision),
         amplitude=float(amplitude * peak),
         r_squared=float(1 - residual / ((values - values.mean()) ** 2).sum()),
@@ -119,21 +122,21 @@ def _fitted_pixels(imap: InfluenceMap) -> tuple[np.ndarray, np.ndarray]:
 
 def _moments(values: np.ndarray, points: np.ndarray) -> Moments:
     weights = values / values.sum()
-    centre = weights @ points
-    offsets = points - centre
+    center = weights @ points
+    offsets = points - center
     covariance = (offsets * weights[:, None]).T @ offsets
     variance = np.diag(covariance)
     if not (variance > 0).all():
         raise InvalidInput("the map has no extent along an axis, so it has no Gaussian")
-    return Moments(centre, covariance, weights @ offsets**4 / variance**2 - 3)
+    return Moments(center, covariance, weights @ offsets**4 / variance**2 - 3)
 
 
 def _precision_factor(covariance: np.ndarray) -> np.ndarray:
     return np.linalg.cholesky(np.linalg.inv(covariance))
 
 
-def _pack(amplitude: float, centre: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    return np.concatenate([[amplitude], centre, factor[np.tril_indices(len(centre))]])
+def _pack(amplitude: float, center: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    return np.concatenate([[amplitude], center, factor[np.tril_indices(len(center))]])
 
 
 def _unpack(parameters: np.ndarray, axes: int) -> tuple[float, np.ndarray, np.ndarray]:
@@ -143,18 +146,18 @@ def _unpack(parameters: np.ndarray, axes: int) -> tuple[float, np.ndarray, np.nd
 
 
 def _residual(parameters: np.ndarray, values: np.ndarray, points: np.ndarray) -> np.ndarray:
-    amplitude, centre, factor = _unpack(parameters, points.shape[1])
-    whitened = (points - centre) @ factor
+    amplitude, center, factor = _unpack(parameters, points.shape[1])
+    whitened = (points - center) @ factor
     return amplitude * np.exp(-0.5 * (whitened**2).sum(1)) - values
 
 
 def _jacobian(parameters: np.ndarray, values: np.ndarray, points: np.ndarray) -> np.ndarray:
     del values  # the model is linear in the data
-    amplitude, centre, factor = _unpack(parameters, points.shape[1])
-    offsets = points - centre
+    amplitude, center, factor = _unpack(parameters, points.shape[1])
+    offsets = points - center
     whitened = offsets @ factor
     bell = np.exp(-0.5 * (whitened**2).sum(1, keepdims=True))
     rows, columns = np.tril_indices(points.shape[1])
-    by_centre = amplitude * bell * (whitened @ factor.T)
+    by_center = amplitude * bell * (whitened @ factor.T)
     by_factor = -amplitude * bell * whitened[:, columns] * offsets[:, rows]
-    return np.hstack([bell, by_centre, by_factor])
+    return np.hstack([bell, by_center, by_factor])

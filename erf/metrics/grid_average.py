@@ -1,7 +1,7 @@
 """Maps with holes, averaged over the period of their grid (sections 2.5 and 4 of the paper).
 
 Strides, dilation and kernels of which only the corners are left reach every so manieth pixel only. What lies between is
-0, perhaps the centre itself, and a count of pixels jumps with the parity of the depth; the averaged map has no holes.
+0, perhaps the center itself, and a count of pixels jumps with the parity of the depth; the averaged map has no holes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> Influence
     return replace(
         imap,
         values=imap.statistic.from_mean_moment(moving_mean(imap.statistic.to_mean_moment(imap.values), periods)),
-        centre=tuple(c + (p - 1) / 2 for c, p in zip(imap.centre, periods, strict=True)),
+        center=tuple(c + (p - 1) / 2 for c, p in zip(imap.center, periods, strict=True)),
         trf_box=tuple((low, high + p - 1) for (low, high), p in zip(imap.trf_box, periods, strict=True)),
     )
 
@@ -64,7 +64,7 @@ def grid_average_inside(imap: InfluenceMap, period: int | tuple[int, ...]) -> In
     return replace(
         imap,
         values=imap.statistic.from_mean_moment(windows[inside]),
-        centre=tuple(c - (p - 1) / 2 for c, p in zip(imap.centre, periods, strict=True)),
+        center=tuple(c - (p - 1) / 2 for c, p in zip(imap.center, periods, strict=True)),
         trf_box=tuple((low - p + 1, high) for (low, high), p in zip(imap.trf_box, periods, strict=True)),
     )
 

@@ -9,11 +9,11 @@ from erf.maps.influence_map import InfluenceMap, require_non_negative
 
 
 def mass_within(imap: InfluenceMap, radius: float) -> float:
-    r"""Return the share of the map's sum at most ``radius`` pixels away from the unit's centre.
+    r"""Return the share of the map's sum at most ``radius`` pixels away from the unit's center.
 
-    .. math:: \sum_{p : \|p - centre\| \le radius} g_p \Big/ \sum_p g_p
+    .. math:: \sum_{p : \|p - center\| \le radius} g_p \Big/ \sum_p g_p
 
-    Distances are Euclidean, between pixel centres. What the image cuts off is in neither sum.
+    Distances are Euclidean, between pixel centers. What the image cuts off is in neither sum.
 
     Args:
         imap: A map without negative values, of any number of axes.
@@ -29,7 +29,7 @@ def mass_within(imap: InfluenceMap, radius: float) -> float:
 
 
 def mass_radius(imap: InfluenceMap, mass: float) -> float:
-    """Return the smallest radius, in pixels, about the unit's centre that holds at least the share ``mass`` of the map.
+    """Return the smallest radius, in pixels, about the unit's center that holds at least the share ``mass`` of the map.
 
     r50 is ``mass_radius(imap, 0.5)``. A round two-dimensional Gaussian of standard deviation s has
     r = s sqrt(-2 ln(1 - mass)): r50 = 1.177 s, r95 = 2.448 s.
@@ -47,10 +47,10 @@ def mass_radius(imap: InfluenceMap, mass: float) -> float:
 
 
 def _held(imap: InfluenceMap) -> tuple[np.ndarray, np.ndarray]:
-    """Return every pixel's distance from the centre, rising, and the share that it and those before it hold."""
+    """Return every pixel's distance from the center, rising, and the share that it and those before it hold."""
     require_non_negative(imap)
     axes = np.ogrid[tuple(slice(side) for side in imap.values.shape)]
-    squares = [(axis - c) ** 2 for axis, c in zip(axes, imap.centre, strict=True)]
+    squares = [(axis - c) ** 2 for axis, c in zip(axes, imap.center, strict=True)]
     distance = np.sqrt(sum(squares)).ravel()
     order = np.argsort(distance, kind="stable")
     held = np.cumsum(imap.values.ravel()[order])

@@ -57,15 +57,15 @@ def fit_power_law(x: ArrayLike, y: ArrayLike, replicates: ArrayLike | None = Non
 
 
 def _standard_error(log_x: np.ndarray, residual: np.ndarray) -> float:
-    centred = log_x - log_x.mean()
-    return math.sqrt(residual @ residual / (residual.size - 2) / (centred @ centred))
+    centered = log_x - log_x.mean()
+    return math.sqrt(residual @ residual / (residual.size - 2) / (centered @ centered))
 
 
 def _exponents(log_x: np.ndarray, log_y: np.ndarray) -> np.ndarray:
     if log_y.ndim != 2 or log_y.shape[1] != log_x.size or not len(log_y):
         raise InvalidInput(f"replicates must have shape [B, {log_x.size}], not {list(log_y.shape)}")
-    centred = log_x - log_x.mean()
-    return log_y @ centred / (centred @ centred)
+    centered = log_x - log_x.mean()
+    return log_y @ centered / (centered @ centered)
 
 
 def _logarithm(values: ArrayLike, name: str) -> np.ndarray:

@@ -19,7 +19,7 @@ def fold_batch_norm_(network: nn.Module) -> nn.Module:
               b' = \beta - \frac{\gamma \mu}{\sqrt{\sigma^2 + \epsilon}}
 
     With the running statistics of some batches, a folded network so starts with the activations, and the influence
-    maps, of the normalised one; in training nothing is normalised any more. (A start from the data, as in Mishkin and
+    maps, of the normalized one; in training nothing is normalized any more. (A start from the data, as in Mishkin and
     Matas 2016. In one short trial of one seed it learned faster than weights scaled by constants alone.)
     A convolution's own output becomes that of its batch norm; by the name of the batch norm both networks have the
     same layer.

@@ -30,7 +30,7 @@ class CamvidFrontend(nn.Module):
         widths: Channels of the four stages; the first convolution has those of the first.
         classes: Number of logits.
         input_channels: Of the images.
-        batch_norm: Whether convolutions are normalised; else they have biases (see :class:`BasicBlock`).
+        batch_norm: Whether convolutions are normalized; else they have biases (see :class:`BasicBlock`).
         generator: Of the weights: He's normal ones; the classifier's are Glorot's. None: torch's global generator.
 
     Raises:
@@ -72,7 +72,7 @@ class CamvidFrontend(nn.Module):
 def upsample(logits: Tensor, size: Sequence[int]) -> Tensor:
     """Interpolate units ``[N, K, h, w]`` bilinearly at the pixels of an image: ``[N, K, *size]``.
 
-    Unit i is centred on pixel 16 i, where its logits are kept exactly; the pixels beyond the last unit take its logits.
+    Unit i stands on pixel 16 i, where its logits are kept exactly; the pixels beyond the last unit take its logits.
     """
     require_type(Tensor, logits=logits)
     require_whole_per_axis(2, size=size)

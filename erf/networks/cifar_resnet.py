@@ -26,7 +26,7 @@ class CifarResNet(nn.Module):
         width: Channels of every convolution.
         classes: Number of logits.
         input_channels: Of the images.
-        batch_norm: Whether convolutions are normalised; else they have biases (see :class:`BasicBlock`).
+        batch_norm: Whether convolutions are normalized; else they have biases (see :class:`BasicBlock`).
         generator: Of the weights: He's normal ones; the classifier's are Glorot's. None: torch's global generator.
 
     Raises:

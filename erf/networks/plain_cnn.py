@@ -1,4 +1,4 @@
-"""A plain CNN for small images: no normalisation and no skips, so that its initialization matters (section 4)."""
+"""A plain CNN for small images: no normalization and no skips, so that its initialization matters (section 4)."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class ResidualStack:
 
         Without batch norm it is the gain times the root of the product over the branch's layers of fan-out times
         weight variance, and of E[slope^2] of its activations. Batch norm divides by the standard deviation of what it
-        normalises, so that there the branch's share falls as the trunk's variance grows with the blocks below.
+        normalizes, so that there the branch's share falls as the trunk's variance grows with the blocks below.
 
         Raises:
             InvalidInput: The stack is plain.

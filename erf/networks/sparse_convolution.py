@@ -165,7 +165,7 @@ class SparseStack(ConvStack):
         values = np.outer(line, line)
         layers = [ConvLayer(self.kernel_size)] * self.depth
         plain = theory.influence_map(layers, Statistic.mean_square)
-        return InfluenceMap(values / values.sum(), Statistic.mean_square, plain.centre, plain.trf_box, plain.samples)
+        return InfluenceMap(values / values.sum(), Statistic.mean_square, plain.center, plain.trf_box, plain.samples)
 
     @staticmethod
     def exact_map_of(layers: Sequence[SparseConv2d]) -> InfluenceMap:

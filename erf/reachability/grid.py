@@ -48,16 +48,16 @@ class Grid:
         return box[(slice(None), *index)]
 
     def spacing(self, axis: int, unit: Sequence[int]) -> tuple[float, float] | None:
-        """Return the distance of the units' centres along an axis and the centre of unit 0; None if it is uneven."""
+        """Return the distance of the units' centers along an axis and the center of unit 0; None if it is uneven."""
         line, digit = self.line(axis, unit), self.digits[axis]
         if not np.isfinite(line[:2]).all():
             return None
-        centres = (line[0] - line[1]) / 2
-        steps = set(np.diff(centres).tolist())
+        centers = (line[0] - line[1]) / 2
+        steps = set(np.diff(centers).tolist())
         if digit and digit.period:
             steps.add(digit.shift / digit.period)
-        known = digit is None or digit.period < 2 or len(centres) >= digit.period
-        return (steps.pop(), float(centres[0])) if known and len(steps) == 1 and steps != {0.0} else None
+        known = digit is None or digit.period < 2 or len(centers) >= digit.period
+        return (steps.pop(), float(centers[0])) if known and len(steps) == 1 and steps != {0.0} else None
 
     def box(self, axis: int, unit: Sequence[int]) -> Floats:
         """Return the three numbers of a unit."""

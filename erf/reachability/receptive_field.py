@@ -19,6 +19,7 @@ from erf.reachability.grid import Grid, grid_of
 from erf.reachability.one_sided import Side, standing_side
 from erf.reachability.record import Step, Trace
 from erf.reachability.tracer import trace
+from erf.spelling import OldName
 
 Box = tuple[tuple[int, int], ...]
 Unit = tuple[int, ...]
@@ -39,8 +40,8 @@ class ReceptiveField:
     Attributes:
         size: Per axis, side in input pixels of the hull, holes included, of all pixels that can reach the unit on an
             unbounded image; ``math.inf`` where one operator spans the whole axis.
-        jump: Per axis, input pixels between the centres of neighbouring units; None where they are not evenly spaced.
-        start: Per axis, input coordinate of the centre of unit 0; None where ``jump`` is.
+        jump: Per axis, input pixels between the centers of neighbouring units; None where they are not evenly spaced.
+        start: Per axis, input coordinate of the center of unit 0; None where ``jump`` is.
         box: Per axis, the half-open range of pixels, not clipped by the image; the image itself where size is inf.
         clipped: Per axis, whether the box leaves the image, or is cut off because nothing is known beyond the border.
         spanned_by: Per axis, the first module that spans it whole; None where the size is finite.
@@ -50,7 +51,7 @@ class ReceptiveField:
             and the unit's channels; None where the layer has no spatial axes.
         one_sided: Per axis, the end of their fields at which the layer's units stand, "first" or "last", where the
             network looks to one side only, as causal ones do; None elsewhere.
-        centre: Per axis, where the unit stands; pixel centres are integers. It is the centre of the box; where the
+        center: Per axis, where the unit stands; pixel centers are integers. It is the center of the box; where the
             field is one-sided, the end at which the unit stands; along an axis that is spanned whole,
             ``start + unit * jump`` if they are known.
     """
@@ -65,7 +66,8 @@ class ReceptiveField:
     grid: Unit | None
     index: tuple[int | slice, ...] | None
     one_sided: tuple[Side | None, ...]
-    centre: tuple[float, ...]
+    center: tuple[float, ...]
+    centre = OldName("center")
     _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -208,7 +210,7 @@ def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[
         grid=grid.shape,
         index=None if grid.shape is None else grid.index(unit),
         one_sided=sides,
-        centre=tuple(_place(grid, axis, unit, side, box[axis]) for axis, side in enumerate(sides)),
+        center=tuple(_place(grid, axis, unit, side, box[axis]) for axis, side in enumerate(sides)),
         _path=path,
     )
 

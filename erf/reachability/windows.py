@@ -114,8 +114,8 @@ def _nearest_exact(call: Call, x: Reach, size: Ints, *scales: float | None) -> R
 
 def _nearest_table(scale: float, i: Integers, _old: int, offset: float) -> Table:
     """Torch computes these in single precision."""
-    centre = (i + offset).astype(np.float32)
-    return np.floor(np.float32(scale) * centre).astype(np.int64)[:, None], None
+    center = (i + offset).astype(np.float32)
+    return np.floor(np.float32(scale) * center).astype(np.int64)[:, None], None
 
 
 @rule("upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d")
@@ -132,7 +132,7 @@ def _kernel_table(scale: float, i: Integers, old: int, aligned: bool, taps: Ints
     """The taps around the source position; where there is a border they are moved into the image."""
     source = scale * i if aligned else scale * (i + 0.5) - 0.5
     inside = source if len(taps) > 2 else np.maximum(source, 0)
-    tables = [np.floor(centre).astype(np.int64)[:, None] + np.array(taps) for centre in (source, inside)]
+    tables = [np.floor(center).astype(np.int64)[:, None] + np.array(taps) for center in (source, inside)]
     return tables[0], np.clip(tables[1], 0, old - 1)
 
 

@@ -2,7 +2,7 @@
 
 The lower layers of a linear stack are one convolution. Its kernel grows layer by layer from the image, as the gradient
 grows from the unit; where the two have grown so far that joining them costs less than going on, they are convolved.
-Everything is sums of products, as layer by layer, so small values far from the centre keep their digits.
+Everything is sums of products, as layer by layer, so small values far from the center keep their digits.
 """
 
 from __future__ import annotations

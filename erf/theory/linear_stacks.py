@@ -59,7 +59,7 @@ class ConvLayer:
         object.__setattr__(self, "kernel_size", sides)
         object.__setattr__(self, "stride", per_axis(stride, axes, "stride"))
         object.__setattr__(self, "dilation", per_axis(dilation, axes, "dilation"))
-        object.__setattr__(self, "profile", _normalised(profile, sides))
+        object.__setattr__(self, "profile", _normalized(profile, sides))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +112,7 @@ def influence_map(layers: Sequence[Block], statistic: str = "mean_square") -> In
     return InfluenceMap(
         values=kind.from_mean_moment(values),
         statistic=kind,
-        centre=tuple((side - 1) / 2 for side in values.shape),
+        center=tuple((side - 1) / 2 for side in values.shape),
         trf_box=tuple((0, side) for side in values.shape),
         samples=math.inf,
     )
@@ -200,7 +200,7 @@ def _jumps(layers: Sequence[Block]) -> list[tuple[int, ...]]:
 
 
 def _mean_and_variance(block: Block, signed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return, per axis, mean (from the box's centre) and variance of a block's steps, in pixels of its own input."""
+    """Return, per axis, mean (from the box's center) and variance of a block's steps, in pixels of its own input."""
     if isinstance(block, ConvLayer):
         return _tap_moments(block)
     parts = [_mean_and_variance(layer, signed) for layer in block.branch]
@@ -217,7 +217,7 @@ def _tap_moments(layer: ConvLayer) -> tuple[np.ndarray, np.ndarray]:
     return mean, (layer.profile * grid**2).sum(axes) - mean**2
 
 
-def _normalised(profile: np.ndarray | None, kernel_size: tuple[int, ...]) -> np.ndarray:
+def _normalized(profile: np.ndarray | None, kernel_size: tuple[int, ...]) -> np.ndarray:
     weights = np.ones(kernel_size) if profile is None else profile.astype(np.float64)
     if weights.shape != kernel_size or (weights < 0).any() or not 0 < weights.sum() < math.inf:
         raise InvalidInput(

@@ -46,7 +46,7 @@ class ErfTracker:
     unit: Unit | None = None
     statistic: str = "mean_abs"
     aggregation: Aggregation = "random_sign"
-    reference: str = "centre"
+    reference: str = "center"
     epochs: list[int] = field(default_factory=list, init=False)
     maps: list[InfluenceMap] = field(default_factory=list, init=False)
     sizes: list[float] = field(default_factory=list, init=False)

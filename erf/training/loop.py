@@ -26,6 +26,7 @@ from erf.device import is_out_of_memory
 from erf.errors import InvalidInput
 from erf.maps.statistic import choice
 from erf.seeds import derive
+from erf.spelling import respelled
 from erf.training.batch_norm import calibrate_batch_norm_
 
 LAST, BEST = "last.pt", "best.safetensors"  # checkpoints in a training's folder
@@ -226,7 +227,7 @@ def train(
 
     Before the first epoch batch norm's running statistics become the plain average over ``calibration`` training
     batches, as in eval mode an untrained network would otherwise be another one than that which is trained; while
-    training they are updated with the layers' own momentum. In several processes each normalises by its own images,
+    training they are updated with the layers' own momentum. In several processes each normalizes by its own images,
     and the running statistics are those of process 0.
 
     Args:
@@ -459,7 +460,7 @@ def _resumed(fabric: Fabric, network: nn.Module, optimizer: Any, plan: Plan, fol
     if content is None:
         return None
     found = _decoded(content, path)
-    _require_same(found["settings"], _settings(fabric, plan), path)
+    _require_same(respelled(found["settings"]), _settings(fabric, plan), path)
     try:
         network.load_state_dict(found["network"])
     except RuntimeError as error:

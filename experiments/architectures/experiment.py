@@ -148,7 +148,7 @@ class Stage:
         trf_size: None where it is infinite.
         sizes: ERF size of each draw whose map is not 0 everywhere.
         interval: Of their mean.
-        reference: What the sizes are relative to: peak where the centre is 0 or outside the image in any draw.
+        reference: What the sizes are relative to: peak where the center is 0 or outside the image in any draw.
         cut: Whether the ERF reaches the image's border in any draw, so that its size is that of the part inside.
         findings: What the maps do not show, each once.
     """
@@ -241,11 +241,11 @@ def _measure(config: Config, name: str, draw: int) -> dict[str, np.ndarray]:
 def _size(imap: InfluenceMap) -> tuple[float, Reference, bool]:
     """Return the ERF size, nan for a map of zeros, what it is relative to, and whether the ERF reaches the border."""
     if not imap.values.any():
-        return math.nan, Reference.centre, False
-    reference = Reference.centre
+        return math.nan, Reference.center, False
+    reference = Reference.center
     try:
         size = erf_size(imap, reference)
-    except InvalidInput:  # the centre is a hole
+    except InvalidInput:  # the center is a hole
         reference = Reference.peak
         size = erf_size(imap, reference)
     above = above_threshold(imap, reference)
@@ -288,7 +288,7 @@ def _stages_of(network: str, draws: list[dict[str, np.ndarray]]) -> Iterator[Sta
             trf_size=None if math.isinf(trf_size) else int(trf_size),
             sizes=sizes,
             interval=mean_interval(sizes),
-            reference=Reference.peak if Reference.peak in column["reference"] else Reference.centre,
+            reference=Reference.peak if Reference.peak in column["reference"] else Reference.center,
             cut=bool(column["cut"].any()),
             findings=tuple(dict.fromkeys(line for found in column["findings"] for line in str(found).splitlines())),
         )
@@ -323,4 +323,4 @@ def _notes(result: Result) -> Iterator[Text]:
         for finding in stages[-1].findings:
             yield Text(f"{network}: {finding}")
         if by_peak := [stage.layer for stage in stages if stage.reference is Reference.peak]:
-            yield Text(f"{network}: the sizes at {', '.join(by_peak)} are relative to the peak: the centre is 0")
+            yield Text(f"{network}: the sizes at {', '.join(by_peak)} are relative to the peak: the center is 0")

@@ -19,10 +19,10 @@ SMALLEST = (
     "calibration=1",
 )
 SERIES = (
-    Series("map", "epoch", "influence map of the centre unit, peak 1"),
-    Series("erf_size", "epoch", "ERF size of the centre unit, pixels"),
+    Series("map", "epoch", "influence map of the center unit, peak 1"),
+    Series("erf_size", "epoch", "ERF size of the center unit, pixels"),
     Series("erf_size/other_units", "epoch", "mean ERF size of the other units, pixels"),
-    Series("sigma", "epoch", "standard deviation of the centre unit's map within the image, mean of both axes, pixels"),
+    Series("sigma", "epoch", "standard deviation of the center unit's map within the image, mean of both axes, pixels"),
     Series("training_loss", "epoch", "mean over the steps since the last, each before its update"),
     Series(
         "validation/mean_iou",
@@ -36,15 +36,15 @@ SERIES = (
     Series(
         "averaged_size",
         "epoch",
-        "ERF size of the centre unit's map averaged over the period of the layer's grid, pixels",
+        "ERF size of the center unit's map averaged over the period of the layer's grid, pixels",
     ),
     Series("half_height_size", "epoch", "root of the number of pixels of that map above half of the reference"),
-    Series("r50", "epoch", "radius that holds half of the centre unit's map within the image, pixels"),
+    Series("r50", "epoch", "radius that holds half of the center unit's map within the image, pixels"),
     Series("r95", "epoch", "radius that holds 95 % of it, pixels"),
     Series(
         "sigma_rows",
         "epoch",
-        "standard deviation of the centre unit's map within the image along rows, from top to bottom, pixels",
+        "standard deviation of the center unit's map within the image along rows, from top to bottom, pixels",
     ),
     Series("sigma_columns", "epoch", "the same along columns, from left to right"),
     Series("mean_square_size", "epoch", "as `averaged_size`, of the mean_square map of the same images"),

@@ -2,7 +2,7 @@
 
 from experiments.harness.about import ReferenceStudy, Series, Sweeps
 
-QUESTION = "Does a centre-low init train faster?"
+QUESTION = "Does a center-low init train faster?"
 DATA = "cifar10"
 # A test over 24 comparisons needs more than 10 pairs: of 10, all would have to agree for one of them to be significant.
 PAIRS, FEWER_PAIRS = 12, 4
@@ -50,8 +50,8 @@ SMALLEST = (
     "strength=0.5",
 )
 SERIES = (
-    Series("erf_size", "step", "ERF size of the centre unit's map averaged over the grid, pixels"),
-    Series("sigma", "step", "standard deviation of the centre unit's map within the image, mean of both axes, pixels"),
+    Series("erf_size", "step", "ERF size of the center unit's map averaged over the grid, pixels"),
+    Series("sigma", "step", "standard deviation of the center unit's map within the image, mean of both axes, pixels"),
     Series("training_loss", "step", "mean over the steps since the last, each before its update"),
     Series("validation/accuracy", "step", "share of the validation images whose class is right"),
     Series("metrics/steps_to_LEVEL", "0", "steps to a level of accuracy, where it was reached"),

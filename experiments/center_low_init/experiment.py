@@ -1,4 +1,4 @@
-"""Does a centre-low initialization train faster? One training of a small CNN on CIFAR-10 (I2, section 4 of the paper).
+"""Does a center-low initialization train faster? One training of a small CNN on CIFAR-10 (I2, section 4 of the paper).
 
 A sweep of such trainings is the study: ``center_low_init_study`` gathers it.
 """
@@ -53,7 +53,7 @@ class Config(ExperimentConfig):
 
     name: str = option("center_low_init", "the experiment's name, fixed; it names the folder of results")
     init: Init = option(Init.he_normal, "of the convolutions, a random one")
-    strength: float = option(0.0, "of the centre-low profile, from 0 (the init unchanged) to 1 (corners alone)")
+    strength: float = option(0.0, "of the center-low profile, from 0 (the init unchanged) to 1 (corners alone)")
     kernel_size: int = option(3, "of every convolution, odd")
     draw: int = option(0, "number of the draw of weights at this seed; others are fresh weights in the same data order")
     data_dir: str = option("data", "folder of the data sets; it does not name the folder of results")
@@ -108,7 +108,7 @@ class Moment:
         step: Steps trained.
         accuracy: On the held-out images.
         loss: Mean training loss of the steps since the moment before; None before training.
-        erf_size: Of the top layer's middle unit, its map averaged over its grid, in pixels; None where its centre has
+        erf_size: Of the top layer's middle unit, its map averaged over its grid, in pixels; None where its center has
             no influence.
         sigma: Standard deviation of that unit's map as it is, mean of both axes, pixels; None where it has none.
     """
@@ -274,7 +274,7 @@ class _Probe:
         found = {"sigma": float(np.mean(map_moments(imap).sigma))}
         try:
             return found | {"erf_size": erf_size(grid_average(imap, self.period))}
-        except InvalidInput:  # the centre has no influence
+        except InvalidInput:  # the center has no influence
             return found
 
     def shown(self, network: nn.Module) -> np.ndarray:

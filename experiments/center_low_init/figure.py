@@ -37,7 +37,7 @@ def draw(result: Result) -> Figure:
 
 def start_of(config: Config) -> str:
     """Return what a training starts from, in words."""
-    return f"{config.init}, centre-low of strength {config.strength:g}" if config.strength else f"{config.init}"
+    return f"{config.init}, center-low of strength {config.strength:g}" if config.strength else f"{config.init}"
 
 
 def _caption(result: Result) -> str:

@@ -1,4 +1,4 @@
-"""Trainings of the centre-low initialization against their standards, pair by pair (I2, section 4)."""
+"""Trainings of the center-low initialization against their standards, pair by pair (I2, section 4)."""
 
 from __future__ import annotations
 
@@ -109,11 +109,11 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class LargeReductions:
-    """How often a pair is faster by the paper's 30 % or more: over all centre-low starts of an init, and by chance.
+    """How often a pair is faster by the paper's 30 % or more: over all center-low starts of an init, and by chance.
 
     Attributes:
         init: Of which.
-        pairs: Pairs of a centre-low training and its standard, times levels.
+        pairs: Pairs of a center-low training and its standard, times levels.
         share: Of those, with such a reduction.
         largest: The largest reduction of all.
         null_pairs: Pairs of fresh weights, times levels, each taken both ways round.

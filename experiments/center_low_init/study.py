@@ -1,4 +1,4 @@
-"""The study of the centre-low initialization: trainings paired by seed, gathered into one record (I2, section 4).
+"""The study of the center-low initialization: trainings paired by seed, gathered into one record (I2, section 4).
 
 Trainings of one seed have the same data order and the same draw of the weights, of which the profile alone differs. The
 null pairs two draws of the weights at one data order: what chance alone does. "Faster" is fewer steps to a level.
@@ -113,7 +113,7 @@ class Study:
         return {"steps": ("E",)} | curves
 
     def of_init(self, init: Init) -> list[Comparison]:
-        """Return the comparisons of the centre-low starts of one init."""
+        """Return the comparisons of the center-low starts of one init."""
         return [one for one in self.comparisons if one.start.init is init and not one.start.fresh]
 
     def inits(self) -> list[Init]:

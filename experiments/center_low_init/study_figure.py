@@ -1,4 +1,4 @@
-"""Does a centre-low initialization train faster? Curves, steps saved by seed, and what chance alone does."""
+"""Does a center-low initialization train faster? Curves, steps saved by seed, and what chance alone does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 4: does a centre-low initialization train faster? (I2).
+"""Section 4: does a center-low initialization train faster? (I2).
 
 The rule was fixed before the study was run. "Faster in a few cases": at some kernel size, strength and level the median
 of the steps saved has a 95 % interval above 0 and the sign-flip test stays below 0.05 after Holm's correction over all
@@ -43,10 +43,10 @@ def answer(study: Study) -> str:
     found = study.of_init(INIT)
     faster, slower = (sum(getattr(one, name) for one in found) for name in ("faster", "slower"))
     if faster and not slower:
-        return "a centre-low init trains faster in some cases and clearly slower in none"
+        return "a center-low init trains faster in some cases and clearly slower in none"
     if faster:
-        return "a centre-low init trains faster in some cases and slower in others"
-    return "a centre-low init trains slower in some cases and faster in none" if slower else "no effect is clear"
+        return "a center-low init trains faster in some cases and slower in others"
+    return "a center-low init trains slower in some cases and faster in none" if slower else "no effect is clear"
 
 
 def _pairs(found: Sequence[Comparison]) -> int:
@@ -84,7 +84,7 @@ def _medians(found: Sequence[Comparison]) -> str:
 CLAIMS: tuple[Claim, ...] = (
     claim(
         "I2",
-        "a CIFAR-10 CNN with a centre-low init: training is up to 30 % faster in a few cases, not always significantly",
+        "a CIFAR-10 CNN with a center-low init: training is up to 30 % faster in a few cases, not always significantly",
         "share of training steps saved to a level of accuracy, median over pairs of trainings",
         "center_low_init",
         Study,

@@ -1,4 +1,4 @@
-"""Sections 2.3 and 4, the weights of a kernel: sums of steps, the centre-low init, the Gaussian limit (T3, I1, I3)."""
+"""Sections 2.3 and 4, the weights of a kernel: sums of steps, the center-low init, the Gaussian limit (T3, I1, I3)."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _kernels(
         "I1",
-        "weights scaled down in the kernel's centre and up outside enlarge the ERF",
+        "weights scaled down in the kernel's center and up outside enlarge the ERF",
         "σ of the mean_square map at the largest strength over that at strength 0",
         parts=_i1_parts,
     ),

@@ -11,7 +11,7 @@ from experiments.harness.style import KIND_COLOURS, KIND_LABELS, log_log, new_fi
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
-    "ERF size: root of the number of pixels above 4.55 % of the centre (section 3.1). Statistic {statistic}, "
+    "ERF size: root of the number of pixels above 4.55 % of the center (section 3.1). Statistic {statistic}, "
     "{runs} runs a point, seed {seed}; bars: 95 % over runs; lines: exact theory (mean_abs: of wide layers)."
 )
 SIZE_TICKS, RATIO_TICKS = (2, 5, 10, 20, 30, 50, 100, 200), (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1)

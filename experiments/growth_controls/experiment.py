@@ -35,7 +35,7 @@ from experiments.harness.validation import require_at_least, require_choices
 from experiments.trainings.plan import Labels, Probe, TrainingConfig, optimizer_of, plan_of, progress_of
 from experiments.trainings.probe import Kept, measure_units, probing_of, read_units, shown
 
-LAYER = "after_top.0"  # the top convolution, normalised: with batch norm folded into it the same layer
+LAYER = "after_top.0"  # the top convolution, normalized: with batch norm folded into it the same layer
 
 
 class Arm(StrEnum):
@@ -43,7 +43,7 @@ class Arm(StrEnum):
 
     ``batch_norm`` is that of ``cifar10``. ``random_labels`` is the same with labels that say nothing of the images.
     ``folded`` starts as the same function with the same ERF, batch norm's statistics put into the weights, and is
-    trained without normalisation. ``no_batch_norm`` never had any: biases, and sums scaled by a constant. ``zero_gain``
+    trained without normalization. ``no_batch_norm`` never had any: biases, and sums scaled by a constant. ``zero_gain``
     is ``batch_norm`` with gains of 0 at the end of each block (Goyal et al. 2017): the ERF starts as that of the first
     and the last convolution alone.
     """
@@ -68,7 +68,7 @@ class Config(TrainingConfig):
     width: int = option(8, "channels of every layer")
     epochs: int = option(5, "how often all training images are seen")
     label_smoothing: float = option(0.1, "share of the target spread over all classes")
-    unnormalised_learning_rate: float = option(
+    unnormalized_learning_rate: float = option(
         0.003, "peak of the arms without batch norm; at 0.03 they become constant functions"
     )
     images: int = option(128, "so many of them, evenly spaced, at every epoch the same")
@@ -77,9 +77,9 @@ class Config(TrainingConfig):
         super().__post_init__()
         require_choices("arms", self.arms)
         require_at_least(1, seeds=self.seeds)
-        if not self.unnormalised_learning_rate > 0:
+        if not self.unnormalized_learning_rate > 0:
             raise InvalidInput(
-                f"unnormalised_learning_rate={self.unnormalised_learning_rate}: allowed are numbers above 0"
+                f"unnormalized_learning_rate={self.unnormalized_learning_rate}: allowed are numbers above 0"
             )
         _config_of(self, self.arms[0], 0)  # refuses what it refuses
 
@@ -254,13 +254,13 @@ def _mean_map(maps: list[np.ndarray]) -> np.ndarray:
 def _config_of(config: Config, arm: Arm, number: int) -> cifar10.Config:
     """Return the settings of one training; trainings of one number share weights and order over all arms."""
     shared = {known.name: getattr(config, known.name) for known in fields(TrainingConfig)}
-    normalised = arm not in (Arm.folded, Arm.no_batch_norm)
+    normalized = arm not in (Arm.folded, Arm.no_batch_norm)
     return cifar10.Config(
         **shared
         | {
             "name": cifar10.Config.name,
             "seed": derive(config.seed, number),
-            "learning_rate": config.learning_rate if normalised else config.unnormalised_learning_rate,
+            "learning_rate": config.learning_rate if normalized else config.unnormalized_learning_rate,
             "width": config.width,
             "label_smoothing": config.label_smoothing,
             "start": STARTS.get(arm, Start.unit_gain),

@@ -28,7 +28,7 @@ LABELS = {
 }
 PROBED = {Probe.images: "held-out images", Probe.noise: "normal noise"}
 CAPTION = (
-    "Middle unit of the top layer, normalised; {statistic} over {images} images; width {width}, {epochs} epochs, "
+    "Middle unit of the top layer, normalized; {statistic} over {images} images; width {width}, {epochs} epochs, "
     "{seeds} trainings of each kind (seed {seed}). ERF size: root of the number of pixels above 4.55 % of the "
     "{reference}, in the image. Thin lines: trainings; thick: their mean. Bars: 95 %, t over trainings; "
     "dots: trainings. Maps: mean over trainings, peak 1, on held-out images of 32 x 32 pixels."

@@ -30,6 +30,7 @@ from PIL import Image
 from erf.atomic_file import atomic_write
 from erf.device import resolve_device
 from erf.errors import InvalidInput
+from erf.spelling import respelled
 from experiments.harness.experiment import ExperimentResult
 from experiments.harness.soundness import checksums, require_arrays, require_numbers
 
@@ -169,7 +170,7 @@ def read_record(folder: Path, kind: type[T]) -> T:
         InvalidInput: A file is missing or not as it was written, a value has not the type that ``kind`` gives it, or
             the arrays are not those of its layout.
     """
-    numbers = _decode(folder / RESULT, dict[str, Any])
+    numbers = respelled(_decode(folder / RESULT, dict[str, Any]))
     require_as_written(folder)
     arrays = decode_arrays(folder / ARRAYS)
     with _about(folder / RESULT):
@@ -294,7 +295,7 @@ def decode_arrays(path: Path) -> dict[str, np.ndarray]:
     packed = io.BytesIO(_read(path))
     try:
         with np.load(packed, allow_pickle=False) as stored:
-            return dict(stored)
+            return respelled(dict(stored))
     except UNREADABLE as error:
         raise InvalidInput(f"{path} is damaged: {' '.join(str(error).split())}") from error
 

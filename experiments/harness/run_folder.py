@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from erf.errors import InvalidInput
+from erf.spelling import in_spelling_of_0_1
 from experiments.harness import lock
 from experiments.harness.experiment import ExperimentConfig
 from experiments.harness.record import is_complete, recorded_data
@@ -131,7 +132,7 @@ def _clean(text: str) -> str:
 
 
 def _config_hash(config: ExperimentConfig) -> str:
-    settings = msgspec.to_builtins(config)
+    settings = in_spelling_of_0_1(msgspec.to_builtins(config))  # whose folders are found again
     for key in ELSEWHERE:
         settings.pop(key, None)
     files = config.files()

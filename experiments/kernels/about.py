@@ -2,7 +2,7 @@
 
 from experiments.harness.about import ReferenceRun, Series
 
-QUESTION = "What do the kernel's weights and a centre-low init change?"
+QUESTION = "What do the kernel's weights and a center-low init change?"
 RUNS = {
     "kernels": ReferenceRun(quick=("kernel_sizes=[3,5]", "runs=300", "bootstrap=200")),
 }

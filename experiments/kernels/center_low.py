@@ -1,4 +1,4 @@
-"""Strengths of the centre-low init: sigma and ERF size against theory (I1, section 4 of the paper)."""
+"""Strengths of the center-low init: sigma and ERF size against theory (I1, section 4 of the paper)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Found = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Strength:
-    """A strength of the centre-low init (I1), mean_square; sigma and size in pixels.
+    """A strength of the center-low init (I1), mean_square; sigma and size in pixels.
 
     ``gain`` is sigma over that at strength 0 and ``step`` its interval minus the strength before (None at 0), each with
     the same draws run by run. ``size`` is the ERF size of the map averaged over the period k - 1 of the corners' grid,

@@ -21,7 +21,7 @@ class Config(StackConfig):
     kernel_sizes: list[int] = option([3, 5, 7, 9], "of all profiles and strengths, increasing from 2")
     depth: int = option(5, "number of convolutions for all kernel sizes")
     depths: list[int] = option([2, 5, 10, 20], "at which the distance to the normal is measured, increasing")
-    strengths: list[float] = option([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "of the centre-low init, increasing from 0 to 1")
+    strengths: list[float] = option([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "of the center-low init, increasing from 0 to 1")
     runs: int = option(2000, "draws of weights for each random stack")
     statistic: Statistic = option(Statistic.mean_square, "exact theory is about this one")
     bootstrap: int = option(1000, "resamplings of the runs for each interval")

@@ -1,8 +1,8 @@
-"""Kernels of any weights: their ERFs are sums of steps (T3), Gaussian (I3), wider if low in the centre (I1).
+"""Kernels of any weights: their ERFs are sums of steps (T3), Gaussian (I3), wider if low in the center (I1).
 
 T3, section 2.3: a positive kernel w of sum 1 gives P(S_n = t), S_n a sum of n steps drawn from w, of standard
 deviation sqrt(n Var[w]); with random weights w is the profile of their variances. I1, section 4: after any standard
-init, scale the kernel's centre down and its outside up; the extreme is the four corners. I3: whatever w is, the ERF
+init, scale the kernel's center down and its outside up; the extreme is the four corners. I3: whatever w is, the ERF
 stays Gaussian.
 """
 
@@ -120,7 +120,7 @@ class Result:
 
 
 def run(config: Config, logbook: Logbook) -> Result:
-    """Measure fixed kernels, random ones with profiles of variance, and the strengths of the centre-low init."""
+    """Measure fixed kernels, random ones with profiles of variance, and the strengths of the center-low init."""
     pairs = list(product(config.profiles, config.kernel_sizes))
     fixed = [_fixed(config, *pair) for pair in pairs]
     found = _measure_profiles(config, logbook)
@@ -257,7 +257,7 @@ def summary(result: Result) -> Group:
         row = [*(f"{value:.3f}" for value in d.fixed), exponent, interval_text(d.exponent_interval, 3)]
         distances.add_row(d.profile, str(d.kernel_size), *row)
     columns = ["sigma", "gain", "95 %", "theory", "ERF size", "95 %", "theory"]
-    strengths = Table("kernel", "strength", *columns, title="centre-low init")
+    strengths = Table("kernel", "strength", *columns, title="center-low init")
     for s in result.strengths:
         row = [s.kernel_size, f"{s.strength:g}", f"{s.sigma:.3f}", f"{s.gain:.4f}", interval_text(s.gain_interval, 4)]
         row += [

@@ -1,4 +1,4 @@
-"""Kernels of any weights: their maps, how fast these become normal, and what the centre-low init gains."""
+"""Kernels of any weights: their maps, how fast these become normal, and what the center-low init gains."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
     gain.set(ylabel="σ / σ at strength 0", title="gain in σ")
     size.set(ylabel="ERF size (pixels)", title="ERF size")
     for axes in (gain, size):
-        axes.set_xlabel("strength of the centre-low init (1: the corners alone)")
+        axes.set_xlabel("strength of the center-low init (1: the corners alone)")
         axes.title.set_fontsize(10)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)

@@ -19,7 +19,7 @@ from experiments.stacks.paper_stacks import Kind, StackConfig, stack_of
 class Profile(StrEnum):
     """The weights of a kernel, or the variances of its random weights, relative to one another, in whole numbers.
 
-    ``equal``: all 1. ``binomial``: high in the centre. ``lopsided``: rising along both axes. ``ring``: 9 at the border,
+    ``equal``: all 1. ``binomial``: high in the center. ``lopsided``: rising along both axes. ``ring``: 9 at the border,
     1 inside. ``drawn``: 1 to 9, drawn from the seed. ``corners``: the four corners alone.
     """
 

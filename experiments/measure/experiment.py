@@ -149,7 +149,7 @@ class Layer:
     trf_size: tuple[int | None, ...]
     spanned_by: tuple[str | None, ...]
     box: tuple[tuple[int, int], ...]
-    centre: tuple[float, ...]
+    center: tuple[float, ...]
     clipped: tuple[bool, ...]
     effective_stride: tuple[float | None, ...]
     erf_size: float | None
@@ -197,7 +197,7 @@ class Result:
         imap = InfluenceMap(
             values=values.sum(axis=tuple(range(values.ndim - 2))),
             statistic=self.config.statistic,
-            centre=layer.centre[-2:],
+            center=layer.center[-2:],
             trf_box=layer.box[-2:],
             samples=layer.samples,
             skipped=layer.skipped,
@@ -313,7 +313,7 @@ def _kept_map(config: Config, name: str, trf: ReceptiveField, kept: dict[str, np
     return InfluenceMap(
         values=kept[f"{name}/values"],
         statistic=config.statistic,
-        centre=trf.centre,
+        center=trf.center,
         trf_box=trf.box,
         samples=samples,
         skipped=skipped,
@@ -343,7 +343,7 @@ def _layer(name: str, trf: ReceptiveField, imap: InfluenceMap, groups: list[Infl
         trf_size=tuple(None if math.isinf(size) else int(size) for size in both.trf_size),
         spanned_by=trf.spanned_by,
         box=trf.box,
-        centre=imap.centre,
+        center=imap.center,
         clipped=both.clipped,
         effective_stride=both.effective_stride,
         erf_size=both.erf_size,
@@ -400,7 +400,7 @@ def _notes(result: Result) -> Iterator[Text]:
 def layer_notes(layer: Layer) -> Iterator[str]:
     """Yield what the reader must know about a layer's numbers, one sentence each."""
     if layer.reference == Reference.peak:
-        yield "the ERF size is relative to the peak, because the centre is 0 or outside the image"
+        yield "the ERF size is relative to the peak, because the center is 0 or outside the image"
     if layer.cut and any(layer.cut):
         yield "the ERF leaves the image, so its size is that of the part inside; a larger input_size shows the rest"
     yield from layer.diagnostics

@@ -121,9 +121,9 @@ def _box(result: Any, key: str, shape: tuple[int, ...]) -> tuple[tuple[int, int,
 def _contour(values: np.ndarray, box: tuple[int, int, int, int] | None) -> Contour | None:
     rows, columns = values.shape
     top, bottom, left, right = box or (0, rows, 0, columns)
-    centre = ((top + bottom - 1) / 2, (left + right - 1) / 2)
+    center = ((top + bottom - 1) / 2, (left + right - 1) / 2)
     try:
-        fit = fit_gaussian(InfluenceMap(np.abs(values), Statistic.rms, centre, ((top, bottom), (left, right)), 1))
+        fit = fit_gaussian(InfluenceMap(np.abs(values), Statistic.rms, center, ((top, bottom), (left, right)), 1))
     except InvalidInput:  # no Gaussian has such a shape
         return None
     if fit.r_squared < WORTH_A_CONTOUR:
@@ -132,5 +132,5 @@ def _contour(values: np.ndarray, box: tuple[int, int, int, int] | None) -> Conto
     short, long = (RADIUS * float(sigma) for sigma in np.sqrt(variances))
     # The last eigenvector is that of the long axis; angles turn from columns towards rows, as on a screen.
     degrees = math.degrees(math.atan2(directions[0, 1], directions[1, 1]))
-    row, column = (round(float(v), 2) for v in fit.centre)
+    row, column = (round(float(v), 2) for v in fit.center)
     return Contour(row, column, (round(long, 2), round(short, 2)), round(degrees, 1), round(fit.r_squared, 4))

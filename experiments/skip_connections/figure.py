@@ -115,7 +115,7 @@ def _draw_rows(axes: Axes, result: Result, design: Design) -> None:
         axes.semilogy(at, exact[middle] / exact.sum(), color=colour, lw=1)
         axes.semilogy(at, measured[middle] / measured.sum(), "o", ms=3, color=colour, label=_name(point))
     axes.set_ylim(bottom=1e-6)
-    axes.set_xlabel("column from the centre (pixels)")
+    axes.set_xlabel("column from the center (pixels)")
     axes.set_ylabel("influence / its sum, central row")
     axes.set_title(f"measured over the mixture: {LABELS[design]}", fontsize=9)
     axes.grid(alpha=0.3)

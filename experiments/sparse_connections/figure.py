@@ -40,7 +40,7 @@ def draw(result: Result) -> Figure:
     half = 4 * max(points[-1].predicted_sigma for points in map(result.of_layout, titles))
     shown = [(f"map/{layout}", title) for layout, title in titles.items()]
     for one, (key, title) in zip(axes, [*shown, ("network", "scattered,\none network (exact)")], strict=True):
-        _show_centred(one, result.arrays[key], half)
+        _show_centered(one, result.arrays[key], half)
         one.set_title(title, fontsize=9)
         one.set_xlabel("columns from the unit (pixels)", fontsize=8)
     axes[0].set_ylabel("rows from the unit (pixels)", fontsize=8)
@@ -62,7 +62,7 @@ def label(result: Result, layout: Layout) -> str:
     return f"{layout},\n{side} x {side}" + (f", dilation {config.dilation}" if layout is Layout.dilated else "")
 
 
-def _show_centred(axes: Axes, values: np.ndarray, half: float) -> None:
+def _show_centered(axes: Axes, values: np.ndarray, half: float) -> None:
     """Draw a map about its unit, over the same extent as the others, on black where nothing can reach."""
     show_map(axes, values)
     edge = len(values) / 2

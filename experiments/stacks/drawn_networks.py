@@ -44,7 +44,7 @@ class Draws:
 
     def imap(self) -> InfluenceMap:
         """Return the influence map over the runs."""
-        return map_of_samples(self.moments, self.statistic, self.field.box, self.aggregation, centre=self.field.centre)
+        return map_of_samples(self.moments, self.statistic, self.field.box, self.aggregation, center=self.field.center)
 
 
 def measure_draws(

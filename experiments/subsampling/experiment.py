@@ -18,7 +18,7 @@ from rich.console import Group
 from rich.table import Table
 
 from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
-from erf.metrics.erf_size import centre_value
+from erf.metrics.erf_size import center_value
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average
 from erf.networks.subsampled_stack import Pooling, SubsampledStack
@@ -127,7 +127,7 @@ class Measured:
         kurtosis: Excess kurtosis, mean of both axes: 0 for a Gaussian, -1.2 for a box.
         kurtosis_interval: Its interval.
         predicted_kurtosis: That of the exact map.
-        centre_share: The exact map's value at the unit's centre over that of its average over the period.
+        center_share: The exact map's value at the unit's center over that of its average over the period.
         holes: Share of the exact map's pixels that are 0.
     """
 
@@ -148,7 +148,7 @@ class Measured:
     kurtosis: float
     kurtosis_interval: Interval
     predicted_kurtosis: float
-    centre_share: float
+    center_share: float
     holes: float
 
     @property
@@ -294,7 +294,7 @@ def _report(
         kurtosis=_kurtosis(imap),
         kurtosis_interval=kurtosis_interval,
         predicted_kurtosis=_kurtosis(exact),
-        centre_share=centre_value(exact) / centre_value(grid_average(exact, stack.period)),
+        center_share=center_value(exact) / center_value(grid_average(exact, stack.period)),
         holes=float(np.mean(exact.values == 0)),
     )
 
@@ -319,14 +319,14 @@ def summary(result: Result) -> Group:
     sized = Table(
         "variant", "TRF", "ERF size", "95 %", "theory", "- plain, 95 %", "ratio", "by peak", "runs", "skipped"
     )
-    shaped = Table("variant", "sigma", "theory", "kurtosis", "95 %", "theory", "grid", "centre / mean", "holes")
+    shaped = Table("variant", "sigma", "theory", "kurtosis", "95 %", "theory", "grid", "center / mean", "holes")
     for m in result.variants:
         row = [m.variant, m.trf_size, f"{m.size:.1f}", interval_text(m.size_interval, 1), f"{m.predicted_size:.1f}"]
         row += [interval_text(m.excess, 1), f"{m.ratio:.3f}", f"{m.peak_size:.1f}", m.runs, m.skipped]
         sized.add_row(*map(str, row))
         row = [m.variant, f"{m.sigma:.2f}", f"{m.predicted_sigma:.2f}", f"{m.kurtosis:.2f}"]
         row += [interval_text(m.kurtosis_interval, 2), f"{m.predicted_kurtosis:.2f}", m.period]
-        shaped.add_row(*map(str, [*row, f"{m.centre_share:.2f}", f"{m.holes:.0%}"]))
+        shaped.add_row(*map(str, [*row, f"{m.center_share:.2f}", f"{m.holes:.0%}"]))
     sizes, layers = result.arrays["placement_sizes"], result.arrays["placements"]
     places = Table("predicted over placements", "strided layers", "ERF size")
     for name, at in (("smallest", int(sizes.argmin())), ("largest", int(sizes.argmax()))):

@@ -29,7 +29,7 @@ COLOURS = dict.fromkeys(Variant, "#D55E00") | {
     Variant.dilation: "#009E73",
     Variant.dilated_throughout: "#009E73",
 }
-HALF = 72  # pixels about the unit's centre that a map shows, on each side
+HALF = 72  # pixels about the unit's center that a map shows, on each side
 CAPTION = (
     "{depth} convolutions, {kind}, statistic {statistic}, {runs} runs each, seed {seed}; bars: 95 % over runs; hollow: "
     "theory. Maps: peak 1, all at one scale, dashed: the TRF{beyond}. ERF size on the map averaged over its grid's "
@@ -50,7 +50,7 @@ def draw(result: Result) -> Figure:
     for spare in axes[len(result.variants) :]:
         spare.set_axis_off()
     for first in rows[:, 0]:
-        first.set_ylabel("row from the centre (pixels)", fontsize=7)
+        first.set_ylabel("row from the center (pixels)", fontsize=7)
     map_colour_bar(maps, list(axes))
     sizes, kurtosis, grid = rest.subplots(1, 3, width_ratios=[1.2, 0.9, 1.3])
     _draw_sizes(sizes, result)
@@ -67,14 +67,14 @@ def draw(result: Result) -> Figure:
 
 def _draw_map(axes: Axes, result: Result, measured: Measured) -> None:
     values = result.arrays[f"map/{measured.variant}"]
-    edge = len(values) / 2  # of the map, from the unit's centre
+    edge = len(values) / 2  # of the map, from the unit's center
     axes.set_facecolor("black")
     axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest", extent=(-edge, edge, edge, -edge))
     axes.add_patch(Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False, ls="--", lw=0.8, ec="white"))
     axes.set_xlim(-HALF, HALF)
     axes.set_ylim(HALF, -HALF)
     axes.tick_params(labelsize=7)
-    axes.set_xlabel("column from the centre (pixels)", fontsize=7)
+    axes.set_xlabel("column from the center (pixels)", fontsize=7)
     axes.set_title(f"{_name(measured)}\nERF {measured.size:.0f}, TRF {measured.trf_size} pixels", fontsize=8)
 
 
@@ -123,8 +123,8 @@ def _draw_kurtosis(axes: Axes, result: Result) -> None:
 
 
 def _draw_grid(axes: Axes, result: Result) -> None:
-    """Draw the exact central rows of the map whose grid has the deepest holes at its centre, and of its average."""
-    deepest = min(result.variants, key=lambda m: m.centre_share)
+    """Draw the exact central rows of the map whose grid has the deepest holes at its center, and of its average."""
+    deepest = min(result.variants, key=lambda m: m.center_share)
     values = result.arrays[f"theory/{deepest.variant}"]
     at = np.arange(len(values)) - (len(values) - 1) / 2
     averaged = moving_mean(values, (deepest.period,) * 2)
@@ -132,16 +132,16 @@ def _draw_grid(axes: Axes, result: Result) -> None:
     row, half = len(values) // 2, 4 * deepest.period + 8
     near = np.abs(at) <= half
     strongest = int(values[row : row + deepest.period].sum(1).argmax())
-    rows = {"row through the centre": (0, "#D55E00"), f"strongest row, {strongest} below": (strongest, "#E69F00")}
+    rows = {"row through the center": (0, "#D55E00"), f"strongest row, {strongest} below": (strongest, "#E69F00")}
     for name, (shift, colour) in rows.items():
         axes.plot(at[near], values[row + shift][near], ".-", lw=0.8, ms=4, color=colour, label=name)
     middle = averaged[(len(averaged) - 1) // 2]
     near = np.abs(between) <= half
     axes.plot(between[near], middle[near], color="black", lw=1.5, label=f"average over {deepest.period} pixels")
-    axes.set_xlabel("column from the centre (pixels)")
+    axes.set_xlabel("column from the center (pixels)")
     axes.set_ylabel("exact map / peak")
     axes.set_ylim(0, 1.35)  # room for the legend above the peak
-    axes.set_title(f"{LABELS[deepest.variant]}: the centre is at {deepest.centre_share:.2f} of the average",
+    axes.set_title(f"{LABELS[deepest.variant]}: the center is at {deepest.center_share:.2f} of the average",
                    fontsize=9)  # fmt: skip
     axes.legend(fontsize=7, loc="upper right")
     axes.grid(alpha=0.3)

@@ -50,7 +50,7 @@ def draw_layers(result: Growth) -> Figure:
             one.set_yticks([])
         row[0].set_ylabel(title, fontsize=8)
     figure.suptitle("ERF of every layer before and after training", fontsize=11)
-    caption = _caption(result).replace(f"Unit {result.centre_unit} of the top layer", "Each layer's middle unit")
+    caption = _caption(result).replace(f"Unit {result.center_unit} of the top layer", "Each layer's middle unit")
     figure.supxlabel(caption, fontsize=8, wrap=True)
     return figure
 
@@ -84,12 +84,12 @@ def _caption(result: Growth, dotted: str = "") -> str:
     config = result.config
     height, width = result.input_size
     return CAPTION.format(
-        unit=result.centre_unit,
+        unit=result.center_unit,
         statistic=config.statistic,
         images=result.images,
         probe="held-out images" if config.probe == "images" else "noise images",
         seed=config.seed,
-        reference="centre" if config.reference == "centre" else "peak",
+        reference="center" if config.reference == "center" else "peak",
         dotted=dotted,
         height=height,
         width=width,
@@ -107,7 +107,7 @@ def _draw_maps(part: SubFigure, result: Growth) -> None:
         show_map(axes[0, column], values)
         axes[0, column].set_title(title, fontsize=10)
         axes[0, column].set_xlabel("column (pixels)", fontsize=8)
-        row, middle = (int(pixel) for pixel in result.centre_pixel)
+        row, middle = (int(pixel) for pixel in result.center_pixel)
         level = 1.0 if result.config.reference == "peak" else values[row, middle]
         axes[1, column].plot(values[row], color=colour, lw=1.2)
         axes[1, column].axhline((1 - TWO_SIGMA_MASS) * level, color="grey", lw=0.8, ls=":")
@@ -139,7 +139,7 @@ def _draw_units(axes: Axes, result: Growth) -> None:
     axes.bar(places - 0.2, [unit.erf_size_before for unit in result.units], 0.4, color=BEFORE, label="before")
     axes.bar(places + 0.2, [unit.erf_size_after for unit in result.units], 0.4, color=AFTER, label="after")
     axes.set_xticks(places, [f"{unit.unit[0]},{unit.unit[1]}" for unit in result.units], fontsize=7)
-    axes.set_xlabel("unit (row, column); the centre first", fontsize=8)
+    axes.set_xlabel("unit (row, column); the center first", fontsize=8)
     axes.set_ylabel("ERF size (pixels)")
     axes.margins(y=0.3)  # for the legend above the bars
     axes.legend(fontsize=7, loc="upper right", ncols=2)

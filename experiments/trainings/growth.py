@@ -56,7 +56,7 @@ FRAMES = 8  # epochs whose maps the record keeps, for the filmstrip
 
 @dataclass(frozen=True)
 class Measures:
-    """The centre unit's map by other measures than the count of its pixels, so that no verdict hangs on one.
+    """The center unit's map by other measures than the count of its pixels, so that no verdict hangs on one.
 
     Attributes:
         averaged_size: ERF size of the map averaged over the period of the layer's grid, pixels.
@@ -89,9 +89,9 @@ class Moment:
         epoch: Epochs trained.
         training_loss: Mean over the epoch's steps; None before training.
         validation: Metrics on the validation images.
-        erf_size: Of the centre unit, in pixels.
+        erf_size: Of the center unit, in pixels.
         erf_size_interval: 95 %, over images.
-        sigma: Standard deviation of the centre unit's map, as far as it lies in the image; mean of both axes, pixels.
+        sigma: Standard deviation of the center unit's map, as far as it lies in the image; mean of both axes, pixels.
         measures: Others of the same map; None in older records.
     """
 
@@ -138,7 +138,7 @@ class Growth:
     ``fresh`` is the network before training with batch norm as it was constructed, its running statistics 0 and 1: in
     eval mode another network than the one that is trained. None in older records.
 
-    Arrays: ``before`` and ``after [H, W]`` of the centre unit, float32; ``frames [F]``, epochs; ``measured [M]``, the
+    Arrays: ``before`` and ``after [H, W]`` of the center unit, float32; ``frames [F]``, epochs; ``measured [M]``, the
     epochs with a measurement, and by them ``resampled_sizes [M, B]``, ``resampled_averaged_sizes`` and
     ``resampled_half_height_sizes``; and to be looked at, float16, with peak 1 and at most 128 pixels a side:
     ``units/before`` and ``units/after [U, h, w]``, ``layers/before`` and ``layers/after [L, h, w]``, in the order of
@@ -152,8 +152,8 @@ class Growth:
     theoretical_receptive_field: int
     input_size: tuple[int, int]
     clipped: tuple[bool, bool]
-    centre_unit: tuple[int, int]
-    centre_pixel: tuple[float, float]
+    center_unit: tuple[int, int]
+    center_pixel: tuple[float, float]
     erf_size_before: float
     erf_size_before_interval: Interval
     erf_size_after: float
@@ -257,7 +257,7 @@ def _epochs(
 def _measure(
     config: GrowthConfig, task: Task, probing: Probing, logbook: Logbook, network: nn.Module, file: Path
 ) -> dict[str, float]:
-    """Measure the top layer's units, keep in ``file`` what is large, and return the numbers of the centre unit."""
+    """Measure the top layer's units, keep in ``file`` what is large, and return the numbers of the center unit."""
     layer = task.network.top_layer
     numbers = measure_units(config, probing, layer, file, network, logbook.progress, "ERF of the top layer")
     return numbers | measure_mean_square(config, probing, layer, network)
@@ -295,7 +295,7 @@ def _report_erf(config: TrainingConfig, probing: Probing, epoch: Epoch, logbook:
     kept = _kept(config, probing, logbook, epoch.number)
     others = {"erf_size/other_units": float(kept.sizes[1:].mean())} if len(kept.sizes) > 1 else {}
     logbook.scalars(epoch.measured | others, epoch.number)
-    logbook.map("map", kept.centre, None, epoch.number)
+    logbook.map("map", kept.center, None, epoch.number)
 
 
 def _sizes_text(epoch: Epoch) -> str:
@@ -306,7 +306,7 @@ def _sizes_text(epoch: Epoch) -> str:
 def _animate(config: TrainingConfig, probing: Probing, history: Sequence[Epoch], logbook: Logbook) -> None:
     measured = [epoch for epoch in history if epoch.measured]
     titles = [f"epoch {epoch.number}: ERF size {epoch.measured['erf_size']:.1f} pixels" for epoch in measured]
-    maps = [_kept(config, probing, logbook, epoch.number).centre for epoch in measured]
+    maps = [_kept(config, probing, logbook, epoch.number).center for epoch in measured]
     logbook.animation("erf", dict(zip(titles, maps, strict=True)))
 
 
@@ -321,17 +321,17 @@ def _growth(
     moments = tuple(_moment(epoch, kept.get(epoch.number)) for epoch in history)
     before, after = first.resampled_sizes, last.resampled_sizes
     size_before, size_after = history[0].measured["erf_size"], history[best].measured["erf_size"]
-    centre = probing.fields[0]
+    center = probing.fields[0]
     return Growth(
         config=replace(config, data_dir=GrowthConfig.data_dir, fresh=False),  # they say where, not what
         epochs=config.epochs,
         best_epoch=best,
         images=config.images,
-        theoretical_receptive_field=int(centre.size[0]),
+        theoretical_receptive_field=int(center.size[0]),
         input_size=_pair(probing.images.shape[2:]),
-        clipped=_pair(centre.clipped),
-        centre_unit=_pair(centre.unit),
-        centre_pixel=_pair(first.centre.centre),
+        clipped=_pair(center.clipped),
+        center_unit=_pair(center.unit),
+        center_pixel=_pair(first.center.center),
         erf_size_before=size_before,
         erf_size_before_interval=interval_of(before),
         erf_size_after=size_after,

@@ -72,7 +72,7 @@ class TrainingConfig(ExperimentConfig):
     images: int = option(256, "so many of them, evenly spaced, at every epoch the same")
     statistic: Statistic = option(Statistic.mean_abs, "over images and input channels")
     aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, or one channel's index")
-    reference: Reference = option(Reference.centre, "of the ERF size's threshold: centre or peak")
+    reference: Reference = option(Reference.center, "of the ERF size's threshold: center or peak")
     bootstrap: int = option(1000, "resamplings of the images for the intervals")
 
     def __post_init__(self) -> None:

@@ -32,27 +32,27 @@ HALF_HEIGHT = 0.5
 
 @dataclass(frozen=True)
 class Probing:
-    """Where the ERF is measured: images as the network sees them, and the fields of the units, the centre's first."""
+    """Where the ERF is measured: images as the network sees them, and the fields of the units, the center's first."""
 
     images: Tensor
     fields: tuple[ReceptiveField, ...]
 
     @property
     def units(self) -> list[tuple[int, ...]]:
-        """The units, the centre's first."""
+        """The units, the center's first."""
         return [field.unit for field in self.fields]
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What one measurement left on disk: maps ``[U, h, w]`` to be looked at, ERF sizes ``[U]``, and the centre's map.
+    """What one measurement left on disk: maps ``[U, h, w]`` to be looked at, ERF sizes ``[U]``, and the center's map.
 
-    ``centre`` is to be looked at, too: it has the image's size but the details of ``shown``. ``resampled_sizes [B]``
-    are the centre's, of images drawn anew; ``resampled_averaged_sizes`` and ``resampled_half_height_sizes [B]``, of
+    ``center`` is to be looked at, too: it has the image's size but the details of ``shown``. ``resampled_sizes [B]``
+    are the center's, of images drawn anew; ``resampled_averaged_sizes`` and ``resampled_half_height_sizes [B]``, of
     the same draws, are those of its map averaged over the grid's period.
     """
 
-    centre: InfluenceMap
+    center: InfluenceMap
     shown: np.ndarray
     sizes: np.ndarray
     resampled_sizes: np.ndarray
@@ -62,7 +62,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class LayerErf:
-    """The middle unit of one layer: its ERF size (None where its centre has none), 95 % over images, and its map.
+    """The middle unit of one layer: its ERF size (None where its center has none), 95 % over images, and its map.
 
     ``values [H, W]`` is the map, ``shown [h, w]`` what a record keeps of it.
     """
@@ -78,7 +78,7 @@ class LayerErf:
 def probing_of(
     config: TrainingConfig, network: nn.Module, layer: str, held_out: Split, probe: Probe, grid: int
 ) -> Probing:
-    """Return the images to measure on, and the layer's centre unit and ``grid`` rows and columns of others.
+    """Return the images to measure on, and the layer's center unit and ``grid`` rows and columns of others.
 
     Raises:
         InvalidInput: There are fewer held-out images than are asked for.
@@ -90,18 +90,18 @@ def probing_of(
     if probe is Probe.noise:
         draws = (generator(config.seed, NOISE, index) for index in range(config.images))
         images = torch.stack([Noise.normal.draw(images.shape[1:], draw) for draw in draws])
-    centre = theoretical_receptive_field(network, images.shape[2:], layer)
-    assert centre.grid is not None, "what is measured has rows and columns"
-    places = [[(i + 1) * side // (grid + 1) for i in range(grid)] for side in centre.grid]
-    others = [(row, column) for row in places[0] for column in places[1] if (row, column) != centre.unit]
-    found = theoretical_receptive_field(network, images.shape[2:], layer, unit=[centre.unit, *others])
+    center = theoretical_receptive_field(network, images.shape[2:], layer)
+    assert center.grid is not None, "what is measured has rows and columns"
+    places = [[(i + 1) * side // (grid + 1) for i in range(grid)] for side in center.grid]
+    others = [(row, column) for row in places[0] for column in places[1] if (row, column) != center.unit]
+    found = theoretical_receptive_field(network, images.shape[2:], layer, unit=[center.unit, *others])
     return Probing(images, tuple(found))
 
 
 def measure_units(
     config: TrainingConfig, probing: Probing, layer: str, file: Path, network: nn.Module, progress: Progress, text: str
 ) -> dict[str, float]:
-    """Keep what is measured of all units in ``file``; return the numbers of the centre unit's map.
+    """Keep what is measured of all units in ``file``; return the numbers of the center unit's map.
 
     The size, the radii and sigma are those of the map as it is, the averaged and the half-height size those of the map
     averaged over the period of the layer's grid.
@@ -114,24 +114,24 @@ def measure_units(
     size = partial(erf_size, reference=config.reference)
     half_height = partial(size, level=HALF_HEIGHT)
     average = partial(grid_average_inside, period=_period(probing.fields[0]))
-    centre, averaged = maps[0], average(maps[0])
-    means = np.stack([_averaged_moment(config, average, centre, moment) for moment in moments])
+    center, averaged = maps[0], average(maps[0])
+    means = np.stack([_averaged_moment(config, average, center, moment) for moment in moments])
     kept = {
-        "samples": np.array(centre.samples),
+        "samples": np.array(center.samples),
         "units": shown(np.stack([imap.values for imap in maps])),
         "sizes": np.array([size(imap) for imap in maps]),
-        "resampled_sizes": _resampled(config, np.stack(moments), centre, size),
+        "resampled_sizes": _resampled(config, np.stack(moments), center, size),
         "resampled_averaged_sizes": _resampled(config, means, averaged, size),
         "resampled_half_height_sizes": _resampled(config, means, averaged, half_height),
     }
     atomic_write(file, encode_arrays(kept))
-    rows, columns = map_moments(centre).sigma
+    rows, columns = map_moments(center).sigma
     return {
-        "erf_size": size(centre),
+        "erf_size": size(center),
         "averaged_size": size(averaged),
         "half_height_size": half_height(averaged),
-        "r50": mass_radius(centre, 0.5),
-        "r95": mass_radius(centre, 0.95),
+        "r50": mass_radius(center, 0.5),
+        "r95": mass_radius(center, 0.95),
         "sigma": (rows + columns) / 2,
         "sigma_rows": rows,
         "sigma_columns": columns,
@@ -139,7 +139,7 @@ def measure_units(
 
 
 def measure_mean_square(config: TrainingConfig, probing: Probing, layer: str, network: nn.Module) -> dict[str, float]:
-    """Return the numbers of the centre unit's map by another statistic, the mean over images of the squares.
+    """Return the numbers of the center unit's map by another statistic, the mean over images of the squares.
 
     Its size is that of the map averaged over the period of the layer's grid.
     """
@@ -173,17 +173,17 @@ def read_units(config: TrainingConfig, probing: Probing, file: Path) -> Kept:
     """Return what :func:`measure_units` kept in ``file``."""
     arrays = decode_arrays(file)
     field, samples = probing.fields[0], int(arrays["samples"])
-    centre = InfluenceMap(
+    center = InfluenceMap(
         values=_enlarged(arrays["units"][0], probing.images.shape[2:]),
         statistic=config.statistic,
-        centre=field.centre,
+        center=field.center,
         trf_box=field.box,
         samples=samples,
         skipped=config.images - samples,
         aggregation=config.aggregation,
     )
     return Kept(
-        centre,
+        center,
         arrays["units"],
         arrays["sizes"],
         arrays["resampled_sizes"],
@@ -212,7 +212,7 @@ def _layer_erf(config: TrainingConfig, probing: Probing, layer: str, trf_size: i
     try:
         measure = partial(erf_size, reference=config.reference)
         size, interval = measure(imap), middle(_resampled(config, moments, imap, measure))
-    except InvalidInput:  # the centre has no influence, in all images or in those that were drawn
+    except InvalidInput:  # the center has no influence, in all images or in those that were drawn
         size, interval = None, None
     return LayerErf(layer, trf_size, size, interval, imap.values, shown(imap.values[None])[0])
 

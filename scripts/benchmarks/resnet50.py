@@ -102,7 +102,7 @@ def replknet_procedure(network: nn.Module, images: Tensor, layer: str) -> np.nda
     scores = np.zeros(images.shape[2:])
     for image in images:
         pixels = image[None].clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(_centre(network, pixels, layer), pixels)
+        (gradient,) = torch.autograd.grad(_center(network, pixels, layer), pixels)
         scores = scores + gradient.clamp(min=0).sum((0, 1)).numpy()
     return scores / len(images)
 
@@ -110,11 +110,11 @@ def replknet_procedure(network: nn.Module, images: Tensor, layer: str) -> np.nda
 def plain_gradient(network: nn.Module, images: Tensor, layer: str) -> np.ndarray:
     """Return the same from the bare gradients, to show that the procedure takes no longer than they do."""
     leaves = [image[None].clone().requires_grad_() for image in images]
-    gradients = [torch.autograd.grad(_centre(network, pixels, layer), pixels)[0] for pixels in leaves]
+    gradients = [torch.autograd.grad(_center(network, pixels, layer), pixels)[0] for pixels in leaves]
     return torch.cat(gradients).clamp(min=0).sum(1).mean(0).numpy()
 
 
-def _centre(network: nn.Module, pixels: Tensor, layer: str) -> Tensor:
+def _center(network: nn.Module, pixels: Tensor, layer: str) -> Tensor:
     features = pixels
     for name, module in network.named_children():
         features = module(features)

@@ -22,7 +22,7 @@ from erf.data.pictures import Pictures
 from erf.maps.influence_map import map_of_samples, require_non_negative
 from erf.maps.sharding import sharded_receptive_field
 from erf.metrics import gaussian_fit as fits
-from erf.metrics.erf_size import above_threshold, centre_pixels, centre_value, contour_size
+from erf.metrics.erf_size import above_threshold, center_pixels, center_value, contour_size
 from erf.metrics.grid_average import grid_average
 from erf.metrics.normal_distance import normal_distance
 from erf.networks import (
@@ -87,7 +87,7 @@ def pixels(*shape: int) -> torch.Tensor:
 
 
 def a_map(**changes: Any) -> InfluenceMap:
-    values = {"values": np.outer([1.0, 2, 1], [1.0, 3, 1]), "statistic": "mean_abs", "centre": (1.0, 1.0)}
+    values = {"values": np.outer([1.0, 2, 1], [1.0, 3, 1]), "statistic": "mean_abs", "center": (1.0, 1.0)}
     return InfluenceMap(**values | {"trf_box": ((0, 3), (0, 3)), "samples": 4} | changes)
 
 
@@ -266,7 +266,7 @@ CALLS: dict[str, Call] = {
             )
         }
         | {
-            "centre": refused((1.0,), (1.0, NAN), (1j, 1.0), "ab"),
+            "center": refused((1.0,), (1.0, NAN), (1j, 1.0), "ab"),
             "origin": refused((0,), (0, NAN), "ab"),
             "trf_box": BOX,
         }
@@ -316,19 +316,19 @@ CALLS: dict[str, Call] = {
         above_threshold, of_map(), {"imap": DISTRIBUTION, "reference": CHOICE}
     ),
     "erf.metrics.erf_size.contour_size": Call(contour_size, of_map(), {"imap": DISTRIBUTION}),
-    "erf.metrics.erf_size.centre_value": Call(centre_value, of_map(), {"imap": MAP}),
-    "erf.metrics.erf_size.centre_pixels": Call(centre_pixels, of_map(), {"imap": MAP}),
+    "erf.metrics.erf_size.center_value": Call(center_value, of_map(), {"imap": MAP}),
+    "erf.metrics.erf_size.center_pixels": Call(center_pixels, of_map(), {"imap": MAP}),
     "erf.metrics.gaussian_fit.fit_gaussian": Call(erf.fit_gaussian, of_map(), {"imap": DISTRIBUTION}),
     "erf.metrics.gaussian_fit.map_moments": Call(fits.map_moments, of_map(), {"imap": DISTRIBUTION}),
     "erf.metrics.gaussian_fit.Moments": Call(
         fits.Moments,
         lambda: vars(a_fit().moments),
-        {"centre": ARRAY, "covariance": ARRAY, "excess_kurtosis": ARRAY},
+        {"center": ARRAY, "covariance": ARRAY, "excess_kurtosis": ARRAY},
     ),
     "erf.metrics.gaussian_fit.GaussianFit": Call(
         fits.GaussianFit,
         lambda: dict(vars(a_fit())),
-        {"centre": ARRAY, "covariance": ARRAY, "amplitude": FINITE, "r_squared": FINITE},
+        {"center": ARRAY, "covariance": ARRAY, "amplitude": FINITE, "r_squared": FINITE},
         free="moments",
     ),
     "erf.metrics.power_law.fit_power_law": Call(
@@ -450,7 +450,7 @@ CALLS: dict[str, Call] = {
             "statistic": CHOICE,
             "trf_box": BOX,
         }
-        | {"centre": refused((1.0,), (1.0, NAN))},
+        | {"center": refused((1.0,), (1.0, NAN))},
         free="aggregation normalize",
     ),
     "erf.maps.influence_map.require_non_negative": Call(require_non_negative, of_map(), {"imap": DISTRIBUTION}),
@@ -465,7 +465,7 @@ CALLS: dict[str, Call] = {
     "erf.plotting.draw_map": Call(
         plotting.draw_map,
         of_map(),
-        {"imap": Kind([*MAP.values, a_map(values=np.ones(3), centre=(1.0,), trf_box=((0, 3),))], "InfluenceMap|rows")}
+        {"imap": Kind([*MAP.values, a_map(values=np.ones(3), center=(1.0,), trf_box=((0, 3),))], "InfluenceMap|rows")}
         | {"fit": refused(3, a_map(), "fit")},
     ),
     "erf.plotting.draw_map_on": Call(

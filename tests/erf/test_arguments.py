@@ -130,7 +130,7 @@ def test_numbers_of_numpy_and_other_sequences_count():
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8])
 def test_values_are_kept_to_the_last_bit_as_float64(dtype):
     values = np.array([[1, 2], [3, 255]], dtype)
-    read = a_map(values=values, trf_box=((0, 2), (0, 2)), centre=(0.5, 0.5)).values
+    read = a_map(values=values, trf_box=((0, 2), (0, 2)), center=(0.5, 0.5)).values
     assert read.dtype == np.float64
     assert (read == values).all()
     assert (read is values) == (dtype is np.float64)

@@ -126,7 +126,7 @@ def test_the_profiles_variance_rises_with_strength_to_its_limit(kernel_size):
 
 @pytest.mark.parametrize("kernel_size", [(1,), (1, 1), (1, 1, 1), (2, 2)])
 @pytest.mark.parametrize("strength", [0, 0.3, 1])
-def test_kernels_without_a_centre_are_unchanged(kernel_size, strength):
+def test_kernels_without_a_center_are_unchanged(kernel_size, strength):
     assert torch.equal(center_low_profile(kernel_size, strength), torch.ones(kernel_size, dtype=torch.float64))
 
 

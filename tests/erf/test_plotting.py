@@ -6,14 +6,14 @@ from erf import InfluenceMap, fit_gaussian
 from erf.maps.statistic import Statistic
 from erf.plotting import draw_map
 
-CENTRE, COVARIANCE = np.array([17.0, 24.0]), np.array([[9.0, 8.0], [8.0, 25.0]])
+CENTER, COVARIANCE = np.array([17.0, 24.0]), np.array([[9.0, 8.0], [8.0, 25.0]])
 
 
 @pytest.fixture
 def tilted():
-    points = np.stack(np.mgrid[:40, :50], -1) - CENTRE
+    points = np.stack(np.mgrid[:40, :50], -1) - CENTER
     values = np.exp(-0.5 * np.einsum("...i,ij,...j", points, np.linalg.inv(COVARIANCE), points))
-    return InfluenceMap(values, Statistic.mean_abs, tuple(CENTRE), ((-1, 36), (3, 46)), samples=1)
+    return InfluenceMap(values, Statistic.mean_abs, tuple(CENTER), ((-1, 36), (3, 46)), samples=1)
 
 
 def patches(imap, kind):
@@ -25,7 +25,7 @@ def test_the_contour_is_where_the_gaussian_falls_to_the_threshold(tilted):
     (ellipse,) = patches(tilted, Ellipse)
     outline = ellipse.get_path().vertices[:-1]  # the last one closes the path
     columns, rows = ellipse.get_patch_transform().transform(outline).T
-    offsets = np.stack([rows, columns], -1) - CENTRE
+    offsets = np.stack([rows, columns], -1) - CENTER
     values = np.exp(-0.5 * np.einsum("...i,ij,...j", offsets, np.linalg.inv(COVARIANCE), offsets))
     on_curve = np.isclose(np.hypot(*outline.T), 1, atol=1e-6)  # the others steer a Bezier curve
     assert on_curve.sum() >= 8
@@ -38,7 +38,7 @@ def test_the_dashed_box_holds_the_pixels_of_the_theoretical_field(tilted):
 
 
 def test_a_signed_map_has_0_in_the_middle_of_its_scale(tilted):
-    signed = InfluenceMap(tilted.values - 0.5, Statistic.signed_mean, tuple(CENTRE), tilted.trf_box, samples=1)
+    signed = InfluenceMap(tilted.values - 0.5, Statistic.signed_mean, tuple(CENTER), tilted.trf_box, samples=1)
     (image,) = draw_map(signed).axes[0].images
     assert image.get_clim() == (-1, 1)
     (image,) = draw_map(tilted).axes[0].images

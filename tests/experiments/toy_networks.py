@@ -53,7 +53,7 @@ class Dead(nn.Module):
 
 
 class Holes(nn.Module):
-    """Four corners, the centre between them a hole."""
+    """Four corners, the center between them a hole."""
 
     def __init__(self):
         super().__init__()

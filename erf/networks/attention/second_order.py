@@ -32,7 +32,7 @@ class SecondOrderAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[N, C, H, W]``."""
         z = self.reduce(x).flatten(2)
-        centred = z - z.mean(2, keepdim=True)
-        covariance = centred @ centred.transpose(1, 2) / centred.shape[2]
+        centered = z - z.mean(2, keepdim=True)
+        covariance = centered @ centered.transpose(1, 2) / centered.shape[2]
         features = torch.einsum("ncd,cfd->ncf", covariance, self.rows)
         return x * self.gate(features.flatten(1)[:, :, None, None])

@@ -28,7 +28,7 @@ def equal(first, second) -> bool:
     return all(torch.equal(a, b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
 
-def test_a_pass_shows_every_image_once_normalised():
+def test_a_pass_shows_every_image_once_normalized():
     split = numbered(23)
     mean, std = (torch.tensor(values)[:, None, None] for values in (SCALING.mean, SCALING.std))
     seen = []

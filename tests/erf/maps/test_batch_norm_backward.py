@@ -27,8 +27,8 @@ def by_hand(gradient, input, scale, variance, training):
     others = [dim for dim in range(input.ndim) if dim != 1]
     deviation = (input.var(others, keepdim=True, correction=0) + 1e-5).sqrt()
     standard = (input - input.mean(others, keepdim=True)) / deviation
-    centred = gradient - gradient.mean(others, keepdim=True)
-    return (centred - standard * (gradient * standard).mean(others, keepdim=True)) * scale.view(channels) / deviation
+    centered = gradient - gradient.mean(others, keepdim=True)
+    return (centered - standard * (gradient * standard).mean(others, keepdim=True)) * scale.view(channels) / deviation
 
 
 @st.composite

@@ -70,7 +70,7 @@ def check(network, images, layer, units, mode="eval"):
         peak = expected.max() or 1
         assert imap.values.shape == size
         assert np.abs(imap.values * (imap.samples / len(images)) - expected).max() <= TOLERANCE * peak
-        assert (imap.trf_box, imap.centre, imap.origin) == (field.box, field.centre, (0,) * len(size))
+        assert (imap.trf_box, imap.center, imap.origin) == (field.box, field.center, (0,) * len(size))
         shares.append(max(seen) / prod(size))
     return shares
 
@@ -390,7 +390,7 @@ def test_every_choice_gives_the_same_as_on_the_whole_image(monkeypatch, statisti
                     whole.skipped,
                     whole.diagnostics,
                 )
-                assert (imap.trf_box, imap.centre, imap.statistic) == (whole.trf_box, whole.centre, whole.statistic)
+                assert (imap.trf_box, imap.center, imap.statistic) == (whole.trf_box, whole.center, whole.statistic)
 
 
 def test_units_share_a_pass_where_that_is_cheaper():

@@ -104,7 +104,7 @@ def test_the_unit_in_the_middle_is_measured():
     imap = effective_receptive_field(network, images)
     named = effective_receptive_field(network, images, unit=(2, 2))
     np.testing.assert_array_equal(imap.values, named.values)
-    assert imap.centre == (4, 4)
+    assert imap.center == (4, 4)
     assert imap.trf_box == ((2, 7), (2, 7))
 
 
@@ -135,7 +135,7 @@ def test_a_neighbouring_units_map_is_this_one_moved_by_jump():
     assert here.values.any()
     np.testing.assert_allclose(below.values[4:], here.values[:-4], rtol=0, atol=1e-15)
     np.testing.assert_allclose(beside.values[:, 3:], here.values[:, :-3], rtol=0, atol=1e-15)
-    assert below.centre == (here.centre[0] + 4, here.centre[1])
+    assert below.center == (here.center[0] + 4, here.center[1])
     assert beside.trf_box[1] == (here.trf_box[1][0] + 3, here.trf_box[1][1] + 3)
 
 
@@ -501,7 +501,7 @@ def test_units_are_found_in_every_layout(last, at, unit):
     imap = effective_receptive_field(network, images, layer="1", unit=unit)
     assert difference(imap.values, g.abs().mean((0, 1))) < 1e-12
     row, column = unit or (2, 1)
-    assert imap.centre == (2 * row + 0.5, 3 * column + 1)
+    assert imap.center == (2 * row + 0.5, 3 * column + 1)
 
 
 def test_swin_and_vit_layers_are_measured():
@@ -517,7 +517,7 @@ def test_swin_and_vit_layers_are_measured():
     tokens = torch.cat([vit.class_token.expand(2, -1, -1), vit._process_input(leaf)], 1) + vit.encoder.pos_embedding
     (g,) = torch.autograd.grad(vit.encoder.layers(tokens)[:, 1 + 4 * 2 + 2, 3].sum(), leaf)
     assert difference(imap.values, g.abs().mean((0, 1))) < 1e-12
-    assert imap.centre == (19.5, 19.5)
+    assert imap.center == (19.5, 19.5)
 
 
 def test_images_must_be_the_first_dimension_of_a_layer():
@@ -575,7 +575,7 @@ def test_the_map_of_a_residual_block_lies_in_its_theoretical_field():
     inside = imap.values[imap.on_trf()]
     assert imap.trf_size == (13, 13)
     assert inside.sum() == imap.values.sum() > 0
-    assert imap.centre == tuple((low + high - 1) / 2 for low, high in imap.trf_box)
+    assert imap.center == tuple((low + high - 1) / 2 for low, high in imap.trf_box)
 
 
 class Bag:

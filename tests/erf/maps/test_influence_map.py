@@ -54,12 +54,12 @@ def test_samples_that_are_zero_are_left_out():
 
 
 def test_geometry():
-    imap = map_of(np.ones((6, 9)), box=((1, 4), (-2, 12)), centre=(2, 4.5))
+    imap = map_of(np.ones((6, 9)), box=((1, 4), (-2, 12)), center=(2, 4.5))
     assert imap.trf_size == (3, 14)
     assert imap.clipped == (False, True)
     assert imap.on_trf() == (slice(1, 4), slice(0, 9))
     assert imap.origin == (0, 0)
-    assert measured(samples()).centre == (1.5, 1.5)
+    assert measured(samples()).center == (1.5, 1.5)
 
 
 @pytest.mark.parametrize("normalize", [False, True])
@@ -116,7 +116,7 @@ def test_a_map_says_what_was_left_out():
     ("name", "value"),
     [
         ("statistic", Statistic.mean_abs),
-        ("centre", (0.0, 0.0)),
+        ("center", (0.0, 0.0)),
         ("trf_box", ((0, 2), (0, 3))),
         ("origin", (1, 0)),
         ("aggregation", "sum"),
@@ -133,7 +133,7 @@ def test_maps_that_cannot_be_merged(name, value):
 def test_shapes_that_cannot_be_merged():
     one = map_of(np.ones((2, 2)), samples=1)
     with pytest.raises(InvalidInput, match=r"shapes \(2, 2\) and \(2, 3\)"):
-        one.merge(map_of(np.ones((2, 3)), one.centre, one.trf_box, samples=1))
+        one.merge(map_of(np.ones((2, 3)), one.center, one.trf_box, samples=1))
 
 
 def test_exact_maps_have_no_samples_to_merge():

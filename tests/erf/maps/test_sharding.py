@@ -27,7 +27,7 @@ def test_the_number_of_processes_changes_nothing_but_rounding(processes, request
             assert (one.samples, one.skipped) == (whole.samples, whole.skipped)
             assert one.samples + one.skipped == COUNT
             assert one.skipped
-            assert (one.trf_box, one.centre, one.findings) == (whole.trf_box, whole.centre, whole.findings)
+            assert (one.trf_box, one.center, one.findings) == (whole.trf_box, whole.center, whole.findings)
 
 
 def test_a_share_is_measured_with_the_signs_of_its_own_images():

@@ -22,7 +22,7 @@ from erf.reachability.receptive_field import ReceptiveField
 from tests.oracles.maps import gaussian, map_of
 
 
-def field_of(box, size=None, jump=None, clipped=None, centre=None):
+def field_of(box, size=None, jump=None, clipped=None, center=None):
     axes = len(box)
     return ReceptiveField(
         size=size or tuple(high - low for low, high in box),
@@ -35,7 +35,7 @@ def field_of(box, size=None, jump=None, clipped=None, centre=None):
         grid=(1,) * axes,
         index=None,
         one_sided=(None,) * axes,
-        centre=centre or tuple((low + high - 1) / 2 for low, high in box),
+        center=center or tuple((low + high - 1) / 2 for low, high in box),
     )
 
 
@@ -54,7 +54,7 @@ def test_a_measured_layer():
     found = compare(trf, imap)
     assert (found.trf_size, found.effective_stride, found.clipped) == ((7, 11), (1, 2), (False, False))
     assert found.erf_size == erf_size(imap)
-    assert found.reference is Reference.centre
+    assert found.reference is Reference.center
     assert found.cut == (False, False)
     assert found.ratio == pytest.approx(erf_size(imap) / math.sqrt(7 * 11), rel=1e-14)
     fit = fit_gaussian(imap)
@@ -80,11 +80,11 @@ def test_a_map_that_is_0_everywhere_has_no_size():
     )
 
 
-@pytest.mark.parametrize("centre", [(3.0, 3.0), (-1.0, 3.0)])
-def test_without_a_centre_the_size_is_that_of_the_peak(centre):
+@pytest.mark.parametrize("center", [(3.0, 3.0), (-1.0, 3.0)])
+def test_without_a_center_the_size_is_that_of_the_peak(center):
     values = gaussian((7, 7), (3, 3), 2 * np.eye(2))
     values[3, 3] = 0
-    imap = map_of(values, centre=centre)
+    imap = map_of(values, center=center)
     found = compare(whole(imap), imap)
     assert found.reference is Reference.peak
     assert found.erf_size == erf_size(imap, reference="peak")
@@ -123,7 +123,7 @@ def test_where_no_gaussian_can_be_fitted_the_rest_is_stated(values):
 )
 def test_a_threshold_that_is_not_reached_within_the_image_is_stated(box, expected):
     values = np.ones((6, 9)) * gaussian((9,), (4,), np.eye(1))
-    imap = map_of(values, centre=(2.5, 4.0), box=box)
+    imap = map_of(values, center=(2.5, 4.0), box=box)
     clipped = tuple(low < 0 or high > side for (low, high), side in zip(box, values.shape, strict=True))
     found = compare(field_of(box, clipped=clipped), imap)
     assert found.cut == expected
@@ -141,8 +141,8 @@ def test_a_field_and_a_map_of_different_units():
     imap = map_of(np.ones((5, 5)))
     with pytest.raises(InvalidInput, match=r"not of the same unit: .*\(1, 6\)\) and \(\(0, 5\), \(0, 5\)\)"):
         compare(field_of(((0, 5), (1, 6))), imap)
-    with pytest.raises(InvalidInput, match=r"not of the same unit: .*their centres \(3, 3\) and \(2\.0, 2\.0\)"):
-        compare(field_of(imap.trf_box, size=(math.inf, math.inf), centre=(3, 3)), imap)
+    with pytest.raises(InvalidInput, match=r"not of the same unit: .*their centers \(3, 3\) and \(2\.0, 2\.0\)"):
+        compare(field_of(imap.trf_box, size=(math.inf, math.inf), center=(3, 3)), imap)
 
 
 def test_a_signed_map_cannot_be_compared():
@@ -154,9 +154,9 @@ def test_a_signed_map_cannot_be_compared():
 def test_an_infinite_field_leaves_every_image_by_all_borders():
     values = np.ones((6, 9)) * gaussian((9,), (4,), np.eye(1))
     box = ((0, 6), (0, 9))
-    field = field_of(box, size=(math.inf, math.inf), centre=(2.5, 4.0))
-    imap = map_of(values, centre=field.centre, box=box)
+    field = field_of(box, size=(math.inf, math.inf), center=(2.5, 4.0))
+    imap = map_of(values, center=field.center, box=box)
     assert compare(field, imap).cut == (True, False)
     values[1:] = 0
-    assert compare(field, map_of(values, centre=field.centre, box=box)).cut == (True, False)
-    assert compare(field, map_of(values[::-1], centre=field.centre, box=box)).cut == (True, False)
+    assert compare(field, map_of(values, center=field.center, box=box)).cut == (True, False)
+    assert compare(field, map_of(values[::-1], center=field.center, box=box)).cut == (True, False)

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from erf import InvalidInput, contribution_area_ratio, erf_size, theory
 from erf.maps.statistic import Statistic
-from erf.metrics.erf_size import TWO_SIGMA_MASS, centre_value, contour_size
+from erf.metrics.erf_size import TWO_SIGMA_MASS, center_value, contour_size
 from tests.oracles.maps import gaussian, map_of
 
 
-def round_gaussian(sigma, side=201, centre=None, axes=2):
-    centre = centre or ((side - 1) / 2,) * axes
-    return map_of(gaussian((side,) * axes, centre, sigma**2 * np.eye(axes)), centre=centre)
+def round_gaussian(sigma, side=201, center=None, axes=2):
+    center = center or ((side - 1) / 2,) * axes
+    return map_of(gaussian((side,) * axes, center, sigma**2 * np.eye(axes)), center=center)
 
 
 def test_two_sigma():
@@ -63,7 +63,7 @@ def test_the_reference():
 
 
 @pytest.mark.parametrize(
-    ("centre", "pixels"),
+    ("center", "pixels"),
     [
         ((2.0, 1.0), [(2, 1)]),
         ((2.5, 1.0), [(2, 1), (3, 1)]),
@@ -72,15 +72,15 @@ def test_the_reference():
         ((0.0, 4.0), [(0, 4)]),
     ],
 )
-def test_the_centre_is_the_mean_of_the_pixels_around_it(centre, pixels):
+def test_the_center_is_the_mean_of_the_pixels_around_it(center, pixels):
     values = np.random.default_rng(0).random((5, 5))
     expected = np.mean([values[pixel] for pixel in pixels])
-    imap = map_of(values, centre=centre)
-    assert centre_value(imap) == pytest.approx(expected, rel=1e-15)
+    imap = map_of(values, center=center)
+    assert center_value(imap) == pytest.approx(expected, rel=1e-15)
     assert erf_size(imap) == math.sqrt((values > 0.0455 * expected).sum())
 
 
-def test_a_hole_at_the_centre_proposes_the_peak():
+def test_a_hole_at_the_center_proposes_the_peak():
     imap = theory.influence_map([theory.ConvLayer(2), theory.ConvLayer(2, dilation=3)])
     holed = map_of(np.where(np.arange(5)[:, None] == 2, 0, imap.values))
     for size in (erf_size, contour_size):
@@ -89,9 +89,9 @@ def test_a_hole_at_the_centre_proposes_the_peak():
     assert erf_size(holed, reference="peak") == math.sqrt(np.count_nonzero(holed.values))
 
 
-@pytest.mark.parametrize("centre", [(-1.0, 2.0), (2.0, 5.0), (4.5, 2.0), (-0.5, 0.0)])
-def test_a_centre_outside_proposes_the_peak(centre):
-    imap = map_of(np.ones((5, 5)), centre=centre)
+@pytest.mark.parametrize("center", [(-1.0, 2.0), (2.0, 5.0), (4.5, 2.0), (-0.5, 0.0)])
+def test_a_center_outside_proposes_the_peak(center):
+    imap = map_of(np.ones((5, 5)), center=center)
     with pytest.raises(InvalidInput, match="outside the image; use reference='peak'"):
         erf_size(imap)
     assert erf_size(imap, reference="peak") == 5
@@ -109,7 +109,7 @@ def naive_ratio(imap, mass, scale):
     values = np.log10(imap.values + 1) if scale == "log10" else imap.values
     places = np.indices(values.shape)
     for half in np.arange(0, 2 * max(values.shape) + 1, 0.25):
-        near = [np.abs(p - c) <= half for p, c in zip(places, imap.centre, strict=True)]
+        near = [np.abs(p - c) <= half for p, c in zip(places, imap.center, strict=True)]
         square = np.logical_and.reduce(near)
         if values[square].sum() >= mass * values.sum() * (1 - 1e-12):
             return square.mean()
@@ -124,8 +124,8 @@ def test_the_area_ratio_is_that_of_the_smallest_square(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     values = rng.integers(0, 4, shape) * 10.0 ** data.draw(st.integers(-3, 3))
     values[(0,) * axes] += 1
-    centre = tuple(data.draw(st.integers(-2, 2 * side + 2)) / 2 for side in shape)
-    imap = map_of(values, centre=centre)
+    center = tuple(data.draw(st.integers(-2, 2 * side + 2)) / 2 for side in shape)
+    imap = map_of(values, center=center)
     mass = data.draw(st.sampled_from([0.01, 0.2, 0.5, 0.77, 0.99, 1.0]))
     scale = data.draw(st.sampled_from(["linear", "log10"]))
     assert contribution_area_ratio(imap, mass, scale) == naive_ratio(imap, mass, scale)
@@ -140,7 +140,7 @@ def test_area_ratios_by_hand():
     assert contribution_area_ratio(imap, 2 / 3) == 9 / 25
     assert contribution_area_ratio(imap, 0.67) == 1
     assert contribution_area_ratio(imap, 1) == 1
-    assert contribution_area_ratio(map_of(np.ones((4, 4)), centre=(0, 0)), 0.25) == 0.25
+    assert contribution_area_ratio(map_of(np.ones((4, 4)), center=(0, 0)), 0.25) == 0.25
 
 
 def test_the_logarithm_depends_on_the_maps_units():
@@ -169,7 +169,7 @@ def test_maps_without_a_size(size):
 
 
 def test_unknown_choices():
-    with pytest.raises(InvalidInput, match="reference='middle' is unknown; allowed: centre, peak"):
+    with pytest.raises(InvalidInput, match="reference='middle' is unknown; allowed: center, peak"):
         erf_size(map_of(np.ones((3, 3))), reference="middle")
     with pytest.raises(InvalidInput, match="scale='log' is unknown; allowed: linear, log10"):
         contribution_area_ratio(map_of(np.ones((3, 3))), 0.5, scale="log")

@@ -14,7 +14,7 @@ def covariance(sigmas, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("shape", "centre", "sigmas"),
+    ("shape", "center", "sigmas"),
     [
         ((60,), (27.3,), (4.2,)),
         ((41, 57), (20.0, 28.0), (5.0, 5.0)),
@@ -23,10 +23,10 @@ def covariance(sigmas, seed=0):
     ],
 )
 @pytest.mark.parametrize("amplitude", [1e-9, 3.0, 1e12])
-def test_a_gaussian_is_found_again(shape, centre, sigmas, amplitude):
+def test_a_gaussian_is_found_again(shape, center, sigmas, amplitude):
     expected = covariance(sigmas)
-    fit = fit_gaussian(map_of(amplitude * gaussian(shape, centre, expected)))
-    np.testing.assert_allclose(fit.centre, centre, atol=1e-6)
+    fit = fit_gaussian(map_of(amplitude * gaussian(shape, center, expected)))
+    np.testing.assert_allclose(fit.center, center, atol=1e-6)
     np.testing.assert_allclose(fit.covariance, expected, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(fit.sigma, np.sqrt(np.diag(expected)), rtol=1e-6)
     assert fit.amplitude == pytest.approx(amplitude, rel=1e-6)
@@ -36,7 +36,7 @@ def test_a_gaussian_is_found_again(shape, centre, sigmas, amplitude):
 def test_moments_of_a_gaussian():
     expected = covariance((2.5, 4.0))
     moments = fit_gaussian(map_of(gaussian((61, 61), (29.2, 31.6), expected))).moments
-    np.testing.assert_allclose(moments.centre, (29.2, 31.6), atol=1e-6)
+    np.testing.assert_allclose(moments.center, (29.2, 31.6), atol=1e-6)
     np.testing.assert_allclose(moments.covariance, expected, rtol=1e-6)
     np.testing.assert_allclose(moments.sigma, np.sqrt(np.diag(expected)), rtol=1e-6)
     np.testing.assert_allclose(moments.excess_kurtosis, 0, atol=1e-4)
@@ -47,7 +47,7 @@ def test_moments_by_hand():
     values = rng.random((7, 9))
     moments = map_moments(map_of(values))
     means, variances = marginal_moments(values)
-    np.testing.assert_allclose(moments.centre, means, rtol=1e-13)
+    np.testing.assert_allclose(moments.center, means, rtol=1e-13)
     np.testing.assert_allclose(np.diag(moments.covariance), variances, rtol=1e-13)
     rows, columns = np.indices(values.shape)
     p = values / values.sum()
@@ -69,7 +69,7 @@ def test_r_squared_by_hand():
     rng = np.random.default_rng(2)
     values = gaussian((25, 27), (12, 13), covariance((3, 4))) + 0.2 * rng.random((25, 27))
     fit = fit_gaussian(map_of(values))
-    model = fit.amplitude * gaussian((25, 27), fit.centre, fit.covariance)
+    model = fit.amplitude * gaussian((25, 27), fit.center, fit.covariance)
     expected = 1 - ((values - model) ** 2).sum() / ((values - values.mean()) ** 2).sum()
     assert fit.r_squared == pytest.approx(expected, abs=1e-10)
     assert 0.5 < fit.r_squared < 0.99
@@ -80,24 +80,24 @@ def test_no_other_gaussian_is_nearer():
     values = gaussian((21, 21), (9.5, 11), covariance((3, 4))) + 0.3 * rng.random((21, 21))
     fit = fit_gaussian(map_of(values))
 
-    def distance(amplitude, centre, spread):
-        return ((values - amplitude * gaussian((21, 21), centre, spread)) ** 2).sum()
+    def distance(amplitude, center, spread):
+        return ((values - amplitude * gaussian((21, 21), center, spread)) ** 2).sum()
 
-    least = distance(fit.amplitude, fit.centre, fit.covariance)
+    least = distance(fit.amplitude, fit.center, fit.covariance)
     for step in (1e-3, -1e-3):
-        assert distance(fit.amplitude * (1 + step), fit.centre, fit.covariance) > least
-        assert distance(fit.amplitude, fit.centre + np.array([step * 10, 0]), fit.covariance) > least
-        assert distance(fit.amplitude, fit.centre + np.array([0, step * 10]), fit.covariance) > least
-        assert distance(fit.amplitude, fit.centre, fit.covariance * (1 + step)) > least
-        assert distance(fit.amplitude, fit.centre, fit.covariance + step * 10 * np.eye(2)[::-1]) > least
+        assert distance(fit.amplitude * (1 + step), fit.center, fit.covariance) > least
+        assert distance(fit.amplitude, fit.center + np.array([step * 10, 0]), fit.covariance) > least
+        assert distance(fit.amplitude, fit.center + np.array([0, step * 10]), fit.covariance) > least
+        assert distance(fit.amplitude, fit.center, fit.covariance * (1 + step)) > least
+        assert distance(fit.amplitude, fit.center, fit.covariance + step * 10 * np.eye(2)[::-1]) > least
 
 
 def test_only_the_trf_within_the_image_is_fitted():
     """Outside the box the map is far from a Gaussian; the box itself leaves the image."""
     values = gaussian((40, 40), (8, 20), np.diag([16.0, 9.0]))
     values[30:], values[:, :8] = 5, 5
-    fit = fit_gaussian(map_of(values, centre=(8, 20), box=((-12, 29), (9, 32))))
-    np.testing.assert_allclose(fit.centre, (8, 20), atol=1e-6)
+    fit = fit_gaussian(map_of(values, center=(8, 20), box=((-12, 29), (9, 32))))
+    np.testing.assert_allclose(fit.center, (8, 20), atol=1e-6)
     np.testing.assert_allclose(fit.covariance, np.diag([16.0, 9.0]), atol=1e-5)
 
 

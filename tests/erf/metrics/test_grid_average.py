@@ -13,7 +13,7 @@ CORNERS = np.array([[1.0, 0, 1], [0, 0, 0], [1, 0, 1]])
 @pytest.mark.parametrize("period", [1, 2, 3, (2, 4)])
 def test_every_window_is_averaged(period):
     values = np.random.default_rng(0).random((5, 6))
-    imap = map_of(values, centre=(1.5, 3.0), box=((1, 4), (0, 6)), statistic=Statistic.mean_abs)
+    imap = map_of(values, center=(1.5, 3.0), box=((1, 4), (0, 6)), statistic=Statistic.mean_abs)
     found = grid_average(imap, period)
     rows, columns = period if isinstance(period, tuple) else (period, period)
     padded = np.pad(values, [(rows - 1, rows - 1), (columns - 1, columns - 1)])
@@ -22,7 +22,7 @@ def test_every_window_is_averaged(period):
     ]
     np.testing.assert_allclose(found.values, expected, rtol=1e-13)
     assert found.values.sum() == pytest.approx(values.sum(), rel=1e-13)
-    assert found.centre == (1.5 + (rows - 1) / 2, 3.0 + (columns - 1) / 2)
+    assert found.center == (1.5 + (rows - 1) / 2, 3.0 + (columns - 1) / 2)
     assert found.trf_box == ((1, 4 + rows - 1), (0, 6 + columns - 1))
 
 
@@ -35,12 +35,12 @@ def test_of_rms_the_squares_are_averaged():
 
 @pytest.mark.parametrize("depth", [4, 5, 12, 13])
 @pytest.mark.parametrize("period", [2, 3, 4])
-def test_variance_and_centre(depth, period):
+def test_variance_and_center(depth, period):
     exact = theory.influence_map([ConvLayer(3, profile=CORNERS)] * depth)
     found = map_moments(grid_average(exact, period))
     plain = map_moments(exact)
     np.testing.assert_allclose(found.sigma, np.sqrt(np.square(plain.sigma) + (period**2 - 1) / 12), rtol=1e-12)
-    np.testing.assert_allclose(found.centre, grid_average(exact, period).centre, rtol=1e-12)
+    np.testing.assert_allclose(found.center, grid_average(exact, period).center, rtol=1e-12)
 
 
 @pytest.mark.parametrize("depth", [7, 8, 20, 21])
@@ -69,13 +69,13 @@ def test_a_clipped_map_is_refused():
 @pytest.mark.parametrize("statistic", [Statistic.mean_abs, Statistic.rms])
 def test_every_window_in_the_map_is_averaged(period, statistic):
     values = np.random.default_rng(2).random((5, 6))
-    imap = map_of(values, centre=(1.5, 3.0), box=((-3, 7), (0, 6)), statistic=statistic)
+    imap = map_of(values, center=(1.5, 3.0), box=((-3, 7), (0, 6)), statistic=statistic)
     found = grid_average_inside(imap, period)
     rows, columns = period if isinstance(period, tuple) else (period, period)
     moments = statistic.to_mean_moment(values)
     expected = [[moments[i : i + rows, j : j + columns].mean() for j in range(7 - columns)] for i in range(6 - rows)]
     np.testing.assert_allclose(statistic.to_mean_moment(found.values), expected, rtol=1e-13)
-    assert found.centre == (1.5 - (rows - 1) / 2, 3.0 - (columns - 1) / 2)
+    assert found.center == (1.5 - (rows - 1) / 2, 3.0 - (columns - 1) / 2)
     assert found.trf_box == ((-3 - (rows - 1), 7), (0 - (columns - 1), 6))
 
 
@@ -85,7 +85,7 @@ def test_where_the_map_holds_all_both_averages_have_one_size(depth):
     margin = 3
     wide = map_of(
         np.pad(exact.values, margin),
-        centre=tuple(c + margin for c in exact.centre),
+        center=tuple(c + margin for c in exact.center),
         box=tuple((low + margin, high + margin) for low, high in exact.trf_box),
     )
     assert erf_size(grid_average_inside(wide, 2)) == erf_size(grid_average(exact, 2))

@@ -15,15 +15,15 @@ def naive_mass_within(imap, radius):
     near = total = 0.0
     for place in np.ndindex(imap.values.shape):
         total += imap.values[place]
-        # Centres are halves: four times the square of a distance is a whole number.
-        if 4 * sum((p - c) ** 2 for p, c in zip(place, imap.centre, strict=True)) <= 4 * radius**2 * (1 + 1e-12):
+        # Centers are halves: four times the square of a distance is a whole number.
+        if 4 * sum((p - c) ** 2 for p, c in zip(place, imap.center, strict=True)) <= 4 * radius**2 * (1 + 1e-12):
             near += imap.values[place]
     return near / total
 
 
 def naive_mass_radius(imap, mass):
     """Try every distance that a pixel has."""
-    distances = {math.dist(place, imap.centre) for place in np.ndindex(imap.values.shape)}
+    distances = {math.dist(place, imap.center) for place in np.ndindex(imap.values.shape)}
     return min(d for d in distances if naive_mass_within(imap, d) >= mass)
 
 
@@ -33,8 +33,8 @@ def maps(draw):
     whole = st.integers(0, 5).map(float)
     values = np.array(draw(st.lists(whole, min_size=math.prod(shape), max_size=math.prod(shape)))).reshape(shape)
     values[draw(st.sampled_from(list(np.ndindex(shape))))] += 1
-    centre = tuple(draw(st.integers(-4, 2 * side + 4)) / 2 for side in shape)
-    return map_of(values, centre=centre)
+    center = tuple(draw(st.integers(-4, 2 * side + 4)) / 2 for side in shape)
+    return map_of(values, center=center)
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)
@@ -57,10 +57,10 @@ def test_each_undoes_the_other(imap, mass, radius):
 
 
 @pytest.mark.parametrize("sigma", [4.0, 9.5])
-@pytest.mark.parametrize("centre", [(50.0, 50.0), (50.5, 49.5)])
-def test_the_radii_of_a_gaussian(sigma, centre):
+@pytest.mark.parametrize("center", [(50.0, 50.0), (50.5, 49.5)])
+def test_the_radii_of_a_gaussian(sigma, center):
     """The share within r of a round Gaussian is 1 - exp(-r^2 / (2 s^2))."""
-    imap = map_of(gaussian((101, 101), centre, sigma**2 * np.eye(2)), centre=centre)
+    imap = map_of(gaussian((101, 101), center, sigma**2 * np.eye(2)), center=center)
     assert mass_radius(imap, 0.5) == pytest.approx(1.177 * sigma, abs=0.5)
     assert mass_radius(imap, 0.95) == pytest.approx(2.448 * sigma, abs=0.5)
     assert mass_within(imap, 2 * sigma) == pytest.approx(1 - math.exp(-2), abs=0.02)
@@ -83,13 +83,13 @@ def test_shares_by_hand():
     assert [mass_radius(imap, m) for m in (0.25, 0.26, 0.75, 0.76, 1)] == [0, 1, 1, math.sqrt(2), math.sqrt(2)]
 
 
-def test_the_centre_is_the_units_not_the_images():
+def test_the_center_is_the_units_not_the_images():
     values = np.zeros((5, 7))
     values[1, 5] = 3.0
-    assert mass_radius(map_of(values, centre=(1.0, 5.0)), 1) == 0
-    assert mass_radius(map_of(values, centre=(1.0, 1.0)), 1) == 4
-    assert mass_radius(map_of(values, centre=(-2.0, 9.0)), 0.1) == 5
-    assert mass_within(map_of(values, centre=(-2.0, 9.0)), 4.9) == 0
+    assert mass_radius(map_of(values, center=(1.0, 5.0)), 1) == 0
+    assert mass_radius(map_of(values, center=(1.0, 1.0)), 1) == 4
+    assert mass_radius(map_of(values, center=(-2.0, 9.0)), 0.1) == 5
+    assert mass_within(map_of(values, center=(-2.0, 9.0)), 4.9) == 0
 
 
 def test_all_of_a_map_reaches_as_far_as_its_last_pixel_that_is_not_0():

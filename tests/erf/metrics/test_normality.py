@@ -36,7 +36,7 @@ def test_the_average_over_the_period_fills_the_holes(period):
     assert filled.trf_box == ((0, filled.values.shape[0]),) * 2
     variance = np.square(map_moments(filled).sigma) - np.square(map_moments(imap).sigma)
     assert variance == pytest.approx([(period**2 - 1) / 12] * 2, abs=1e-9)
-    assert map_moments(filled).centre == pytest.approx(filled.centre)
+    assert map_moments(filled).center == pytest.approx(filled.center)
 
 
 def test_a_period_below_one_is_refused():

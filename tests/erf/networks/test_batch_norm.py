@@ -39,7 +39,7 @@ def test_a_folded_network_computes_the_same(build):
         assert fold_batch_norm_(network) is network
         torch.testing.assert_close(network(images), expected, rtol=0, atol=1e-10 * float(expected.abs().max()))
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    # In train mode too: nothing is normalised.
+    # In train mode too: nothing is normalized.
     torch.testing.assert_close(network.train()(images), network.eval()(images), rtol=0, atol=0)
     network(images).square().mean().backward()
     assert all(parameter.grad is not None for parameter in network.parameters())

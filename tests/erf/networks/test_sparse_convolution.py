@@ -122,7 +122,7 @@ def test_the_exact_map_is_that_of_whole_pixels_where_there_are_no_fractions(dept
     for stack, layer in cases.items():
         exact, expected = stack.exact_map(), erf.theory.influence_map(layer * depth)
         assert np.abs(exact.values - expected.values).max() < 1e-14 * expected.values.max()
-        assert (exact.centre, exact.trf_box) == (expected.centre, expected.trf_box)
+        assert (exact.center, exact.trf_box) == (expected.center, expected.trf_box)
         np.testing.assert_allclose(map_moments(exact).sigma, erf.theory.gaussian_sigma(layer * depth, "mean_square"))
         variance = np.square(map_moments(exact).sigma)
         assert variance == pytest.approx(erf.theory.variance(layer * depth), rel=1e-9)

@@ -76,7 +76,7 @@ def test_an_image_of_the_field_is_one_unit_and_theory_has_its_field(network):
 @pytest.mark.parametrize(
     "network", [stack(strides=(2, 2, 2, 1, 1, 1)), stack(dilations=(2,) * 6)], ids=["stride", "dilation"]
 )
-def test_averaged_over_its_period_a_map_with_a_grid_falls_from_its_centre_on(network):
+def test_averaged_over_its_period_a_map_with_a_grid_falls_from_its_center_on(network):
     values = theory.influence_map(network.theory()).values
     maps = (values, moving_mean(values, (network.period,) * 2))
     raw, averaged = (row[len(row) // 2 : -network.period] for row in (one[len(one) // 2] for one in maps))

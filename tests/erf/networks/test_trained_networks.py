@@ -137,14 +137,14 @@ def naive_convolution(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     return np.einsum("ockl,klnchw->nohw", w, np.stack(windows).reshape(3, 3, *x.shape))
 
 
-def test_a_normalised_block_takes_the_whole_sum():
+def test_a_normalized_block_takes_the_whole_sum():
     block = BasicBlock(3, generator(0)).double().train()
     x = torch.randn(4, 3, 6, 5, dtype=torch.float64, generator=generator(1))
 
-    def normalised(y):
+    def normalized(y):
         return (y - y.mean((0, 2, 3), keepdim=True)) / (y.var((0, 2, 3), keepdim=True, unbiased=False) + 1e-5).sqrt()
 
-    expected = (normalised(block.conv2(normalised(block.conv1(x)).relu())) + x).relu()
+    expected = (normalized(block.conv2(normalized(block.conv1(x)).relu())) + x).relu()
     torch.testing.assert_close(block(x), expected, rtol=0, atol=1e-12)
 
 
@@ -171,7 +171,7 @@ def test_without_batch_norm_activations_neither_vanish_nor_explode():
 
 
 @pytest.mark.parametrize(("size", "units"), [((33, 49), (3, 4)), ((40, 48), (3, 3)), ((16, 1), (1, 1))])
-def test_upsampling_is_linear_between_the_units_centres(size, units):
+def test_upsampling_is_linear_between_the_units_centers(size, units):
     logits = torch.randn(2, 3, *units, dtype=torch.float64, generator=generator(0))
     rows = interpolation(size[0], units[0])
     columns = interpolation(size[1], units[1])

@@ -1,4 +1,4 @@
-"""Units of causal networks stand at an end of their fields; all others at the centre, as they did."""
+"""Units of causal networks stand at an end of their fields; all others at the center, as they did."""
 
 import math
 
@@ -112,13 +112,13 @@ def test_a_unit_stands_at_the_end_that_nan_poisoning_finds(name):
     assert field.one_sided == corner.one_sided == sides
     assert field.index is not None
     box = poisoned_box(values_at(network, None, field.index), 2, size) or ()
-    for (low, high), side, place in zip(box, sides, field.centre, strict=True):
+    for (low, high), side, place in zip(box, sides, field.center, strict=True):
         assert place == {"first": low, "last": high - 1, None: (low + high - 1) / 2}[side]
     steps = [(u - 1) * (jump or 0) for u, jump in zip(field.unit, field.jump, strict=True)]
-    assert [a - b for a, b in zip(field.centre, corner.centre, strict=True)] == steps
+    assert [a - b for a, b in zip(field.center, corner.center, strict=True)] == steps
 
 
-CENTRED = {
+CENTERD = {
     "padded on both sides": (lambda: stack(*(nn.Conv1d(2, 2, 3, padding=d, dilation=d) for d in (1, 2, 4))), (40,)),
     "without padding": (lambda: stack(*(nn.Conv1d(2, 2, 3, dilation=d) for d in (1, 2, 4))), (40,)),
     "without padding, strided": (lambda: stack(*(nn.Conv1d(2, 2, 5, stride=2) for _ in range(3))), (90,)),
@@ -134,13 +134,13 @@ CENTRED = {
 }
 
 
-@pytest.mark.parametrize("name", CENTRED)
-def test_all_other_units_stand_at_the_centre(name):
-    make, size = CENTRED[name]
+@pytest.mark.parametrize("name", CENTERD)
+def test_all_other_units_stand_at_the_center(name):
+    make, size = CENTERD[name]
     for unit in (None, tuple(0 for _ in size)):
         field = erf.theoretical_receptive_field(make(), size, unit=unit, channels=2)
         assert field.one_sided == (None,) * len(size)
-        assert field.centre == tuple((low + high - 1) / 2 for low, high in field.box)
+        assert field.center == tuple((low + high - 1) / 2 for low, high in field.box)
 
 
 symmetric = st.tuples(st.integers(1, 7), st.integers(1, 4), st.integers(1, 3), st.integers(0, 9))
@@ -185,12 +185,12 @@ def test_units_of_a_scan_stand_where_it_has_come_to(reverse):
 def test_a_spanned_axis_keeps_the_place_of_what_is_below():
     network = stack(*dilated(), Attention())
     field = erf.theoretical_receptive_field(network, (40,), unit=(30,))
-    assert (field.size, field.centre) == ((math.inf,), (30,))
+    assert (field.size, field.center) == ((math.inf,), (30,))
     below = stack(*(nn.Conv1d(2, 2, 3, padding=1) for _ in range(3)), Attention())
-    assert erf.theoretical_receptive_field(below, (40,), unit=(30,)).centre == (30,)
+    assert erf.theoretical_receptive_field(below, (40,), unit=(30,)).center == (30,)
 
 
-def test_a_layer_without_rows_and_columns_stands_at_the_centre_of_its_box():
+def test_a_layer_without_rows_and_columns_stands_at_the_center_of_its_box():
     class Last(nn.Module):
         def __init__(self):
             super().__init__()
@@ -200,7 +200,7 @@ def test_a_layer_without_rows_and_columns_stands_at_the_centre_of_its_box():
             return self.body(x)[..., -1]
 
     field = erf.theoretical_receptive_field(Last(), (40,))
-    assert (field.box, field.centre, field.one_sided) == (((25, 40),), (32.0,), (None,))
+    assert (field.box, field.center, field.one_sided) == (((25, 40),), (32.0,), (None,))
 
 
 def test_sizes_and_radii_of_a_causal_map_are_about_the_unit():
@@ -209,7 +209,7 @@ def test_sizes_and_radii_of_a_causal_map_are_about_the_unit():
     network, images = stack(*blocks).double(), torch.randn(8, 2, 200, dtype=torch.float64)
     imap = erf.effective_receptive_field(network, images, unit=(180,))
     field = erf.theoretical_receptive_field(network, (200,), unit=(180,))
-    assert imap.centre == field.centre == (180,)
+    assert imap.center == field.center == (180,)
     assert imap.trf_box == ((180 - 126, 181),)
     threshold = (1 - 0.9545) * imap.values[180]
     assert erf.erf_size(imap) == np.count_nonzero(imap.values > threshold)
@@ -225,6 +225,6 @@ def test_sizes_and_radii_of_a_causal_map_are_about_the_unit():
     ]
 
 
-def test_a_centred_map_has_no_such_note():
+def test_a_centered_map_has_no_such_note():
     imap = erf.effective_receptive_field(nn.Conv2d(2, 2, 5, padding=2), torch.randn(1, 2, 12, 12))
     assert not imap.diagnostics

@@ -43,7 +43,7 @@ def test_the_worked_example_of_the_paper_s_recursion() -> None:
     assert field == ReceptiveField(
         size=(10, 10), jump=(1, 1), start=(4.5, 4.5), box=((0, 10), (0, 10)), clipped=(False, False),
         spanned_by=(None, None), unit=(0, 0), grid=(1, 1), index=(slice(None), slice(None), 0, 0),
-        one_sided=(None, None), centre=(4.5, 4.5),
+        one_sided=(None, None), center=(4.5, 4.5),
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def test_a_stack_has_the_closed_form(layers: list[tuple[int, int, int, int]], pl
     unit = min(place, units - 1)
     field = theoretical_receptive_field(nn.Sequential(*convs), (2000,), unit=(unit,))
     assert (field.size, field.jump, field.start) == ((size,), (jump,), (start,))
-    assert field.centre == (start + unit * jump,)
+    assert field.center == (start + unit * jump,)
     ((low, high),) = field.box
     assert high - low == size
     assert field.clipped == (low < 0 or high > 2000,)
@@ -325,7 +325,7 @@ def test_vision_transformer() -> None:
     assert (tokens.jump, tokens.start) == ((32, 32), (15.5, 15.5))
     assert tokens.index == mixed.index == (slice(None), 1 + 2 * 1 + 1)
     assert patches.index == (slice(None), slice(None), 1, 1)
-    assert mixed.centre == tokens.centre == (47.5, 47.5)
+    assert mixed.center == tokens.center == (47.5, 47.5)
     assert mixed.size == (math.inf, math.inf)
     assert mixed.spanned_by[0] == "encoder.layers.encoder_layer_0.self_attention"
 

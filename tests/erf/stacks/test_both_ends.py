@@ -30,7 +30,7 @@ def test_it_is_the_plain_loop_wherever_they_meet(input_channels, kernel_size, me
     assert float((influence_met_at(stack, meeting) - expected).abs().max() / expected.abs().max()) < 1e-12
 
 
-def test_values_far_from_the_centre_keep_their_digits():
+def test_values_far_from_the_center_keep_their_digits():
     stack = ConvStack(60, 4)
     expected = naive_influence(stack, range(RUNS))[:, 0]
     corners = torch.tensor([0, 0, 1, -1, -1]), torch.tensor([0, -1, 1, 0, -1])

@@ -143,7 +143,7 @@ def test_a_profile_scales_the_weights_and_keeps_their_mean():
             torch.testing.assert_close(other.double(), one * torch.from_numpy(share**power), rtol=1e-6, atol=0)
 
 
-def test_centre_low_stacks_are_those_of_center_low_():
+def test_center_low_stacks_are_those_of_center_low_():
     stack = ConvStack(3, 4, kernel_size=5)
     squares = tuple(map(tuple, (center_low_profile((5, 5), 0.6) ** 2).tolist()))
     ours = replace(stack, profile=squares).draw_weights(generator(0))

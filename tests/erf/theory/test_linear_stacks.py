@@ -20,7 +20,7 @@ from tests.oracles.maps import marginal_moments
 from tests.oracles.positive_network import gradient_map
 from tests.oracles.whole_numbers import convolved, extended_binomials, shares
 
-NORMALISED = ["mean_square", "signed_mean"]
+NORMALIZED = ["mean_square", "signed_mean"]
 
 
 def relative_error(values, exact, floor=1e-12):
@@ -53,7 +53,7 @@ def stacks(draw):
     return draw(st.lists(st.one_of(conv_layers(axes), residuals(axes)), min_size=1, max_size=3))
 
 
-@pytest.mark.parametrize("statistic", NORMALISED)
+@pytest.mark.parametrize("statistic", NORMALIZED)
 @pytest.mark.parametrize("kernel_size", [2, 3, 5])
 @pytest.mark.parametrize("depth", [1, 2, 7, 40, 150])
 def test_uniform_kernels_give_extended_binomial_coefficients(kernel_size, depth, statistic):
@@ -62,7 +62,7 @@ def test_uniform_kernels_give_extended_binomial_coefficients(kernel_size, depth,
     assert imap.values.shape == (depth * (kernel_size - 1) + 1,) * 2
     assert relative_error(imap.values, np.outer(line, line)) < 1e-12
     assert imap.trf_box == ((0, line.size), (0, line.size))
-    assert imap.centre == ((line.size - 1) / 2,) * 2
+    assert imap.center == ((line.size - 1) / 2,) * 2
     assert imap.samples == math.inf
 
 
@@ -118,14 +118,14 @@ def test_what_is_cut_off_in_deep_stacks_is_far_below_the_promised_error(monkeypa
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
-@given(stacks(), st.sampled_from(NORMALISED))
+@given(stacks(), st.sampled_from(NORMALIZED))
 def test_closed_form_variance_is_that_of_the_map(layers, statistic):
     _, variances = marginal_moments(theory.influence_map(layers, statistic).values)
     assert theory.variance(layers, statistic) == pytest.approx(variances, rel=1e-9, abs=1e-12)
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
-@given(stacks(), st.sampled_from(NORMALISED))
+@given(stacks(), st.sampled_from(NORMALIZED))
 def test_the_map_is_the_gradient_of_a_network_with_these_kernels(layers, statistic):
     values = theory.influence_map(layers, statistic).values
     assert values.sum() == pytest.approx(1, abs=1e-12)
@@ -156,7 +156,7 @@ def test_one_and_three_axes(axes):
     layers = [ConvLayer(kernel.shape, profile=kernel) for kernel in kernels]
     imap = theory.influence_map(layers)
     np.testing.assert_allclose(imap.values, shares(convolved(kernels)), rtol=1e-12)
-    assert len(imap.centre) == len(imap.trf_box) == len(theory.variance(layers)) == axes
+    assert len(imap.center) == len(imap.trf_box) == len(theory.variance(layers)) == axes
 
 
 def test_no_overflow_and_no_second_at_depth_1000():
@@ -239,7 +239,7 @@ def test_mean_square_is_that_of_random_stacks(init, depth, runs):
     assert np.abs((moments.mean(0) - exact) / error).max() < 5
 
 
-@pytest.mark.parametrize("statistic", NORMALISED)
+@pytest.mark.parametrize("statistic", NORMALIZED)
 @pytest.mark.parametrize("function", [theory.influence_map, theory.variance, theory.gaussian_sigma])
 def test_stacks_that_are_none(function, statistic):
     with pytest.raises(InvalidInput, match="at least one layer"):

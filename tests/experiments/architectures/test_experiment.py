@@ -91,7 +91,7 @@ def map_of(values):
 def test_a_size_has_its_reference_and_says_whether_the_border_is_reached():
     inside = np.zeros((5, 5))
     inside[1:4, 1:4] = 1
-    assert architectures._size(map_of(inside)) == (3, "centre", False)
+    assert architectures._size(map_of(inside)) == (3, "center", False)
     hole = inside.copy()
     hole[2, 2] = 0
     assert architectures._size(map_of(hole)) == (8**0.5, "peak", False)
@@ -111,7 +111,7 @@ def test_a_draw_without_any_influence_has_no_size_and_the_others_count():
         "depth": np.array([1, 2, 3]),
         "trf_size": np.array([3.0, 5.0, np.inf]),
         "size": np.array([2.0, np.nan, 4.0]),
-        "reference": np.array(["centre", "centre", "peak"]),
+        "reference": np.array(["center", "center", "peak"]),
         "cut": np.array([False, False, True]),
         "findings": np.array(["", "", "a\nb"]),
         "map": np.ones((2, 2)),

@@ -135,7 +135,7 @@ def test_trainings_of_one_number_differ_in_their_arm_alone():
         Labels.true,
         Labels.true,
     ]
-    low, high = config.unnormalised_learning_rate, config.learning_rate
+    low, high = config.unnormalized_learning_rate, config.learning_rate
     assert [one.learning_rate for one in of_arm.values()] == [high, high, high, low, low]
 
 
@@ -147,7 +147,7 @@ def test_trainings_of_one_number_differ_in_their_arm_alone():
         ({"seeds": 0}, "seeds"),
         ({"width": 0}, "width"),
         ({"label_smoothing": 1.0}, "label_smoothing"),
-        ({"unnormalised_learning_rate": 0.0}, "unnormalised_learning_rate"),
+        ({"unnormalized_learning_rate": 0.0}, "unnormalized_learning_rate"),
     ],
 )
 def test_bad_settings_are_named(settings, named):

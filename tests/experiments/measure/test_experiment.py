@@ -116,7 +116,7 @@ def test_one_unit_of_every_layer_can_be_chosen():
     fields = theoretical_receptive_field(make_network(Source.file, f"{FILE}:make"), (24, 24), LAYERS, (2, 5))
     for layer in measured(unit=[2, 5]).layers:
         assert layer.unit == (2, 5)
-        assert (layer.box, layer.centre) == (fields[layer.name].box, fields[layer.name].centre)
+        assert (layer.box, layer.center) == (fields[layer.name].box, fields[layer.name].center)
 
 
 @pytest.mark.parametrize("given", [24, [24], [24, 24], [24, 32], [3, 8, 9]])

@@ -55,7 +55,7 @@ def test_each_layout_has_a_gain_but_the_plain_one(result):
             assert 0 < point.gain[0] < point.sigma - plain.sigma < point.gain[1]
 
 
-def test_single_networks_are_narrower_than_their_average_whose_centres_scatter(result):
+def test_single_networks_are_narrower_than_their_average_whose_centers_scatter(result):
     for networks, point in zip(result.networks, result.of_layout(Layout.scattered), strict=True):
         assert networks.depth == point.depth
         assert len(set(networks.sigma)) == 20

@@ -29,7 +29,7 @@ def test_it_counts_a_grid_as_a_whole():
     assert spread.sigma == pytest.approx(2 * plain.sigma)
     assert spread.size == pytest.approx(2 * plain.size, rel=0.1)
     assert spread.holes == pytest.approx(1 - (11 / 21) ** 2)
-    assert (plain.holes, plain.centre_share, plain.period, spread.period) == (0, 1, 1, 2)
+    assert (plain.holes, plain.center_share, plain.period, spread.period) == (0, 1, 1, 2)
 
 
 def test_it_predicts_every_placement():

@@ -140,7 +140,7 @@ def test_every_layers_middle_unit_is_measured(when, trained, data):
     assert getattr(top, f"erf_size_{when}_interval") == getattr(result, f"erf_size_{when}_interval")
 
 
-def test_a_layer_whose_centre_has_no_influence_has_no_size(data):
+def test_a_layer_whose_center_has_no_influence_has_no_size(data):
     torch.manual_seed(0)
     network = CifarResNet(16)  # of a few channels, all may be 0 after the first ReLU
     torch.nn.init.zeros_(network.top.weight)
@@ -373,8 +373,8 @@ def test_strided_networks_are_measured_on_the_map_averaged_over_the_grid(tmp_pat
         for a, b in draws
     ]
     np.testing.assert_allclose(kept.resampled_averaged_sizes, sizes, rtol=1e-2)
-    assert kept.centre.values.shape == (48, 64)
-    np.testing.assert_allclose(kept.centre.values, mean_abs.values / mean_abs.values.max(), atol=1e-3)
+    assert kept.center.values.shape == (48, 64)
+    np.testing.assert_allclose(kept.center.values, mean_abs.values / mean_abs.values.max(), atol=1e-3)
 
 
 def test_the_network_with_batch_norm_as_constructed_is_measured_and_does_not_count(trained, data):
