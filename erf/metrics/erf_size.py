@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from erf.arguments import require_share, require_type
+from erf.arguments import require_real, require_share, require_type
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap, require_non_negative
 from erf.maps.statistic import choice
@@ -62,8 +62,7 @@ def above_threshold(imap: InfluenceMap, reference: str = "center", level: float 
         InvalidInput: As :func:`erf_size`.
     """
     require_non_negative(imap)
-    if not 0 <= level < 1:
-        raise InvalidInput(f"level={level}: allowed are shares of the reference in [0, 1)")
+    require_real(lambda share: 0 <= share < 1, "shares of the reference in [0, 1)", level=level)
     at_center = choice(Reference, reference, "reference") is Reference.center
     return imap.values > level * (center_value(imap) if at_center else imap.values.max())
 

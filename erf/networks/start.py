@@ -9,8 +9,10 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from erf.arguments import require_real, require_weights, shown
 from erf.errors import InvalidInput
 from erf.inits import Init, fill_
+from erf.maps.statistic import choice
 from erf.networks.residual import BasicBlock
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -38,16 +40,16 @@ class Start(StrEnum):
         return self not in (Start.small_branches, Start.scaled_sums)
 
 
-def check_gain(start: Start, gain: float | None) -> None:
+def check_gain(start: str, gain: float | None) -> None:
     """Raise InvalidInput unless ``small_gain`` comes with a gain from 0 to 1, and all other starts without."""
-    if start is not Start.small_gain and gain is not None:
-        raise InvalidInput(f"gain={gain} with start={start}: only start=small_gain has a gain")
-    if start is Start.small_gain and (gain is None or not 0 <= gain <= 1):
-        raise InvalidInput(f"gain={gain} with start=small_gain: allowed are numbers from 0 to 1")
+    if choice(Start, start, "start") is Start.small_gain:
+        require_real(lambda value: 0 <= value <= 1, "numbers from 0 to 1, with start=small_gain", gain=gain)
+    elif gain is not None:
+        raise InvalidInput(f"gain={shown(gain)} with start={start}: only start=small_gain has a gain")
 
 
 def start_(
-    network: Network, start: Start, gain: float | None = None, generator: torch.Generator | None = None
+    network: Network, start: str, gain: float | None = None, generator: torch.Generator | None = None
 ) -> Network:
     """Give ``network`` the weights of ``start``, in place, and return it.
 
@@ -61,13 +63,15 @@ def start_(
         InvalidInput: The network has batch norm and the start has not, or the other way round, or the gain does not
             belong to the start.
     """
+    require_weights(network)
     check_gain(start, gain)
+    chosen = choice(Start, start, "start")
     normalized = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
-    if normalized is not start.batch_norm:
-        raise InvalidInput(f"start={start} is of networks {_with(start.batch_norm)}; this one is {_with(normalized)}")
+    if normalized is not chosen.batch_norm:
+        raise InvalidInput(f"start={start} is of networks {_with(chosen.batch_norm)}; this one is {_with(normalized)}")
     blocks = [module for module in network.modules() if isinstance(module, BasicBlock)]
     with torch.no_grad():
-        match start:
+        match chosen:
             case Start.small_gain:
                 assert gain is not None, "the gain is checked"
                 for block in blocks:

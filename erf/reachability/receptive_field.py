@@ -76,6 +76,7 @@ class ReceptiveField:
         for name in ("jump", "start"):
             known = [value for value in getattr(self, name) if value is not None]
             require_real(math.isfinite, "finite numbers, and None", **_named(name, known))
+        require_real(math.isfinite, "finite numbers", **_named("center", self.center))
 
     @property
     def modules(self) -> tuple[str, ...]:

@@ -54,5 +54,9 @@ SERIES = (
     Series("metrics/global_accuracy", "0", "on the test frames"),
     Series("metrics/erf_size_before", "0", "ERF size before training, pixels"),
     Series("metrics/erf_size_after", "0", "ERF size at the best epoch, pixels"),
+    Series("metrics/averaged_size_before", "0", "the same of the map averaged over the grid's period"),
+    Series(
+        "metrics/averaged_size_after", "0", "the same of the map averaged over the grid's period, at the best epoch"
+    ),
     Series("metrics/validation_NAME", "0", "the best epoch's validation metrics"),
 )

@@ -192,7 +192,11 @@ class Growth:
         shown: dict[str, Sides] = {f"units/{when}": (units, "h", "w") for when in ("before", "after")}
         shown |= {f"layers/{when}": (layers, "h", "w") for when in ("before", "after")}
         shown |= {"before": self.input_size, "after": self.input_size, "maps": ("F", "h", "w"), "frames": ("F",)}
-        return shown | {"resampled_sizes": (len(self.trajectory), "B")}
+        measured = sum(moment.measures is not None for moment in self.trajectory)
+        if not measured:  # records of 0.1 have sizes of every epoch, and no other measure
+            return shown | {"resampled_sizes": (len(self.trajectory), "B")}
+        sizes = ("resampled_sizes", "resampled_averaged_sizes", "resampled_half_height_sizes")
+        return shown | {"measured": (measured,)} | dict.fromkeys(sizes, (measured, "B"))
 
     def metrics(self) -> dict[str, float]:
         """Return the ERF sizes before and after, and the best epoch's validation metrics."""

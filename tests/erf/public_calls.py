@@ -23,7 +23,7 @@ from erf.maps.influence_map import map_of_samples, require_non_negative
 from erf.maps.sharding import sharded_receptive_field
 from erf.metrics import gaussian_fit as fits
 from erf.metrics.erf_size import above_threshold, center_pixels, center_value, contour_size
-from erf.metrics.grid_average import grid_average
+from erf.metrics.grid_average import grid_average, grid_average_inside
 from erf.metrics.normal_distance import normal_distance
 from erf.networks import (
     attention_stack,
@@ -35,6 +35,7 @@ from erf.networks import (
     residual,
     residual_stack,
     sparse_convolution,
+    start,
     subsampled_stack,
 )
 from erf.networks import batch_norm as folding
@@ -139,6 +140,7 @@ MAP = Kind([None, np.ones((3, 3)), [[1.0]]], "{name}=.* InfluenceMap")
 DISTRIBUTION = Kind(
     [*MAP.values, a_map(values=-np.ones((3, 3))), a_map(values=np.zeros((3, 3)))], "InfluenceMap|negative|0 everywhere"
 )
+LEVEL = Kind([1, -0.1, *NO_NUMBERS], "level=.* shares of the reference")
 CHOICE = Kind(["typo", "", 1, NAN, None, []], "{name}=.* allowed: ")
 IMAGES = Kind(NO_IMAGES, "image|Tensor")
 IMAGES_OR_SET = Kind([each for each in NO_IMAGES if not isinstance(each, np.ndarray)], IMAGES.words)
@@ -196,6 +198,7 @@ def a_fit() -> fits.GaussianFit:
 
 FIELD = {"size": (3, 3), "jump": (1, None), "start": (1.0, None), "box": ((0, 3), (0, 3)), "clipped": (False, False)}
 FIELD |= {"spanned_by": (None, None), "unit": (0, 0), "grid": (5, 5), "index": None}
+FIELD |= {"one_sided": (None, None), "center": (1.0, 1.0)}
 EPOCHS = [training.Epoch(number, None, {"accuracy": 0.5}, {}) for number in range(3)]
 
 
@@ -278,8 +281,9 @@ CALLS: dict[str, Call] = {
         ReceptiveField,
         lambda: dict(FIELD),
         {"size": refused((NAN, 3), (0, 3), (-1, 3), ("3", 3), (3,), words="size|box"), "box": BOX}
-        | {"jump": refused((NAN, 1), (math.inf, 1), (1j, 1)), "start": refused((NAN, 1), (math.inf, 1), ("0", 1))},
-        free="clipped spanned_by unit grid index _path",
+        | {"jump": refused((NAN, 1), (math.inf, 1), (1j, 1)), "start": refused((NAN, 1), (math.inf, 1), ("0", 1))}
+        | {"center": refused((NAN, 1), (math.inf, 1), ("0", 1))},
+        free="clipped spanned_by unit grid index one_sided _path",
     ),
     "erf.theory.linear_stacks.ConvLayer": Call(
         ConvLayer,
@@ -311,9 +315,11 @@ CALLS: dict[str, Call] = {
     "erf.metrics.erf_size.contribution_area_ratio": Call(
         erf.contribution_area_ratio, of_map(mass=0.5), {"imap": DISTRIBUTION, "mass": SHARE, "scale": CHOICE}
     ),
-    "erf.metrics.erf_size.erf_size": Call(erf.erf_size, of_map(), {"imap": DISTRIBUTION, "reference": CHOICE}),
+    "erf.metrics.erf_size.erf_size": Call(
+        erf.erf_size, of_map(), {"imap": DISTRIBUTION, "reference": CHOICE, "level": LEVEL}
+    ),
     "erf.metrics.erf_size.above_threshold": Call(
-        above_threshold, of_map(), {"imap": DISTRIBUTION, "reference": CHOICE}
+        above_threshold, of_map(), {"imap": DISTRIBUTION, "reference": CHOICE, "level": LEVEL}
     ),
     "erf.metrics.erf_size.contour_size": Call(contour_size, of_map(), {"imap": DISTRIBUTION}),
     "erf.metrics.erf_size.center_value": Call(center_value, of_map(), {"imap": MAP}),
@@ -436,6 +442,9 @@ CALLS: dict[str, Call] = {
     "erf.metrics.grid_average.grid_average": Call(
         grid_average, of_map(period=2), {"imap": MAP, "period": SIZES_OR_NUMBER}
     ),
+    "erf.metrics.grid_average.grid_average_inside": Call(
+        grid_average_inside, of_map(period=2), {"imap": MAP, "period": SIZES_OR_NUMBER}
+    ),
     "erf.metrics.normal_distance.normal_distance": Call(normal_distance, of_map(), {"imap": DISTRIBUTION}),
     "erf.maps.influence_map.map_of_samples": Call(
         map_of_samples,
@@ -556,6 +565,9 @@ CALLS: dict[str, Call] = {
         training.best_epoch,
         lambda: {"history": EPOCHS, "metric": "accuracy"},
         {"history": refused([], EPOCHS[:1], words="epoch"), "metric": refused("", "typo", None)},
+    ),
+    "erf.training.loop.half_precision_weights": Call(
+        training.half_precision_weights, lambda: {"network": normed()}, {"network": refused(None, "network")}
     ),
     "erf.training.loop.best_weights": Call(
         training.best_weights, lambda: {"fabric": fabric(), "folder": weights_folder()}, {"folder": PATH}, free="fabric"
@@ -747,6 +759,21 @@ CALLS: dict[str, Call] = {
         folding.fold_batch_norm_,
         lambda: {"network": normed()},
         {"network": refused(None, normed(NAN), with_buffer(NAN), words="network|parameter|buffer")},
+    ),
+    "erf.networks.start.check_gain": Call(
+        start.check_gain,
+        lambda: {"start": "small_gain", "gain": 0.5},
+        {"start": CHOICE, "gain": refused(1.1, -0.1, *NO_NUMBERS, words="gain=.* from 0 to 1")},
+    ),
+    "erf.networks.start.start_": Call(
+        start.start_,
+        lambda: {"network": normed(), "start": "small_gain", "gain": 0.5},
+        {
+            "network": refused(None, normed(NAN), conv(), words="network|parameter|batch norm"),
+            "start": Kind(CHOICE.values, "start=.* allowed: "),
+            "gain": refused(1.1, *NO_NUMBERS, words="gain=.* from 0 to 1"),
+        },
+        free="generator",
     ),
     "erf.networks.residual.convolution": Call(
         residual.convolution,

@@ -50,7 +50,12 @@ for package in ("erf.networks", "erf.data"):
 WITHOUT_A_ROW = {"erf.device.available_devices", "erf.device.full_float32", "erf.device.is_out_of_memory"}
 # Steps of a function that checks what it is given.
 WITHOUT_A_ROW |= {"erf.metrics.grid_average.moving_mean", "erf.metrics.normal_distance.line_distance"}
-WITHOUT_A_ROW |= {"erf.training.loop.Diverged", "erf.training.loop.Batches", "erf.errors.InvalidInput"}
+WITHOUT_A_ROW |= {
+    "erf.training.loop.Diverged",
+    "erf.training.loop.Batches",
+    "erf.errors.InvalidInput",
+    "erf.errors.InternalError",
+}
 
 REFUSED = [(name, argument) for name, call in CALLS.items() for argument in call.refused]
 

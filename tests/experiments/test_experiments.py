@@ -146,7 +146,8 @@ def test_maps_of_another_statistic_are_other_maps_and_say_so(experiment):
     assert expected.keys() == logged_maps(roots).keys()
     for key, imap in logged_maps(roots).items():
         assert (expected[key].statistic, imap.statistic) == (Statistic.mean_square, Statistic.rms)
-        np.testing.assert_allclose(imap.values**2, expected[key].values, rtol=1e-6)  # measured in float32
+        # Trainings keep maps of peak 1 as float16, whose step there is a thousandth.
+        np.testing.assert_allclose(imap.values**2, expected[key].values, rtol=0, atol=2e-3 * expected[key].values.max())
 
 
 def test_its_summary_prints(experiment, capsys):

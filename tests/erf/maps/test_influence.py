@@ -413,7 +413,7 @@ BAD_ARGUMENTS = [
     ({"images": torch.full((2, 2, 8, 8), torch.inf)}, "not finite"),
     ({"images": []}, "no image"),
     ({"images": torch.zeros(0, 2, 8, 8)}, "no image"),
-    ({"images": "photos/"}, r"tensor or an iterable of batches, not str; .* erf\.pictures\.Pictures"),
+    ({"images": "photos/"}, r"tensor or an iterable of batches, not str; .* erf\.data\.Pictures"),
     ({"images": Path("photos")}, "not PosixPath; those of a folder"),
     ({"images": None}, "not NoneType"),
     ({"images": TensorDataset(torch.zeros(1, 2, 8, 8))}, "not TensorDataset"),

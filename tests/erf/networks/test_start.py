@@ -115,5 +115,5 @@ def test_a_gain_of_another_start(start):
 
 @pytest.mark.parametrize("gain", [None, -0.1, 1.5, math.nan])
 def test_a_bad_gain(gain):
-    with pytest.raises(InvalidInput, match=f"gain={gain} with start=small_gain: allowed are numbers from 0 to 1"):
+    with pytest.raises(InvalidInput, match=f"gain={gain}: allowed are numbers from 0 to 1, with start=small_gain"):
         start_(BUILD["cifar10"](), Start.small_gain, gain)

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from erf import InvalidInput, training
+from erf import InvalidInput
+from erf.training import loop as training
 from erf.training.loop import (
     BEST,
     LAST,

@@ -444,8 +444,11 @@ def test_a_checkpoint_of_another_start_is_refused_with_both(settings):
     [
         ({"gain": 0.1}, r"gain=0\.1 with start=unit_gain: only start=small_gain has a gain"),
         ({"start": Start.small_branches, "gain": 0.1}, r"gain=0\.1 with start=small_branches: only start=small_gain"),
-        ({"start": Start.small_gain}, "gain=None with start=small_gain: allowed are numbers from 0 to 1"),
-        ({"start": Start.small_gain, "gain": 2.0}, r"gain=2\.0 with start=small_gain: allowed are numbers from 0 to 1"),
+        ({"start": Start.small_gain}, "gain=None: allowed are numbers from 0 to 1, with start=small_gain"),
+        (
+            {"start": Start.small_gain, "gain": 2.0},
+            r"gain=2\.0: allowed are numbers from 0 to 1, with start=small_gain",
+        ),
         ({"measure_every": 0}, "measure_every=0"),
     ],
 )
