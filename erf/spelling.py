@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ def respelled(tree: Any) -> Any:
     return _respelled(tree) if isinstance(tree, str) and tree.isidentifier() else tree
 
 
-def in_spelling_of_0_1(tree: Any) -> Any:
-    """Return a dict with those of its values that are one word as 0.1 spelled them."""
+def in_spelling_of_0_1(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with their keys, and those values that are one of the words, as 0.1 spelled them."""
     old = {new: old for old, new in NEW.items()}
-    return {key: old.get(value, value) if isinstance(value, str) else value for key, value in tree.items()}
+    values = {key: old.get(value, value) if isinstance(value, str) else value for key, value in settings.items()}
+    return {reduce(lambda key, word: key.replace(word, old[word]), old, key): value for key, value in values.items()}
 
 
 def today(value: str) -> str:

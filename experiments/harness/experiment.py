@@ -62,6 +62,16 @@ class ExperimentConfig:
         if self.seed < 0:
             raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
 
+    @classmethod
+    def updated(cls, recorded: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of an older record as they are called today."""
+        return recorded
+
+    @classmethod
+    def of_0_1(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings as 0.1 had them, as far as it had them: what its runs' folders are named by."""
+        return settings
+
     def files(self) -> list[Path]:
         """Return the files and folders that the settings name and whose contents are measured.
 

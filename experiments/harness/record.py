@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import matplotlib
 import msgspec
@@ -31,7 +31,7 @@ from erf.atomic_file import atomic_write
 from erf.device import resolve_device
 from erf.errors import InvalidInput
 from erf.spelling import respelled
-from experiments.harness.experiment import ExperimentResult
+from experiments.harness.experiment import ExperimentConfig, ExperimentResult
 from experiments.harness.soundness import checksums, require_arrays, require_numbers
 
 if TYPE_CHECKING:
@@ -182,6 +182,11 @@ def read_record(folder: Path, kind: type[T]) -> T:
 
 
 def _converted(tree: dict[str, Any], kind: type[T]) -> T:
+    config: type[ExperimentConfig] = get_type_hints(kind)["config"]
+    if isinstance(tree.get("config"), dict):
+        tree = tree | {"config": config.updated(tree["config"])}
+        if unknown := tree["config"].keys() - {field.name for field in fields(config)}:
+            raise InvalidInput(f"does not fit its experiment: its setting {min(unknown)!r} is unknown here")
     try:
         return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:

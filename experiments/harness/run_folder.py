@@ -132,7 +132,7 @@ def _clean(text: str) -> str:
 
 
 def _config_hash(config: ExperimentConfig) -> str:
-    settings = in_spelling_of_0_1(msgspec.to_builtins(config))  # whose folders are found again
+    settings = in_spelling_of_0_1(config.of_0_1(msgspec.to_builtins(config)))  # whose folders are found again
     for key in ELSEWHERE:
         settings.pop(key, None)
     files = config.files()

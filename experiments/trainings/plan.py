@@ -106,6 +106,23 @@ class GrowthConfig(TrainingConfig):
         require_at_least(1, grid=self.grid, measure_every=self.measure_every)
         check_gain(self.start, self.gain)
 
+    @classmethod
+    def updated(cls, recorded: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of an older record with its ``batch_norm`` as a start."""
+        if "batch_norm" not in recorded:
+            return recorded
+        settings = dict(recorded)
+        start = Start.unit_gain if settings.pop("batch_norm") else Start.scaled_sums
+        return settings | {"start": start.value}
+
+    @classmethod
+    def of_0_1(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings with ``batch_norm`` in the place of what came later, where they are ones of 0.1."""
+        if settings["start"] not in (Start.unit_gain, Start.scaled_sums) or settings["measure_every"] != 1:
+            return settings
+        old = {key: value for key, value in settings.items() if key not in ("start", "gain", "measure_every")}
+        return old | {"batch_norm": Start(settings["start"]).batch_norm}
+
     def measures(self, epoch: int) -> bool:
         """Return whether the ERF is measured after so many epochs, whether that is the best one or not."""
         return epoch % self.measure_every == 0 or epoch == self.epochs

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from erf.errors import InvalidInput
 from experiments.harness import record
+from experiments.harness.experiment import ExperimentConfig
 from experiments.harness.record import Environment, read_environment, read_record, write_figure, write_record
 
 
@@ -19,7 +20,7 @@ class Colour(StrEnum):
 
 
 @dataclass
-class Config:
+class Config(ExperimentConfig):
     name: str = "toy"
     colours: list[Colour] = field(default_factory=lambda: [Colour.red])
 
