@@ -32,20 +32,12 @@ from experiments.center_low_init.pairs import (
     holm_corrected,
     large_reductions,
 )
-from experiments.harness.intervals import Interval, interval_text, mean_interval
+from experiments.harness.intervals import Interval, Mean, interval_text
 from experiments.harness.soundness import Sides
 from experiments.harness.study import shared_config
 
 LEAST_PAIRS = 2
 SWEPT = ("init", "strength", "kernel_size", "draw", "seed")  # settings that the trainings of a study differ in
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over trainings and its 95 % interval, t."""
-
-    value: float
-    interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -198,7 +190,7 @@ def _arm(start: Start, trainings: Sequence[Result]) -> Arm:
         tuple(sum(one.steps_to[place] is None for one in trainings) for place in levels),
         tuple(float(np.mean([clipped_steps(one, place) for one in trainings])) for place in levels),
         sum(one.diverged for one in trainings),
-        _mean([one.final_accuracy for one in trainings]),
+        Mean.of([one.final_accuracy for one in trainings]),
         size_before=_mean_of_all([at.erf_size for at in first]),
         size_after=_mean_of_all([at.erf_size for at in last]),
         sigma_before=_mean_of_all([at.sigma for at in first]),
@@ -206,13 +198,9 @@ def _arm(start: Start, trainings: Sequence[Result]) -> Arm:
     )
 
 
-def _mean(values: Sequence[float]) -> Mean:
-    return Mean(float(np.mean(values)), mean_interval(values))
-
-
 def _mean_of_all(values: Sequence[float | None]) -> Mean | None:
     known = [value for value in values if value is not None]
-    return _mean(known) if len(known) == len(values) else None
+    return Mean.of(known) if len(known) == len(values) else None
 
 
 def _curves(common: Config, arms: dict[Start, list[Result]]) -> dict[str, np.ndarray]:

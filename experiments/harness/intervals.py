@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -20,6 +20,19 @@ CHUNK = 50
 
 # Exact maps promise their relative error down to this share of the peak.
 FAINT = 1e-12
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over trainings and its 95 % interval, t; None for fewer than two."""
+
+    value: float
+    interval: Interval | None
+
+    @classmethod
+    def of(cls, values: Sequence[float] | np.ndarray) -> Mean:
+        """Return that of independent ``values``."""
+        return cls(float(np.mean(values)), mean_interval(values))
 
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> Interval | None:

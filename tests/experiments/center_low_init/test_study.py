@@ -13,8 +13,9 @@ from erf.inits import Init
 from experiments.center_low_init import study as study_module
 from experiments.center_low_init.experiment import Config, Moment, Result
 from experiments.center_low_init.pairs import PAPER_REDUCTION, Start
-from experiments.center_low_init.study import Mean, Study, gather
+from experiments.center_low_init.study import Study, gather
 from experiments.claims import Verdict, center_low
+from experiments.harness.intervals import Mean
 from experiments.harness.paired import holm, sign_flip_p
 from experiments.harness.record import Environment, read_record, write_record
 
