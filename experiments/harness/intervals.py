@@ -34,6 +34,10 @@ class Mean:
         """Return that of independent ``values``."""
         return cls(float(np.mean(values)), mean_interval(values))
 
+    def in_words(self, digits: int) -> str:
+        """Return the mean, and in brackets its interval, if there is one."""
+        return f"{self.value:z.{digits}f}" + (f" ({interval_text(self.interval, digits)})" if self.interval else "")
+
 
 def mean_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
     """Return the t interval of the mean of independent ``values``; None for fewer than two."""

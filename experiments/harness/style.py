@@ -34,15 +34,20 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
 
 
-def show_map(axes: Axes, values: np.ndarray) -> None:
-    """Draw a map whose peak is 1."""
-    axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest")
+def show_map(axes: Axes, values: np.ndarray, sides: tuple[int, int] | None = None) -> None:
+    """Draw a map whose peak is 1, of an image with these ``sides`` in pixels, if they are not those of ``values``."""
+    extent = sides and (-0.5, sides[1] - 0.5, sides[0] - 0.5, -0.5)
+    axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest", extent=extent)
     axes.tick_params(labelsize=7)
 
 
-def map_colour_bar(part: Figure | SubFigure, axes: Sequence[Axes]) -> None:
+def map_colour_bar(
+    part: Figure | SubFigure, axes: Sequence[Axes], location: str = "right", fontsize: float | None = None
+) -> None:
     """Add the colour scale that all maps of one figure share."""
-    part.colorbar(ScalarMappable(Normalize(0, 1), "magma"), ax=axes, label="influence / peak", fraction=0.02)
+    bar = part.colorbar(ScalarMappable(Normalize(0, 1), "magma"), ax=axes, fraction=0.02, location=location)
+    bar.set_label("influence / peak", fontsize=fontsize)
+    bar.ax.tick_params(labelsize=fontsize)
 
 
 def log_log(axes: Axes, x: list[int], xlabel: str) -> None:

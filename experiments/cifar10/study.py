@@ -1,0 +1,54 @@
+"""Trainings of cifar10 from several starts and seeds, gathered into one record (F3a)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from erf.networks.start import Start
+from experiments.cifar10.experiment import Config, Result
+from experiments.trainings import study as starts
+from experiments.trainings.expectations import Condition, Expectation, grows, of_one_sign, two_approach
+from experiments.trainings.study import StartsStudy, caption, gather_starts, summary
+
+__all__ = ["SWEPT", "Study", "caption", "gather", "summary"]
+
+# ``grid`` and ``measure_every`` say what else is measured: the recorded training, of all epochs, is one of the study.
+SWEPT = (*starts.SWEPT, "width", "grid", "measure_every")
+SMALL, UNIT = Start.small_gain, Start.unit_gain
+NARROW, RECORDED = 16, Config.width
+
+
+def _unit_stays(study: StartsStudy) -> Iterator[Condition]:
+    yield Condition("after - before", study.arm(UNIT, NARROW).growth, -2, 2)
+
+
+@dataclass(frozen=True)
+class Study(StartsStudy):
+    """All trainings on CIFAR-10. There the period of the grid is 1, so that the averaged size is the ERF size."""
+
+    config: Config
+
+    DATA_SET: ClassVar = "CIFAR-10"
+    MEASURES: ClassVar = tuple(name for name in starts.MEASURES if name != "averaged_size")
+    METRIC: ClassVar = "accuracy"
+    TESTED: ClassVar = "test_accuracy"
+    EXPECTATIONS: ClassVar = (
+        Expectation(8, "small gains grow", grows(SMALL, NARROW)),
+        Expectation(9, "unit gains start where the two meet", _unit_stays),
+        Expectation(10, "the two approach each other", two_approach(UNIT, SMALL, NARROW)),
+        Expectation(11, f"at width {RECORDED} unit gains grow a little", grows(UNIT, RECORDED)),
+        Expectation(
+            12, "no sign hangs on how the map is read, except at half height", of_one_sign(SMALL, width=NARROW)
+        ),
+    )
+
+
+def gather(results: Sequence[Result]) -> Study:
+    """Return the study of these trainings.
+
+    Raises:
+        InvalidInput: They do not make a study.
+    """
+    return gather_starts(Study, results, SWEPT, width="width")

@@ -1,0 +1,388 @@
+"""Trainings of one network from several starts and seeds, gathered into one record (F3a, F3b, section 3.2).
+
+Before is epoch 0 with calibrated batch norm, after is the epoch of the best validation metric. Intervals are 95 %,
+Student's t over seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, groupby
+from typing import ClassVar, TypeVar
+
+import numpy as np
+from rich.console import Group
+from rich.table import Table
+
+from erf import InvalidInput
+from erf.networks.start import Start
+from experiments.harness.intervals import Mean
+from experiments.harness.soundness import Sides
+from experiments.harness.study import shared_config
+from experiments.trainings.expectations import Expectation, NotTrained
+from experiments.trainings.growth import Growth, Moment, in_words
+from experiments.trainings.plan import GrowthConfig
+
+SWEPT = ("start", "gain", "learning_rate", "seed")
+MEASURES = (
+    "averaged_size",
+    "erf_size",
+    "half_height_size",
+    "r50",
+    "r95",
+    "sigma_rows",
+    "sigma_columns",
+    "mean_square_size",
+    "mean_square_sigma_rows",
+    "mean_square_sigma_columns",
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How the trainings of one arm start and are trained; ``width`` is None where all of a study have the same."""
+
+    start: Start
+    gain: float | None
+    learning_rate: float
+    width: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The start in words."""
+        gain = "" if self.gain is None else f" {self.gain:g}"
+        return f"{in_words(self.start)}{gain}" + ("" if self.width is None else f", width {self.width}")
+
+    @property
+    def key(self) -> str:
+        """Its name in the arrays."""
+        return "-".join(str(value) for value in vars(self).values() if value is not None)
+
+    @property
+    def order(self) -> tuple[int, int, float, float]:
+        """What ways are sorted by."""
+        return self.width or 0, list(Start).index(self.start), self.gain or 0.0, self.learning_rate
+
+
+@dataclass(frozen=True)
+class Point:
+    """One epoch of a training: its ERF size by the study's first measure, None where not measured, and its metric."""
+
+    epoch: int
+    size: float | None
+    validation: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training.
+
+    Attributes:
+        way: How it was trained.
+        seed: Of it.
+        best_epoch: That of the best validation metric.
+        tested: The metric on the test images at that epoch.
+        before: Each measure before training, in pixels.
+        after: Likewise at the best epoch.
+        fresh: Averaged size before training with batch norm never calibrated; None in older records.
+        trajectory: All epochs; 0 is before training.
+    """
+
+    way: Way
+    seed: int
+    best_epoch: int
+    tested: float
+    before: dict[str, float]
+    after: dict[str, float]
+    fresh: float | None
+    trajectory: tuple[Point, ...]
+
+    @property
+    def validation(self) -> float:
+        """The metric on the validation images at the best epoch."""
+        return self.trajectory[self.best_epoch].validation
+
+    def sizes(self) -> dict[int, float]:
+        """Return the size at each epoch with a measurement; the last is one of them."""
+        return {at.epoch: at.size for at in self.trajectory if at.size is not None}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """All trainings of one way, of a seed each. Of ``growths``, after - before by measure, the study's first is first.
+
+    ``factor`` is after / before; sizes, growth and factor are those of the first measure.
+    """
+
+    way: Way
+    seeds: tuple[int, ...]
+    before: Mean
+    after: Mean
+    factor: Mean
+    validation: Mean
+    tested: Mean
+    growths: dict[str, Mean]
+
+    @property
+    def growth(self) -> Mean:
+        """After - before by the first measure."""
+        return next(iter(self.growths.values()))
+
+    @property
+    def agreeing(self) -> list[str]:
+        """The measures whose mean growth has the sign of the first one's, which is among them."""
+        return [name for name, mean in self.growths.items() if np.sign(mean.value) == np.sign(self.growth.value)]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One arm less another of the same width, paired by the seeds that both have.
+
+    ``ratio`` is the gap of sizes after training over that before; None where a pair starts from the same size.
+    """
+
+    one: Way
+    other: Way
+    seeds: tuple[int, ...]
+    before: Mean
+    after: Mean
+    ratio: Mean | None
+    validation: Mean
+
+
+@dataclass(frozen=True)
+class StartsStudy:
+    """All trainings of one data set's network, compared; each data set has a kind of its own.
+
+    Attributes:
+        config: What all trainings share; what was swept has the default there.
+        trainings: By way and seed.
+        arms: By way.
+        gaps: Of all pairs of arms of one width with a seed in common; the first has the larger size before.
+        data: SHA-256 of the images and labels used.
+        input_size: Of the images, and so of the maps, in pixels.
+        arrays: By arm, ``before/KEY`` and ``after/KEY [h, w]``: the map of the first seed's center unit, to be looked
+            at, of peak 1, shrunk as in the training's record.
+    """
+
+    config: GrowthConfig
+    trainings: tuple[Training, ...]
+    arms: tuple[Arm, ...]
+    gaps: tuple[Gap, ...]
+    data: str
+    input_size: tuple[int, int]
+    arrays: dict[str, np.ndarray]
+
+    DATA_SET: ClassVar[str]  # in words
+    PAPER_SIZES: ClassVar[tuple[float, float] | None] = None  # before and after; None where the paper gives none
+    MEASURES: ClassVar[tuple[str, ...]] = MEASURES  # the first is the one that sizes are of
+    METRIC: ClassVar[str]  # on the validation images; it chooses the best epoch
+    TESTED: ClassVar[str]  # the field of a training's result that has it on the test images
+    EXPECTATIONS: ClassVar[tuple[Expectation, ...]]
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        return {f"{when}/{arm.way.key}": ("h", "w") for arm in self.arms for when in ("before", "after")}
+
+    def arm(self, start: Start, width: int | None = None) -> Arm:
+        """Return the arm that starts so.
+
+        Raises:
+            NotTrained: There is none.
+        """
+        for arm in self.arms:
+            if (arm.way.start, arm.way.width) == (start, width):
+                return arm
+        raise NotTrained(f"no training from {in_words(start)}" + ("" if width is None else f" at width {width}"))
+
+    def gap(self, one: Start, other: Start, width: int | None = None) -> Gap:
+        """Return the gap between two arms, whichever is the first.
+
+        Raises:
+            NotTrained: There is none.
+        """
+        ways = {self.arm(start, width).way for start in (one, other)}
+        for gap in self.gaps:
+            if {gap.one, gap.other} == ways:
+                return gap
+        raise NotTrained(f"{in_words(one)} and {in_words(other)} have no seed in common")
+
+    def of(self, arm: Arm) -> list[Training]:
+        """Return the trainings of an arm, by seed."""
+        return [one for one in self.trainings if one.way == arm.way]
+
+
+S = TypeVar("S", bound=StartsStudy)
+
+
+def gather_starts(kind: type[S], results: Sequence[Growth], swept: Sequence[str], width: str | None = None) -> S:
+    """Return the study of these trainings, which differ in the settings ``swept`` alone; ``width`` names one of them.
+
+    Raises:
+        InvalidInput: They differ in others or in their images, one is there twice, or a record lacks the first measure.
+    """
+    configs = [result.config for result in results]
+    common = shared_config(configs, {key: getattr(type(configs[0]), key) for key in swept})
+    if len({result.data for result in results}) > 1:
+        raise InvalidInput("trainings are of different data: their SHA-256 in result.json differ")
+    named = sorted(((_training(kind, result, width), result) for result in results), key=lambda pair: _order(pair[0]))
+    trainings = tuple(training for training, _ in named)
+    _require_once(trainings)
+    by_way = {way: list(group) for way, group in groupby(trainings, key=lambda training: training.way)}
+    maps = {training.way.key: result.arrays for training, result in reversed(named)}  # the first seed's stay
+    return kind(
+        config=common,
+        trainings=trainings,
+        arms=tuple(_arm(kind, group) for group in by_way.values()),
+        gaps=tuple(_gaps(kind, list(by_way.values()))),
+        data=results[0].data,
+        input_size=results[0].input_size,
+        arrays={f"{when}/{key}": maps[key][f"units/{when}"][0] for key in maps for when in ("before", "after")},
+    )
+
+
+def _order(training: Training) -> tuple[tuple[int, int, float, float], int]:
+    return training.way.order, training.seed
+
+
+def _require_once(trainings: Sequence[Training]) -> None:
+    named = [f"{training.way.key} of seed {training.seed}" for training in trainings]
+    if twice := {name for name in named if named.count(name) > 1}:
+        raise InvalidInput(f"trainings are there twice: {', '.join(sorted(twice))}")
+
+
+def _training(kind: type[StartsStudy], result: Growth, width: str | None) -> Training:
+    config, first, best = result.config, kind.MEASURES[0], result.trajectory[result.best_epoch]
+    way = Way(config.start, config.gain, config.learning_rate, getattr(config, width) if width else None)
+    before, after = (_measured(kind, at) for at in (result.trajectory[0], best))
+    if first not in before:
+        raise InvalidInput(f"the training {way.key} of seed {config.seed} has no {first}: its record is too old")
+    return Training(
+        way=way,
+        seed=config.seed,
+        best_epoch=result.best_epoch,
+        tested=getattr(result, kind.TESTED),
+        before=before,
+        after=after,
+        fresh=result.fresh and result.fresh.averaged_size,
+        trajectory=tuple(
+            Point(at.epoch, _measured(kind, at).get(first), at.validation[kind.METRIC]) for at in result.trajectory
+        ),
+    )
+
+
+def _measured(kind: type[StartsStudy], at: Moment) -> dict[str, float]:
+    """Return what was measured at an epoch, by measure in the order of the study; of older records the size alone."""
+    numbers = {} if at.erf_size is None else {"erf_size": at.erf_size}
+    if known := at.measures:
+        numbers |= {name: getattr(known, name) for name in MEASURES if hasattr(known, name)}
+        for prefix, pair in (("", known.sigma), ("mean_square_", known.mean_square_sigma)):
+            numbers |= dict(zip((f"{prefix}sigma_rows", f"{prefix}sigma_columns"), pair, strict=True))
+    return {name: numbers[name] for name in kind.MEASURES if name in numbers}
+
+
+def _arm(kind: type[StartsStudy], trainings: Sequence[Training]) -> Arm:
+    first = kind.MEASURES[0]
+    known = [name for name in kind.MEASURES if all(name in one.before for one in trainings)]
+    return Arm(
+        way=trainings[0].way,
+        seeds=tuple(one.seed for one in trainings),
+        before=Mean.of([one.before[first] for one in trainings]),
+        after=Mean.of([one.after[first] for one in trainings]),
+        factor=Mean.of([one.after[first] / one.before[first] for one in trainings]),
+        validation=Mean.of([one.validation for one in trainings]),
+        tested=Mean.of([one.tested for one in trainings]),
+        growths={name: Mean.of([one.after[name] - one.before[name] for one in trainings]) for name in known},
+    )
+
+
+def _gaps(kind: type[StartsStudy], arms: Sequence[Sequence[Training]]) -> Iterator[Gap]:
+    first = kind.MEASURES[0]
+    largest_first = sorted(arms, key=lambda arm: -np.mean([one.before[first] for one in arm]))
+    for arm, other in combinations(largest_first, 2):
+        pairs = [(one, two) for one in arm for two in other if one.seed == two.seed]
+        if not pairs or arm[0].way.width != other[0].way.width:
+            continue
+        before, after = (
+            np.array([getattr(one, when)[first] - getattr(two, when)[first] for one, two in pairs])
+            for when in ("before", "after")
+        )
+        yield Gap(
+            one=arm[0].way,
+            other=other[0].way,
+            seeds=tuple(one.seed for one, _ in pairs),
+            before=Mean.of(before),
+            after=Mean.of(after),
+            ratio=Mean.of(after / before) if before.all() else None,
+            validation=Mean.of([one.validation - two.validation for one, two in pairs]),
+        )
+
+
+def caption(study: StartsStudy) -> str:
+    """Return of how many trainings the study is, by which statistic of how many images."""
+    arms = ", ".join(f"{len(arm.seeds)} of {arm.way.name}" for arm in study.arms)
+    return (
+        f"{len(study.trainings)} trainings ({arms}); statistic {study.config.statistic} over {study.config.images} "
+        "images; intervals are 95 %, t over seeds."
+    )
+
+
+def summary(study: StartsStudy) -> Group:
+    """Return the tables of arms, of measures, of gaps, of trainings, and of what was expected."""
+    return Group(
+        _arms_table(study), _measures_table(study), _gaps_table(study), _trainings_table(study), _expected_table(study)
+    )
+
+
+def _text(mean: Mean | None, digits: int = 1) -> str:
+    return "-" if mean is None else mean.in_words(digits)
+
+
+def _arms_table(study: StartsStudy) -> Table:
+    metric = in_words(study.METRIC)
+    table = Table("start", "learning rate", "n", "before", "after", "growth", "factor", f"validation {metric}", "test",
+                  title=f"{study.DATA_SET}: {in_words(study.MEASURES[0])} in pixels, 95 % over seeds")  # fmt: skip
+    for arm in study.arms:
+        sizes = [_text(mean) for mean in (arm.before, arm.after, arm.growth)]
+        rest = [_text(arm.factor, 2), _text(arm.validation, 3), _text(arm.tested, 3)]
+        table.add_row(arm.way.name, f"{arm.way.learning_rate:g}", str(len(arm.seeds)), *sizes, *rest)
+    return table
+
+
+def _measures_table(study: StartsStudy) -> Table:
+    table = Table("growth in pixels by", *(arm.way.name for arm in study.arms))
+    for name in study.MEASURES:
+        table.add_row(in_words(name), *(_text(arm.growths.get(name)) for arm in study.arms))
+    counts = [f"{len(arm.agreeing)} of {len(arm.growths)}" for arm in study.arms]
+    table.add_row("of the same sign as the first", *counts)
+    return table
+
+
+def _gaps_table(study: StartsStudy) -> Table:
+    metric = in_words(study.METRIC)
+    table = Table("gap between", "n", "before", "after", "after / before", f"validation {metric}")
+    for gap in study.gaps:
+        sizes = (_text(gap.before), _text(gap.after), _text(gap.ratio, 2), _text(gap.validation, 3))
+        table.add_row(f"{gap.one.name} - {gap.other.name}", str(len(gap.seeds)), *sizes)
+    return table
+
+
+def _trainings_table(study: StartsStudy) -> Table:
+    metric = in_words(study.METRIC)
+    table = Table("training", "seed", "before", "fresh", "after", "at epoch", f"validation {metric}", "test")
+    first = study.MEASURES[0]
+    for one in study.trainings:
+        fresh = "-" if one.fresh is None else f"{one.fresh:.1f}"
+        sizes = (f"{one.before[first]:.1f}", fresh, f"{one.after[first]:.1f}")
+        table.add_row(
+            one.way.name, str(one.seed), *sizes, str(one.best_epoch), f"{one.validation:.4f}", f"{one.tested:.4f}"
+        )
+    return table
+
+
+def _expected_table(study: StartsStudy) -> Table:
+    table = Table("", "expected", "measured", "outcome")
+    for one in (expectation.judge(study) for expectation in study.EXPECTATIONS):
+        table.add_row(str(one.number), one.expected, one.measured, one.outcome)
+    return table

@@ -1,0 +1,147 @@
+"""The figure of trainings from several starts: maps before and after as in Figure 3 of the paper, and the way there."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from erf.networks.start import Start
+from experiments.harness.style import map_colour_bar, new_figure, show_map
+from experiments.trainings.growth import in_words
+from experiments.trainings.study import Arm, StartsStudy, Training
+
+WIDTH, ROW = 6.75, 2.75  # inches: of a page's text; of one data set
+SMALL, LARGE = 7, 8  # points
+COLOURS = {  # Okabe & Ito (2008)
+    Start.unit_gain: "#D55E00",
+    Start.small_gain: "#0072B2",
+    Start.framework_default: "#CC79A7",
+    Start.small_branches: "#009E73",
+    Start.scaled_sums: "#56B4E9",
+}
+TITLE_LETTERS, NAME_LETTERS = 110, 12  # of a line
+CLOSEST = 0.1  # two labels, as a share of the axis
+CAPTION = (
+    "Each thin line is a training (one seed), each color a start; the map shown is of the first seed, over {images}, "
+    "peak 1. Sizes: ERF size of the top layer's center unit, {statistic}, on CamVid of the map averaged "
+    "over the grid's period. Dots: measured; rings: best epoch."
+)
+
+
+def draw_starts(studies: Sequence[StartsStudy]) -> Figure:
+    """Draw a row for each data set: maps of two starts before and after; size and validation metric by epoch."""
+    figure = new_figure(WIDTH, ROW * len(studies) + 0.8)
+    rows = figure.subfigures(len(studies), 1, squeeze=False)[:, 0]
+    for row, study in zip(rows, studies, strict=True):
+        row.suptitle(_row_title(study), fontsize=LARGE)
+        maps, curves = row.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.45))[0]
+        _draw_maps(maps, study)
+        _draw_curves(curves, study)
+    figure.suptitle(message([arm for study in studies for arm in study.arms]), fontsize=LARGE + 1, fontweight="bold")
+    figure.supxlabel(_caption(studies), fontsize=SMALL, wrap=True)
+    return figure
+
+
+def message(arms: Sequence[Arm]) -> str:
+    """Return what the trainings say, in one sentence."""
+    ways = [_goes(arm) for arm in arms]
+    if {"grows", "shrinks"} <= {*ways}:
+        return "Where an ERF starts decides whether training makes it grow or shrink"
+    if {*ways} in ({"grows"}, {"shrinks"}):
+        return f"From every start the ERF {ways[0]} in training"
+    counts = [f"{way} from {ways.count(way)}" for way in ("grows", "shrinks")]
+    return f"In training the ERF clearly {' and '.join(counts)} of {len(ways)} starts"
+
+
+def _goes(arm: Arm) -> str:
+    low, high = arm.growth.interval or (0.0, 0.0)
+    return "grows" if low > 0 else "shrinks" if high < 0 else "goes"
+
+
+def _row_title(study: StartsStudy) -> str:
+    arms = (
+        f"{arm.way.name} {_goes(arm)} from {arm.before.value:.0f} to {arm.after.value:.0f} px" for arm in study.arms
+    )
+    return textwrap.fill(f"{study.DATA_SET}: {', '.join(arms)}", TITLE_LETTERS)
+
+
+def _caption(studies: Sequence[StartsStudy]) -> str:
+    images = " and ".join(f"{study.config.images} images of {study.DATA_SET}" for study in studies)
+    return CAPTION.format(images=images, statistic=studies[0].config.statistic)
+
+
+def _draw_maps(part: SubFigure, study: StartsStudy) -> None:
+    """Draw the maps of the starts with the smallest and the largest ERF, before and after training."""
+    shown = [choose(study.arms, key=lambda arm: arm.before.value) for choose in (min, max)]
+    axes = part.subplots(2, 2, squeeze=False, sharex=True, sharey=True)
+    for row, arm in zip(axes, shown, strict=True):
+        for one, when in zip(row, ("before", "after"), strict=True):
+            show_map(one, study.arrays[f"{when}/{arm.way.key}"].astype(np.float32), study.input_size)
+            one.set_xticks([0, study.input_size[1] // 2, study.input_size[1]])
+            one.set_yticks([0, study.input_size[0] // 2, study.input_size[0]])
+            one.tick_params(labelsize=SMALL)
+        row[0].set_ylabel(
+            f"{arm.way.name}\nrow (px)".replace(", ", ",\n"), fontsize=SMALL, color=COLOURS[arm.way.start]
+        )
+    for one, when in zip(axes[0], ("before training", "after"), strict=True):
+        one.set_title(when, fontsize=SMALL)
+    for one in axes[-1]:
+        one.set_xlabel("column (px)", fontsize=SMALL)
+    map_colour_bar(part, list(axes.flat), "bottom", SMALL)
+
+
+def _draw_curves(part: SubFigure, study: StartsStudy) -> None:
+    sizes, metric = part.subplots(2, 1, height_ratios=(2, 1), sharex=True)
+    for arm in study.arms:
+        for training in study.of(arm):
+            _draw_training(sizes, metric, training, arm)
+    for axes, label in ((sizes, "ERF size (px)"), (metric, f"validation\n{in_words(study.METRIC)}")):
+        axes.set_ylabel(label, fontsize=SMALL)
+        axes.tick_params(labelsize=SMALL)
+        axes.spines[["top", "right"]].set_visible(False)
+    metric.set_xlabel("epoch", fontsize=SMALL)
+    metric.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    sizes.set_ylim(0)
+    for size in study.PAPER_SIZES or ():
+        sizes.axhline(size, color="grey", lw=0.7, ls=":", zorder=0)
+    _label_arms(sizes, study)
+
+
+def _draw_training(sizes: Axes, metric: Axes, training: Training, arm: Arm) -> None:
+    style = {"color": COLOURS[arm.way.start], "lw": 0.8, "alpha": 0.9}
+    measured, best = training.sizes(), training.best_epoch
+    sizes.plot(list(measured), list(measured.values()), ".-", ms=2, **style)
+    sizes.plot(best, measured[best], "o", ms=4, mfc="none", mew=0.7, **style)
+    metric.plot([at.epoch for at in training.trajectory], [at.validation for at in training.trajectory], **style)
+
+
+def _label_arms(axes: Axes, study: StartsStudy) -> None:
+    """Write each start's name, and the paper's sizes, at the right of their lines."""
+    ends = {arm.way.name: (_mean_end(study, arm), COLOURS[arm.way.start]) for arm in study.arms}
+    for when, size in zip(("before", "after"), study.PAPER_SIZES or (), strict=False):
+        ends[f"the paper, {when}"] = (size, "grey")
+    top = axes.get_ylim()[1]
+    places = spread([end for end, _ in ends.values()], CLOSEST * top)
+    for (name, (_, colour)), place in zip(ends.items(), places, strict=True):
+        axes.annotate(
+            name, (1.01, place), xycoords=("axes fraction", "data"), fontsize=SMALL, color=colour, va="center"
+        )
+
+
+def _mean_end(study: StartsStudy, arm: Arm) -> float:
+    return float(np.mean([list(training.sizes().values())[-1] for training in study.of(arm)]))
+
+
+def spread(values: Sequence[float], least: float) -> list[float]:
+    """Return ``values`` in their order, moved up and down so far that no two are closer than ``least``."""
+    order = np.argsort(values, kind="stable")
+    steps = least * np.arange(len(values))
+    rest = np.asarray(values, float)[order] - steps  # which must not fall
+    upwards, downwards = np.maximum.accumulate(rest), np.minimum.accumulate(rest[::-1])[::-1]
+    moved = (upwards + downwards) / 2 + steps
+    return [float(moved[place]) for place in np.argsort(order, kind="stable")]
