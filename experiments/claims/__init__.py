@@ -3,8 +3,9 @@
 The rules were fixed before anything was measured, but for what they left open: F1's "1 - r_squared falls like 1 / runs"
 got its +-0.1 after a first run had given an exponent of -0.95, measured maps of fixed weights their 1e-5, T3's random
 stacks their largest depth, and F2's large depths 200 runs after 20 had been too few. Such a part keeps beside it what
-the other reading says (`Part.at_first`). A claim has parts; it is reproduced when all hold, reproduced with a
-qualification when some do, which the row names, and not reproduced when none does.
+the other reading says (`Part.at_first`). So do F3a and F3b, whose rule was changed, as `training` says. A claim has
+parts; it is reproduced when all hold, reproduced with a qualification when some do, which the row names, and not
+reproduced when none does.
 """
 
 from __future__ import annotations
