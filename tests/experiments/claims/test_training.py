@@ -111,6 +111,7 @@ def test_one_training_of_a_start_decides_nothing(studies):
     nearer = made_up_trainings.training(camvid.Result, BRANCHES, 0, (100.0, None, 60.0), learning_rate=0.01)
     row = F3B(studies(more=[nearer]))
     assert row.verdict is Verdict.reproduced
+    assert row.parts[0].measured.startswith("start small gain 0.16")
     assert "small branches: -40.0" in row.headline()
     assert len(row.headline()) <= LONGEST
 

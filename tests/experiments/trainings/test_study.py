@@ -81,6 +81,15 @@ def test_every_recorded_measure_has_its_growth_and_those_of_another_sign_are_cou
     assert set(arm.growths) - set(arm.agreeing) == {"half_height_size"}
 
 
+def test_the_maps_are_those_of_the_first_seed():
+    trainings = on_camvid([SMALL])[::-1]
+    study = camvid_study.gather(trainings)
+    for when in ("before", "after"):
+        expected = trainings[-1].arrays[f"units/{when}"][0]
+        np.testing.assert_array_equal(study.arrays[f"{when}/small_gain-0.16-0.05"], expected)
+    assert (trainings[0].arrays["units/after"] != trainings[-1].arrays["units/after"]).any()
+
+
 def test_gaps_are_paired_by_seed():
     study = camvid_study.gather([*on_camvid([UNIT]), *on_camvid([SMALL])[1:]])
     (gap,) = study.gaps
@@ -245,6 +254,8 @@ def test_the_title_says_what_came_out(starts, said):
     assert message(camvid_study.gather(on_camvid(starts)).arms) == said
     undecided = camvid_study.gather([*on_camvid([SMALL]), on_camvid([UNIT])[0]])
     assert message(undecided.arms) == "In training the ERF clearly grows from 1 and shrinks from 0 of 2 starts"
+    spread_out = camvid_study.gather(on_camvid([UNIT], after={UNIT: (150.0, 200.0, 260.0)}))
+    assert message(spread_out.arms) == "In training the ERF clearly grows from 0 and shrinks from 0 of 1 starts"
 
 
 def test_labels_keep_their_order_and_distance():
