@@ -106,9 +106,9 @@ def _draw_curves(part: SubFigure, study: StartsStudy) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     metric.set_xlabel("epoch", fontsize=SMALL)
     metric.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    sizes.set_ylim(0)
     for size in study.PAPER_SIZES or ():
         sizes.axhline(size, color="grey", lw=0.7, ls=":", zorder=0)
+    sizes.set_ylim(0)
     _label_arms(sizes, study)
 
 

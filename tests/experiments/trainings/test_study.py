@@ -242,6 +242,14 @@ def test_the_figure_of_both_data_sets_is_readable_in_print():
     assert len([line for line in lines if len(line.get_xdata()) > 1]) == 2 * (3 + 2)  # of size and of the metric
 
 
+def test_small_erfs_are_drawn_with_the_papers_sizes_above_them():
+    """Labels outside of the axes would leave no room for these, of which matplotlib warns."""
+    small = camvid_study.gather(on_camvid([UNIT], before={UNIT: (40.0,) * 3}, after={UNIT: (40.0,) * 3}))
+    figure = draw_starts([small])
+    figure.canvas.draw()
+    assert max(axes.get_ylim()[1] for axes in figure.axes if axes.get_ylabel() == "ERF size (px)") > 150
+
+
 @pytest.mark.parametrize(
     ("starts", "said"),
     [
