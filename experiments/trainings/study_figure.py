@@ -85,9 +85,8 @@ def _draw_maps(part: SubFigure, study: StartsStudy) -> None:
             one.set_xticks([0, study.input_size[1] // 2, study.input_size[1]])
             one.set_yticks([0, study.input_size[0] // 2, study.input_size[0]])
             one.tick_params(labelsize=SMALL)
-        row[0].set_ylabel(
-            f"{arm.way.name}\nrow (px)".replace(", ", ",\n"), fontsize=SMALL, color=COLOURS[arm.way.start]
-        )
+        name = textwrap.fill(arm.way.name, NAME_LETTERS)
+        row[0].set_ylabel(f"{name}\nrow (px)", fontsize=SMALL, color=COLOURS[arm.way.start])
     for one, when in zip(axes[0], ("before training", "after"), strict=True):
         one.set_title(when, fontsize=SMALL)
     for one in axes[-1]:
