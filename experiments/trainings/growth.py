@@ -138,11 +138,11 @@ class Growth:
     ``fresh`` is the network before training with batch norm as it was constructed, its running statistics 0 and 1: in
     eval mode another network than the one that is trained. None in older records.
 
-    Arrays: ``before`` and ``after [H, W]`` of the center unit, float32; ``frames [F]``, epochs; ``measured [M]``, the
-    epochs with a measurement, and by them ``resampled_sizes [M, B]``, ``resampled_averaged_sizes`` and
-    ``resampled_half_height_sizes``; and to be looked at, float16, with peak 1 and at most 128 pixels a side:
-    ``units/before`` and ``units/after [U, h, w]``, ``layers/before`` and ``layers/after [L, h, w]``, in the order of
-    ``units`` and ``layers``, and ``maps [F, h, w]``.
+    Arrays: ``before`` and ``after [H, W]`` of the center unit, float32; ``frames [F]``, epochs; by the M epochs with a
+    measurement ``resampled_sizes [M, B]`` and, but in older records, ``resampled_averaged_sizes``,
+    ``resampled_half_height_sizes`` and the epochs themselves, ``measured [M]``; and to be looked at, float16, with peak
+    1 and at most 128 pixels a side: ``units/before`` and ``units/after [U, h, w]``, ``layers/before`` and
+    ``layers/after [L, h, w]``, in the order of ``units`` and ``layers``, and ``maps [F, h, w]``.
     """
 
     config: GrowthConfig
@@ -192,7 +192,11 @@ class Growth:
         shown: dict[str, Sides] = {f"units/{when}": (units, "h", "w") for when in ("before", "after")}
         shown |= {f"layers/{when}": (layers, "h", "w") for when in ("before", "after")}
         shown |= {"before": self.input_size, "after": self.input_size, "maps": ("F", "h", "w"), "frames": ("F",)}
-        return shown | {"resampled_sizes": (len(self.trajectory), "B")}
+        measured = len(self.measured())
+        if self.trajectory[0].measures:
+            shown |= {f"resampled_{name}_sizes": (measured, "B") for name in ("averaged", "half_height")}
+            shown |= {"measured": (measured,)}
+        return shown | {"resampled_sizes": (measured, "B")}
 
     def metrics(self) -> dict[str, float]:
         """Return the ERF sizes before and after, and the best epoch's validation metrics."""
