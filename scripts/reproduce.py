@@ -282,10 +282,11 @@ def measure(evidence: Evidence, names: Sequence[str], data_dir: str, launcher: S
 
 def _missing_data(name: str, data_dir: str) -> str | None:
     """Return a line that says how to get the data of a training that are not there."""
-    data = DATA.get(name)
-    if data is None or (Path(data_dir) / data).is_dir():
+    missing = [data for data in DATA.get(name, ()) if not (Path(data_dir) / data).is_dir()]
+    if not missing:
         return None
-    return f"{name} is skipped, as its data are missing: python scripts/fetch_data.py {data} --data-dir {data_dir}"
+    commands = "; ".join(f"python scripts/fetch_data.py {data} --data-dir {data_dir}" for data in missing)
+    return f"{name} is skipped, as its data are missing: {commands}"
 
 
 def _measure_one(task: Run | Study, published: Path, others: Sequence[str]) -> tuple[int, float]:

@@ -3,7 +3,7 @@
 from experiments.harness.about import ReferenceRun, Series
 
 QUESTION = "Does the ERF grow in training?"
-DATA = "camvid"
+DATA = ("camvid",)
 RUNS = {
     "camvid": ReferenceRun(quick=("widths=[4,4,8,16]", "epochs=1", "images=4", "calibration=1", "bootstrap=100")),
 }

@@ -3,7 +3,7 @@
 from experiments.harness.about import ReferenceStudy, Series, Sweeps
 
 QUESTION = "Does a center-low init train faster?"
-DATA = "cifar10"
+DATA = ("cifar10",)
 # A test over 24 comparisons needs more than 10 pairs: of 10, all would have to agree for one of them to be significant.
 PAIRS, FEWER_PAIRS = 12, 4
 

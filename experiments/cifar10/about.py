@@ -3,7 +3,7 @@
 from experiments.harness.about import ReferenceRun, Series
 
 QUESTION = "Does the ERF grow in training?"
-DATA = "cifar10"
+DATA = ("cifar10",)
 RUNS = {
     "cifar10": ReferenceRun(quick=("width=4", "epochs=1", "images=16", "calibration=2", "bootstrap=100")),
 }

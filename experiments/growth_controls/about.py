@@ -3,7 +3,7 @@
 from experiments.harness.about import ReferenceRun, ReferenceStudy, Series, Sweeps
 
 QUESTION = "Is that growth learning's?"
-DATA = "cifar10"
+DATA = ("cifar10",)
 RUNS = {
     "growth_controls_wide": ReferenceRun(
         ("arms=[batch_norm]", "width=16"), quick=("width=2", "seeds=1", "epochs=1", "images=16", "bootstrap=100")

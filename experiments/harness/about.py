@@ -48,7 +48,7 @@ class About:
 
     Attributes:
         question: That it answers.
-        data: The data set that it needs, in the folder of data; None if it needs none.
+        data: The data sets that it needs, in the folder of data.
         runs: Reference runs by the folder of their record in results/reference/.
         studies: Likewise.
         smallest: Overrides of a run that takes about a second; the tests of every experiment run it.
@@ -56,7 +56,7 @@ class About:
     """
 
     question: str
-    data: str | None
+    data: tuple[str, ...]
     runs: Mapping[str, ReferenceRun]
     studies: Mapping[str, ReferenceStudy]
     smallest: tuple[str, ...]
@@ -68,7 +68,7 @@ def about(name: str) -> About:
     module = importlib.import_module(f"experiments.{name}.about")
     return About(
         question=module.QUESTION,
-        data=getattr(module, "DATA", None),
+        data=getattr(module, "DATA", ()),
         runs=getattr(module, "RUNS", {}),
         studies=getattr(module, "STUDIES", {}),
         smallest=module.SMALLEST,

@@ -24,7 +24,7 @@ STUDIES = {study: reference.sweeps for its in ABOUT.values() for study, referenc
 QUICK = {
     name: reference.quick for its in ABOUT.values() for name, reference in (*its.runs.items(), *its.studies.items())
 }
-# The data set that a run needs, in its folder of data.
+# The data sets that a run needs, in its folder of data.
 DATA = {name: its.data for its in ABOUT.values() if its.data for name in (*its.runs, *its.studies)}
 
 R = TypeVar("R")
