@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import torch
 from lightning_fabric import Fabric
 from rich.console import Group
 from torch import nn
@@ -17,6 +18,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardInd
 
 from erf import InvalidInput
 from erf.data import camvid
+from erf.data.split import DataSet
 from erf.device import resolve_device
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.training.loop import launch, make_fabric
@@ -74,21 +76,25 @@ def run(config: Config, logbook: Logbook) -> Result:
 
 
 def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
-    data = camvid.load(config.data_dir, config.partial_data)
+    task = task_of(config, camvid.load(config.data_dir, config.partial_data), fabric.device)
+    growth, tested = study(fabric, config, task, logbook)
+    return result_of(Result, growth, **tested)
+
+
+def task_of(config: Config, data: DataSet, device: torch.device) -> Task:
+    """Return what is learnt of ``data``, by a network with its initial weights."""
     classes = len(data.classes)
     weights = camvid.median_frequency_weights(data.train.labels, classes)
     network = CamvidFrontend(
         config.widths, classes, batch_norm=config.start.batch_norm, generator=weights_generator(config)
     )
-    task = Task(
+    return Task(
         network=started(config, network),
         data=data,
-        loss=nn.CrossEntropyLoss(weights, ignore_index=camvid.VOID).to(fabric.device),
+        loss=nn.CrossEntropyLoss(weights, ignore_index=camvid.VOID).to(device),
         metrics=segmentation_metrics(classes),
         best_by="mean_iou",
     )
-    growth, tested = study(fabric, config, task, logbook)
-    return result_of(Result, growth, **tested)
 
 
 def segmentation_metrics(classes: int) -> MetricCollection:

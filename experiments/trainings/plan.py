@@ -165,18 +165,22 @@ def in_order(split: Split, batch_size: int) -> Batches:
     return Batches(split, batch_size, shuffle=False)
 
 
+def batches_of(fabric: Fabric, config: GrowthConfig, data: DataSet) -> Batches:
+    """Return the training images in random order, mirrored and moved at random."""
+    split = data.train
+    if config.labels is Labels.random:
+        split = split.with_shuffled_labels(derive(config.seed, LABELS))
+    share, order = images_a_step(fabric, config), derive(config.seed, ORDER)
+    return Batches(split, share, order, augment=FlipAndShift(config.shift), drop_last=True)
+
+
 def plan_of(fabric: Fabric, config: GrowthConfig, task: Task) -> Plan:
     """Return how ``task`` is trained."""
-    share, train_split = images_a_step(fabric, config), task.data.train
-    if config.labels is Labels.random:
-        train_split = train_split.with_shuffled_labels(derive(config.seed, LABELS))
-    batches = Batches(
-        train_split, share, derive(config.seed, ORDER), augment=FlipAndShift(config.shift), drop_last=True
-    )
+    batches = batches_of(fabric, config, task.data)
     steps = config.epochs * batches.steps(fabric.world_size)
     return Plan(
         batches=batches,
-        validation=in_order(task.data.validation, share),
+        validation=in_order(task.data.validation, images_a_step(fabric, config)),
         loss=task.loss,
         metrics=task.metrics,
         best_by=task.best_by,

@@ -16,6 +16,7 @@ from erf import InfluenceMap, InvalidInput, ReceptiveField, effective_receptive_
 from erf.atomic_file import atomic_write
 from erf.data.noise import Noise
 from erf.data.split import Split
+from erf.maps.aggregation import Aggregation
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average_inside
@@ -101,11 +102,7 @@ def probing_of(
 def measure_units(
     config: TrainingConfig, probing: Probing, layer: str, file: Path, network: nn.Module, progress: Progress, text: str
 ) -> dict[str, float]:
-    """Keep what is measured of all units in ``file``; return the numbers of the center unit's map.
-
-    The size, the radii and sigma are those of the map as it is, the averaged and the half-height size those of the map
-    averaged over the period of the layer's grid.
-    """
+    """Keep what is measured of all units in ``file``; return the :func:`map_numbers` of the center unit."""
     moments, maps = [], []
     for index in progress(range(config.images), text, config.images):
         found = _measured(config, probing, network, index, layer, probing.units)
@@ -125,17 +122,38 @@ def measure_units(
         "resampled_half_height_sizes": _resampled(config, means, averaged, half_height),
     }
     atomic_write(file, encode_arrays(kept))
-    rows, columns = map_moments(center).sigma
+    return map_numbers(config, probing, center)
+
+
+def map_numbers(config: TrainingConfig, probing: Probing, imap: InfluenceMap) -> dict[str, float]:
+    """Return the numbers of a map of the center unit.
+
+    The size, the radii and sigma are those of the map as it is, the averaged and the half-height size those of the map
+    averaged over the period of the layer's grid.
+    """
+    size = partial(erf_size, reference=config.reference)
+    averaged = grid_average_inside(imap, _period(probing.fields[0]))
+    rows, columns = map_moments(imap).sigma
     return {
-        "erf_size": size(center),
+        "erf_size": size(imap),
         "averaged_size": size(averaged),
-        "half_height_size": half_height(averaged),
-        "r50": mass_radius(center, 0.5),
-        "r95": mass_radius(center, 0.95),
+        "half_height_size": size(averaged, level=HALF_HEIGHT),
+        "r50": mass_radius(imap, 0.5),
+        "r95": mass_radius(imap, 0.95),
         "sigma": (rows + columns) / 2,
         "sigma_rows": rows,
         "sigma_columns": columns,
     }
+
+
+def center_map(
+    config: TrainingConfig, probing: Probing, layer: str, network: nn.Module, statistic: Statistic,
+    aggregation: Aggregation,
+) -> InfluenceMap:  # fmt: skip
+    """Return the center unit's map over all images."""
+    return effective_receptive_field(
+        network, probing.images, layer, probing.units[0], statistic, aggregation, derive(config.seed, SIGNS)
+    )
 
 
 def measure_mean_square(config: TrainingConfig, probing: Probing, layer: str, network: nn.Module) -> dict[str, float]:
@@ -143,16 +161,12 @@ def measure_mean_square(config: TrainingConfig, probing: Probing, layer: str, ne
 
     Its size is that of the map averaged over the period of the layer's grid.
     """
-    imap = effective_receptive_field(
-        network, probing.images, layer, probing.units[0], Statistic.mean_square, config.aggregation,
-        derive(config.seed, SIGNS),
-    )  # fmt: skip
-    averaged = grid_average_inside(imap, _period(probing.fields[0]))
-    rows, columns = map_moments(imap).sigma
+    imap = center_map(config, probing, layer, network, Statistic.mean_square, config.aggregation)
+    numbers = map_numbers(config, probing, imap)
     return {
-        "mean_square_size": erf_size(averaged, config.reference),
-        "mean_square_sigma_rows": rows,
-        "mean_square_sigma_columns": columns,
+        "mean_square_size": numbers["averaged_size"],
+        "mean_square_sigma_rows": numbers["sigma_rows"],
+        "mean_square_sigma_columns": numbers["sigma_columns"],
     }
 
 
