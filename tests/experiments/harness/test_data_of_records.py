@@ -60,7 +60,7 @@ def record(folder, name, data=None):
 
 
 def test_the_experiments_with_data_are_these():
-    assert WITH_DATA == ["camvid", "center_low_init", "cifar10", "growth_controls"]
+    assert WITH_DATA == ["camvid", "center_low_init", "cifar10", "growth_controls", "growth_start"]
 
 
 @pytest.mark.parametrize("name", WITH_DATA)

@@ -1,0 +1,406 @@
+"""Where an ERF starts: its size before training by start, and whether growth depends on how it is measured (3.2).
+
+No claim of the paper, but what F3a and F3b hang on: nothing is trained here. The networks of ``camvid`` and ``cifar10``
+are measured before training for several starts, and the networks of recorded trainings before and after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning_fabric import Fabric
+from rich.console import Group
+from rich.table import Table
+
+from erf import InvalidInput
+from erf.data import camvid as camvid_data
+from erf.data import cifar10 as cifar10_data
+from erf.data.split import DataSet
+from erf.device import resolve_device
+from erf.maps.statistic import Statistic
+from erf.networks.camvid_frontend import CamvidFrontend
+from erf.networks.cifar_resnet import CifarResNet
+from erf.networks.start import Start
+from erf.training.loop import calibrate, launch, load_weights, make_fabric
+from experiments.camvid import experiment as camvid
+from experiments.cifar10 import experiment as cifar10
+from experiments.growth_start.closed_form import closed_form_sigma
+from experiments.growth_start.specifications import SIZES, Specification, agreeing, verdicts
+from experiments.harness.experiment import ExperimentConfig, option
+from experiments.harness.intervals import interval_text, mean_interval
+from experiments.harness.logbook import Logbook
+from experiments.harness.record import recorded_experiment
+from experiments.harness.reference import REFERENCE, reference
+from experiments.harness.soundness import Sides
+from experiments.harness.trf_box import without_box
+from experiments.harness.validation import require_at_least, require_choices
+from experiments.trainings.plan import Probe, Task, batches_of
+from experiments.trainings.probe import center_map, map_numbers, probing_of, shown
+
+WEIGHTS = "weights.safetensors"  # of a training's best epoch, beside its record
+STAGES = 4  # of the CamVid network; each has twice the channels of the one before
+TRF_SIZES = {"camvid": CamvidFrontend.trf_size, "cifar10": CifarResNet.trf_size}
+LOADERS = {"camvid": camvid_data.load, "cifar10": cifar10_data.load}
+TOLD_FRESH = (Start.framework_default,)  # starts that are measured with batch norm as constructed, too
+RESULTS = {"camvid": camvid.Result, "cifar10": cifar10.Result}
+Training = camvid.Config | cifar10.Config
+
+
+@dataclass
+class Config(ExperimentConfig):
+    """Which networks are measured before training, and which trainings are asked for growth."""
+
+    name: str = option("growth_start", "the experiment's name, fixed; it names the folder of results")
+    data_dir: str = option("data", "folder of the data sets; it does not name the folder of results")
+    partial_data: bool = option(False, "accept fewer images than were published")
+    starts: list[Start] = option(
+        [Start.unit_gain, Start.framework_default, Start.small_gain, Start.small_branches], "how the weights start"
+    )
+    gains: list[float] = option([0.16, 0.0], "of start=small_gain, each a start of its own, 0 to 1")
+    seeds: int = option(3, "of each start, from `seed` on: those of the trainings")
+    camvid_widths: list[int] = option([8, 16], "channels of the first of CamVid's four stages; each next has twice")
+    cifar10_widths: list[int] = option([16, 32], "channels of CIFAR-10's layers")
+    camvid_images: int = option(8, "held-out images of CamVid, evenly spaced; a training's own for it")
+    cifar10_images: int = option(32, "held-out images of CIFAR-10, likewise")
+    calibration: int = option(4, "batches that batch norm's statistics are averaged over; a training's own for it")
+    batch_size: int | None = option(None, "images in each of them; None: as many as in a step of the trainings")
+    trained: list[str] = option(["camvid", "cifar10"], "trainings in results/reference/ that are asked for growth")
+    aggregations: list[str] = option(["random_sign", "sum"], "of output channels, of the trainings' maps")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("starts", "gains", "camvid_widths", "cifar10_widths", "aggregations"):
+            require_choices(key, getattr(self, key))
+        for key in ("camvid_widths", "cifar10_widths"):
+            require_at_least(1, **{key: min(getattr(self, key))})
+        require_at_least(1, seeds=self.seeds, calibration=self.calibration, batch_size=self.batch_size or 1)
+        require_at_least(2, camvid_images=self.camvid_images, cifar10_images=self.cifar10_images)
+        if unknown := {*self.aggregations} - {"random_sign", "sum"}:
+            raise InvalidInput(f"aggregations={min(unknown)!r} is unknown; allowed: random_sign, sum")
+        resolve_device(self.device)
+        for case in cases(self):
+            self.training(case, self.seed)  # refuses what it refuses
+
+    def files(self) -> list[Path]:
+        """Return the weights of the trainings."""
+        return [_weights_file(name) for name in self.trained]
+
+    @cached_property
+    def data(self) -> str:
+        """SHA-256 of the images and labels of both data sets in ``data_dir``."""
+        return data_of({name: load(self.data_dir, self.partial_data) for name, load in LOADERS.items()})
+
+    def training(self, case: Case, seed: int) -> Training:
+        """Return the settings of the training that would start from there."""
+        own: dict[str, Any] = {"seed": seed, "start": case.start, "gain": case.gain, "calibration": self.calibration}
+        own |= {} if self.batch_size is None else {"batch_size": self.batch_size}
+        if case.data_set == "cifar10":
+            return self.here(cifar10.Config(width=case.width, images=self.cifar10_images, **own))
+        widths = [case.width * 2**stage for stage in range(STAGES)]
+        return self.here(camvid.Config(widths=widths, images=self.camvid_images, **own))
+
+    def here(self, training: Training) -> Training:
+        """Return the settings of a training with the data and the device of this run."""
+        return replace(training, data_dir=self.data_dir, partial_data=self.partial_data, device=self.device)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network and how it starts."""
+
+    data_set: str
+    width: int
+    start: Start
+    gain: float | None
+
+    @property
+    def network(self) -> str:
+        """The data set and the width, in one word."""
+        return f"{self.data_set}_{self.width}"
+
+    @property
+    def start_text(self) -> str:
+        """The start and its gain."""
+        return start_text(self.start, self.gain)
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """The ERF of the top layer's center unit before training, one entry a seed where there are lists.
+
+    Attributes:
+        case: The network and its start.
+        fresh: Whether batch norm is as constructed, running mean 0 and variance 1: in eval mode another network than
+            the one that is trained, so that these sizes do not count.
+        sizes: By measure, of the mean_abs map, random signs, in pixels.
+        mean_square_sizes: The same of the mean_square map.
+        closed_form_sigma: Of the mean_square map, mean of both axes; None where no closed form holds.
+    """
+
+    case: Case
+    fresh: bool
+    sizes: dict[str, list[float]]
+    mean_square_sizes: dict[str, list[float]]
+    closed_form_sigma: float | None
+
+    @property
+    def text(self) -> str:
+        """The start, and whether batch norm is fresh."""
+        return f"{self.case.start_text}, fresh" if self.fresh else self.case.start_text
+
+    @property
+    def mean_square_sigmas(self) -> list[float]:
+        """Standard deviation of the mean_square map, mean of both axes, by seed."""
+        axes = zip(self.mean_square_sizes["sigma_rows"], self.mean_square_sizes["sigma_columns"], strict=True)
+        return [(rows + columns) / 2 for rows, columns in axes]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is measured before training, and the specification curve of the recorded trainings.
+
+    Arrays: ``before/<data set>_<width>/<start> [h, w]``, the calibrated network's mean_abs map of the first seed, to be
+    looked at: float16, with peak 1 and at most 128 pixels a side.
+    """
+
+    config: Config
+    untrained: tuple[Untrained, ...]
+    specifications: tuple[Specification, ...]
+    data: str
+    arrays: dict[str, np.ndarray]
+
+    def trf_box(self, key: str) -> str:
+        """Return why the map of the array ``key`` is shown without the TRF's box."""
+        data_set = key.split("/")[1].partition("_")[0]
+        return without_box(TRF_SIZES[data_set], max(self.arrays[key].shape))
+
+    def layout(self) -> dict[str, Sides]:
+        """Return the sides of each array."""
+        return {
+            _map_name(one.case): (f"h {one.case.data_set}", f"w {one.case.data_set}")
+            for one in self.untrained
+            if not one.fresh
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """Return each start's averaged size, mean over seeds, and the share that agrees with growth."""
+        sizes = {
+            f"averaged_size_{one.case.network}_{one.case.start_text}": float(np.mean(one.sizes["averaged_size"]))
+            for one in self.untrained
+            if not one.fresh
+        }
+        if not self.specifications:
+            return sizes
+        return sizes | {"share_agreeing": agreeing(self.specifications) / len(self.specifications)}
+
+
+def data_of(data_sets: Mapping[str, DataSet]) -> str:
+    """Return the SHA-256 of all data sets."""
+    contents = [data_sets[name].content() for name in LOADERS]
+    return hashlib.sha256("".join(contents).encode()).hexdigest()
+
+
+def start_text(start: Start, gain: float | None) -> str:
+    """Return a start's name, with its gain if it has one."""
+    return start.value if gain is None else f"{start}_{gain:g}"
+
+
+def cases(config: Config) -> list[Case]:
+    """Return every network with every start."""
+    widths = {"camvid": config.camvid_widths, "cifar10": config.cifar10_widths}
+    networks = [(data_set, width) for data_set, some in widths.items() for width in some]
+    starts = [
+        (start, gain) for start in config.starts for gain in (config.gains if start is Start.small_gain else [None])
+    ]
+    return [Case(*network, *start) for network, start in product(networks, starts)]
+
+
+def run(config: Config, logbook: Logbook) -> Result:
+    """Measure every start before training, and every training before and after."""
+    return launch(make_fabric(resolve_device(config.device)), _run, config, logbook)
+
+
+def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
+    data_sets = {name: load(config.data_dir, config.partial_data) for name, load in LOADERS.items()}
+    untrained, arrays = [], {}
+    for case in cases(config):
+        for fresh in [False, True] if case.start in TOLD_FRESH else [False]:
+            measured = _untrained(fabric, config, case, fresh, data_sets[case.data_set], logbook)
+            untrained.append(_in_seeds(case, fresh, measured))
+            if not fresh:
+                arrays[_map_name(case)] = measured[0]["map"]
+    specifications = [
+        one for name in config.trained for one in _specifications(fabric, config, name, data_sets, logbook)
+    ]
+    return Result(
+        config=replace(config, data_dir=Config.data_dir, fresh=False),  # they say where, not what
+        untrained=tuple(untrained),
+        specifications=tuple(specifications),
+        data=data_of(data_sets),
+        arrays=arrays,
+    )
+
+
+def _map_name(case: Case) -> str:
+    return f"before/{case.network}/{case.start_text}"
+
+
+def _untrained(
+    fabric: Fabric, config: Config, case: Case, fresh: bool, data: DataSet, logbook: Logbook
+) -> list[dict[str, np.ndarray]]:
+    """Measure one network with every seed."""
+    kind, measured = "fresh" if fresh else "before", []
+    for seed in range(config.seed, config.seed + config.seeds):
+        measure = partial(_measure_untrained, fabric, config, case, fresh, seed, data)
+        measured.append(logbook.once(f"{kind}-{case.network}-{case.start_text}-{seed}", measure))
+        size = float(measured[-1]["mean_abs"][0])
+        logbook.scalars({f"averaged_size/{kind}/{case.network}/{case.start_text}": size}, seed)
+        logbook.say(f"{case.network}, {case.start_text}, seed {seed}: {size:.1f} pixels {kind}")
+    return measured
+
+
+def _in_seeds(case: Case, fresh: bool, measured: list[dict[str, np.ndarray]]) -> Untrained:
+    absolute, square = (np.stack([one[name] for one in measured], axis=1) for name in ("mean_abs", "mean_square"))
+    closed_form = measured[0]["closed_form"].tolist()
+    return Untrained(
+        case=case,
+        fresh=fresh,
+        sizes=dict(zip(SIZES, absolute.tolist(), strict=True)),
+        mean_square_sizes=dict(zip(SIZES, square.tolist(), strict=True)),
+        closed_form_sigma=closed_form[0] if closed_form else None,
+    )
+
+
+def _measure_untrained(
+    fabric: Fabric, config: Config, case: Case, fresh: bool, seed: int, data: DataSet
+) -> dict[str, np.ndarray]:
+    training = config.training(case, seed)
+    task = _task(fabric, training, data)
+    if not fresh:
+        _calibrate(fabric, training, task)
+    sigma = closed_form_sigma(task.network)
+    return _measure(training, task, "random_sign") | {"closed_form": np.array([] if sigma is None else [sigma])}
+
+
+def _task(fabric: Fabric, training: Training, data: DataSet) -> Task:
+    """Return what a training learns, its network on the device."""
+    if isinstance(training, cifar10.Config):
+        task = cifar10.task_of(training, data)
+    else:
+        task = camvid.task_of(training, data, fabric.device)
+    task.network.to(fabric.device)
+    return task
+
+
+def _calibrate(fabric: Fabric, training: Training, task: Task) -> None:
+    calibrate(task.network, batches_of(fabric, training, task.data), training.calibration, fabric.device)
+
+
+def _measure(training: Training, task: Task, aggregation: str) -> dict[str, np.ndarray]:
+    """Return for each statistic the sizes, in the order of SIZES, and the mean_abs map to be looked at."""
+    network, layer = task.network, task.network.top_layer
+    probing = probing_of(training, network, layer, task.data.validation, Probe.images, grid=1)
+    absolute, square = (
+        center_map(training, probing, layer, network, statistic, aggregation)
+        for statistic in (Statistic.mean_abs, Statistic.mean_square)
+    )
+    root = replace(square, values=Statistic.rms.from_mean_moment(square.values), statistic=Statistic.rms)
+    numbers = {imap.statistic.value: map_numbers(training, probing, imap) for imap in (absolute, root, square)}
+    sizes = {name: np.array([some[size] for size in SIZES]) for name, some in numbers.items()}
+    return sizes | {"map": shown(absolute.values[None])[0]}
+
+
+def _weights_file(name: str) -> Path:
+    """Return the file of a training's weights.
+
+    Raises:
+        InvalidInput: The training is none of those, or its weights are missing.
+    """
+    kind = recorded_experiment(REFERENCE / name)
+    if kind not in RESULTS:
+        raise InvalidInput(f"trained={name} is a record of {kind}; allowed are those of {', '.join(RESULTS)}")
+    if not (REFERENCE / name / WEIGHTS).is_file():
+        raise InvalidInput(f"trained={name}: {REFERENCE / name / WEIGHTS} is missing")
+    return REFERENCE / name / WEIGHTS
+
+
+def _specifications(
+    fabric: Fabric, config: Config, name: str, data_sets: Mapping[str, DataSet], logbook: Logbook
+) -> list[Specification]:
+    """Return all ways to ask the training ``name`` for growth, and what each answers."""
+    weights, data_set = _weights_file(name).read_bytes(), recorded_experiment(REFERENCE / name)
+    result: camvid.Result | cifar10.Result = reference(name, RESULTS[data_set], REFERENCE)
+    data = data_sets[data_set]
+    if result.data != data.content():
+        raise InvalidInput(f"trained={name}: it has learnt other data than those in {config.data_dir}/{data_set}")
+    training = config.here(result.config)
+    found = []
+    for aggregation in config.aggregations:
+        before, after = (
+            logbook.once(
+                f"{when}-{name}-{aggregation}", partial(_measure_trained, fabric, training, data, some, aggregation)
+            )
+            for when, some in (("before", None), ("after", weights))
+        )
+        found += _compared(data_set, training, aggregation, before, after)
+    return found
+
+
+def _measure_trained(
+    fabric: Fabric, training: Training, data: DataSet, weights: bytes | None, aggregation: str
+) -> dict[str, np.ndarray]:
+    """Measure the network that a training began with, or the one with these ``weights``."""
+    task = _task(fabric, training, data)
+    if weights is None:
+        _calibrate(fabric, training, task)
+    else:
+        load_weights(task.network, weights)
+    return _measure(training, task, aggregation)
+
+
+def _compared(
+    data_set: str, training: Training, aggregation: str, before: dict[str, np.ndarray], after: dict[str, np.ndarray]
+) -> list[Specification]:
+    return [
+        Specification(
+            data_set=data_set,
+            width=_width(training),
+            start=start_text(training.start, training.gain),
+            seed=training.seed,
+            statistic=statistic,
+            aggregation=aggregation,
+            size=size,
+            before=float(first),
+            after=float(last),
+            factor=float(last / first),
+        )
+        for statistic in (Statistic.mean_abs, Statistic.rms, Statistic.mean_square)
+        for size, first, last in zip(SIZES, before[statistic], after[statistic], strict=True)
+    ]
+
+
+def _width(training: Training) -> int:
+    """Return the channels of the first layer."""
+    return training.widths[0] if isinstance(training, camvid.Config) else training.width
+
+
+def summary(result: Result) -> Group:
+    """Return the table of starts, and what the specification curve says of each data set."""
+    starts = Table(
+        "network", "start", "averaged size by seed", "mean", "95 %", "sigma of mean_square", "closed form",
+        title="ERF before training",
+    )  # fmt: skip
+    for one in result.untrained:
+        sizes = one.sizes["averaged_size"]
+        row = [one.case.network, one.text, ", ".join(f"{size:.1f}" for size in sizes), f"{np.mean(sizes):.1f}"]
+        closed_form = "-" if one.closed_form_sigma is None else f"{one.closed_form_sigma:.2f}"
+        row += [interval_text(mean_interval(sizes), 1), f"{np.mean(one.mean_square_sigmas):.2f}", closed_form]
+        starts.add_row(*row)
+    return Group(starts, *verdicts(result.specifications))
