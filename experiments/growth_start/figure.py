@@ -16,6 +16,7 @@ from experiments.harness.style import new_figure
 COLOURS = {"camvid": "#D55E00", "cifar10": "#0072B2"}  # Okabe & Ito (2008)
 MARKERS = "osD^v"  # by width
 SMALL = 7  # points
+LEGEND = {"fontsize": SMALL, "loc": "lower right", "handletextpad": 0.3, "labelspacing": 0.2, "borderpad": 0.3}
 GRID = ("data_set", "start", "statistic", "aggregation", "size")  # choices, from top to bottom
 CAPTION = (
     "Above: each point a seed, {seeds} of them from {seed}; mean_abs (size, averaged over the grid's period) and "
@@ -31,8 +32,8 @@ def draw(result: Result) -> Figure:
         figure = new_figure(6.75, 3.4)
         _draw_starts(figure, result)
     else:
-        figure = new_figure(6.75, 8.8)
-        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 2))[:, 0]
+        figure = new_figure(6.75, 9.4)
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.15, 1.85))[:, 0]
         _draw_starts(above, result)
         _draw_specifications(below, result.specifications)
     title = " ".join(["Where an ERF starts.", *verdicts(result.specifications)])
@@ -59,7 +60,7 @@ def _draw_starts(part: Figure | SubFigure, result: Result) -> None:
         _draw_closed_form(rows[1, column], own, texts)
         if data_set == "camvid":
             rows[0, column].axvline(PAPER_DIAMETERS[0], color="black", lw=0.8, ls="--", label="the paper: about 100")
-        rows[0, column].legend(fontsize=SMALL, loc="lower right", handletextpad=0.3)
+        rows[0, column].legend(**LEGEND)
     for axes in rows[:, 0]:
         axes.set_yticks(range(len(texts)), [in_words(text) for text in texts])
         axes.set_ylim(len(texts) - 0.5, -0.5)
@@ -97,7 +98,7 @@ def _draw_closed_form(axes: Axes, own: list[Untrained], texts: list[str]) -> Non
         label = None if number else "closed form"
         axes.plot([sigma] * 2, [place - 0.4, place + 0.4], color="black", lw=1.2, label=label)
     if known:
-        axes.legend(fontsize=SMALL, loc="lower right", handletextpad=0.3)
+        axes.legend(**LEGEND)
 
 
 def _draw_specifications(part: SubFigure, specifications: Sequence[Specification]) -> None:

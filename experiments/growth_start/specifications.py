@@ -77,7 +77,7 @@ def agreeing(specifications: Sequence[Specification]) -> int:
 
 
 def flip_of(specifications: Sequence[Specification]) -> Flip | None:
-    """Return the choice that flips the sign most often, by its share of pairs; None where no choice alone does."""
+    """Return the choice that flips the sign in the largest share of its pairs, the first of equals; None for none."""
     pairs, opposite = Counter(), Counter()
     for one, other in combinations(specifications, 2):
         differing = [axis for axis in AXES if getattr(one, axis) != getattr(other, axis)]
@@ -86,7 +86,7 @@ def flip_of(specifications: Sequence[Specification]) -> Flip | None:
             opposite[differing[0]] += one.agrees is not other.agrees
     if not opposite.total():
         return None
-    axis = max(pairs, key=lambda axis: opposite[axis] / pairs[axis])
+    axis = max((axis for axis in AXES if pairs[axis]), key=lambda axis: opposite[axis] / pairs[axis])
     option = _odd_one(specifications, axis)
     asked = [one for one in specifications if getattr(one, axis) == option]
     return Flip(axis, pairs[axis], opposite[axis], str(option), agreeing(asked), len(asked))

@@ -92,6 +92,19 @@ def test_all_is_measured_but_what_lacks_its_data_and_then_written_up(evidence, c
     assert (evidence / "exact_theory" / "result.json").read_bytes() == first
 
 
+def test_of_several_data_sets_those_that_are_missing_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduce, "DATA", {"both": ("camvid", "cifar10")})
+    fetch = {data: f"python scripts/fetch_data.py {data} --data-dir {tmp_path}" for data in ("camvid", "cifar10")}
+    line = reproduce._missing_data("both", str(tmp_path))
+    assert line == f"both is skipped, as its data are missing: {fetch['camvid']}; {fetch['cifar10']}"
+    (tmp_path / "camvid").mkdir()
+    line = reproduce._missing_data("both", str(tmp_path))
+    assert line == f"both is skipped, as its data are missing: {fetch['cifar10']}"
+    (tmp_path / "cifar10").mkdir()
+    assert reproduce._missing_data("both", str(tmp_path)) is None
+    assert reproduce._missing_data("another", str(tmp_path / "nowhere")) is None
+
+
 def test_a_failure_is_named_and_the_others_go_on(evidence, monkeypatch, capsys):
     monkeypatch.setattr(reproduce, "main", lambda given: 1 if "experiment=exact_theory" in given else cli.main(given))
     assert reproduce.reproduce(["--quick", "--only", "exact_theory", "nonlinearities"]) == 1

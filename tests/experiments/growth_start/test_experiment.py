@@ -1,14 +1,23 @@
 """Sizes before training are those that trainings begin with, and a specification compares like with like."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from matplotlib.text import Text
+from torch import nn
 
+from erf import InvalidInput
 from erf.networks import camvid_frontend, cifar_resnet
+from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
-from erf.networks.start import Start
+from erf.networks.start import Start, start_
 from experiments.cifar10 import experiment as cifar10
 from experiments.growth_start import experiment as growth_start
-from experiments.growth_start.experiment import Config, run
+from experiments.growth_start.closed_form import closed_form_sigma
+from experiments.growth_start.experiment import Case, Config, cases, run
+from experiments.growth_start.figure import draw
 from experiments.growth_start.specifications import SIZES
 from experiments.harness.record import Environment, write_record
 from tests.experiments.list_logbook import ListLogbook
@@ -109,3 +118,82 @@ def test_specifications_hold_what_the_training_itself_found(trainings, recorded)
     assert all(one.factor == one.after / one.before for one in result.specifications)
     assert result.metrics()["share_agreeing"] == np.mean([one.factor > 1 for one in result.specifications])
     assert result.config.data_dir == "data"
+
+
+def test_the_closed_form_stands_where_all_branches_are_0_and_nowhere_else():
+    for network, variance in ((CifarResNet(4), 2 * 2 / 3), (CamvidFrontend([4] * 4), 2 / 3 * (1 + 1 + 4 + 16 + 64))):
+        assert closed_form_sigma(network) is None
+        assert closed_form_sigma(start_(network, Start.small_gain, 0.16)) is None
+        assert closed_form_sigma(start_(network, Start.small_gain, 0.0)) == pytest.approx(math.sqrt(variance))
+        nn.init.ones_(network.get_submodule("blocks.1" if isinstance(network, CifarResNet) else "stage2.1").norm2.bias)
+        assert closed_form_sigma(network) is None
+    assert closed_form_sigma(CifarResNet(4, batch_norm=False)) is None
+
+
+def test_the_closed_form_is_what_is_measured():
+    settings = TOY | {"camvid_widths": [16], "cifar10_widths": [32], "seeds": 4}
+    result = run(Config(**settings, starts=[Start.small_gain], gains=[0.0], trained=[]), ListLogbook())
+    for one in result.untrained:
+        assert np.mean(one.mean_square_sigmas) == pytest.approx(one.closed_form_sigma, rel=0.05)
+
+
+def test_every_network_has_every_start():
+    config = Config(starts=[Start.unit_gain, Start.small_gain], gains=[0.5, 0.0], camvid_widths=[4, 8])
+    some = cases(config)
+    assert len(some) == 4 * 3
+    assert some[1] == Case("camvid", 4, Start.small_gain, 0.5)
+    training = config.training(some[1], 7)
+    assert (training.widths, training.seed, training.images) == ([4, 8, 16, 32], 7, config.camvid_images)
+    assert (training.start, training.gain) == (Start.small_gain, 0.5)
+
+
+def test_text_in_the_figure_can_be_read(trainings, recorded):
+    result = run(Config(**TOY, starts=[Start.unit_gain, Start.small_gain], trained=["unit"]), ListLogbook())
+    figure = draw(result)
+    figure.draw_without_rendering()
+    assert figure.get_figwidth() == 6.75
+    texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    assert min(text.get_fontsize() for text in texts) >= 7
+    assert "of 42 ways to measure" in figure.get_suptitle()
+    labels = [label for axes in figure.axes for label in axes.get_yticklabels()]
+    for text in [*figure.texts, *labels]:
+        extent = text.get_window_extent()
+        assert figure.bbox.x0 <= extent.x0 < extent.x1 <= figure.bbox.x1, text.get_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"starts": []}, "starts"),
+        ({"gains": [1.5]}, "gain=1.5"),
+        ({"gains": [0.1, 0.1]}, "gains"),
+        ({"seeds": 0}, "seeds"),
+        ({"camvid_widths": [8, 0]}, "camvid_widths=0"),
+        ({"cifar10_images": 1}, "cifar10_images"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"aggregations": ["0"]}, "aggregations"),
+    ],
+)
+def test_bad_settings_are_named(settings, named):
+    with pytest.raises(InvalidInput, match=named):
+        Config(**settings)
+
+
+def test_trainings_that_cannot_be_asked_are_named(trainings, recorded):
+    small = Config(**TOY, starts=[Start.unit_gain])
+    with pytest.raises(InvalidInput, match=r"missing/result.json is missing"):
+        replace(small, trained=["missing"]).files()
+    (recorded / "unit" / "weights.safetensors").unlink()
+    with pytest.raises(InvalidInput, match=r"trained=unit: .*weights.safetensors is missing"):
+        replace(small, trained=["unit"]).files()
+    result, _ = trainings[1]
+    write_record(recorded / "small", replace(result, data="0" * 64), Environment.now("cpu"))
+    with pytest.raises(InvalidInput, match="trained=small: it has learnt other data"):
+        run(replace(small, trained=["small"]), ListLogbook())
+    other = recorded / "other"
+    other.mkdir()
+    (other / "result.json").write_text('{"config": {"name": "kernels"}}')
+    with pytest.raises(
+        InvalidInput, match="trained=other is a record of kernels; allowed are those of camvid, cifar10"
+    ):
+        replace(small, trained=["other"]).files()
