@@ -167,8 +167,8 @@ def read_record(folder: Path, kind: type[T]) -> T:
     """Return the result of type ``kind`` in ``folder``.
 
     Raises:
-        InvalidInput: A file is missing or not as it was written, a value has not the type that ``kind`` gives it, or
-            the arrays are not those of its layout.
+        InvalidInput: A file is missing, cannot be read or is not as it was written, a value has not the type that
+            ``kind`` gives it, or the arrays are not those of its layout.
     """
     numbers = respelled(_decode(folder / RESULT, dict[str, Any]))
     require_as_written(folder)
@@ -232,7 +232,7 @@ def read_environment(folder: Path) -> Environment:
     """Return where the record in ``folder`` was measured.
 
     Raises:
-        InvalidInput: The file is missing or damaged.
+        InvalidInput: The file is missing or damaged, or cannot be read.
     """
     return _decode(folder / ENVIRONMENT, Environment)
 
@@ -252,7 +252,7 @@ def recorded_data(folder: Path) -> str | None:
     """Return the SHA-256 of the data that the record in ``folder`` is of; None where it names none.
 
     Raises:
-        InvalidInput: The file is missing or damaged.
+        InvalidInput: The file is missing or damaged, or cannot be read.
     """
     return _decode(folder / RESULT, _Header).data
 
@@ -261,7 +261,7 @@ def recorded_experiment(folder: Path) -> str:
     """Return the name of the experiment whose record is in ``folder``.
 
     Raises:
-        InvalidInput: The file is missing or damaged.
+        InvalidInput: The file is missing or damaged, or cannot be read.
     """
     return _decode(folder / RESULT, _Header).config.name
 
@@ -295,7 +295,7 @@ def decode_arrays(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of the npz file at ``path``.
 
     Raises:
-        InvalidInput: The file is missing or damaged.
+        InvalidInput: The file is missing or damaged, or cannot be read.
     """
     packed = io.BytesIO(_read(path))
     try:
@@ -314,6 +314,8 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise InvalidInput(f"{path} is missing") from error
+    except OSError as error:  # a folder, no permission, a disk that fails
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _decode(path: Path, kind: type[T]) -> T:

@@ -100,6 +100,19 @@ def test_jobs_are_gathered_into_one_table_and_one_figure(capsys):
 
 
 @pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
+def test_a_job_that_cannot_be_read_is_left_out(file, capsys):
+    assert main(SWEEP) == 0
+    (sweep,) = SWEEPS.iterdir()
+    unreadable = jobs(sweep)[0] / file
+    unreadable.unlink()
+    unreadable.mkdir()
+    assert gather_sweep.main([str(sweep)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"left out: {unreadable} cannot be read: Is a directory")
+    assert len(table(sweep)) == 1
+
+
+@pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
 def test_the_command_that_measures_a_damaged_job_again_does_so(file, capsys):
     assert main(SWEEP) == 0
     (sweep,) = SWEEPS.iterdir()

@@ -116,6 +116,14 @@ def _remove(name: str):
     return lambda folder: (folder / name).unlink()
 
 
+def _replace_by_folder(name: str):
+    def replace_by_folder(folder: Path) -> None:
+        (folder / name).unlink()
+        (folder / name).mkdir()
+
+    return replace_by_folder
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -125,6 +133,9 @@ def _remove(name: str):
         (_cut("arrays.npz"), r"arrays\.npz is damaged"),
         (_remove("result.json"), r"result\.json is missing"),
         (_remove("arrays.npz"), r"arrays\.npz is missing"),
+        (_replace_by_folder("result.json"), r"result\.json cannot be read: Is a directory$"),
+        (_replace_by_folder("arrays.npz"), r"arrays\.npz cannot be read: Is a directory$"),
+        (_replace_by_folder("environment.json"), r"environment\.json cannot be read: Is a directory$"),
     ],
 )
 def test_a_damaged_record_is_named_with_its_reason(tmp_path, environment, damage, message):
