@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -15,6 +17,7 @@ from torch.nn.parameter import is_lazy
 from erf.errors import InvalidInput
 
 LONGEST_SHOWN = 60  # characters of a value in a message
+REALS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # those that torch computes with
 
 
 def require_type(*kinds: Any, **values: Any) -> None:
@@ -90,22 +93,45 @@ def require_finite(**values: Any) -> None:
 
 
 def require_images(images: Any, *axes: int) -> None:
-    """Raise InvalidInput unless ``images`` are finite real numbers ``[N, C, H, W]``, with 1, 2 or 3 spatial axes.
+    """Raise InvalidInput unless ``images`` are a dense tensor of finite real numbers ``[N, C, H, W]``.
 
     Args:
         images: What is given as images.
-        axes: The allowed numbers of spatial axes, if not all of them.
+        axes: The allowed numbers of spatial axes, if not 1, 2 and 3.
     """
-    require_type(Tensor, images=images)
+    require_dense(images=images)
     if images.ndim - 2 not in (axes or (1, 2, 3)) or 0 in images.shape[1:]:
         raise InvalidInput(f"images must have shape [N, C, H, W], not {list(images.shape)}")
-    if not images.is_floating_point():
+    if images.dtype not in REALS:
         raise InvalidInput(
             f"images must be real floating-point numbers, not {_dtype(images)}; bytes become such by images.float() / "
             "255, normalized as the network was trained"
         )
     if not is_finite(images):
         raise InvalidInput("the images have values that are not finite")
+
+
+def require_dense(**tensors: Any) -> None:
+    """Raise InvalidInput unless every value is a tensor that is neither sparse nor nested."""
+    require_type(Tensor, **tensors)
+    for name, tensor in tensors.items():
+        if tensor.is_nested or tensor.layout is not torch.strided:
+            raise InvalidInput(f"{name}: allowed is a dense tensor, neither sparse nor nested")
+
+
+def require_values(**values: Tensor | nn.Module) -> None:
+    """Raise InvalidInput if a tensor, or a parameter or buffer of a network, is on the meta device."""
+    for name, value in values.items():
+        tensors = chain(value.parameters(), value.buffers()) if isinstance(value, nn.Module) else [value]
+        if any(tensor.is_meta for tensor in tensors):
+            raise InvalidInput(f"{name} is on the meta device, at least in part: there are no values to measure")
+
+
+def require_initialized(network: nn.Module) -> None:
+    """Raise InvalidInput if a parameter or buffer belongs to a lazy module that has not run yet."""
+    for name, tensor in chain(network.named_parameters(), network.named_buffers()):
+        if is_lazy(tensor):
+            raise InvalidInput(f"{name!r} of the network is lazy and has no values yet; run a batch first")
 
 
 def require_weights(network: Any) -> None:
@@ -133,8 +159,9 @@ def is_finite(values: Tensor) -> bool:
     """Return whether all values are finite, as far as there are values (on the meta device there are none)."""
     if values.is_meta or is_lazy(values):
         return True
+    numbers = values.detach() if values.dtype in REALS else values.detach().float()  # torch does not add up float8
     # A sum needs no tensor of flags, but may overflow.
-    return bool(values.detach().sum().isfinite() or values.isfinite().all())
+    return bool(numbers.sum().isfinite() or numbers.isfinite().all())
 
 
 def shown(value: Any) -> str:
@@ -142,7 +169,7 @@ def shown(value: Any) -> str:
     text = "" if isinstance(value, Tensor | nn.Module) else repr(value)
     if text and len(text) <= LONGEST_SHOWN and "\n" not in text:
         return text
-    shape = getattr(value, "shape", None)
+    shape = None if getattr(value, "is_nested", False) else getattr(value, "shape", None)
     of_shape = "" if shape is None else f" of {_dtype(value)} {list(shape)}"
     return f"{type(value).__name__}{of_shape}"
 

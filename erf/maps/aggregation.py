@@ -13,15 +13,20 @@ from erf.seeds import SIGNS, generator
 Aggregation = str | int
 
 
-def check_aggregation(aggregation: Aggregation, channels: int, statistic: Statistic | None = None) -> None:
-    """Raise InvalidInput unless ``aggregation`` is defined for that many channels and the statistic, if it is known."""
-    if is_whole(aggregation):
-        if not 0 <= aggregation < channels:
-            raise InvalidInput(f"aggregation={aggregation}: the output has channels 0 to {channels - 1}")
-    elif aggregation not in ("random_sign", "sum"):
+def require_aggregation(aggregation: Aggregation) -> None:
+    """Raise InvalidInput unless ``aggregation`` is the name of one or may be a channel's index."""
+    named = isinstance(aggregation, str) and aggregation in ("random_sign", "sum")
+    if not named and not (is_whole(aggregation) and aggregation >= 0):
         raise InvalidInput(
             f"aggregation={shown(aggregation)} is unknown; allowed: random_sign, sum, or a channel's index"
         )
+
+
+def check_aggregation(aggregation: Aggregation, channels: int, statistic: Statistic | None = None) -> None:
+    """Raise InvalidInput unless ``aggregation`` is defined for that many channels and the statistic, if it is known."""
+    if is_whole(aggregation) and not 0 <= aggregation < channels:
+        raise InvalidInput(f"aggregation={aggregation}: the output has channels 0 to {channels - 1}")
+    require_aggregation(aggregation)
     if aggregation == "random_sign" and statistic is Statistic.signed_mean:
         raise InvalidInput("signed_mean of randomly signed channels is 0 on average; use aggregation sum or a channel")
 

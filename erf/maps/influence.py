@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import is_finite, require_images, require_type, require_whole, shown
+from erf.arguments import is_finite, require_dense, require_images, require_type, require_whole, shown
 from erf.errors import InvalidInput
-from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
+from erf.maps.aggregation import Aggregation, check_aggregation, output_direction, require_aggregation
 from erf.maps.cropping import Crop, Probe, crops
 from erf.maps.diagnostics import findings
 from erf.maps.field_check import check_field, rounding_of
@@ -63,7 +63,7 @@ def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor 
 
 
 def _check_direction(direction: Tensor, features: Tensor) -> None:
-    require_type(Tensor, direction=direction)
+    require_dense(direction=direction)
     shapes = [list(features.shape[1:2]), list(features.shape[:2])]
     if list(direction.shape) not in shapes or direction.is_complex() or not is_finite(direction):
         raise InvalidInput(f"direction={shown(direction)}: allowed are finite real numbers {shapes[0]} or {shapes[1]}")
@@ -116,6 +116,8 @@ def effective_receptive_field(
     """
     kind = choice(Statistic, statistic, "statistic")
     require_whole(0, seed=seed, first_sample=first_sample)
+    require_type(bool, normalize=normalize)
+    require_aggregation(aggregation)
     names, units = listed(layer, "layer"), listed(unit, "unit")
     found: list[Crop] = []
     size: list[int] = []

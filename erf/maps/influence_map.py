@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from erf.arguments import real_array, require_real, require_type, require_whole
+from erf.arguments import real_array, require_real, require_type, require_whole, shown
 from erf.errors import InvalidInput
-from erf.maps.aggregation import Aggregation
+from erf.maps.aggregation import Aggregation, require_aggregation
 from erf.maps.statistic import Statistic, choice
 from erf.reachability.receptive_field import Box, require_box
 from erf.spelling import OldName
@@ -55,13 +56,23 @@ class InfluenceMap:
             raise InvalidInput(f"values must have an entry and a dimension for each axis, not shape {values.shape}")
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "statistic", choice(Statistic, self.statistic, "statistic"))
-        object.__setattr__(self, "origin", self.origin or (0,) * values.ndim)
         require_box(values.ndim, trf_box=self.trf_box)
-        for name in ("center", "origin"):
-            if real_array(getattr(self, name), name).shape != (values.ndim,):
-                raise InvalidInput(f"{name}={getattr(self, name)}: allowed is a number for each of {values.ndim} axes")
+        object.__setattr__(self, "trf_box", tuple((int(first), int(end)) for first, end in self.trf_box))
+        object.__setattr__(self, "center", self._numbers("center", float))
+        object.__setattr__(self, "origin", self._numbers("origin", int) if np.size(self.origin) else (0,) * values.ndim)
+        require_aggregation(self.aggregation)
+        require_type(bool, normalized=self.normalized)
         require_real(lambda samples: samples >= 0, "numbers from 0", samples=self.samples)
         require_whole(0, skipped=self.skipped)
+
+    def _numbers(self, name: str, kind: type[float] | type[int]) -> tuple[Any, ...]:
+        """Return an attribute, a number of that kind for each axis, as a tuple."""
+        given = getattr(self, name)
+        numbers = real_array(given, name)
+        if numbers.shape != (self.values.ndim,) or (numbers != numbers.astype(kind)).any():
+            whole = "whole " if kind is int else ""
+            raise InvalidInput(f"{name}={shown(given)}: allowed is a {whole}number for each of {self.values.ndim} axes")
+        return tuple(map(kind, numbers))
 
     @property
     def trf_size(self) -> tuple[int, ...]:
@@ -153,6 +164,7 @@ def map_of_samples(
     if moments.ndim < 2:
         raise InvalidInput(f"moments must have shape [N, H, W], not {list(moments.shape)}")
     require_box(moments.ndim - 1, trf_box=trf_box)
+    require_type(bool, normalize=normalize)
     kept = moments[moments.any(axis=tuple(range(1, moments.ndim)))]
     if normalize:
         sums = kept.sum(axis=tuple(range(1, moments.ndim)), keepdims=True)
@@ -163,7 +175,7 @@ def map_of_samples(
     return InfluenceMap(
         values=statistic.from_mean_moment(mean),
         statistic=statistic,
-        center=center or tuple((low + high - 1) / 2 for low, high in trf_box),
+        center=center if np.size(center) else tuple((low + high - 1) / 2 for low, high in trf_box),
         trf_box=trf_box,
         samples=len(kept),
         skipped=len(moments) - len(kept),

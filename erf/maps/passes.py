@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_images, require_weights, require_whole
+from erf.arguments import require_images, require_initialized, require_values, require_weights, require_whole
 from erf.device import full_float32
 from erf.errors import InvalidInput
 from erf.maps.backward_cone import gradient_in_cone
@@ -34,9 +34,10 @@ def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
     """Put the network into the mode to measure in; restore all that measuring may change.
 
     Raises:
-        InvalidInput: It is no module, or its weights are not finite real numbers.
+        InvalidInput: It is no module, or its weights are not finite real numbers or not there yet, as of lazy modules.
     """
     require_weights(network)
+    require_initialized(network)
     gpus = {tensor.device for tensor in _tensors(network) if tensor.device.type == "cuda"}
     with torch.inference_mode(False), _without_inference_tensors(network), _restored(network):
         if mode is Mode.eval:
@@ -100,6 +101,7 @@ def batches(
 
     A batch holds no more than ``batch_size`` images; smaller ones are put together if they shall be ``joined``.
     """
+    require_values(network=network)
     checked = _checked_batches(images, batch_size, first)
     given_singly = joined and not isinstance(images, Tensor)
     return _uploaded(_joined(checked, batch_size) if given_singly else checked, network)
@@ -115,7 +117,7 @@ def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int
     shape = None
     for given in [images] if isinstance(images, Tensor) else images:
         whole = _images_of(given)
-        _check_images(whole, shape or whole.shape[1:])
+        _check_images(whole, shape)
         shape = whole.shape[1:]
         for batch in whole.split(batch_size) if len(whole) else ():
             yield first, batch
@@ -149,9 +151,10 @@ def _images_of(batch: object) -> Tensor:
     return images
 
 
-def _check_images(images: Tensor, shape: torch.Size) -> None:
+def _check_images(images: Tensor, shape: torch.Size | None) -> None:
     require_images(images)
-    if images.shape[1:] != shape:
+    require_values(images=images)
+    if shape is not None and images.shape[1:] != shape:
         raise InvalidInput(
             f"all images must have one shape: after images of {list(shape)} came {list(images.shape[1:])}"
         )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from erf.arguments import require_type, require_whole, shown
+from erf.arguments import require_dense, require_type, require_values, require_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.influence import effective_receptive_field
 from erf.maps.influence_map import InfluenceMap
@@ -54,8 +54,11 @@ def sharded_receptive_field(
         InvalidInput: As there, and where there are fewer images than processes.
     """
     require_type(nn.Module, network=network)
+    require_values(network=network)
     require_whole(batch_size=batch_size)
     require_whole(0, workers=workers)
+    if isinstance(images, Tensor):
+        require_dense(images=images)
     if not hasattr(images, "__len__") or not hasattr(images, "__getitem__"):
         raise InvalidInput(f"images={shown(images)}: allowed are a tensor and a data set with a length")
     count, processes = len(images), fabric.world_size  # pyright: ignore[reportArgumentType]  # a Dataset may have one

@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 from torch import nn
 
-from erf.arguments import is_whole, require_real, require_type, require_whole, require_whole_per_axis
+from erf.arguments import is_whole, require_real, require_type, require_whole, require_whole_per_axis, shown
 from erf.errors import InvalidInput
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.one_sided import Side, standing_side
@@ -313,10 +313,17 @@ def listed(value: Any, name: str) -> list[Any]:
 def require_box(axes: int, **boxes: Box) -> None:
     """Raise InvalidInput unless every box has a half-open range of whole numbers for each axis."""
     for name, box in boxes.items():
-        ranges = [len(side) == 2 and all(map(is_whole, side)) and side[0] < side[1] for side in box]
-        if len(ranges) != axes or not all(ranges):
+        try:
+            ranges = [tuple(side) for side in box]
+        except TypeError:
+            ranges = [()]
+        if len(ranges) != axes or not all(map(_is_range, ranges)):
             allowed = f"ranges (first, end) of whole numbers, one for each of {axes} axes"
-            raise InvalidInput(f"{name}={box}: allowed are {allowed}")
+            raise InvalidInput(f"{name}={shown(box)}: allowed are {allowed}")
+
+
+def _is_range(side: tuple[Any, ...]) -> bool:
+    return len(side) == 2 and all(map(is_whole, side)) and side[0] < side[1]
 
 
 def _named(name: str, values: Sequence[Any]) -> dict[str, Any]:

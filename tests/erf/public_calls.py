@@ -2,6 +2,7 @@
 
 import math
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,8 +122,11 @@ def refused(*values: Any, words: str = "") -> Kind:
     return Kind(list(values), words)
 
 
+with warnings.catch_warnings(action="ignore"):  # of what torch may change
+    NESTED, LAZY_CONV = torch.nested.nested_tensor(list(images())), nn.LazyConv2d(2, 3)
 NO_IMAGES = [images() * NAN, images() * math.inf, images(dtype=torch.uint8), images(dtype=torch.int64)]
 NO_IMAGES += [images(dtype=torch.bool), images().to(torch.complex64), images(3, 4), torch.zeros(1, 1, 0, 5)]
+NO_IMAGES += [images().to_sparse(), images().to(torch.float8_e4m3fn), NESTED]
 NO_IMAGES += [torch.zeros(1, 1, 2, 2, 2, 2), images().numpy(), "photos", None, 3]
 WHOLE = Kind([0, *NO_WHOLE_NUMBERS], "{name}=.* whole numbers from 1")
 WHOLE_0 = Kind(NO_WHOLE_NUMBERS, "{name}=.* whole numbers from 0")
@@ -150,9 +154,15 @@ WEIGHTS = Kind(
     [*NETWORK.values, conv(NAN), conv(math.inf), conv(dtype=torch.complex64), with_buffer(NAN)],
     "Module|parameter 'weight' (has values that are not finite|is complex)|buffer 'mask' has values that are NaN",
 )
-BOX = refused(((0, 3),), ((0, 3), (3, 0)), ((0, 3.5), (0, 3)), ((0, NAN), (0, 3)), ((0, 3, 3), (0, 3)))
+LAZY = Kind([*WEIGHTS.values, LAZY_CONV], WEIGHTS.words + "|'weight' of the network is lazy")
+MEASURED = Kind([*LAZY.values, conv(device="meta")], LAZY.words + "|network is on the meta device")
+MEASURED_IMAGES = Kind([*IMAGES.values, images(device="meta")], IMAGES.words)
+NO_BOX = [None, 3, (0, 3), ((0, 3), 3), ((0, 3), None), "ab"]
+BOX = refused(*NO_BOX, ((0, 3),), ((0, 3), (3, 0)), ((0, 3.5), (0, 3)), ((0, NAN), (0, 3)), ((0, 3, 3), (0, 3)))
 LAYER = refused("typo", 3, [], ["0", 3], ("0",), b"0", words="layer")
 LAYERS = refused([], [3], [None], ConvLayer(3), ["conv"], None, words="layer")
+FLAG = refused("no", 0, None)
+NO_AGGREGATIONS = ["typo", -1, 1.5, True, None, NAN, 1j, np.ones(2)]
 GENERATOR = refused(0, "seed", np.random.default_rng(0))
 STACK = refused(None, nn.ReLU(), [ConvLayer(3)])
 BYTES = refused(images(), images(dtype=torch.bool), pixels(2, 3), pixels().numpy(), None, words="uint8|Tensor")
@@ -239,20 +249,32 @@ CALLS: dict[str, Call] = {
     "erf.maps.influence.influence": Call(
         erf.influence,
         measured(unit=(2, 2)),
-        {"network": WEIGHTS, "images": IMAGES, "unit": UNIT}
+        {"network": LAZY, "images": IMAGES, "unit": UNIT}
         | {
             "direction": refused(
-                torch.ones(3), torch.ones(1), torch.ones(2) * NAN, torch.ones(2) * 1j, [1.0, 1.0], "sum"
+                torch.ones(3),
+                torch.ones(1),
+                torch.ones(2) * NAN,
+                torch.ones(2) * 1j,
+                [1.0, 1.0],
+                "sum",
+                torch.ones(2).to_sparse(),
             )
         },
     ),
     "erf.maps.influence.effective_receptive_field": Call(
         erf.effective_receptive_field,
         measured(),
-        {"network": WEIGHTS, "images": IMAGES, "layer": LAYER, "statistic": CHOICE, "mode": CHOICE, "batch_size": WHOLE}
+        {
+            "network": MEASURED,
+            "images": MEASURED_IMAGES,
+            "layer": LAYER,
+            "statistic": CHOICE,
+            "mode": CHOICE,
+            "batch_size": WHOLE,
+        }
         | {"unit": refused((1.5, 2), (True, 1), (9, 9), 1, []), "seed": WHOLE_0, "first_sample": WHOLE_0}
-        | {"aggregation": refused("typo", 2, -1, 1.5, True, None, NAN, 1j)},
-        free="normalize",
+        | {"aggregation": refused(2, *NO_AGGREGATIONS), "normalize": FLAG, "batch_size": WHOLE},
     ),
     "erf.reachability.receptive_field.theoretical_receptive_field": Call(
         erf.theoretical_receptive_field,
@@ -269,12 +291,13 @@ CALLS: dict[str, Call] = {
             )
         }
         | {
-            "center": refused((1.0,), (1.0, NAN), (1j, 1.0), "ab"),
-            "origin": refused((0,), (0, NAN), "ab"),
+            "center": refused((1.0,), (1.0, NAN), (1j, 1.0), "ab", None),
+            "origin": refused((0,), (0, NAN), (0.5, 0), "ab", None),
             "trf_box": BOX,
         }
-        | {"statistic": CHOICE, "samples": refused(NAN, -1, "4", None, True, 1j), "skipped": WHOLE_0},
-        free="aggregation normalized findings",
+        | {"statistic": CHOICE, "samples": refused(NAN, -1, "4", None, True, 1j), "skipped": WHOLE_0}
+        | {"aggregation": refused(*NO_AGGREGATIONS), "normalized": FLAG},
+        free="findings",
     ),
     "erf.maps.influence_map.InfluenceMap.merge": Call(a_map().merge, lambda: {"other": a_map()}, {"other": MAP}),
     "erf.reachability.receptive_field.ReceptiveField": Call(
@@ -363,7 +386,7 @@ CALLS: dict[str, Call] = {
     "erf.training.erf_during_training.ErfTracker.measure": Call(
         erf.ErfTracker(images()).measure,
         lambda: {"network": conv(), "epoch": 0},
-        {"network": WEIGHTS, "epoch": WHOLE_0},
+        {"network": MEASURED, "epoch": WHOLE_0},
     ),
     "erf.theory.linear_stacks.influence_map": Call(
         theory.influence_map, lambda: {"layers": [ConvLayer(3)]}, {"layers": LAYERS, "statistic": CHOICE}
@@ -414,13 +437,15 @@ CALLS: dict[str, Call] = {
         {"module": WEIGHTS, "strength": refused(-0.1, 1.1, *NO_NUMBERS)},
     ),
     "erf.compatibility.compatible_map": Call(
-        compatibility.compatible_map, measured(), {"network": WEIGHTS, "images": IMAGES, "layer": LAYER, "tool": CHOICE}
+        compatibility.compatible_map,
+        measured(),
+        {"network": MEASURED, "images": MEASURED_IMAGES, "layer": LAYER, "tool": CHOICE},
     ),
     "erf.compatibility.openerf_map": Call(
-        compatibility.openerf_map, measured(), {"network": WEIGHTS, "images": IMAGES, "layer": LAYER}
+        compatibility.openerf_map, measured(), {"network": MEASURED, "images": MEASURED_IMAGES, "layer": LAYER}
     ),
     "erf.compatibility.replknet_map": Call(
-        compatibility.replknet_map, measured(), {"network": WEIGHTS, "images": IMAGES, "layer": LAYER}
+        compatibility.replknet_map, measured(), {"network": MEASURED, "images": MEASURED_IMAGES, "layer": LAYER}
     ),
     "erf.compatibility.replknet_scores": Call(
         compatibility.replknet_scores, lambda: {"contributions": np.ones((9, 9))}, AREA
@@ -459,8 +484,7 @@ CALLS: dict[str, Call] = {
             "statistic": CHOICE,
             "trf_box": BOX,
         }
-        | {"center": refused((1.0,), (1.0, NAN))},
-        free="aggregation normalize",
+        | {"center": refused((1.0,), (1.0, NAN), None), "aggregation": refused(*NO_AGGREGATIONS), "normalize": FLAG},
     ),
     "erf.maps.influence_map.require_non_negative": Call(require_non_negative, of_map(), {"imap": DISTRIBUTION}),
     "erf.device.resolve_device": Call(
@@ -520,7 +544,7 @@ CALLS: dict[str, Call] = {
         sharded_receptive_field,
         measured(fabric=fabric()),
         {
-            "network": WEIGHTS,
+            "network": MEASURED,
             "images": IMAGES_OR_SET,
         }
         | {"layer": LAYER, "unit": UNIT, "batch_size": WHOLE, "workers": WHOLE_0},

@@ -1,7 +1,9 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from erf import InvalidInput, theory
 from erf.maps.influence_map import map_of_samples, require_non_negative
@@ -149,6 +151,18 @@ def test_only_distributions_have_sizes():
         require_non_negative(map_of([[-1.0, 2]], statistic=Statistic.signed_mean))
     with pytest.raises(InvalidInput, match=r"0 everywhere \(3 samples, 4 skipped\)"):
         require_non_negative(map_of(np.zeros((2, 2)), samples=3, skipped=4))
+
+
+def test_arrays_and_lists_of_places_are_kept_as_tuples():
+    plain = map_of(np.ones((3, 3)), samples=2)
+    for places in (np.array, list, torch.tensor):
+        given = replace(plain, center=places((1, 1)), origin=places((0, 0)))
+        assert (given.center, given.origin) == (plain.center, plain.origin)
+        assert [type(place) for place in (*given.center, *given.origin)] == [float, float, int, int]
+        assert given.merge(plain).samples == 2 * plain.samples
+    for places in (np.array, list):
+        assert replace(plain, trf_box=places(plain.trf_box)).merge(plain).trf_box == plain.trf_box
+    assert map_of_samples(np.ones((2, 3, 3)), "rms", plain.trf_box, "sum", center=np.zeros(2)).center == (0, 0)
 
 
 def test_maps_are_immutable():
