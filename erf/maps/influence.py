@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from erf.arguments import is_finite, require_dense, require_images, require_type, require_whole, shown
 from erf.errors import InvalidInput
-from erf.maps.aggregation import Aggregation, check_aggregation, output_direction, require_aggregation
+from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
 from erf.maps.cropping import Crop, Probe, crops
 from erf.maps.diagnostics import findings
 from erf.maps.field_check import check_field, rounding_of
@@ -117,7 +117,6 @@ def effective_receptive_field(
     kind = choice(Statistic, statistic, "statistic")
     require_whole(0, seed=seed, first_sample=first_sample)
     require_type(bool, normalize=normalize)
-    require_aggregation(aggregation)
     names, units = listed(layer, "layer"), listed(unit, "unit")
     found: list[Crop] = []
     size: list[int] = []
@@ -131,7 +130,8 @@ def effective_receptive_field(
                 passed, found = crops(network, size, channels, names, units, mode)
                 folding.enter_context(folded(folds(network, passed, names)))
                 rounding = rounding_of(batch)
-                cancelling = _cancelling(network, batch[:1], found) if aggregation == "sum" else set()
+                of_sum = isinstance(aggregation, str) and aggregation == "sum"
+                cancelling = _cancelling(network, batch[:1], found) if of_sum else set()
             choose = partial(_directions, aggregation, kind, seed, range(first, first + len(batch)))
             for number, probe, g in _influences(network, batch, found, choose):
                 new = _map_of(g, probe.field, kind, aggregation, normalize)
