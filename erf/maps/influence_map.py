@@ -167,7 +167,8 @@ def map_of_samples(
     require_type(bool, normalize=normalize)
     kept = moments[moments.any(axis=tuple(range(1, moments.ndim)))]
     if normalize:
-        sums = kept.sum(axis=tuple(range(1, moments.ndim)), keepdims=True)
+        kept = scaled(kept, axis := tuple(range(1, moments.ndim)))
+        sums = kept.sum(axis, keepdims=True)
         if not sums.all():
             raise InvalidInput("a signed influence whose sum is 0 cannot be normalized")
         kept = kept / sums
@@ -182,6 +183,15 @@ def map_of_samples(
         aggregation=aggregation,
         normalized=normalize,
     )
+
+
+def scaled(values: np.ndarray, axis: tuple[int, ...] | None = None) -> np.ndarray:
+    """Return ``values`` times the power of two by which the largest along the axes, or of all, is from 0.5 to 1.
+
+    Their sums do not overflow, nor do squares, and shares of sums are what they were to the last bit.
+    """
+    _, exponent = np.frexp(np.abs(values).max(axis, keepdims=True, initial=0))
+    return np.ldexp(values, -exponent)
 
 
 def require_non_negative(imap: InfluenceMap) -> None:

@@ -9,7 +9,7 @@ from scipy.ndimage import map_coordinates
 
 from erf.arguments import require_real, require_share, require_type
 from erf.errors import InvalidInput
-from erf.maps.influence_map import InfluenceMap, require_non_negative
+from erf.maps.influence_map import InfluenceMap, require_non_negative, scaled
 from erf.maps.statistic import choice
 
 # "Two standard deviations" of a normal distribution hold this share of it (section 3.1).
@@ -80,7 +80,7 @@ def contour_size(imap: InfluenceMap) -> float:
     threshold = (1 - TWO_SIGMA_MASS) * center_value(imap)
     window = _around(imap.values > threshold)
     # Far below the threshold values matter to nobody, and zeros have no logarithm.
-    logarithm = np.log(np.maximum(imap.values[window], threshold**2 / imap.values.max()))
+    logarithm = np.log(np.maximum(imap.values[window], threshold * (threshold / imap.values.max())))
     fine = [np.arange(-0.5 + 0.5 / SUBPIXELS, side - 0.5, 1 / SUBPIXELS) for side in logarithm.shape]
     grid = np.meshgrid(*fine, indexing="ij")
     above = map_coordinates(logarithm, grid, order=3, mode="nearest") > np.log(threshold)
@@ -101,11 +101,12 @@ def center_value(imap: InfluenceMap) -> float:
     """
     window = center_pixels(imap)
     pixels = imap.values[window]
-    if not pixels.mean():
+    mean = float((pixels / pixels.size).sum())  # of values whose sum may be too large
+    if not mean:
         raise InvalidInput(
             f"the influence at the unit's center {imap.center} is 0 (a hole of the grid); use reference='peak'"
         )
-    return float(pixels.mean())
+    return mean
 
 
 def center_pixels(imap: InfluenceMap) -> tuple[slice, ...]:
@@ -136,7 +137,7 @@ def contribution_area_ratio(imap: InfluenceMap, mass: float, scale: str = "linea
     require_non_negative(imap)
     require_share(mass=mass)
     logarithmic = choice(Scale, scale, "scale") is Scale.log10
-    values = np.log10(imap.values + 1) if logarithmic else imap.values
+    values = np.log10(imap.values + 1) if logarithmic else scaled(imap.values)
     distance = _distance(imap).ravel()
     order = np.argsort(distance, kind="stable")
     held = np.cumsum(values.ravel()[order])

@@ -10,7 +10,7 @@ from scipy.optimize import least_squares
 
 from erf.arguments import require_finite
 from erf.errors import InvalidInput
-from erf.maps.influence_map import InfluenceMap, require_non_negative
+from erf.maps.influence_map import InfluenceMap, require_non_negative, scaled
 from erf.spelling import OldName
 
 
@@ -95,7 +95,7 @@ def fit_gaussian(imap: InfluenceMap) -> GaussianFit:
     return GaussianFit(
         center=center,
         covariance=np.linalg.inv(precision),
-        amplitude=float(amplitude * peak),
+        amplitude=float(amplitude * imap.values[imap.on_trf()].max()),
         r_squared=float(1 - residual / ((values - values.mean()) ** 2).sum()),
         moments=moments,
     )
@@ -117,7 +117,7 @@ def _fitted_pixels(imap: InfluenceMap) -> tuple[np.ndarray, np.ndarray]:
     values = imap.values[window].ravel()
     if not values.any():
         raise InvalidInput("the map is 0 everywhere on the unit's TRF")
-    return values, np.stack([axis.ravel() for axis in grid], axis=1).astype(np.float64)
+    return scaled(values), np.stack([axis.ravel() for axis in grid], axis=1).astype(np.float64)
 
 
 def _moments(values: np.ndarray, points: np.ndarray) -> Moments:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from erf.arguments import require_real, require_share
-from erf.maps.influence_map import InfluenceMap, require_non_negative
+from erf.maps.influence_map import InfluenceMap, require_non_negative, scaled
 
 
 def mass_within(imap: InfluenceMap, radius: float) -> float:
@@ -53,5 +53,5 @@ def _held(imap: InfluenceMap) -> tuple[np.ndarray, np.ndarray]:
     squares = [(axis - c) ** 2 for axis, c in zip(axes, imap.center, strict=True)]
     distance = np.sqrt(sum(squares)).ravel()
     order = np.argsort(distance, kind="stable")
-    held = np.cumsum(imap.values.ravel()[order])
+    held = np.cumsum(scaled(imap.values).ravel()[order])
     return distance[order], held / held[-1]

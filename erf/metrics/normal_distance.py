@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from erf.errors import InvalidInput
-from erf.maps.influence_map import InfluenceMap, require_non_negative
+from erf.maps.influence_map import InfluenceMap, require_non_negative, scaled
 
 
 def normal_distance(imap: InfluenceMap) -> tuple[float, ...]:
@@ -27,7 +27,8 @@ def normal_distance(imap: InfluenceMap) -> tuple[float, ...]:
     """
     require_non_negative(imap)
     axes = range(imap.values.ndim)
-    lines = [imap.values.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes]
+    values = scaled(imap.values)
+    lines = [values.sum(axis=tuple(a for a in axes if a != axis)) for axis in axes]
     if any(np.count_nonzero(line) < 2 for line in lines):
         raise InvalidInput("the map has no extent along an axis, so it has no normal distribution")
     return tuple(float(line_distance(line)) for line in lines)

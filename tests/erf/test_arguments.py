@@ -49,7 +49,11 @@ for package in ("erf.networks", "erf.data"):
 # Without an argument that could be bad, or no functions at all.
 WITHOUT_A_ROW = {"erf.device.available_devices", "erf.device.full_float32", "erf.device.is_out_of_memory"}
 # Steps of a function that checks what it is given.
-WITHOUT_A_ROW |= {"erf.metrics.grid_average.moving_mean", "erf.metrics.normal_distance.line_distance"}
+WITHOUT_A_ROW |= {
+    "erf.metrics.grid_average.moving_mean",
+    "erf.metrics.normal_distance.line_distance",
+    "erf.maps.influence_map.scaled",
+}
 WITHOUT_A_ROW |= {
     "erf.training.loop.Diverged",
     "erf.training.loop.Batches",
