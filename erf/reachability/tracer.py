@@ -53,8 +53,17 @@ def trace(
     with ExitStack() as stack, suppress(_Returned):
         for context in [*contexts, _Functions(mode.trace, bounded), mode]:
             stack.enter_context(context)
+        _require_replaceable(network)
         torch.func.functional_call(network, state, (image,), tie_weights=False)
     return mode.trace
+
+
+def _require_replaceable(network: nn.Module) -> None:
+    """Raise InvalidInput for the modules in which torch cannot put tensors without data in the place of weights."""
+    if isinstance(network, nn.DataParallel):
+        raise InvalidInput("a network in DataParallel cannot be measured: unwrap it with network.module")
+    if isinstance(network, torch.jit.ScriptModule):
+        raise InvalidInput("a scripted or traced network cannot be measured: give the module that it was made from")
 
 
 def _owned_tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:

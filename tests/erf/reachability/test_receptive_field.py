@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision import models
 
+from erf import effective_receptive_field
 from erf.errors import InvalidInput
 from erf.reachability import registry
 from erf.reachability.receptive_field import ReceptiveField, theoretical_receptive_field
@@ -504,6 +505,32 @@ def test_networks_without_an_exact_answer_are_one_clear_error(network: nn.Module
     layer = "layers.0" if "layers.0" in message else None
     with pytest.raises(InvalidInput, match=message):
         theoretical_receptive_field(network, (8, 8), layer)
+
+
+WRAPPED = {
+    "data parallel": (nn.DataParallel, "a network in DataParallel cannot be measured: unwrap it with network.module"),
+    "scripted": (
+        torch.jit.script,
+        "a scripted or traced network cannot be measured: give the module that it was made from",
+    ),
+    "traced": (
+        lambda network: torch.jit.trace(network, torch.zeros(1, 3, 8, 8)),
+        "a scripted or traced network cannot be measured: give the module that it was made from",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize(("wrap", "message"), WRAPPED.values(), ids=WRAPPED)
+def test_a_network_that_is_wrapped_is_refused_with_what_to_do(wrap, message) -> None:
+    wrapped = wrap(nn.Conv2d(3, 3, 3))
+    for look in (
+        lambda: theoretical_receptive_field(wrapped, (8, 8), channels=3),
+        lambda: effective_receptive_field(wrapped, torch.zeros(1, 3, 8, 8)),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            look()
+        assert str(refused.value) == message
 
 
 class Remembers(nn.Module):
