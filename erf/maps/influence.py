@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import is_finite, require_dense, require_images, require_type, require_whole, shown
+from erf.arguments import is_finite, require_dense, require_images, require_type, require_values, require_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
 from erf.maps.cropping import Crop, Probe, crops
@@ -64,6 +64,8 @@ def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor 
 
 def _check_direction(direction: Tensor, features: Tensor) -> None:
     require_dense(direction=direction)
+    if not features.is_meta:
+        require_values(direction=direction)
     shapes = [list(features.shape[1:2]), list(features.shape[:2])]
     if list(direction.shape) not in shapes or direction.is_complex() or not is_finite(direction):
         raise InvalidInput(f"direction={shown(direction)}: allowed are finite real numbers {shapes[0]} or {shapes[1]}")

@@ -259,6 +259,7 @@ CALLS: dict[str, Call] = {
                 [1.0, 1.0],
                 "sum",
                 torch.ones(2).to_sparse(),
+                torch.ones(2, device="meta"),
             )
         },
     ),
