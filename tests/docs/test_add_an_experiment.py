@@ -100,7 +100,6 @@ def test_the_experiment_of_the_page_runs_and_leaves_the_record_that_theory_predi
 
 def test_the_experiment_of_the_page_passes_its_own_test_and_those_of_every_experiment(printed):
     assert int(re.search(r"(\d+) passed", printed)[1]) >= 9
-    assert "1 skipped" in printed  # maps of another statistic, as it allows one
 
 
 def test_its_page_is_in_the_navigation_and_in_the_overview_and_its_series_among_the_tags(site):
