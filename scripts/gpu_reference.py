@@ -1,0 +1,91 @@
+"""Train CamVid's network at full width from several starts, several at once: ``python scripts/gpu_reference.py``.
+
+Each training is a run of run.py in a process of its own, all on one device: its record is the one of that command, and
+what it prints is in its run folder. A checkpoint is written after every epoch, so after the time is up the same command
+goes on. Settings after the options hold for all: ``device=cuda:1 data_dir=PATH``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+from multiprocessing import connection, get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
+
+from erf.errors import InvalidInput
+from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, folder_of, main, one_line
+from scripts.options import filled_text
+
+STARTS = (("start=small_gain", "gain=0.16"), ("start=unit_gain",), ("start=framework_default",))
+JOBS = tuple(
+    ("experiment=camvid", "grid=1", "measure_every=4", *start, f"seed={seed}") for seed in range(3) for start in STARTS
+)
+OUTPUT = "output.txt"  # in the run folder
+
+
+def gpu_reference(arguments: Sequence[str]) -> int:
+    """Do what the command line ``arguments`` say and return the exit code: 130 where the time was up."""
+    options = _options(arguments)
+    try:
+        jobs = {folder_of(job): job for job in ([*job, *options.settings] for job in JOBS)}
+        if options.at_once < 1:
+            raise InvalidInput(f"--at-once {options.at_once}: allowed are numbers from 1")
+    except USERS_ERRORS as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 1
+    codes = train_at_once(jobs, options.at_once, 60 * options.minutes)
+    for folder in jobs:
+        print(f"{codes[folder]:4}  {folder}")
+    return max(map(abs, codes.values()))  # a signal that ended a process is a negative code
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/gpu_reference.py", description=(__doc__ or "").partition(":")[0] + "."
+    )
+    parser.add_argument("--minutes", type=float, default=11.5, help="after which all are stopped (default: 11.5)")
+    parser.add_argument("--at-once", type=int, default=3, help="trainings (default: 3)")
+    parser.add_argument("settings", type=filled_text, nargs="*", metavar="KEY=VALUE", help="of all trainings")
+    return parser.parse_intermixed_args(arguments)
+
+
+def train_at_once(jobs: dict[Path, list[str]], at_once: int, seconds: float) -> dict[Path, int]:
+    """Run ``jobs``, by their folders, so many ``at_once``; return exit codes, 130 of those that ``seconds`` cut off."""
+    end, codes = time.monotonic() + seconds, dict.fromkeys(jobs, INTERRUPTED)
+    waiting, running = list(jobs), dict[int, tuple[Path, BaseProcess]]()
+    while waiting or running:
+        while waiting and len(running) < at_once and time.monotonic() < end:
+            folder = waiting.pop(0)
+            process = get_context("spawn").Process(target=_train, args=(folder, jobs[folder]))
+            process.start()
+            running[process.sentinel] = folder, process
+        ended = connection.wait(list(running), max(0, end - time.monotonic()))
+        if not ended:
+            break
+        for sentinel in [one for one in running if one in ended]:
+            folder, process = running.pop(sentinel)
+            process.join()
+            codes[folder] = process.exitcode or 0
+    for _, process in running.values():
+        process.terminate()
+        process.join()
+    return codes
+
+
+def _train(folder: Path, job: Sequence[str]) -> None:
+    """Be one training, whose output goes into a file of its ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / OUTPUT).open("ab") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    sys.exit(main(list(job)))
+
+
+if __name__ == "__main__":
+    sys.exit(gpu_reference(sys.argv[1:]))
