@@ -56,7 +56,9 @@ class Digit:
 
     def followed_by(self, inner: Digit) -> Digit:
         """Return the one digit that counts through ``inner`` first, then through this one."""
-        size, along = self.size * inner.size, self.along or inner.along
+        size = self.size * inner.size
+        # One position does not make alike ones run along the axis.
+        along = any(a.along and (a.size > 1 or size == 1 or not b.constant) for a, b in ((self, inner), (inner, self)))
         if self.constant and (self.size == 1 or inner.constant):
             return replace(inner, size=size, along=along)
         laps = Fraction(inner.size, inner.period or inner.size + 1)
@@ -136,7 +138,8 @@ def regroup(digits: Sequence[Digit], values: Floats, shape: Sequence[int]) -> tu
 
 def refined(digits: Sequence[Digit], values: Floats, place: int, sizes: Sequence[int]) -> tuple[list[Digit], Floats]:
     """Write a dimension whose digits begin at axis ``place`` of the values with digits of other sizes."""
-    pending, new = list(digits), []
+    values = values.squeeze(tuple(place + k for k, digit in enumerate(digits) if digit.size == 1))
+    pending, new = [digit for digit in digits if digit.size > 1], []
     for size in sizes:
         pending, values, count = _collect(pending, values, place, size)
         new, pending, place = new + pending[:count], pending[count:], place + count
@@ -144,11 +147,14 @@ def refined(digits: Sequence[Digit], values: Floats, place: int, sizes: Sequence
 
 
 def common_sizes(layouts: Iterable[Sequence[int]]) -> tuple[int, ...]:
-    """Return the largest sizes of digits, outermost first, from which those of all layouts can be put together."""
+    """Return the largest sizes of digits, outermost first, from which those of all layouts can be put together.
+
+    None is 1, but for the one digit of a dimension of one position.
+    """
     widths = sorted({prod(layout[k:]) for layout in layouts for k in range(len(layout) + 1)})
     if any(wide % narrow for narrow, wide in pairwise(widths)):
         return (widths[-1],)
-    return tuple(wide // narrow for narrow, wide in pairwise(widths))[::-1]
+    return tuple(wide // narrow for narrow, wide in pairwise(widths))[::-1] or (1,)
 
 
 def _without_units(groups: list[list[Digit]], values: Floats) -> tuple[list[list[Digit]], Floats]:

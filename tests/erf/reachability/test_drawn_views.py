@@ -181,6 +181,26 @@ def window_attention(x: Tensor, a: int, b: int) -> Tensor:
     return y[:, :, a % 2 : a % 2 + x.shape[2], a % 2 : a % 2 + x.shape[3]]
 
 
+def halo_attention(x: Tensor, a: int, b: int) -> Tensor:
+    """Of windows to windows with a border: one that is the whole map, a row of such, or many of 2 x 2 tokens."""
+    n, c, *sides = x.shape
+    h, w = (side if whole or side % 2 else 2 for side, whole in zip(sides, (a % 2, b % 2), strict=True))
+    rows, columns = sides[0] // h, sides[1] // w
+    q = x.reshape(n, c, rows, h, columns, w).transpose(3, 4).reshape(n, c, rows * columns, h * w)
+    k = F.pad(x, (1, 1, 1, 1)).unfold(2, h + 2, h).unfold(3, w + 2, w).reshape(n, c, rows * columns, -1)
+    q, k = (part.permute(0, 2, 3, 1) for part in (q, k))
+    mixed = ((q @ k.transpose(-1, -2)).softmax(-1) @ k).permute(0, 3, 1, 2)
+    return mixed.reshape(n, c, rows, columns, h, w).transpose(3, 4).reshape(x.shape)
+
+
+def one_window(x: Tensor, a: int, b: int) -> Tensor:
+    """Every token takes one token of a window that is the whole map with a border."""
+    n, c, h, w = x.shape
+    q = x.reshape(n * c, 1, h, 1, w).transpose(2, 3).reshape(n * c, 1, h * w)
+    k = F.pad(x, (1, 1, 1, 1)).unfold(2, h + 2, h).unfold(3, w + 2, w).reshape(n * c, 1, -1)
+    return (q + k[..., (a + 1) * (w + 2) + b + 1, None]).reshape(x.shape)
+
+
 def grid_attention(x: Tensor, a: int, b: int) -> Tensor:
     """Along one axis: sparse, with a stride of 2, or in blocks."""
     n, c, h, w = x.shape
@@ -215,7 +235,8 @@ OPERATIONS = (
     zeroed_channel, written_channels, added_in_place, shifted_channels, shifted_into_zeros, added_column,
     added_row_and_column, stripes, written_stripes, stacked_columns, written_columns, stacked_rows, windows_of_rows,
     windows_of_both, unfolded, padded_and_cropped, moved_channels, permuted, channel_groups, reduced, global_mean,
-    tokens, attention, window_attention, grid_attention, convolution, per_channel, strided, pooled, upsampled,
+    tokens, attention, window_attention, halo_attention, one_window, grid_attention, convolution, per_channel,
+    strided, pooled, upsampled,
 )  # fmt: skip
 numbers = st.integers(0, 3)
 steps = st.tuples(st.sampled_from(OPERATIONS), numbers, numbers)
@@ -298,6 +319,12 @@ shares = st.tuples(st.floats(0, 1), st.floats(0, 1))
 @given(st.lists(steps, min_size=1, max_size=3), shares)
 def test_drawn_views_and_writes_read_what_nan_poisoning_finds(steps: list[tuple], share: tuple[float, float]) -> None:
     check(steps, share)
+
+
+@pytest.mark.parametrize("below", [(), ((strided, 0, 0),), ((window_attention, 0, 0),)])
+@pytest.mark.parametrize("window", [(halo_attention, 1, 1), (halo_attention, 1, 0), (one_window, 0, 1)])
+def test_one_window_of_the_whole_map_reads_what_nan_poisoning_finds(window: tuple, below: tuple) -> None:
+    check([*below, window], (0.5, 0.2))
 
 
 @pytest.mark.slow
