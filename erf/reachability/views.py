@@ -117,14 +117,20 @@ def _unbind(call: Call, x: Reach, dim: int = 0) -> list[Reach]:
 @rule("cat")
 def _cat(call: Call, tensors: Sequence[Reach], dim: int = 0) -> Reach:
     dim %= len(call.shape)
-    return concatenate([tensor for tensor in tensors if tensor.shape != (0,)], dim)
+    return _put_together(call, [tensor for tensor in tensors if tensor.shape != (0,)], dim)
 
 
 @rule("stack")
 def _stack(call: Call, tensors: Sequence[Reach], dim: int = 0) -> Reach:
     dim %= len(call.shape)
-    stacked = concatenate([_unsqueeze(call, tensor, dim) for tensor in tensors], dim)
-    return directed(stacked) if np.isfinite(call.operator.extent) else stacked
+    return _put_together(call, [_unsqueeze(call, tensor, dim) for tensor in tensors], dim)
+
+
+def _put_together(call: Call, parts: Sequence[Reach], dim: int) -> Reach:
+    """Concatenate; where single positions are, they may run along the axis though none of them does."""
+    joined = concatenate(parts, dim)
+    one_by_one = all(part.shape[dim] <= 1 for part in parts)
+    return directed(joined) if one_by_one and np.isfinite(call.operator.extent) else joined
 
 
 @rule("flip")

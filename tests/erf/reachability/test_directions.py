@@ -64,11 +64,46 @@ def test_sizes_after_writes_stacks_and_slices(operation: Callable[[Tensor], Tens
     assert field.size == size
 
 
-def test_positions_put_together_one_by_one_have_a_grid() -> None:
-    network = Forward(lambda x: torch.stack([x[..., : i + 1].sum(-1) for i in range(x.shape[-1])], -1))
-    field = theoretical_receptive_field(network, (50,), channels=1, unit=(25,))
+def _sums(x: Tensor) -> list[Tensor]:
+    return [x[..., : i + 1].sum(-1) for i in range(x.shape[-1])]
+
+
+def _grown(x: Tensor) -> Tensor:
+    """Position after position is added to what is there."""
+    y = x[..., :0]
+    for part in _sums(x):
+        y = torch.cat([y, part[..., None]], -1)
+    return y
+
+
+ONE_BY_ONE: dict[str, Callable[[Tensor], Tensor]] = {
+    "stack": lambda x: torch.stack(_sums(x), -1),
+    "cat": lambda x: torch.cat([part[..., None] for part in _sums(x)], -1),
+    "cat of tokens": lambda x: torch.cat([part[:, None] for part in _sums(x)], 1).transpose(1, 2),
+    "cat that grows": _grown,
+}
+
+
+@pytest.mark.parametrize("operation", ONE_BY_ONE.values(), ids=ONE_BY_ONE)
+def test_positions_put_together_one_by_one_have_a_grid(operation: Callable[[Tensor], Tensor]) -> None:
+    field = theoretical_receptive_field(Forward(operation), (50,), channels=2, unit=(25,))
     assert (field.grid, field.size, field.box) == ((50,), (26,), ((0, 26),))
     assert field.index == (slice(None), slice(None), 25)
+
+
+def test_patches_put_together_one_by_one_have_a_grid() -> None:
+    def embedded(x: Tensor, linear: nn.Module) -> Tensor:
+        corners = [(row, column) for row in range(0, x.shape[2], 4) for column in range(0, x.shape[3], 4)]
+        return torch.cat([linear(x[:, :, r : r + 4, c : c + 4].flatten(1))[:, None] for r, c in corners], 1)
+
+    field = theoretical_receptive_field(Forward(embedded, nn.Linear(32, 5)), (12, 16), channels=2, unit=(1, 2))
+    assert (field.grid, field.box, field.index) == ((3, 4), ((4, 8), (8, 12)), (slice(None), 6))
+
+
+def test_features_put_together_are_no_grid() -> None:
+    halves = Forward(lambda x: torch.cat([x[..., :10].mean(-1), x[..., 10:].mean(-1)], 1))
+    field = theoretical_receptive_field(halves, (20,), channels=2)
+    assert (field.grid, field.box) == (None, ((0, 20),))
 
 
 def _hierarchy(x: Tensor) -> Tensor:

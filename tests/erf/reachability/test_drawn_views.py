@@ -92,7 +92,8 @@ def written_stripes(x: Tensor, a: int, b: int) -> Tensor:
 
 def stacked_columns(x: Tensor, a: int, b: int) -> Tensor:
     columns = x.unbind(-1)
-    return torch.stack([reduce(torch.add, columns[max(i - a, 0) : i + 1]) for i in range(len(columns))], -1)
+    sums = [reduce(torch.add, columns[max(i - a, 0) : i + 1]) for i in range(len(columns))]
+    return torch.cat([part[..., None] for part in sums], -1) if b % 2 else torch.stack(sums, -1)
 
 
 def written_columns(x: Tensor, a: int, b: int) -> Tensor:
