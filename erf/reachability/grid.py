@@ -9,6 +9,7 @@ import numpy as np
 
 from erf.errors import InvalidInput
 from erf.reachability.digit import Digit, Floats
+from erf.reachability.one_sided import Side, standing_side
 from erf.reachability.reach import NOTHING, Integers, Reach, aligned
 
 
@@ -47,17 +48,27 @@ class Grid:
         index = [slice(None) if k == axis else min(u, box.shape[1 + k] - 1) for k, u in enumerate(unit)]
         return box[(slice(None), *index)]
 
-    def spacing(self, axis: int, unit: Sequence[int]) -> tuple[float, float] | None:
-        """Return the distance of the units' centers along an axis and the center of unit 0; None if it is uneven."""
+    def spacing(self, axis: int, unit: Sequence[int], side: Side | None) -> tuple[float, float] | None:
+        """Return the distance of the units along an axis and where unit 0 stands; None if they are unevenly spaced.
+
+        They stand at one side of their fields, or at the center.
+        """
         line, digit = self.line(axis, unit), self.digits[axis]
         if not np.isfinite(line[:2]).all():
             return None
-        centers = (line[0] - line[1]) / 2
-        steps = set(np.diff(centers).tolist())
+        places = {Side.first: line[0], Side.last: 0 - line[1], None: (line[0] - line[1]) / 2}[side]
+        steps = set(np.diff(places).tolist())
         if digit and digit.period:
             steps.add(digit.shift / digit.period)
-        known = digit is None or digit.period < 2 or len(centers) >= digit.period
-        return (steps.pop(), float(centers[0])) if known and len(steps) == 1 and steps != {0.0} else None
+        known = digit is None or digit.period < 2 or len(places) >= digit.period
+        return (steps.pop(), float(places[0])) if known and len(steps) == 1 and steps != {0.0} else None
+
+    def side(self, axis: int, unit: Sequence[int], size: int) -> Side | None:
+        """Return the side of their fields at which the units along an axis stand, of an image of that size."""
+        firsts, lasts, _ = self.line(axis, unit) * [[1], [-1], [1]]
+        digit = self.digits[axis]
+        law = digit.law if digit and digit.period else None
+        return standing_side(firsts, lasts, law, size) if np.isfinite([firsts, lasts]).all() else None
 
     def box(self, axis: int, unit: Sequence[int]) -> Floats:
         """Return the three numbers of a unit."""

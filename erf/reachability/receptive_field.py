@@ -16,7 +16,7 @@ from torch import nn
 from erf.arguments import is_whole, require_real, require_type, require_whole, require_whole_per_axis, shown
 from erf.errors import InvalidInput
 from erf.reachability.grid import Grid, grid_of
-from erf.reachability.one_sided import Side, standing_side
+from erf.reachability.one_sided import Side
 from erf.reachability.record import Step, Trace
 from erf.reachability.tracer import trace
 from erf.spelling import OldName
@@ -35,13 +35,14 @@ class ReceptiveField:
               start' = start + \left(\frac{(k - 1)\, d}{2} - p\right) jump
 
     The definitions are those of Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
-    Distill 2019. Which weights are zero, or what an attention mask hides, is not looked at.
+    Distill 2019, but for *start* where the field is one-sided: it is where unit 0 stands. Which weights are zero, or
+    what an attention mask hides, is not looked at.
 
     Attributes:
         size: Per axis, side in input pixels of the hull, holes included, of all pixels that can reach the unit on an
             unbounded image; ``math.inf`` where one operator spans the whole axis.
-        jump: Per axis, input pixels between the centers of neighbouring units; None where they are not evenly spaced.
-        start: Per axis, input coordinate of the center of unit 0; None where ``jump`` is.
+        jump: Per axis, input pixels between neighbouring units' ``center``; None where they are not evenly spaced.
+        start: Per axis, the ``center`` of unit 0; None where ``jump`` is.
         box: Per axis, the half-open range of pixels, not clipped by the image; the image itself where size is inf.
         clipped: Per axis, whether the box leaves the image, or is cut off because nothing is known beyond the border.
         spanned_by: Per axis, the first module that spans it whole; None where the size is finite.
@@ -69,6 +70,7 @@ class ReceptiveField:
     center: tuple[float, ...]
     centre = OldName("center")
     _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
+    _image: Unit = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_box(len(self.size), box=self.box)
@@ -93,7 +95,7 @@ class ReceptiveField:
 
         A layer's size is that of its middle unit; layers without rows and columns have none.
         """
-        lines = [("layer", "type", "size", "jump", "start"), *(_line(step) for step in self._lines())]
+        lines = [("layer", "type", "size", "jump", "start"), *(_line(step, self._image) for step in self._lines())]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
@@ -194,12 +196,12 @@ def _fields(
 
 
 def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[Step, ...]) -> ReceptiveField:
-    extents = [_extent(grid, axis, unit) for axis in range(len(size))]
+    sides = tuple(grid.side(axis, unit, n) for axis, n in enumerate(size))
+    extents = [_extent(grid, axis, unit, side) for axis, side in enumerate(sides)]
     names = [spanning[int(e.operator)] if e.operator is not None else None for e in extents]
     box = tuple((0, n) if e.operator is not None else (e.first, e.end) for e, n in zip(extents, size, strict=True))
     leaves = [low < 0 or high > n for (low, high), n in zip(box, size, strict=True)]
     cut = [e.operator is None and not exact for e, exact in zip(extents, grid.exact, strict=True)]
-    sides = tuple(_side(grid, axis, unit, n) for axis, n in enumerate(size))
     return ReceptiveField(
         size=tuple(e.size for e in extents),
         jump=tuple(e.jump for e in extents),
@@ -213,21 +215,16 @@ def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[
         one_sided=sides,
         center=tuple(_place(grid, axis, unit, side, box[axis]) for axis, side in enumerate(sides)),
         _path=path,
+        _image=size,
     )
-
-
-def _side(grid: Grid, axis: int, unit: Unit, size: int) -> Side | None:
-    firsts, lasts, _ = grid.line(axis, unit) * [[1], [-1], [1]]
-    jump, _ = grid.spacing(axis, unit) or (None, None)
-    return standing_side(firsts, lasts, jump, size) if np.isfinite([firsts, lasts]).all() else None
 
 
 def _place(grid: Grid, axis: int, unit: Unit, side: Side | None, box: tuple[int, int]) -> float:
     """Return where a unit stands along an axis, ``box`` being its field's; the grid's own box is the local one."""
-    first, last, operator = grid.box(axis, unit) * [1, -1, 1]
-    spacing = grid.spacing(axis, unit)
+    first, minus_last, operator = grid.box(axis, unit)
+    spacing = grid.spacing(axis, unit, side)
     if side is not None:
-        return float(first if side is Side.first else last)
+        return float(first if side is Side.first else 0 - minus_last)
     if np.isfinite(operator) and spacing is not None:
         jump, start = spacing
         return start + unit[axis] * jump
@@ -249,9 +246,9 @@ class _Extent:
         return self.end - self.first if self.operator is None else math.inf
 
 
-def _extent(grid: Grid, axis: int, unit: Unit) -> _Extent:
+def _extent(grid: Grid, axis: int, unit: Unit, side: Side | None) -> _Extent:
     first, last, operator = grid.box(axis, unit)
-    jump, start = grid.spacing(axis, unit) or (None, None)
+    jump, start = grid.spacing(axis, unit, side) or (None, None)
     jump = None if jump is None else _whole(jump)
     if np.isfinite(operator):
         return _Extent(0, 0, int(operator), jump, start)
@@ -264,11 +261,12 @@ def _whole(value: float) -> float:
     return int(value) if value == int(value) else value
 
 
-def _line(step: Step) -> tuple[str, ...]:
+def _line(step: Step, size: Unit) -> tuple[str, ...]:
     """One line of the table."""
     try:
         grid = grid_of(_only_output(step))
-        extents = [_extent(grid, axis, _middle(grid)) for axis in range(len(grid.boxes))]
+        unit = _middle(grid)
+        extents = [_extent(grid, axis, unit, grid.side(axis, unit, n)) for axis, n in enumerate(size)]
     except InvalidInput:
         return step.name, step.kind, "-", "-", "-"
     columns = [e.size for e in extents], [e.jump for e in extents], [e.start for e in extents]

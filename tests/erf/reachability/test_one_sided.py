@@ -1,12 +1,13 @@
 """Units of causal networks stand at an end of their fields; all others at the center, as they did."""
 
 import math
+from itertools import accumulate
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -74,6 +75,16 @@ def strided(left, right):
     return nn.Sequential(*(Padded((left, right), nn.Conv1d(2, 2, 5, stride=2)) for _ in range(3)))
 
 
+def decoder(factor, *below):
+    """Causal: what is upsampled reads no later step, as in decoders of audio codecs."""
+    upsampling = nn.ConvTranspose1d(2, 2, 2 * factor, stride=factor)
+    return stack(*below, *dilated(7, (1,)), upsampling, nn.ConstantPad1d((0, -factor), 0.0), *dilated(7, (1,)))
+
+
+def nearest(factor, layers):
+    return stack(*layers, nn.Upsample(scale_factor=factor))
+
+
 def padded_by(pad):
     convolution = {4: nn.Conv2d, 6: nn.Conv3d}[len(pad)]
     return nn.Sequential(*(Padded(pad, convolution(2, 2, 3)) for _ in range(3)))
@@ -96,6 +107,12 @@ ONE_SIDED = {
     "one step ahead": (lambda: stack(nn.Conv1d(2, 2, 3, padding=1), *dilated()), (40,), ("last",)),
     "strictly causal": (lambda: stack(*dilated(), Padded((1, -1), nn.Conv1d(2, 2, 1))), (40,), ("last",)),
     "of the border's value": (lambda: stack(nn.ReplicationPad1d((9, 0)), nn.Conv1d(2, 2, 10)), (40,), ("last",)),
+    "decoded by 2": (lambda: decoder(2), (40,), ("last",)),
+    "decoded by 8": (lambda: decoder(8), (40,), ("last",)),
+    "coded and decoded": (lambda: decoder(4, *strided(4, 0)), (64,), ("last",)),
+    "upsampled by 2": (lambda: nearest(2, dilated()), (40,), ("last",)),
+    "upsampled by 4": (lambda: nearest(4, dilated()), (40,), ("last",)),
+    "anticausal and upsampled": (lambda: nearest(4, dilated(reverse=True)), (40,), ("first",)),
     "down the rows": (lambda: padded_by((1, 1, 2, 0)), (14, 15), ("last", None)),
     "along both axes": (lambda: padded_by((2, 0, 0, 2)), (14, 15), ("first", "last")),
     "in time": (lambda: padded_by((1, 1, 1, 1, 2, 0)), (9, 8, 8), ("last", None, None)),
@@ -114,8 +131,10 @@ def test_a_unit_stands_at_the_end_that_nan_poisoning_finds(name):
     box = poisoned_box(values_at(network, None, field.index), 2, size) or ()
     for (low, high), side, place in zip(box, sides, field.center, strict=True):
         assert place == {"first": low, "last": high - 1, None: (low + high - 1) / 2}[side]
-    steps = [(u - 1) * (jump or 0) for u, jump in zip(field.unit, field.jump, strict=True)]
-    assert [a - b for a, b in zip(field.center, corner.center, strict=True)] == steps
+    for each in (field, corner):
+        for axis, (jump, start) in enumerate(zip(each.jump, each.start, strict=True)):
+            assert jump is None if "decoded" in name or "upsampled" in name else jump >= 1
+            assert jump is None or each.center[axis] == start + each.unit[axis] * jump
 
 
 CENTERD = {
@@ -151,7 +170,7 @@ causal = st.tuples(st.integers(2, 5), st.integers(1, 3), st.integers(1, 3))
 @settings(max_examples=300, deadline=None, derandomize=True)
 def test_no_padding_that_is_the_same_on_both_sides_makes_a_field_one_sided(layers, size):
     firsts, lasts, jump = fields_of([(k, s, d, p, p) for k, s, d, p in layers], size)
-    assert standing_side(firsts, lasts, jump, size) is None
+    assert standing_side(firsts, lasts, (1, jump), size) is None
 
 
 @given(st.lists(causal, min_size=1, max_size=5), st.integers(1, 300))
@@ -159,8 +178,32 @@ def test_no_padding_that_is_the_same_on_both_sides_makes_a_field_one_sided(layer
 def test_padding_on_one_side_does(layers, size):
     firsts, lasts, jump = fields_of([(k, s, d, (k - 1) * d, 0) for k, s, d in layers], size)
     far = lasts[0] - firsts[0] > 2 * jump
-    assert standing_side(firsts, lasts, jump, size) == ("last" if far else None)
-    assert standing_side(size - 1 - lasts[::-1], size - 1 - firsts[::-1], jump, size) == ("first" if far else None)
+    assert standing_side(firsts, lasts, (1, jump), size) == ("last" if far else None)
+    assert standing_side(size - 1 - lasts[::-1], size - 1 - firsts[::-1], (1, jump), size) == ("first" if far else None)
+
+
+layer = st.one_of(
+    st.builds(
+        lambda k, s, d, p: nn.Conv1d(1, 1, k, s, p, d),
+        st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.integers(0, 7),
+    ),
+    st.builds(
+        lambda k, s, p: nn.ConvTranspose1d(1, 1, k + p, s, p), st.integers(1, 8), st.integers(1, 4), st.integers(0, 4)
+    ),
+    st.builds(nn.Upsample, scale_factor=st.integers(2, 5), mode=st.sampled_from(["nearest", "linear"])),
+)  # fmt: skip
+
+
+@given(st.lists(layer, min_size=1, max_size=3), st.integers(1, 40))
+@example([nn.Conv1d(1, 1, 4, 4, 6, 3), nn.Upsample(scale_factor=4)], 5)
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_no_upsampling_that_is_the_same_on_both_sides_makes_a_field_one_sided(layers, size):
+    network = stack(*layers)
+    try:
+        field = erf.theoretical_receptive_field(network, (size,), channels=1)
+    except erf.InvalidInput:  # the image is too small, or a stride leaves holes
+        assume(False)
+    assert field.one_sided == (None,)
 
 
 def fields_of(layers, size):
@@ -179,7 +222,26 @@ def test_units_of_a_scan_stand_where_it_has_come_to(reverse):
     firsts, lasts = np.zeros(50), np.arange(50.0)
     if reverse:
         firsts, lasts = lasts, np.full(50, 49.0)
-    assert standing_side(firsts, lasts, 0.5, 50) == ("first" if reverse else "last")
+    assert standing_side(firsts, lasts, None, 50) == ("first" if reverse else "last")
+
+
+class Scan(nn.Module):
+    """Every position goes on from the one before."""
+
+    def forward(self, x):
+        states = list(accumulate(x.unbind(-1), lambda state, column: (state + column).tanh()))
+        return torch.stack(states, -1)
+
+
+def test_a_scan_has_the_jump_and_start_of_its_units():
+    fields = erf.theoretical_receptive_field(Scan(), (40,), channels=2, unit=[(0,), (30,)])
+    assert [(field.jump, field.start, field.center) for field in fields] == [((1,), (0,), (0,)), ((1,), (0,), (30,))]
+
+
+def test_the_table_of_a_causal_network_starts_where_its_units_stand():
+    field = erf.theoretical_receptive_field(stack(*dilated()), (40,))
+    assert (field.jump, field.start) == ((1,), (0,))
+    assert field.table().splitlines()[-1].split()[-2:] == ["1", "0"]
 
 
 def test_a_spanned_axis_keeps_the_place_of_what_is_below():
