@@ -162,7 +162,7 @@ def test_arrays_and_lists_of_places_are_kept_as_tuples():
         assert given.merge(plain).samples == 2 * plain.samples
     for places in (np.array, list):
         assert replace(plain, trf_box=places(plain.trf_box)).merge(plain).trf_box == plain.trf_box
-    assert map_of_samples(np.ones((2, 3, 3)), "rms", plain.trf_box, "sum", center=np.zeros(2)).center == (0, 0)
+    assert map_of_samples(np.ones((2, 3, 3)), Statistic.rms, plain.trf_box, "sum", center=np.zeros(2)).center == (0, 0)
 
 
 def test_maps_are_immutable():

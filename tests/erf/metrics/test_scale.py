@@ -7,6 +7,7 @@ import pytest
 
 from erf import contribution_area_ratio, erf_size, fit_gaussian, mass_radius, mass_within
 from erf.maps.influence_map import map_of_samples
+from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import center_value, contour_size
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.normal_distance import normal_distance
@@ -22,9 +23,9 @@ MEASURES = {
     "normal_distance": normal_distance,
     "erf_size": erf_size,
     "contour_size": contour_size,
-    "center_value": lambda imap: math.frexp(center_value(imap))[0],
+    "center_value": lambda imap: center_value(imap) / imap.values.max(),
     "fit": lambda imap: [(fit := fit_gaussian(imap)).center.tolist(), fit.covariance.tolist(), fit.r_squared],
-    "amplitude": lambda imap: math.frexp(fit_gaussian(imap).amplitude)[0],
+    "amplitude": lambda imap: fit_gaussian(imap).amplitude / imap.values.max(),
 }
 
 
@@ -43,6 +44,8 @@ def test_the_radius_of_equal_values_whose_sum_is_too_large():
 def test_samples_whose_sums_are_too_large_or_small_are_normalized_each_by_its_own():
     samples = np.stack([VALUES, np.ldexp(VALUES, 1023), np.ldexp(VALUES, -960)])
     box = ((0, 8), (0, 9))
-    one, all_ = (map_of_samples(each, "mean_abs", box, "sum", normalize=True) for each in (samples[:1], samples))
+    one, all_ = (
+        map_of_samples(each, Statistic.mean_abs, box, "sum", normalize=True) for each in (samples[:1], samples)
+    )
     assert all_.values == pytest.approx(one.values, rel=1e-15)
     assert all_.values.sum() == pytest.approx(1)
