@@ -1,5 +1,6 @@
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,7 +163,8 @@ def test_arrays_and_lists_of_places_are_kept_as_tuples():
         assert given.merge(plain).samples == 2 * plain.samples
     for places in (np.array, list):
         assert replace(plain, trf_box=places(plain.trf_box)).merge(plain).trf_box == plain.trf_box
-    assert map_of_samples(np.ones((2, 3, 3)), Statistic.rms, plain.trf_box, "sum", center=np.zeros(2)).center == (0, 0)
+    center: Any = np.zeros(2)
+    assert map_of_samples(np.ones((2, 3, 3)), Statistic.rms, plain.trf_box, "sum", center=center).center == (0, 0)
 
 
 def test_maps_are_immutable():
