@@ -20,8 +20,8 @@ def standing_side(firsts: Floats, lasts: Floats, law: tuple[int, int] | None, si
     r"""Return the end of their fields at which all units along an axis stand; None where that is at neither.
 
     Fields repeat every *period* units, moved by *shift* pixels; without upsampling the period is 1 and the shift is the
-    jump. With unit u at pixel :math:`\lfloor u / period \rfloor \cdot shift`, units stand at the last pixel where all
-    of these lie in the image, and every field ends within one shift of there and begins more than two shifts before, or
+    jump. With unit u at pixel :math:`u \cdot shift / period`, units stand at the last pixel where all of these lie in
+    the image, and every field ends within one shift of there and begins more than two shifts before, or
     at the image's border. They stand at the first pixel where that holds in the mirrored image. No padding that is the
     same on both sides, nor a network without padding, has such fields.
 
@@ -40,7 +40,7 @@ def _end_at_units(firsts: Floats, lasts: Floats, law: tuple[float, float] | None
     period, shift = law or (1, np.diff(lasts).mean() if len(lasts) > 1 else 0)
     if shift <= 0:
         return False
-    units = shift * (np.arange(len(lasts)) // period)
+    units = shift / period * np.arange(len(lasts))
     begin_before = units - firsts > 2 * shift
     at_units = (np.abs(lasts - units) <= shift).all() and units.max() < size
     return bool(at_units and begin_before.any() and (begin_before | (firsts <= 0)).all())
