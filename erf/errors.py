@@ -1,4 +1,9 @@
-"""The error for input that the caller can mend."""
+"""The error for input that the caller can mend, and that for faults of erf itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class InvalidInput(ValueError):
@@ -10,3 +15,14 @@ class InternalError(Exception):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"erf fails {what}; this is a fault of erf, not of the network: please report it")
+
+
+@contextmanager
+def own_faults(at: str) -> Iterator[None]:
+    """Let whatever goes wrong inside, but for what the user can mend, be a fault of erf."""
+    try:
+        yield
+    except (InvalidInput, InternalError):
+        raise
+    except Exception as error:
+        raise InternalError(f"at {at}: {type(error).__name__}: {error}") from error

@@ -14,7 +14,7 @@ import numpy as np
 from torch import nn
 
 from erf.arguments import is_whole, require_real, require_type, require_whole, require_whole_per_axis, shown
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, own_faults
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.one_sided import Side
 from erf.reachability.record import Step, Trace
@@ -176,7 +176,11 @@ def traced_fields(
     for name in layers:
         _check_name(network, name)
     passed = traced(network, size, _input_channels(network) if channels is None else channels)
-    return passed, [_fields(network, passed, size, name or "", units) for name in layers]
+    fields = []
+    for name in layers:
+        with own_faults(_called(name or "")):
+            fields.append(_fields(network, passed, size, name or "", units))
+    return passed, fields
 
 
 def _fields(

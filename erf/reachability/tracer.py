@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from erf.errors import InternalError, InvalidInput
+from erf.errors import InvalidInput, own_faults
 from erf.reachability.digit import Digit
 from erf.reachability.reach import Joiner, Reach, nothing
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
@@ -169,10 +169,8 @@ class _ReachMode(TorchDispatchMode):
         self._running.pop()
         if module in self._names:
             tensors, leaf = tensors_in(output), next(module.children(), None) is None
-            try:
+            with own_faults(f"the output of {self._names[module]!r} in {self._where()}"):
                 outputs = tuple(self._directed_reaches_of(tensor) for tensor in tensors)
-            except Exception as error:
-                raise self._fault(f"the output of {self._names[module]!r}", error) from error
             results = tuple(self._numbers.get(tensor) for tensor in tensors)
             called = len(self.trace.operations)
             self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called, results))
@@ -181,20 +179,20 @@ class _ReachMode(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        tensors = tensors_in((args, kwargs))
-        self._refuse(func, tensors)
+        at = f"{func} in {self._where()}"
+        with own_faults(at):
+            tensors = tensors_in((args, kwargs))
+            self._refuse(func, tensors)
+            output = _known_output(func, args, tensors)
         if find_rule(func) is None:
             with self:  # what torch itself defines by other operators, which it does not show in inference mode
-                output = func.decompose(*args, **kwargs)
-            if output is not NotImplemented:
-                return output
-        output = _run(func, args, kwargs, tensors)
-        try:
+                decomposed = func.decompose(*args, **kwargs)
+            if decomposed is not NotImplemented:
+                return decomposed
+        if output is None:  # what goes wrong in it is the network's
+            output = _run(func, args, kwargs, tensors)
+        with own_faults(at):
             self._follow(func, args, kwargs, tensors, tensors_in(output))
-        except InvalidInput:
-            raise
-        except Exception as error:  # the network has done its part
-            raise self._fault(func, error) from error
         return output
 
     def _follow(
@@ -207,9 +205,6 @@ class _ReachMode(TorchDispatchMode):
         if any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors):
             self._pass_on(func, args, kwargs, outputs)
         self._note(func, arguments, outputs)
-
-    def _fault(self, at: object, error: Exception) -> InternalError:
-        return InternalError(f"at {at} in {self._where()}: {type(error).__name__}: {error}")
 
     def _note(self, func: OpOverload, arguments: Any, outputs: list[Tensor]) -> None:
         """Keep the call and what it returned."""
@@ -312,9 +307,7 @@ def _run(func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor]) -> Any
     kinds = {tensor.is_meta for tensor in tensors}
     if len(kinds) == 2:
         args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), (args, kwargs))
-    output = _known_output(func, args, tensors)
-    if output is None:
-        output = func(*args, **kwargs)
+    output = func(*args, **kwargs)
     if True not in kinds and isinstance(output, Tensor) and output.is_meta and not output.is_floating_point():
         return func(*args, **(kwargs | {"device": "cpu"}))
     return output

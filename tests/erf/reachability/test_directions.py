@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import erf
-from erf.reachability import registry
+from erf.reachability import receptive_field, registry, tracer
 from erf.reachability.digit import Digit
-from erf.reachability.grid import grid_of
+from erf.reachability.grid import Grid, grid_of
 from erf.reachability.reach import Reach
 from erf.reachability.receptive_field import theoretical_receptive_field
 from tests.erf.hard_cases import Forward
@@ -165,6 +165,25 @@ def test_a_rule_that_gives_another_shape_is_a_fault_of_erf(monkeypatch: pytest.M
     network = nn.Sequential(nn.Conv2d(3, 4, 3), Forward(lambda x: x[:1].flip(2)))
     with pytest.raises(erf.InternalError, match="report it"):
         theoretical_receptive_field(network, (9, 9))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "at"),
+    [
+        (tracer, "_known_output", r"aten.convolution.default in module '0'"),
+        (receptive_field, "grid_of", "layer '0'"),
+        (Grid, "spacing", "layer '0'"),
+    ],
+)
+def test_a_fault_beside_the_rules_is_one_of_erf(
+    monkeypatch: pytest.MonkeyPatch, module: object, name: str, at: str
+) -> None:
+    def broken(*_args: object) -> None:
+        raise IndexError("no such place")
+
+    monkeypatch.setattr(module, name, broken)
+    with pytest.raises(erf.InternalError, match=rf"at {at}: IndexError: no such place; .* report it"):
+        theoretical_receptive_field(nn.Sequential(nn.Conv2d(3, 4, 3)), (9, 9), "0")
 
 
 def test_what_the_network_does_wrong_stays_its_own() -> None:
