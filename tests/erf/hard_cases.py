@@ -169,8 +169,8 @@ def _channels_last(x: Tensor, norm: nn.Module, conv: nn.Module) -> Tensor:
 
 
 def _resize(after: bool = True, **options) -> Network:
-    conv = [_conv(padding=1)] if after else []
-    return lambda: nn.Sequential(_conv(padding=1), Forward(partial(F.interpolate, **options)), *conv)
+    resize = partial(F.interpolate, **options)
+    return lambda: nn.Sequential(_conv(padding=1), Forward(resize), *([_conv(padding=1)] if after else []))
 
 
 def _with(forward: Callable[..., Tensor], *layers: Callable[[], nn.Module]) -> Network:
