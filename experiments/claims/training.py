@@ -4,7 +4,7 @@ The rule at first: of one training, the interval of the growth over images lies 
 start decides whether an ERF grows, and the paper does not say how its networks started. So the rule is now: of several
 trainings from each of several starts, the interval of the growth over seeds (t) lies above 0 for the start whose ERF
 before training is nearest the paper's on CamVid, 100 pixels; on CIFAR-10, where the paper gives no size, for the same
-start. The other starts are told beside it, and the first rule keeps what it says (`Part.at_first`).
+start. The row lists the other starts, too, and the first rule keeps what it says (`Part.at_first`).
 """
 
 from __future__ import annotations
