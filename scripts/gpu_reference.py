@@ -1,8 +1,9 @@
-"""Train CamVid's network at full width from several starts, several at once: ``python scripts/gpu_reference.py``.
+"""Train the networks of Figure 3 from several starts, several at once: ``python scripts/gpu_reference.py``.
 
-Each training is a run of run.py in a process of its own, all on one device: its record is the one of that command, and
-what it prints is in its run folder. A checkpoint is written after every epoch, so after the time is up the same command
-goes on. Settings after the options hold for all: ``device=cuda:1 data_dir=PATH``.
+These are the trainings of the studies that F3a and F3b rest on; ``--only camvid_starts`` takes those of one. Each is a
+run of run.py in a process of its own, all on one device: its record is the one of that command, and what it prints is
+in its run folder. A checkpoint is written after every epoch, so after the time is up the same command goes on. Settings
+before the options hold for all: ``device=cuda:1 data_dir=PATH``.
 """
 
 from __future__ import annotations
@@ -19,13 +20,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf.errors import InvalidInput
-from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, folder_of, main, one_line
+from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
 from scripts.options import filled_text
+from scripts.reproduce import FULL
 
-STARTS = (("start=small_gain", "gain=0.16"), ("start=unit_gain",), ("start=framework_default",))
-JOBS = tuple(
-    ("experiment=camvid", "grid=1", "measure_every=4", *start, f"seed={seed}") for seed in range(3) for start in STARTS
-)
+STUDIES = ("cifar10_starts", "camvid_starts", "camvid_starts_wide")
 OUTPUT = "output.txt"  # in the run folder
 
 
@@ -33,7 +32,7 @@ def gpu_reference(arguments: Sequence[str]) -> int:
     """Do what the command line ``arguments`` say and return the exit code: 130 where the time was up."""
     options = _options(arguments)
     try:
-        jobs = {folder_of(job): job for job in ([*job, *options.settings] for job in JOBS)}
+        jobs = {folder_of(job): job for name in options.only for job in jobs_of_study(name, options.settings)}
         if options.at_once < 1:
             raise InvalidInput(f"--at-once {options.at_once}: allowed are numbers from 1")
     except USERS_ERRORS as error:
@@ -45,10 +44,18 @@ def gpu_reference(arguments: Sequence[str]) -> int:
     return max(map(abs, codes.values()))  # a signal that ended a process is a negative code
 
 
+def jobs_of_study(name: str, settings: Sequence[str]) -> list[list[str]]:
+    """Return the overrides of each training of the study ``name``, in the folders where the study looks for them."""
+    study = FULL.task(name)
+    jobs = (job for sweep in FULL.studies[name] for job in jobs_of(sweep))
+    return [[*job, *settings, f"hydra.run.dir={study.folder}"] for job in jobs]
+
+
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/gpu_reference.py", description=(__doc__ or "").partition(":")[0] + "."
     )
+    parser.add_argument("--only", nargs="+", choices=STUDIES, default=STUDIES, help="studies (default: all)")
     parser.add_argument("--minutes", type=float, default=11.5, help="after which all are stopped (default: 11.5)")
     parser.add_argument("--at-once", type=int, default=3, help="trainings (default: 3)")
     parser.add_argument("settings", type=filled_text, nargs="*", metavar="KEY=VALUE", help="of all trainings")

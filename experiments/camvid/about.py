@@ -1,12 +1,30 @@
 """The reference runs of camvid, the series that it logs, and its smallest run."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import ReferenceRun, ReferenceStudy, Series, Sweeps
 from experiments.trainings.series import ERF_IN_TRAINING
 
 QUESTION = "Does the ERF grow in training?"
 DATA = ("camvid",)
 RUNS = {
     "camvid": ReferenceRun(quick=("widths=[4,4,8,16]", "epochs=1", "images=4", "calibration=1", "bootstrap=100")),
+}
+SEEDS = 3  # of each start
+
+
+def sweeps(*settings: str, first_seed: int) -> Sweeps:
+    """Return the sweeps of trainings with these settings from each start; float32, so that any device does the same."""
+    seeds = f"seed=range({first_seed},{first_seed + SEEDS})"
+    common = ("experiment=camvid", *settings, "grid=1", "measure_every=4", "precision=float32")
+    return (
+        (*common, "start=unit_gain,framework_default", seeds),
+        (*common, "start=small_gain", "gain=0.16", seeds),
+    )
+
+
+QUICK = ("widths=[4,4,8,16]", "seed=0,1", "epochs=1", "images=4", "calibration=1", "bootstrap=100")
+STUDIES = {
+    "camvid_starts": ReferenceStudy(lambda seed: sweeps("widths=[8,16,32,64]", first_seed=seed), QUICK),
+    "camvid_starts_wide": ReferenceStudy(lambda seed: sweeps(first_seed=seed), (*QUICK, "widths=[4,4,8,32]")),
 }
 SMALLEST = (
     "widths=[4,4,4,16]",

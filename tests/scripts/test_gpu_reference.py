@@ -2,9 +2,10 @@ import pytest
 
 from experiments.camvid.about import SMALLEST
 from experiments.camvid.experiment import Result
-from experiments.harness.cli import INTERRUPTED, config_of, folder_of
+from experiments.harness.cli import INTERRUPTED, config_of, folder_of, jobs_of
 from experiments.harness.record import is_complete, read_record
 from scripts import gpu_reference
+from scripts.reproduce import FULL
 from tests.experiments.toy_data import toy_data
 
 
@@ -13,32 +14,41 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_the_trainings_are_of_full_width_from_each_start_at_each_seed():
-    configs = [config_of(job) for job in gpu_reference.JOBS]
-    assert {(config.start, config.gain, config.seed) for config in configs} == {
-        (start, gain, seed)
-        for start, gain in (("small_gain", 0.16), ("unit_gain", None), ("framework_default", None))
-        for seed in range(3)
-    }
-    assert {tuple(config.widths) for config in configs} == {(16, 32, 64, 128)}
+def test_the_trainings_are_the_jobs_of_the_studies_in_their_folders():
+    for name in gpu_reference.STUDIES:
+        study, jobs = FULL.task(name), gpu_reference.jobs_of_study(name, ["device=cpu"])
+        assert {tuple(job[:-2]) for job in jobs} == {tuple(job) for sweep in study.sweeps for job in jobs_of(sweep)}
+        assert {folder_of(job).parent for job in jobs} == {study.folder}
+    widths = {tuple(config_of(job).widths) for job in gpu_reference.jobs_of_study("camvid_starts_wide", [])}
+    assert widths == {(16, 32, 64, 128)}
+
+
+@pytest.fixture
+def two_jobs(monkeypatch):
+    """Let there be two of the trainings alone, and return their folders and settings by what is added to them."""
+    first = {name: gpu_reference.jobs_of_study(name, [])[0] for name in ("camvid_starts", "camvid_starts_wide")}
+
+    def jobs_of_study(name, settings):
+        return [[*first[name], *settings]] if name in first else []
+
+    monkeypatch.setattr(gpu_reference, "jobs_of_study", jobs_of_study)
+    return lambda settings: [folder_of([*job, *settings]) for job in first.values()]
 
 
 @pytest.mark.slow
-def test_trainings_of_toy_size_are_run_at_once_and_leave_the_records_of_run_py(monkeypatch, capfd):
-    monkeypatch.setattr(gpu_reference, "JOBS", gpu_reference.JOBS[:2])
+def test_trainings_of_toy_size_are_run_at_once_and_leave_the_records_of_run_py(two_jobs, capfd):
     settings = [*SMALLEST, "device=cpu", f"data_dir={toy_data()}", "grid=1"]
     assert gpu_reference.gpu_reference(["--at-once", "2", *settings]) == 0
-    folders = [folder_of([*job, *settings]) for job in gpu_reference.JOBS]
-    assert [read_record(folder, Result).config.start for folder in folders] == ["small_gain", "unit_gain"]
+    folders = two_jobs(settings)
+    assert [read_record(folder, Result).config.precision for folder in folders] == ["float32", "float32"]
     assert all("epoch 2 of 2" in (folder / gpu_reference.OUTPUT).read_text() for folder in folders)
     assert capfd.readouterr().out.splitlines() == [f"   0  {folder}" for folder in folders]
 
 
-def test_what_the_time_cuts_off_is_interrupted(monkeypatch, capfd):
-    monkeypatch.setattr(gpu_reference, "JOBS", gpu_reference.JOBS[:2])
+def test_what_the_time_cuts_off_is_interrupted(two_jobs, capfd):
     settings = [*SMALLEST, "device=cpu", f"data_dir={toy_data()}"]
     assert gpu_reference.gpu_reference(["--minutes", "0.005", "--at-once", "1", *settings]) == INTERRUPTED
-    assert not any(is_complete(folder_of([*job, *settings])) for job in gpu_reference.JOBS)
+    assert not any(map(is_complete, two_jobs(settings)))
     assert capfd.readouterr().out.count(f"{INTERRUPTED}  ") == 2
 
 
@@ -52,7 +62,10 @@ def test_a_training_that_fails_or_is_killed_is_no_success(monkeypatch):
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["widths=[1]"], "widths=[1]: allowed are four"), (["--at-once", "0"], "--at-once 0: allowed are numbers from 1")],
+    [
+        (["widths=[1]", "--only", "camvid_starts"], "widths=[1]: allowed are four"),
+        (["--at-once", "0"], "--at-once 0: allowed are numbers from 1"),
+    ],
 )
 def test_unusable_settings_are_one_line_before_anything_is_trained(arguments, said, capsys):
     assert gpu_reference.gpu_reference(arguments) == 1
