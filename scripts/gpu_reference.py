@@ -20,9 +20,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf.errors import InvalidInput
+from experiments.harness import reference
 from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
+from experiments.harness.run_folder import study_folder
 from scripts.options import filled_text
-from scripts.reproduce import FULL
 
 STUDIES = ("cifar10_starts", "camvid_starts", "camvid_starts_wide")
 OUTPUT = "output.txt"  # in the run folder
@@ -46,9 +47,9 @@ def gpu_reference(arguments: Sequence[str]) -> int:
 
 def jobs_of_study(name: str, settings: Sequence[str]) -> list[list[str]]:
     """Return the overrides of each training of the study ``name``, in the folders where the study looks for them."""
-    study = FULL.task(name)
-    jobs = (job for sweep in FULL.studies[name] for job in jobs_of(sweep))
-    return [[*job, *settings, f"hydra.run.dir={study.folder}"] for job in jobs]
+    sweeps = reference.STUDIES[name](0)
+    folder = study_folder(name, reference.experiment_of(name), sweeps)
+    return [[*job, *settings, f"hydra.run.dir={folder}"] for sweep in sweeps for job in jobs_of(sweep)]
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
