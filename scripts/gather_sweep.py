@@ -106,14 +106,16 @@ def _write_study(sweep: Path, study: Study, jobs: Sequence[Job]) -> None:
 
 
 def _environment(jobs: Sequence[Environment]) -> Environment:
-    """Return that of the job started last, with the seconds of all, and the commits of the others."""
+    """Return that of the job started last, with the seconds of all, and the commits and devices of the others."""
     last = max(jobs, key=lambda job: job.started)
-    others = dict.fromkeys(commit for job in jobs for commit in (*job.earlier_commits, job.commit) if commit)
+    commits = dict.fromkeys(commit for job in jobs for commit in (*job.earlier_commits, job.commit) if commit)
+    devices = dict.fromkeys(device for job in jobs for device in (*job.earlier_devices, job.device))
     return replace(
         last,
         dirty=None if last.dirty is None else any(job.dirty for job in jobs),
         seconds=sum(job.seconds for job in jobs),
-        earlier_commits=tuple(commit for commit in others if commit != last.commit),
+        earlier_commits=tuple(commit for commit in commits if commit != last.commit),
+        earlier_devices=tuple(device for device in devices if device != last.device),
     )
 
 

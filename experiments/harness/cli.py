@@ -284,7 +284,7 @@ def _keep_composition(folder: Path, composed: DictConfig) -> None:
 
 def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, environment: Environment) -> None:
     start = time.monotonic()
-    logbook = Logbook(folder, environment.commit or "unknown")
+    logbook = Logbook(folder, environment.commit or "unknown", environment.device)
     if kept := logbook.kept():
         print(f"going on: {kept} points are kept from before (to start anew, remove {folder / PARTIAL})")
     result = experiment.run(config, logbook)
@@ -299,7 +299,12 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
     write_record(
         folder,
         result,
-        replace(environment, seconds=time.monotonic() - start, earlier_commits=logbook.earlier_versions()),
+        replace(
+            environment,
+            seconds=time.monotonic() - start,
+            earlier_commits=logbook.earlier_versions(),
+            earlier_devices=logbook.earlier_devices(),
+        ),
     )
     logbook.discard_partial()
 

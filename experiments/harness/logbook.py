@@ -43,12 +43,14 @@ class Logbook:
     Args:
         folder: The run's folder.
         version: Of the code: points that another version kept are measured again.
+        device: Its name.
     """
 
-    def __init__(self, folder: Path, version: str = "unknown") -> None:
+    def __init__(self, folder: Path, version: str = "unknown", device: str = "") -> None:
         self.folder = folder
         self._partial = folder / PARTIAL
         self._version, self._points = version, self._partial / version
+        self._device = device
         self._events = _EventFile(folder / "tensorboard")
         self._tags: dict[str, set[str]] = {}  # of scalars, by what stands before their first stroke
 
@@ -107,18 +109,26 @@ class Logbook:
         """The folder of a training's checkpoints, until there is a record; other versions of the code go on, too."""
         folder = self._partial / "training"
         folder.mkdir(parents=True, exist_ok=True)
-        versions = self._training_versions()
-        if self._version not in versions:
-            atomic_write(folder / "versions", "\n".join([*versions, self._version]).encode())
+        parts, part = self._training_parts(), (self._version, self._device)
+        if part not in parts:
+            atomic_write(folder / "versions", "\n".join(" ".join(one).strip() for one in [*parts, part]).encode())
         return folder
 
     def earlier_versions(self) -> tuple[str, ...]:
         """Return the other versions of the code that a part of the training was done with."""
-        return tuple(version for version in self._training_versions() if version != self._version)
+        versions = dict.fromkeys(version for version, _ in self._training_parts())
+        return tuple(version for version in versions if version != self._version)
 
-    def _training_versions(self) -> list[str]:
+    def earlier_devices(self) -> tuple[str, ...]:
+        """Return the other devices that a part of the training was done on."""
+        devices = dict.fromkeys(device for _, device in self._training_parts())
+        return tuple(device for device in devices if device not in ("", self._device))
+
+    def _training_parts(self) -> list[tuple[str, str]]:
+        """Return the versions and the devices, "" where unknown, that the training was done with so far."""
         path = self._partial / "training" / "versions"
-        return path.read_text().split() if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(version, device) for version, _, device in (line.partition(" ") for line in lines)]
 
     def animation(self, name: str, maps: Mapping[str, InfluenceMap]) -> None:
         """Write maps as the frames of ``name``.gif, each under its title, about three a second."""

@@ -58,6 +58,7 @@ class Environment:
     Attributes:
         commit: Of the repository; None outside a checkout.
         earlier_commits: With which the first parts of an interrupted training were done, where they were others.
+        earlier_devices: Likewise, the devices that the first parts were done on.
         dirty: Whether the code differs from that commit; None outside a checkout.
         versions: Of Python and of the packages that numbers may depend on; None where not installed.
         platform: Operating system and architecture.
@@ -76,6 +77,7 @@ class Environment:
     started: str
     seconds: float = 0.0
     earlier_commits: tuple[str, ...] = ()
+    earlier_devices: tuple[str, ...] = ()
 
     @classmethod
     def now(cls, device: str) -> Environment:

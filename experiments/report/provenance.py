@@ -21,6 +21,8 @@ def _warnings(environment: Environment) -> Iterator[str]:
         yield "measured with changes that were not committed (dirty tree)"
     if environment.earlier_commits:
         yield f"its parts were measured at several commits; the earlier: {', '.join(environment.earlier_commits)}"
+    if environment.earlier_devices:
+        yield f"its parts were measured on several devices; the earlier: {', '.join(environment.earlier_devices)}"
     for package, version in environment.versions.items():
         expected = _pinned().get(package)
         if expected and version != expected:

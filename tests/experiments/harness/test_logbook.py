@@ -215,3 +215,15 @@ def test_a_training_is_kept_for_other_versions_of_the_code_which_are_listed(tmp_
     assert {path.name for path in last.training.iterdir()} == {"last.pt", "versions"}
     last.discard_partial()
     assert not folder.exists()
+
+
+def test_a_training_lists_the_devices_of_its_earlier_parts(tmp_path):
+    for version, device in (
+        ("first", ""),
+        ("first", "NVIDIA H200"),
+        ("second", "NVIDIA H200"),
+        ("second", "cpu (x, 2 cores)"),
+    ):
+        _ = Logbook(tmp_path, version, device).training
+    last = Logbook(tmp_path, "second", "cpu (x, 2 cores)")
+    assert (last.earlier_versions(), last.earlier_devices()) == (("first",), ("NVIDIA H200",))
