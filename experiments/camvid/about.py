@@ -11,20 +11,25 @@ RUNS = {
 SEEDS = 3  # of each start
 
 
-def sweeps(*settings: str, first_seed: int) -> Sweeps:
-    """Return the sweeps of trainings with these settings from each start; float32, so that any device does the same."""
+def sweeps(first_seed: int, widths: str = "[8,16,32,64]") -> Sweeps:
+    """Return the sweeps of trainings from each start; in float32, so that every device trains the same.
+
+    Without batch norm the default learning rate is too large: of 0.05, 0.02 and 0.005 the last had the best validation
+    mean IoU after 4 epochs with seed 100, which is in no study.
+    """
     seeds = f"seed=range({first_seed},{first_seed + SEEDS})"
-    common = ("experiment=camvid", *settings, "grid=1", "measure_every=4", "precision=float32")
+    common = ("experiment=camvid", f"widths={widths}", "grid=1", "measure_every=4", "precision=float32")
     return (
         (*common, "start=unit_gain,framework_default", seeds),
         (*common, "start=small_gain", "gain=0.16", seeds),
+        (*common, "start=small_branches", "learning_rate=0.005", f"seed={first_seed}"),
     )
 
 
-QUICK = ("widths=[4,4,8,16]", "seed=0,1", "epochs=1", "images=4", "calibration=1", "bootstrap=100")
 STUDIES = {
-    "camvid_starts": ReferenceStudy(lambda seed: sweeps("widths=[8,16,32,64]", first_seed=seed), QUICK),
-    "camvid_starts_wide": ReferenceStudy(lambda seed: sweeps(first_seed=seed), (*QUICK, "widths=[4,4,8,32]")),
+    "camvid_starts": ReferenceStudy(
+        sweeps, quick=("widths=[4,4,8,16]", "seed=0,1", "epochs=1", "images=4", "calibration=1", "bootstrap=100")
+    )
 }
 SMALLEST = (
     "widths=[4,4,4,16]",
