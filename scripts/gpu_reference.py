@@ -1,9 +1,9 @@
 """Train the networks of Figure 3 from several starts, several at once: ``python scripts/gpu_reference.py``.
 
 These are the trainings that F3a and F3b rest on, and wider ones; ``--only camvid_starts`` takes those of one study.
-Each is a run of run.py in a process of its own, all on one device: its record is that of the command, and what it prints is
-in its run folder. A checkpoint is written after every epoch, so after the time is up the same command goes on. Settings
-hold for all: ``device=cuda:1 data_dir=PATH``, before ``--only``.
+Each is a run of run.py in a process of its own, all on one device; what it prints is in its run folder. A checkpoint is
+written after every epoch, so after the time is up the same command goes on. Settings hold for all:
+``device=cuda:1 data_dir=PATH``, before ``--only``.
 
 On one H200 with 16 CPU cores the 15 trainings of both data sets' studies took 13 minutes side by side, with CUDA's
 multi-process service (``nvidia-cuda-mps-control -d``).
