@@ -130,23 +130,3 @@ def claim_of_runs(
         return Row(id, paper, statistic, found, tuple(runs), note if found else "")
 
     return row
-
-
-def first_measured(*claims: Claim) -> Claim:
-    """Return the row of the first of ``claims`` whose records are there, else of the last."""
-
-    def row(folder: Path) -> Row:
-        found = claims[0](folder)
-        return found if found.parts or not claims[1:] else first_measured(*claims[1:])(folder)
-
-    return row
-
-
-def meets(interval: Interval, low: float, high: float) -> bool:
-    """Return whether an interval and the range from ``low`` to ``high`` have a number in common."""
-    return interval[0] <= high and interval[1] >= low
-
-
-def inside(interval: Interval, low: float, high: float) -> bool:
-    """Return whether an interval lies in the range from ``low`` to ``high``."""
-    return low <= interval[0] and interval[1] <= high

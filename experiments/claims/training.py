@@ -16,11 +16,9 @@ from experiments.camvid import experiment as camvid
 from experiments.camvid import study as camvid_study
 from experiments.cifar10 import experiment as cifar10
 from experiments.cifar10 import study as cifar10_study
-from experiments.claims.row import Claim, Part, claim, claim_of_runs, first_measured
-from experiments.growth_controls import experiment as growth_controls
+from experiments.claims.row import Claim, Part, claim_of_runs
 from experiments.harness.intervals import interval_text
 from experiments.trainings.growth import Growth, in_words
-from experiments.trainings.plan import Probe
 from experiments.trainings.study import Arm, StartsStudy
 
 PAPER_F3A = "CIFAR-10 ResNet, 17 blocks: the ERF grows markedly in training"
@@ -30,21 +28,6 @@ PAPER_F3B = (
 PAPER_FACTOR = camvid.PAPER_DIAMETERS[1] / camvid.PAPER_DIAMETERS[0]
 
 
-def _f3a_parts(result: cifar10.Result, wide: growth_controls.Result) -> Iterator[Part]:
-    yield _growth(result)
-    yield _short_trainings(wide)
-    text = f"test accuracy {result.test_accuracy:.1%} (the paper: {cifar10.PAPER_TEST_ACCURACY:.0%})"
-    yield Part(f"{text}, TRF {result.theoretical_receptive_field} (the paper: {cifar10.PAPER_TRF})", None)
-
-
-def _f3b_parts(result: camvid.Result) -> Iterator[Part]:
-    yield _growth(result)
-    text = f"factor {result.growth_factor:.2f} ({interval_text(result.growth_factor_interval, 2)}; the paper: about "
-    yield Part(
-        f"{text}{PAPER_FACTOR:.1f}), mean IoU {result.mean_iou:.1%}, TRF {result.theoretical_receptive_field}", None
-    )
-
-
 def _growth(result: Growth) -> Part:
     sizes = f"ERF size {result.erf_size_before:.1f} before, {result.erf_size_after:.1f} at epoch {result.best_epoch}"
     n = f"n = {result.images} images, one training"
@@ -52,18 +35,7 @@ def _growth(result: Growth) -> Part:
     return Part(text, result.growth_interval[0] > 0, (result.growth_interval,))
 
 
-def _short_trainings(result: growth_controls.Result) -> Part:
-    """Tell how far other, shorter trainings of the same network come; too short to decide the claim."""
-    config, outcome = result.config, result.outcome(growth_controls.Arm.batch_norm, Probe.images)
-    interval = outcome.growth_interval
-    spread = f" ({interval_text(interval, 1)})" if interval else ""
-    text = f"{config.seeds} trainings of {config.epochs} epochs at width {config.width}: {outcome.growth:.1f}{spread}"
-    return Part(text, None, (interval,) if interval else ())
-
-
-def _f3a_parts_by_start(
-    study: cifar10_study.Study, where_decided: camvid_study.Study, first: cifar10.Result
-) -> Iterator[Part]:
+def _f3a_parts(study: cifar10_study.Study, where_decided: camvid_study.Study, first: cifar10.Result) -> Iterator[Part]:
     decided = _nearest(where_decided)
     alike = [arm for arm in _repeated(study) if decided and arm.way.start is decided.way.start]
     if not alike:
@@ -74,7 +46,7 @@ def _f3a_parts_by_start(
     yield Part(f"{text}, TRF {first.theoretical_receptive_field} (the paper: {cifar10.PAPER_TRF})", None)
 
 
-def _f3b_parts_by_start(study: camvid_study.Study, first: camvid.Result) -> Iterator[Part]:
+def _f3b_parts(study: camvid_study.Study, first: camvid.Result) -> Iterator[Part]:
     judged = _nearest(study)
     if judged is None:
         return
@@ -123,7 +95,6 @@ def _at_first(result: Growth) -> Part:
     return replace(_growth(result), brief=brief)
 
 
-OVER_IMAGES = "ERF size of the mean_abs map over held-out images, after less before; paired over images"
 OVER_SEEDS = "ERF size of the mean_abs map over held-out images, after less before; t over trainings"
 REASON = (
     "the verdict is that of several trainings from the start that is nearest the paper's 100 pixels on CamVid; the "
@@ -132,43 +103,20 @@ REASON = (
 )
 
 CLAIMS: tuple[Claim, ...] = (
-    first_measured(
-        claim_of_runs(
-            "F3a",
-            PAPER_F3A,
-            OVER_SEEDS,
-            {"cifar10_starts": cifar10_study.Study, "camvid_starts": camvid_study.Study, "cifar10": cifar10.Result},
-            _f3a_parts_by_start,
-            REASON,
-        ),
-        claim_of_runs(
-            "F3a",
-            PAPER_F3A,
-            OVER_IMAGES,
-            {"cifar10": cifar10.Result, "growth_controls_wide": growth_controls.Result},
-            _f3a_parts,
-            "this is one training. The ERF first shrinks and then outgrows its start, which trainings of five epochs "
-            "do not live to see.",
-        ),
+    claim_of_runs(
+        "F3a",
+        PAPER_F3A,
+        OVER_SEEDS,
+        {"cifar10_starts": cifar10_study.Study, "camvid_starts": camvid_study.Study, "cifar10": cifar10.Result},
+        _f3a_parts,
+        REASON,
     ),
-    first_measured(
-        claim_of_runs(
-            "F3b",
-            PAPER_F3B,
-            OVER_SEEDS,
-            {"camvid_starts": camvid_study.Study, "camvid": camvid.Result},
-            _f3b_parts_by_start,
-            REASON,
-        ),
-        claim(
-            "F3b",
-            PAPER_F3B,
-            OVER_IMAGES,
-            "camvid",
-            camvid.Result,
-            _f3b_parts,
-            "this is one training. The ERF shrinks to about the size that the paper ends with, from twice the one that "
-            "the paper starts with.",
-        ),
+    claim_of_runs(
+        "F3b",
+        PAPER_F3B,
+        OVER_SEEDS,
+        {"camvid_starts": camvid_study.Study, "camvid": camvid.Result},
+        _f3b_parts,
+        REASON,
     ),
 )
