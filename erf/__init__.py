@@ -1,54 +1,22 @@
 """Theoretical and effective receptive fields of PyTorch networks, measured and predicted."""
 
-from erf import compatibility, inits, theory
-from erf.errors import InternalError, InvalidInput
-from erf.maps.influence import effective_receptive_field, influence
-from erf.maps.influence_map import InfluenceMap, map_of_samples
-from erf.maps.sharding import sharded_receptive_field
-from erf.maps.statistic import Statistic
-from erf.metrics.comparison import Comparison, compare
-from erf.metrics.erf_size import contribution_area_ratio, erf_size
-from erf.metrics.gaussian_fit import GaussianFit, Moments, fit_gaussian, map_moments
-from erf.metrics.grid_average import grid_average
-from erf.metrics.mass_radius import mass_radius, mass_within
-from erf.metrics.normal_distance import normal_distance
-from erf.metrics.power_law import PowerLaw, fit_power_law
-from erf.reachability.receptive_field import ReceptiveField, theoretical_receptive_field
-from erf.stacks.stack_influence import stack_influence, stack_moments
-from erf.theory.linear_stacks import ConvLayer, Residual
-from erf.training.erf_during_training import ErfTracker
+from __future__ import annotations
 
-__all__ = [
-    "Comparison",
-    "ConvLayer",
-    "ErfTracker",
-    "GaussianFit",
-    "InfluenceMap",
-    "InternalError",
-    "InvalidInput",
-    "Moments",
-    "PowerLaw",
-    "ReceptiveField",
-    "Residual",
-    "Statistic",
-    "compare",
-    "compatibility",
-    "contribution_area_ratio",
-    "effective_receptive_field",
-    "erf_size",
-    "fit_gaussian",
-    "fit_power_law",
-    "grid_average",
-    "influence",
-    "inits",
-    "map_moments",
-    "map_of_samples",
-    "mass_radius",
-    "mass_within",
-    "normal_distance",
-    "sharded_receptive_field",
-    "stack_influence",
-    "stack_moments",
-    "theoretical_receptive_field",
-    "theory",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from erf.public import *  # noqa: F403  # its __all__ has the names
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is exported at its first use: torch takes seconds, and not all that imports erf needs it."""
+    public = import_module("erf.public")
+    globals().update({exported: getattr(public, exported) for exported in public.__all__}, __all__=public.__all__)
+    if name in globals():
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *import_module("erf.public").__all__})

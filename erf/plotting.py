@@ -6,15 +6,18 @@ import math
 from types import NoneType
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.patches import Ellipse, Rectangle
 
 from erf.arguments import require_type
 from erf.errors import InvalidInput
+from erf.extras import extra
 from erf.maps.influence_map import InfluenceMap
 from erf.metrics.erf_size import TWO_SIGMA_MASS
 from erf.metrics.gaussian_fit import GaussianFit
+
+with extra("plot"):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Ellipse, Rectangle
 
 __all__ = ["draw_map", "draw_map_on"]
 

@@ -2,11 +2,17 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 LIGHT = {"torch", "numpy", "scipy", "erf"}
@@ -37,8 +43,15 @@ def modules_after(statement: str) -> set[str]:
 def test_the_library_loads_torch_numpy_and_scipy_alone():
     """What they load themselves, and Python's own modules, are not ours."""
     theirs = modules_after("import torch, numpy, scipy.optimize, scipy.stats, scipy.signal, scipy.ndimage")
-    ours = modules_after("import erf, erf.theory, erf.inits, erf.networks, erf.compatibility, erf.data, erf.training")
+    ours = modules_after("from erf import *; import erf.networks, erf.data, erf.training")
+    assert {"torch", "erf"} <= ours
     assert ours - theirs - set(sys.stdlib_module_names) <= LIGHT
+
+
+def test_erf_alone_loads_nothing_before_its_first_use():
+    loaded = modules_after("import erf, erf.errors, erf.extras")
+    assert "erf" in loaded
+    assert not loaded & {"torch", "numpy", "scipy"}
 
 
 def test_what_is_loaded_is_seen():
@@ -47,13 +60,34 @@ def test_what_is_loaded_is_seen():
 
 def imports(path: Path) -> set[str]:
     """Return every module that the file names in an import statement, at its top or in a function."""
+    return imported_by([ast.parse(path.read_text())])
+
+
+def imported_by(nodes: Iterable[ast.AST]) -> set[str]:
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in (inner for outer in nodes for inner in ast.walk(outer)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     return names
+
+
+def optional_imports(path: Path) -> set[tuple[str, str]]:
+    """Return the top-level modules imported under ``with extra(NAME)``, and NAME; what is for types alone has none."""
+    return {
+        (module.partition(".")[0], extra)
+        for node in ast.walk(ast.parse(path.read_text()))
+        for extra in _extras(node)
+        for module in imported_by(node.body)  # pyright: ignore[reportAttributeAccessIssue]
+    }
+
+
+def _extras(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return [""]
+    texts = [ast.unparse(item.context_expr) for item in node.items] if isinstance(node, ast.With) else []
+    return [name for text in texts for name in re.findall(r"^extra\('(\w+)'\)$", text)]
 
 
 def within(names: set[str], modules: set[str]) -> set[str]:
@@ -68,6 +102,30 @@ def sources(folder: str, pattern: str = "*.py") -> list[Path]:
 def test_the_library_knows_nothing_of_the_experiments(path):
     assert not within(imports(path), {"experiments", "scripts", "run", "hydra", "omegaconf", "tensorboard"})
     assert path.name == "plotting.py" or not within(imports(path), {"matplotlib"})
+
+
+@pytest.mark.parametrize("path", sources("erf"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_the_library_can_do_without_is_imported_by_the_extra_that_installs_it(path):
+    packages = {name.partition(".")[0] for name in imports(path)} - set(sys.stdlib_module_names) - LIGHT
+    assert packages == {module for module, _ in optional_imports(path)} - LIGHT
+    assert "erf" not in {
+        node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)
+    }
+
+
+def test_each_extra_installs_what_is_imported_by_it():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    installs = {name: {canonicalize_name(Requirement(line).name) for line in lines} for name, lines in extras.items()}
+    named = {
+        pair
+        for folder in ("erf", "experiments", "scripts")
+        for path in sources(folder)
+        for pair in optional_imports(path)
+    }
+    assert {extra for _, extra in named} == {"", "plot", "data", "training", "timm", "benchmark"}
+    packages = packages_distributions()
+    for module, extra in named:
+        assert not extra or installs[extra] & {canonicalize_name(name) for name in packages[module]}
 
 
 @pytest.mark.parametrize("path", sources("experiments"), ids=lambda path: str(path.relative_to(ROOT)))
@@ -155,6 +213,14 @@ def test_the_rules_can_be_broken(tmp_path):
     path.write_text("def f():\n    from experiments.harness import logbook\n    import matplotlib.pyplot\n")
     assert within(imports(path), MEASURING) == {"experiments.harness.logbook"}
     assert within(imports(path), {"matplotlib"}) == {"matplotlib.pyplot"}
+
+
+def test_an_optional_import_is_seen_with_its_extra(tmp_path):
+    path = tmp_path / "optional.py"
+    path.write_text('def f():\n    with extra("plot"):\n        import a.b\n        from c import d\nimport e\n')
+    assert optional_imports(path) == {("a", "plot"), ("c", "plot")}
+    path.write_text("if TYPE_CHECKING:\n    from a import b\n")
+    assert optional_imports(path) == {("a", "")}
 
 
 def test_a_circle_is_seen_where_it_is_for_types_alone(tmp_path):

@@ -2,11 +2,14 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tomllib
+from collections.abc import Iterable
+from importlib.metadata import distribution, distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,31 +26,107 @@ def run(*command: object) -> str:
     return done.stdout
 
 
+def needed(requirements: Iterable[str]) -> set[str]:
+    """Return the names of the packages that ``requirements`` bring, no extras asked for, and those that these bring."""
+    names, left = set(), list(requirements)
+    while left:
+        requirement = Requirement(left.pop())
+        name = canonicalize_name(requirement.name)
+        if name in names or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        names.add(name)
+        left += requires(name) or []
+    return names
+
+
+def link(name: str, folder: Path) -> None:
+    """Put an installed package into another environment, as links."""
+    for file in distribution(name).files or ():
+        top = Path(file.parts[0])
+        if top.name not in ("..", "__pycache__") and not (folder / top).exists():
+            (folder / top).symlink_to(distribution(name).locate_file(top))
+
+
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> Path:
-    """A fresh environment with our wheel; the other packages are those of this environment."""
-    folder = tmp_path_factory.mktemp("packaging")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"  # a copy: building leaves folders behind
     shutil.copytree(ROOT / "erf", source / "erf", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source)
-    run(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
-    (installed,) = (folder / "venv" / "lib").glob("python*/site-packages")
     (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def environment(wheel, tmp_path_factory) -> Path:
+    """A fresh environment with our wheel and what it needs, without any extra."""
+    folder = tmp_path_factory.mktemp("environment")
+    run(sys.executable, "-m", "venv", "--without-pip", folder)
+    (installed,) = (folder / "lib").glob("python*/site-packages")
     run(sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--target", installed, wheel)
-    (installed / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return folder / "venv"
+    (ours,) = distributions(name="erf", path=[str(installed)])
+    for name in needed(ours.requires or ()):
+        link(name, installed)
+    return folder
 
 
-def test_the_wheel_imports_without_the_repository_and_is_typed(environment, tmp_path):
-    code = "import erf, erf.plotting; print(erf.__file__)"
-    python = environment / "bin" / "python"
-    printed = subprocess.run([python, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert printed.returncode == 0, printed.stderr
-    imported = Path(printed.stdout.strip()).resolve()
+@pytest.fixture
+def python(environment, tmp_path):
+    """Run a program in that environment, far from the repository, and return what it did."""
+
+    def ran(code: str) -> subprocess.CompletedProcess[str]:
+        command = [environment / "bin" / "python", "-I", "-c", code]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    return ran
+
+
+def test_the_bare_wheel_measures_a_network_without_the_repository_and_is_typed(environment, python):
+    done = python(
+        "import erf, torch\n"
+        "network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3), torch.nn.Conv2d(1, 1, 3, stride=2))\n"
+        "trf = erf.theoretical_receptive_field(network, input_size=(16, 16))\n"
+        "both = erf.compare(trf, erf.effective_receptive_field(network, torch.ones(2, 1, 16, 16)))\n"
+        "print(trf.size, 1 <= both.erf_size <= 5)\n"
+        "import erf.data, erf.networks, erf.training\n"
+        "print(erf.__file__)\n"
+    )
+    assert done.returncode == 0, done.stderr
+    measured, file = done.stdout.splitlines()
+    assert measured == "(5, 5) True"
+    imported = Path(file).resolve()
     assert imported.is_relative_to(environment.resolve())
     assert (imported.parent / "py.typed").exists()
+
+
+NEEDS = {
+    "import erf.plotting": "plot",
+    "from erf.data import Pictures": "data",
+    "from erf.data import camvid": "data",
+    "from erf.training import train": "training",
+}
+TRY = """
+import erf
+for statement in {}:
+    try:
+        exec(statement)
+    except ImportError as error:
+        print(isinstance(error, erf.InvalidInput), error)
+"""
+
+
+def test_what_needs_an_extra_names_it_in_one_line(python):
+    done = python(TRY.format(list(NEEDS)))
+    assert done.returncode == 0, done.stderr
+    for line, extra in zip(done.stdout.splitlines(), NEEDS.values(), strict=True):
+        assert re.fullmatch(rf'True \w+ is not installed; this installs it: pip install "erf\[{extra}\]"', line)
+
+
+def test_what_is_needed_is_found_through_others():
+    assert {"torch", "sympy", "mpmath"} <= needed(["torch>=2"])  # sympy is torch's, mpmath sympy's
+    assert "pytest" not in needed(["torch>=2", "numpy"])
 
 
 def test_the_wheel_holds_the_library_only(environment):

@@ -17,7 +17,7 @@ __all__ = ["Batches", "DataSet", "FlipAndShift", "Noise", "NoiseImages", "Pictur
 
 
 def __getattr__(name: str) -> Any:
-    """Import what decodes files where it is asked for: it alone needs Pillow."""
+    """Import what decodes files where it is asked for: it alone needs the extra ``data``."""
     if name in ("Pictures", "Unreadable"):
         return getattr(import_module("erf.data.pictures"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

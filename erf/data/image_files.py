@@ -9,9 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from erf.errors import InvalidInput
+from erf.extras import extra
+
+with extra("data"):
+    from PIL import Image
 
 Size = tuple[int, int]  # rows, columns
 

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from erf.arguments import real_array, require_path, require_whole, require_whole_per_axis
 from erf.errors import InvalidInput
+from erf.extras import extra
 from erf.maps.statistic import choice
+
+with extra("data"):
+    from PIL import Image, ImageOps
 
 # Of ImageNet's training set, red, green and blue, in [0, 1]: what torchvision's pretrained networks expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

@@ -19,14 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from erf import theory
 from erf.arguments import require_type, require_whole, shown
 from erf.errors import InvalidInput
 from erf.inits import Init, fill_
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.statistic import Statistic, set_choices
 from erf.networks.conv_stack import ConvStack
-from erf.theory.linear_stacks import ConvLayer
+from erf.theory.linear_stacks import ConvLayer, influence_map
 
 
 class SparseConv2d(nn.Module):
@@ -161,10 +160,10 @@ class SparseStack(ConvStack):
         map is the product of such diagonals, one for each axis.
         """
         pairs = ConvLayer(self.kernel_size, profile=self._shared_reading())
-        line = np.diag(theory.influence_map([pairs] * self.depth, Statistic.mean_square).values)
+        line = np.diag(influence_map([pairs] * self.depth, Statistic.mean_square).values)
         values = np.outer(line, line)
         layers = [ConvLayer(self.kernel_size)] * self.depth
-        plain = theory.influence_map(layers, Statistic.mean_square)
+        plain = influence_map(layers, Statistic.mean_square)
         return InfluenceMap(values / values.sum(), Statistic.mean_square, plain.center, plain.trf_box, plain.samples)
 
     @staticmethod
@@ -179,7 +178,7 @@ class SparseStack(ConvStack):
             if not torch.equal(layer.taps.square(), layer.taps):
                 raise InvalidInput("positions between pixels have no exact map of this form; allowed: whole pixels")
         profiles = [layer.taps.sum(0).numpy() for layer in layers]
-        return theory.influence_map([ConvLayer(p.shape, profile=p) for p in profiles], Statistic.mean_square)
+        return influence_map([ConvLayer(p.shape, profile=p) for p in profiles], Statistic.mean_square)
 
     def _shared_reading(self) -> np.ndarray:
         """Return K along one axis, ``[kernel_size, kernel_size]``, up to a factor."""

@@ -49,7 +49,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the loop where it is asked for: it alone needs lightning-fabric, torchmetrics and safetensors."""
+    """Import the loop where it is asked for: it alone needs the extra ``training``."""
     if name in __all__:
         return getattr(import_module("erf.training.loop"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,23 +11,28 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import safetensors.torch
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import ProcessRaisedException
-from torchmetrics import MetricCollection
 
 from erf.arguments import require_finite, require_path, require_type, require_whole, shown
 from erf.atomic_file import atomic_write
 from erf.device import is_out_of_memory
 from erf.errors import InvalidInput
+from erf.extras import extra
 from erf.maps.statistic import choice
 from erf.seeds import derive
 from erf.spelling import respelled
 from erf.training.batch_norm import calibrate_batch_norm_
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from torchmetrics import MetricCollection
+
+with extra("training"):
+    import safetensors.torch
 
 LAST, BEST = "last.pt", "best.safetensors"  # checkpoints in a training's folder
 
@@ -150,6 +155,9 @@ def make_fabric(device: torch.device, processes: int = 1, precision: Precision =
     Raises:
         InvalidInput: This machine has not so many devices.
     """
+    with extra("training"):
+        from lightning_fabric import Fabric  # here: it takes seconds, and who describes a training needs none of it
+
     require_type(torch.device, device=device)
     require_whole(processes=processes)
     precision = choice(Precision, precision, "precision")
@@ -247,7 +255,7 @@ def train(
     require_type(nn.Module, network=network)
     require_type(torch.optim.Optimizer, optimizer=optimizer)
     require_type(Plan, plan=plan)
-    require_type(MetricCollection, metrics=plan.metrics)
+    _require_metrics(plan.metrics)
     require_path(folder=folder)
     model, optimizer = fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
     plan.metrics.to(fabric.device)
@@ -320,7 +328,7 @@ def load_weights(network: nn.Module, weights: bytes) -> None:
 def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: MetricCollection) -> dict[str, float]:
     """Return the metrics of ``network`` in eval mode on one pass over ``batches``, spread over all processes."""
     require_type(nn.Module, network=network)
-    require_type(MetricCollection, metrics=metrics)
+    _require_metrics(metrics)
     metrics.to(fabric.device).reset()
     with _mode(network, training=False), torch.no_grad(), fabric.autocast():
         for images, targets in batches.epoch(0, fabric.global_rank, fabric.world_size, fabric.device):
@@ -328,6 +336,13 @@ def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: Metr
                 with _naming_batch(images, "evaluation"):
                     metrics.update(network(images), targets)
     return {name: float(value) for name, value in metrics.compute().items()}
+
+
+def _require_metrics(metrics: Any) -> None:
+    with extra("training"):
+        from torchmetrics import MetricCollection  # here, too: it takes seconds
+
+    require_type(MetricCollection, metrics=metrics)
 
 
 def calibrate(network: nn.Module, batches: Batches, count: int, device: torch.device) -> None:

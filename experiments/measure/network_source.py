@@ -19,9 +19,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torchvision import models
 
 from erf.errors import InvalidInput
+from erf.extras import extra
 
 UNTRAINED, PRETRAINED = "none", "DEFAULT"
 # Where checkpoints keep the state dict beside other things.
@@ -77,6 +77,8 @@ def files_of(source: Source, name: str, weights: str = UNTRAINED) -> list[Path]:
 
 
 def _from_torchvision(name: str, pretrained: bool) -> nn.Module:
+    from torchvision import models  # here: it takes seconds
+
     _require_known(name, models.list_models(), "torchvision")
     settings: dict[str, Any] = {"weights": PRETRAINED if pretrained else None}
     if "weights_backbone" in inspect.signature(models.get_model_builder(name)).parameters:
@@ -91,10 +93,8 @@ def _from_torchvision(name: str, pretrained: bool) -> nn.Module:
 
 
 def _from_timm(name: str, pretrained: bool) -> nn.Module:
-    try:
-        import timm  # an optional extra
-    except ImportError as error:
-        raise InvalidInput("source=timm needs the package timm: pip install -e '.[timm]'") from error
+    with extra("timm"):
+        import timm
     if not timm.is_model(name):
         _require_known(name, timm.list_models(), "timm")
     try:

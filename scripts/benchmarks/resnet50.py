@@ -11,21 +11,24 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import openerf
 import torch
-from captum.attr import NeuronGradient
-from openerf.data import build_timm_eval_transform
 from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from erf import effective_receptive_field
 from erf.compatibility import BATCH, openerf_map, replknet_map
+from erf.extras import extra
 from erf.maps.layer_outputs import layer_outputs
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.harness.record import Environment
 from scripts.benchmarks.case import SHORT_TURNS, Case, difference, time_both
 from scripts.benchmarks.limit import operations_of_an_image
+
+with extra("benchmark"):
+    import openerf
+    from captum.attr import NeuronGradient
+    from openerf.data import build_timm_eval_transform
 
 SEED = 0
 TOLERANCE, GATED_TOLERANCE = 1e-9, 1e-2  # relative L2 in float64, and in float32 where gates within rounding of 0 flip

@@ -99,7 +99,7 @@ def test_timms_networks_are_made_by_their_name_with_or_without_a_tag():
 
 def test_without_timm_the_line_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
-    assert refused(Source.timm, "resnet10t") == "source=timm needs the package timm: pip install -e '.[timm]'"
+    assert refused(Source.timm, "resnet10t").endswith('pip install "erf[timm]"')
 
 
 def test_pretrained_weights_without_a_network_are_one_line(monkeypatch):

@@ -1,0 +1,56 @@
+"""What ``erf`` exports; ``import erf`` alone loads none of it."""
+
+import erf.compatibility as compatibility
+import erf.inits as inits
+import erf.theory as theory
+from erf.errors import InternalError, InvalidInput
+from erf.maps.influence import effective_receptive_field, influence
+from erf.maps.influence_map import InfluenceMap, map_of_samples
+from erf.maps.sharding import sharded_receptive_field
+from erf.maps.statistic import Statistic
+from erf.metrics.comparison import Comparison, compare
+from erf.metrics.erf_size import contribution_area_ratio, erf_size
+from erf.metrics.gaussian_fit import GaussianFit, Moments, fit_gaussian, map_moments
+from erf.metrics.grid_average import grid_average
+from erf.metrics.mass_radius import mass_radius, mass_within
+from erf.metrics.normal_distance import normal_distance
+from erf.metrics.power_law import PowerLaw, fit_power_law
+from erf.reachability.receptive_field import ReceptiveField, theoretical_receptive_field
+from erf.stacks.stack_influence import stack_influence, stack_moments
+from erf.theory.linear_stacks import ConvLayer, Residual
+from erf.training.erf_during_training import ErfTracker
+
+__all__ = [
+    "Comparison",
+    "ConvLayer",
+    "ErfTracker",
+    "GaussianFit",
+    "InfluenceMap",
+    "InternalError",
+    "InvalidInput",
+    "Moments",
+    "PowerLaw",
+    "ReceptiveField",
+    "Residual",
+    "Statistic",
+    "compare",
+    "compatibility",
+    "contribution_area_ratio",
+    "effective_receptive_field",
+    "erf_size",
+    "fit_gaussian",
+    "fit_power_law",
+    "grid_average",
+    "influence",
+    "inits",
+    "map_moments",
+    "map_of_samples",
+    "mass_radius",
+    "mass_within",
+    "normal_distance",
+    "sharded_receptive_field",
+    "stack_influence",
+    "stack_moments",
+    "theoretical_receptive_field",
+    "theory",
+]
