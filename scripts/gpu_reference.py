@@ -23,18 +23,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf.errors import InvalidInput
-from experiments.camvid import about as camvid
-from experiments.cifar10 import about as cifar10
+from experiments.camvid import study as camvid
+from experiments.cifar10 import study as cifar10
 from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
+from experiments.harness.override import sweep_overrides, value_text
 from experiments.harness.run_folder import study_folder
 from scripts.options import filled_text
 
 # The studies, and the same trainings as wide as the recorded ones, which are in no study yet.
 SWEEPS = {
-    "cifar10_starts": cifar10.sweeps(0),
-    "camvid_starts": camvid.sweeps(0),
-    "camvid_starts_wide": camvid.sweeps(0, "[16,32,64,128]"),
-    "cifar10_starts_wide": cifar10.sweeps(0, 32),
+    "cifar10_starts": [sweep_overrides("cifar10_starts", sweep) for sweep in cifar10.sweeps(0)],
+    "camvid_starts": [sweep_overrides("camvid_starts", sweep) for sweep in camvid.sweeps(0)],
+    "camvid_starts_wide": [
+        (*sweep_overrides("camvid_starts", sweep), f"widths={value_text(camvid.Config().widths)}")
+        for sweep in camvid.sweeps(0)
+    ],
+    "cifar10_starts_wide": [
+        (*sweep_overrides("cifar10_starts", sweep), f"width={cifar10.RECORDED}") for sweep in cifar10.sweeps(0)
+    ],
 }
 OUTPUT = "output.txt"  # in the run folder
 

@@ -23,7 +23,6 @@ from erf.errors import InvalidInput
 from experiments.claims import rows
 from experiments.claims.comparison import compare
 from experiments.claims.readme import write_claims
-from experiments.harness.about import Sweeps
 from experiments.harness.cli import (
     INTERRUPTED,
     USERS_ERRORS,
@@ -34,6 +33,8 @@ from experiments.harness.cli import (
     naming_command,
     one_line,
 )
+from experiments.harness.experiment import experiment_of, load_study
+from experiments.harness.override import sweep_overrides
 from experiments.harness.record import (
     ARRAYS,
     ENVIRONMENT,
@@ -44,7 +45,7 @@ from experiments.harness.record import (
     replace_files,
     require_as_written,
 )
-from experiments.harness.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, changed, experiment_of
+from experiments.harness.reference import DATA, REFERENCE, RUNS, STUDIES
 from experiments.harness.run_folder import require_data, study_folder
 from experiments.report.page import write_report
 from scripts import gather_sweep
@@ -52,6 +53,8 @@ from scripts.options import filled_text
 from scripts.report import speed
 
 LARGEST_WEIGHTS = 8 * 2**20  # bytes
+
+Sweeps = tuple[tuple[str, ...], ...]  # each by the overrides of run.py -m
 
 
 @dataclass(frozen=True)
@@ -131,26 +134,43 @@ class Evidence:
         return runs | {name: f"{script} {name}" for name in self.studies}
 
 
-FULL = Evidence(REFERENCE, RUNS, {name: sweeps(0) for name, sweeps in STUDIES.items()})
+def _runs(*others: str) -> dict[str, tuple[str, ...]]:
+    """Return the overrides of each reference run, with ``others``."""
+    return {name: (f"experiment={name}", *others) for name in RUNS}
+
+
+def _studies(first_seed: int, quick: bool = False) -> dict[str, Sweeps]:
+    """Return the sweeps of each reference study."""
+    return {name: _sweeps(name, first_seed, quick) for name in STUDIES}
+
+
+def _sweeps(name: str, first_seed: int, quick: bool) -> Sweeps:
+    study = load_study(experiment_of(name))
+    assert study, f"{name} has no study.py"
+    instead, scale = (study.quick, ("scale=quick",)) if quick else ({}, ())
+    return tuple((*sweep_overrides(name, {**sweep, **instead}), *scale) for sweep in study.sweeps(first_seed))
+
+
+VERIFY_SEED = 1  # the reference's is 0
+VERIFY_FIRST_SEED = 50  # of studies; the reference's is 0
+FULL = Evidence(REFERENCE, _runs(), _studies(0))
 REDUCED = Evidence(
     ROOT / "results" / "quick",
-    {name: changed(overrides, QUICK[name]) for name, overrides in FULL.runs.items()},
-    {name: tuple(changed(sweep, QUICK[name]) for sweep in sweeps) for name, sweeps in FULL.studies.items()},
+    _runs("scale=quick"),
+    _studies(0, quick=True),
     pace=0.1,
     option="--quick",
     note="Measured at reduced size, to see that everything runs: the evidence is in results/reference/.",
 )
-OF_IMAGES = "its intervals are over the images of one training, so another training may differ"
-VERIFY_SEED = 1  # the reference's is 0
-VERIFY_FIRST_SEED = 50  # of studies; the reference's is 0
 REPEATED = Evidence(
     ROOT / "results" / "verify",
-    {name: changed(overrides, (f"seed={VERIFY_SEED}",)) for name, overrides in FULL.runs.items()},
-    {name: sweeps(VERIFY_FIRST_SEED) for name, sweeps in STUDIES.items()},
+    _runs(f"seed={VERIFY_SEED}"),
+    _studies(VERIFY_FIRST_SEED),
     option="--verify",
     note=f"Measured again at seed {VERIFY_SEED}, studies at seeds from {VERIFY_FIRST_SEED} on, to be compared with "
     "results/reference/.",
 )
+OF_IMAGES = "its intervals are over the images of one training, so another training may differ"
 
 
 @dataclass

@@ -1,12 +1,9 @@
-"""The reference runs of architectures, the series that it logs, and its smallest run."""
+"""The reference runs of architectures and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "How much of the field is effective in known networks?"
-RUNS = {
-    "architectures": ReferenceRun(quick=("networks=[resnet18,mobilenet_v2]", "draws=2", "samples=1")),
-}
-SMALLEST = ("networks=[shufflenet_v2_x1_0,resnet18]", "draws=2", "samples=1", "input_size=64")
+RUNS = ("architectures",)
 SERIES = (
     Series("size/NETWORK", "depth", "ERF size, pixels, mean over draws"),
     Series("ratio/NETWORK", "depth", "ERF size / TRF size; only where the TRF is finite"),

@@ -1,13 +1,9 @@
-"""The reference runs of attention, the series that it logs, and its smallest run."""
+"""The reference runs of attention and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "How much of a global field is used?"
-RUNS = {
-    "attention": ReferenceRun(quick=("runs=20", "bootstrap=200")),
-    "attention_mean_square": ReferenceRun(("statistic=mean_square",), quick=("runs=20", "bootstrap=200")),
-}
-SMALLEST = ("depth=3", "below=[1,2]", "side=16", "runs=4", "channels=4", "bootstrap=20")
+RUNS = ("attention", "attention_mean_square")
 SERIES = (
     Series("map/BLOCK", "convolutions below the block", "influence map, peak 1"),
     Series(

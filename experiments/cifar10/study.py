@@ -8,16 +8,28 @@ from typing import ClassVar
 
 from erf.networks.start import Start
 from experiments.cifar10.experiment import Config, Result
+from experiments.harness.override import Sweep
 from experiments.trainings import study as starts
 from experiments.trainings.expectations import Condition, Expectation, grows, of_one_sign, two_approach
 from experiments.trainings.study import StartsStudy, caption, gather_starts, summary
 
-__all__ = ["SWEPT", "Study", "caption", "gather", "summary"]
+__all__ = ["QUICK", "SWEPT", "Study", "caption", "gather", "summary", "sweeps"]
 
 # ``grid`` and ``measure_every`` say what else is measured: the recorded training, of all epochs, is one of the study.
 SWEPT = (*starts.SWEPT, "width", "grid", "measure_every")
 SMALL, UNIT = Start.small_gain, Start.unit_gain
 NARROW, RECORDED = 16, Config.width
+SEEDS = 3  # of each start
+QUICK: Sweep = {"seed": (0, 1)}
+
+
+def sweeps(first_seed: int) -> tuple[Sweep, ...]:
+    """Return the sweeps of the trainings from several starts."""
+    seeds = range(first_seed, first_seed + SEEDS)
+    return (
+        {"start": (UNIT,), "seed": seeds},
+        {"start": (SMALL,), "gain": (0.16,), "seed": seeds},
+    )
 
 
 def _unit_stays(study: StartsStudy) -> Iterator[Condition]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from experiments.harness.experiment import experiment_of
 from experiments.harness.intervals import Interval
 from experiments.harness.record import is_complete
-from experiments.harness.reference import R, command, experiment_of, reference
+from experiments.harness.reference import R, command, reference
 
 
 class Verdict(StrEnum):

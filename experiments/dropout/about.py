@@ -1,12 +1,9 @@
-"""The reference runs of dropout, the series that it logs, and its smallest run."""
+"""The reference runs of dropout and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "Does dropout change the shape?"
-RUNS = {
-    "dropout": ReferenceRun(quick=("runs=500", "bootstrap=200")),
-}
-SMALLEST = ("rates=[0.0,0.4]", "depth=3", "runs=40", "narrow=[2]", "channels=4", "bootstrap=20")
+RUNS = ("dropout",)
 SERIES = (
     Series("map/DROPOUT", "100 x rate", "mean_square map of the wide stacks, peak 1"),
     Series("map/DROPOUT/fit", "100 x rate", "the map with the TRF's box (dashed) and the fitted Gaussian's contour"),

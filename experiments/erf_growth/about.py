@@ -1,16 +1,9 @@
-"""The reference runs of erf_growth, the series that it logs, and its smallest run."""
+"""The reference runs of erf_growth and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "How does the ERF grow with depth, against the theoretical field?"
-RUNS = {
-    "erf_growth": ReferenceRun(quick=("depths=[5,10,20,40]", "bootstrap=200")),
-    # At the paper's 20 runs the interval of the exponent at large depths is wider than the band of its rule.
-    "erf_growth_deep": ReferenceRun(
-        ("depths=[40,50,60,70,80,90,100]", "runs=200"), quick=("depths=[40,50,60]", "runs=30", "bootstrap=200")
-    ),
-}
-SMALLEST = ("depths=[2,3,4]", "runs=8", "channels=4", "bootstrap=20")
+RUNS = ("erf_growth", "erf_growth_deep")
 SERIES = (
     Series("map/KIND", "depth", "influence map, peak 1"),
     Series(

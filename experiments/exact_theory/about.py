@@ -1,12 +1,9 @@
-"""The reference runs of exact_theory, the series that it logs, and its smallest run."""
+"""The reference runs of exact_theory and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "Do measured maps equal the exact ones?"
-RUNS = {
-    "exact_theory": ReferenceRun(quick=("runs=800", "bootstrap=200")),
-}
-SMALLEST = ("kernel_sizes=[2,3]", "depths=[2,5]", "depth=3", "runs=50", "bootstrap=20")
+RUNS = ("exact_theory",)
 SERIES = (
     Series("map/KIND", "0", "influence map, peak 1"),
     Series(

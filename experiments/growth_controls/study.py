@@ -7,12 +7,20 @@ from dataclasses import replace
 
 from erf import InvalidInput
 from experiments.growth_controls.experiment import Arm, Result, summary
+from experiments.harness.override import Sweep
 from experiments.harness.study import shared_config
 
-__all__ = ["SWEPT", "Study", "caption", "gather", "summary"]
+__all__ = ["QUICK", "SWEPT", "Study", "caption", "gather", "summary", "sweeps"]
 
 Study = Result
 SWEPT = ("arms",)
+QUICK: Sweep = {"arms": ([Arm.folded],)}
+
+
+def sweeps(first_seed: int) -> tuple[Sweep, ...]:
+    """Return the sweep of the controls for Figure 3, in two jobs: those with batch norm and those without."""
+    arms = ([Arm.batch_norm, Arm.zero_gain, Arm.random_labels], [Arm.no_batch_norm, Arm.folded])
+    return ({"arms": arms, "seed": (first_seed,)},)
 
 
 def gather(results: Sequence[Result]) -> Study:

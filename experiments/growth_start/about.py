@@ -1,27 +1,10 @@
-"""The reference runs of growth_start, the series that it logs, and its smallest run."""
+"""The reference runs of growth_start and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "How large is an ERF before training, and does its growth hang on how it is measured?"
 DATA = ("camvid", "cifar10")
-RUNS = {
-    "growth_start": ReferenceRun(
-        quick=("seeds=1", "camvid_widths=[4]", "cifar10_widths=[8]", "camvid_images=2", "calibration=1", "trained=[]")
-    ),
-}
-SMALLEST = (
-    "starts=[unit_gain,framework_default,small_gain]",
-    "gains=[0.0]",
-    "seeds=2",
-    "camvid_widths=[4]",
-    "cifar10_widths=[2]",
-    "partial_data=true",
-    "camvid_images=2",
-    "cifar10_images=2",
-    "calibration=1",
-    "batch_size=2",
-    "trained=[]",
-)
+RUNS = ("growth_start",)
 SERIES = (
     Series(
         "averaged_size/before/NETWORK/START",

@@ -1,29 +1,10 @@
-"""What the project knows of an experiment besides how it measures: data, reference runs, series, smallest run."""
+"""What the project knows of an experiment besides how it measures: data, reference runs and studies, series."""
 
 from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-
-Sweeps = tuple[tuple[str, ...], ...]  # each by the overrides of run.py -m
-
-
-@dataclass(frozen=True)
-class ReferenceRun:
-    """A run whose record is evidence: its overrides of run.py, and those that make a quick run of the same claims."""
-
-    overrides: tuple[str, ...] = ()
-    quick: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ReferenceStudy:
-    """Sweeps whose jobs are gathered into one record, by their first seed, and the overrides of a quick study."""
-
-    sweeps: Callable[[int], Sweeps]
-    quick: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,17 +30,15 @@ class About:
     Attributes:
         question: That it answers.
         data: The data sets that it needs, in the folder of data.
-        runs: Reference runs by the folder of their record in results/reference/.
-        studies: Likewise.
-        smallest: Overrides of a run that takes about a second; the tests of every experiment run it.
+        runs: Those whose records are evidence, by their names in conf/experiment/ and in results/reference/.
+        studies: Likewise; its sweeps are in ``study.py``.
         series: All that it logs.
     """
 
     question: str
     data: tuple[str, ...]
-    runs: Mapping[str, ReferenceRun]
-    studies: Mapping[str, ReferenceStudy]
-    smallest: tuple[str, ...]
+    runs: tuple[str, ...]
+    studies: tuple[str, ...]
     series: tuple[Series, ...]
 
 
@@ -69,8 +48,7 @@ def about(name: str) -> About:
     return About(
         question=module.QUESTION,
         data=getattr(module, "DATA", ()),
-        runs=getattr(module, "RUNS", {}),
-        studies=getattr(module, "STUDIES", {}),
-        smallest=module.SMALLEST,
+        runs=getattr(module, "RUNS", ()),
+        studies=getattr(module, "STUDIES", ()),
         series=module.SERIES,
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,15 @@ from rich.console import Console
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.harness.about import about
-from experiments.harness.experiment import CONF, Experiment, ExperimentConfig, experiment_names, load
+from experiments.harness.experiment import (
+    CONF,
+    Experiment,
+    ExperimentConfig,
+    experiment_names,
+    load,
+    run_names,
+    scale_names,
+)
 from experiments.harness.help import USAGE, experiment_table, field_table, series_table
 from experiments.harness.logbook import PARTIAL, Logbook
 from experiments.harness.record import (
@@ -80,10 +89,10 @@ def _dispatch(arguments: list[str]) -> int:
     overrides = [argument for argument in arguments if not argument.startswith("-")]
     _check_options(given)
     _check_overrides(overrides)
-    experiments = _chosen_experiments(overrides)
+    runs = _chosen_runs(overrides)
     _register_schemas()
     if not arguments or given & HELP:
-        _show_help(experiments)
+        _show_help(runs)
     elif given & SWEEP:
         return _sweep(arguments, overrides)
     else:
@@ -139,22 +148,37 @@ def _values(key: str, overrides: Sequence[str]) -> list[str]:
     return [override.partition("=")[2] for override in overrides if override.startswith(f"{key}=")]
 
 
-def _chosen_experiments(overrides: Sequence[str]) -> list[Experiment]:
-    chosen = _values("experiment", overrides)
+def _chosen(key: str, overrides: Sequence[str]) -> list[str]:
+    """Return the values of ``key``, those of a sweep one by one."""
+    return [value for values in _values(key, overrides) for value in values.split(",")]
+
+
+def _chosen_runs(overrides: Sequence[str]) -> list[str]:
+    """Return the names that ``experiment=`` is given.
+
+    Raises:
+        InvalidInput: There is none, one of them is unknown, or it has no values of the scale chosen.
+    """
+    chosen, scales = _chosen("experiment", overrides), _chosen("scale", overrides)
     if overrides and not chosen:
-        raise InvalidInput(f"experiment=NAME is missing; allowed names: {', '.join(experiment_names())}")
-    return [load(name) for names in chosen for name in names.split(",")]
+        raise InvalidInput(f"experiment=NAME is missing; allowed names: {', '.join(run_names())}")
+    allowed = {run: scale_names(run) for run in chosen}
+    for run, scale in product(chosen, scales):
+        if scale not in allowed[run]:
+            raise InvalidInput(f"scale={scale} does not exist for {run}; allowed: {', '.join(allowed[run])}")
+    return chosen
 
 
-def _show_help(experiments: Sequence[Experiment]) -> None:
+def _show_help(runs: Sequence[str]) -> None:
     console = _console()
-    if not experiments:
+    if not runs:
         console.print(USAGE, highlight=False)
         console.print(experiment_table([load(name) for name in experiment_names()]))
-    for experiment in experiments:
-        with hydra.initialize_config_dir(str(CONF), version_base=HYDRA["version_base"]):
-            defaults = hydra.compose(HYDRA["config_name"], [f"experiment={experiment.name}"])
-        console.print(field_table(experiment, defaults))
+    for run in runs:
+        experiment = load(run)
+        with _composing() as compose:
+            defaults = compose([f"experiment={run}"])
+        console.print(field_table(experiment, run, defaults))
         console.print(series_table(about(experiment.name).series))
 
 

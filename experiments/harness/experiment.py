@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from omegaconf import OmegaConf
 from rich.console import RenderableType
 
 from erf.errors import InvalidInput
+from experiments.harness.override import Sweep
 from experiments.harness.soundness import Sides
 
 if TYPE_CHECKING:
@@ -129,19 +132,49 @@ class Experiment:
     others: dict[str, Callable[[Any], Figure]]
 
 
-def experiment_names() -> list[str]:
-    """Return the names of all experiments: those that have a file ``conf/experiment/<name>.yaml``."""
+def run_names() -> list[str]:
+    """Return the names that ``experiment=NAME`` takes: those that have a file ``conf/experiment/<name>.yaml``."""
     return sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 
-def load(name: str) -> Experiment:
-    """Return the experiment called ``name``.
+def scale_names(run: str) -> list[str]:
+    """Return the names that ``scale=NAME`` takes for a run: those of ``conf/scale/<name>/<run>.yaml``, and ``null``.
 
     Raises:
-        InvalidInput: There is none of this name.
+        InvalidInput: There is no run of this name.
     """
-    if name not in experiment_names():
-        raise InvalidInput(f"experiment={name!r} is unknown; allowed: {', '.join(experiment_names())}")
+    experiment_of(run)
+    return ["null", *sorted(path.parent.name for path in (CONF / "scale").glob(f"*/{run}.yaml"))]
+
+
+@cache
+def experiment_of(run: str) -> str:
+    """Return the experiment that ``conf/experiment/<run>.yaml`` is of.
+
+    The first of its defaults is the experiment's schema, or the run from whose settings it differs.
+
+    Raises:
+        InvalidInput: There is no such file.
+    """
+    if run not in run_names():
+        raise InvalidInput(f"experiment={run!r} is unknown; allowed: {', '.join(run_names())}")
+    first = str(OmegaConf.load(CONF / "experiment" / f"{run}.yaml").defaults[0])
+    schema = re.fullmatch(r"/schema/(\w+)@_global_", first)
+    return schema[1] if schema else experiment_of(first)
+
+
+def experiment_names() -> list[str]:
+    """Return the names of all experiments."""
+    return sorted({experiment_of(run) for run in run_names()})
+
+
+def load(run: str) -> Experiment:
+    """Return the experiment that ``experiment=RUN`` runs, with its own settings or as a variant.
+
+    Raises:
+        InvalidInput: There is no run of this name.
+    """
+    name = experiment_of(run)
     module = importlib.import_module(f"experiments.{name}.experiment")
     figure = importlib.import_module(f"experiments.{name}.figure")
     help = (module.__doc__ or "").partition("\n")[0]
@@ -154,7 +187,8 @@ class Study:
     """The parts of ``experiments/<name>/study.py`` and its figure: many runs of an experiment gathered into one record.
 
     ``gather`` takes the results of all runs and raises InvalidInput where they do not make a study. ``caption`` says of
-    how many runs a record is. ``swept`` are the settings that runs differ in.
+    how many runs a record is. ``swept`` are the settings that runs differ in. ``sweeps`` returns the study's sweeps by
+    their first seed, and ``quick`` is what a quick study sweeps over instead.
     """
 
     name: str
@@ -164,6 +198,8 @@ class Study:
     summary: Callable[[Any], RenderableType]
     caption: Callable[[Any], str]
     swept: tuple[str, ...]
+    sweeps: Callable[[int], tuple[Sweep, ...]]
+    quick: Sweep
     draw: Callable[[Any], Figure]
 
 
@@ -174,4 +210,15 @@ def load_study(name: str) -> Study | None:
     module = importlib.import_module(f"experiments.{name}.study")
     figure = importlib.import_module(f"experiments.{name}.study_figure")
     help = (module.__doc__ or "").partition("\n")[0]
-    return Study(name, help, module.Study, module.gather, module.summary, module.caption, module.SWEPT, figure.draw)
+    return Study(
+        name=name,
+        help=help,
+        Result=module.Study,
+        gather=module.gather,
+        summary=module.summary,
+        caption=module.caption,
+        swept=module.SWEPT,
+        sweeps=module.sweeps,
+        quick=module.QUICK,
+        draw=figure.draw,
+    )

@@ -12,11 +12,13 @@ from rich.text import Text
 
 from experiments.harness.about import Series
 from experiments.harness.experiment import Experiment
+from experiments.harness.override import value_text
 
 USAGE = """\
 Run an experiment     python run.py experiment=NAME
 Its fields            python run.py experiment=NAME --help
 Other values          python run.py experiment=NAME seed=1 device=cpu     a list: key=[1,2,3]
+Smaller               python run.py experiment=NAME scale=quick           to see it work
 A sweep               python run.py -m experiment=NAME seed=0,1,2         one job for each combination
 Once more             python run.py experiment=NAME fresh=true            although there is a record
 
@@ -33,19 +35,20 @@ def experiment_table(experiments: Sequence[Experiment]) -> Table:
     return table
 
 
-def field_table(experiment: Experiment, defaults: Mapping[str, Any]) -> Table:
+def field_table(experiment: Experiment, run: str, defaults: Mapping[str, Any]) -> Table:
     """Return one line for each field of the experiment's config: type, default and meaning.
 
     Args:
         experiment: Whose config it is.
+        run: Its name, or that of a variant of it.
         defaults: The fields' values without overrides (those of the YAML file come before the dataclass's).
     """
-    title = f"{experiment.help}\npython run.py experiment={experiment.name}\n"
+    title = f"{experiment.help}\npython run.py experiment={run}\n"
     table = Table("field", "type", "default", "meaning", title=title, title_justify="left", box=None)
     types = get_type_hints(experiment.Config)
     for known in fields(experiment.Config):
         kind = known.metadata.get("type") or _type_text(types[known.name])
-        texts = [kind, _value_text(defaults[known.name]), known.metadata.get("help", "")]
+        texts = [kind, value_text(defaults[known.name]), known.metadata.get("help", "")]
         table.add_row(known.name, *map(Text, texts))  # not str: their brackets are no markup
     return table
 
@@ -66,14 +69,3 @@ def _type_text(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return " | ".join(annotation.__members__)
     return "null" if annotation is type(None) else annotation.__name__
-
-
-def _value_text(value: Any) -> str:
-    """Return ``value`` as it is typed on the command line."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{','.join(map(_value_text, value))}]"
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return str(value)

@@ -34,7 +34,7 @@ def run_folder(parent: Path, overrides: Sequence[str], config: ExperimentConfig)
     Raises:
         InvalidInput: Such a file is missing, or there are records of other data alone.
     """
-    first = parent / f"{_slug(overrides)}-{_config_hash(config)}"
+    first = parent / f"{_slug(_chosen(overrides, config.name))}-{_config_hash(config)}"
     records = list(takewhile(is_complete, _numbered(first)))
     if config.fresh or not records:
         return next(islice(_numbered(first), len(records), None))
@@ -89,7 +89,7 @@ def _numbered(first: Path) -> Iterator[Path]:
 
 def sweep_folder(experiment: str, overrides: Sequence[str]) -> Path:
     """Return the folder of the sweep with these overrides, in which each job has its run folder."""
-    chosen = _chosen(overrides)
+    chosen = _chosen(overrides, experiment)
     return Path("results", "sweeps", _clean(experiment), f"{_slug(chosen)}-{_hash(chosen)}")
 
 
@@ -117,14 +117,14 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _chosen(overrides: Sequence[str]) -> list[str]:
-    """Return the overrides that change what is measured, in an order of their own."""
-    keys = re.compile(rf"[+~]*(({'|'.join(('experiment', *ELSEWHERE))})=|hydra[./])")
-    return sorted(override for override in overrides if not keys.match(override))
+def _chosen(overrides: Sequence[str], experiment: str) -> list[str]:
+    """Return the overrides that change what is measured, in an order of their own; ``experiment`` names the parent."""
+    left_out = re.compile(rf"experiment={re.escape(experiment)}$|[+~]*(({'|'.join(ELSEWHERE)})=|hydra[./])")
+    return sorted(override for override in overrides if not left_out.match(override))
 
 
-def _slug(overrides: Sequence[str]) -> str:
-    return _clean("+".join(_chosen(overrides)))[:LONGEST] or "default"
+def _slug(chosen: Sequence[str]) -> str:
+    return _clean("+".join(chosen))[:LONGEST] or "default"
 
 
 def _clean(text: str) -> str:

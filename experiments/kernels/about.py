@@ -1,20 +1,9 @@
-"""The reference runs of kernels, the series that it logs, and its smallest run."""
+"""The reference runs of kernels and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "What do the kernel's weights and a center-low init change?"
-RUNS = {
-    "kernels": ReferenceRun(quick=("kernel_sizes=[3,5]", "runs=300", "bootstrap=200")),
-}
-SMALLEST = (
-    "kernel_sizes=[2,3]",
-    "depths=[2,3,4]",
-    "depth=3",
-    "runs=20",
-    "channels=4",
-    "strengths=[0.0,1.0]",
-    "bootstrap=20",
-)
+RUNS = ("kernels",)
 SERIES = (
     Series("map/PROFILE", "depth", "mean_square map at the smallest kernel size and the largest depth, peak 1"),
     Series("sigma/PROFILE/KERNEL", "depth", "standard deviation of the mean_square map by its moments, pixels"),

@@ -1,9 +1,8 @@
-"""The reference runs of measure, the series that it logs, and its smallest run."""
+"""The series that measure logs."""
 
 from experiments.harness.about import Series
 
 QUESTION = "What are the fields of the layers of any network?"
-SMALLEST = ("layers=[layer1,layer2]", "input_size=96", "samples=4")
 SERIES = (
     Series("map/LAYER", "0", "influence map of the layer's unit, peak 1"),
     Series(

@@ -1,12 +1,9 @@
-"""The reference runs of nonlinearities, the series that it logs, and its smallest run."""
+"""The reference runs of nonlinearities and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "Which nonlinearity leaves them how Gaussian?"
-RUNS = {
-    "nonlinearities": ReferenceRun(quick=("groups=4",)),
-}
-SMALLEST = ("depth=3", "runs=6", "fewer_runs=3", "groups=2", "channels=4")
+RUNS = ("nonlinearities",)
 SERIES = (
     Series("map/KIND", "runs", "influence map, peak 1"),
     Series(

@@ -15,7 +15,7 @@ from rich.console import Console
 from erf.errors import InvalidInput
 from experiments.harness.experiment import Experiment, Study, load, load_study
 from experiments.harness.record import RESULT, Environment, is_checked, is_complete, read_environment, read_record
-from experiments.harness.reference import STUDIES, experiment_of
+from experiments.harness.reference import STUDIES
 from experiments.report import maps, provenance
 from experiments.report.pictures import inlined
 
@@ -67,8 +67,8 @@ class Section:
 def section(folder: Path, name: str, command: str) -> Section:
     """Return what the page shows of the run or study ``name``, whose record ``command`` left in ``folder/name``."""
     record = folder / name
-    of_runs = load(experiment_of(name))
-    gathered = load_study(experiment_of(name))
+    of_runs = load(name)
+    gathered = load_study(of_runs.name)
     study = gathered if name in STUDIES else None
     experiment = study or of_runs
     if not is_complete(record):

@@ -1,12 +1,9 @@
-"""The reference runs of skip_connections, the series that it logs, and its smallest run."""
+"""The reference runs of skip_connections and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "Do skips make the ERF smaller?"
-RUNS = {
-    "skip_connections": ReferenceRun(quick=("runs=30", "bootstrap=200")),
-}
-SMALLEST = ("depth=5", "gains=[0.5,2.0]", "runs=4", "channels=4", "calibration=2", "bootstrap=20")
+RUNS = ("skip_connections",)
 SERIES = (
     Series("map/DESIGN", "100 gain", "influence map of the residual stack, peak 1"),
     Series("map/DESIGN/fit", "100 gain", "the map with the TRF's box (dashed) and the fitted Gaussian's contour"),

@@ -1,12 +1,9 @@
-"""The reference runs of sparse_connections, the series that it logs, and its smallest run."""
+"""The reference runs of sparse_connections and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "As many connections, spread over a larger area?"
-RUNS = {
-    "sparse_connections": ReferenceRun(quick=("depths=[5,10]", "runs=150", "networks=10", "bootstrap=200")),
-}
-SMALLEST = ("depths=[2,3]", "runs=8", "channels=4", "networks=3", "bootstrap=20")
+RUNS = ("sparse_connections",)
 SERIES = (
     Series("map/LAYOUT", "depth", "influence map, peak 1"),
     Series(

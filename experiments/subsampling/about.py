@@ -1,12 +1,9 @@
-"""The reference runs of subsampling, the series that it logs, and its smallest run."""
+"""The reference runs of subsampling and the series that it logs."""
 
-from experiments.harness.about import ReferenceRun, Series
+from experiments.harness.about import Series
 
 QUESTION = "What do strides, poolings and dilation do?"
-RUNS = {
-    "subsampling": ReferenceRun(quick=("runs=60", "bootstrap=200")),
-}
-SMALLEST = ("depth=4", "subsampled=2", "dilations=[3]", "runs=6", "channels=4", "bootstrap=20")
+RUNS = ("subsampling",)
 SERIES = (
     Series("map/VARIANT", "0", "influence map, peak 1"),
     Series("map/VARIANT/fit", "0", "the map with the TRF's box (dashed) and the fitted Gaussian's contour"),

@@ -107,12 +107,13 @@ def test_its_page_is_in_the_navigation_and_in_the_overview_and_its_series_among_
     assert "metrics/sigma_KERNEL" in (site / "tags" / "index.html").read_text()
 
 
-def test_it_adds_one_folder_with_its_tests_one_yaml_and_one_page():
+def test_it_adds_one_folder_with_its_tests_its_values_and_one_page():
     places = {path.rpartition("/")[0] if path.endswith(".py") else path for path in FILES}
     assert places == {
         "experiments/equal_field",
         "tests/experiments/equal_field",
         "conf/experiment/equal_field.yaml",
+        "conf/scale/smallest/equal_field.yaml",
         "docs/experiments/equal_field.md",
     }
 

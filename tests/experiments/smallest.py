@@ -1,14 +1,11 @@
-"""The smallest run of every experiment, as its folder gives it."""
+"""The smallest run of every experiment."""
 
 from dataclasses import replace
 from functools import cache
 
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-
 from experiments.harness.about import about
-from experiments.harness.cli import main
-from experiments.harness.experiment import CONF, load
+from experiments.harness.cli import config_of
+from experiments.harness.experiment import load
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
 
@@ -16,9 +13,7 @@ from tests.experiments.toy_data import toy_data
 @cache
 def smallest_config(name):
     """Return the config of the smallest run; its data are toys."""
-    main([])  # registers the schemas
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = OmegaConf.to_object(compose("config", [f"experiment={name}", *about(name).smallest]))
+    config = config_of([f"experiment={name}", "scale=smallest"])
     return replace(config, data_dir=str(toy_data())) if about(name).data else config
 
 

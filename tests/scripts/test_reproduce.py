@@ -1,17 +1,18 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 
 import pytest
 
 from erf import InvalidInput
-from experiments.center_low_init.about import FEWER_PAIRS, PAIRS
+from experiments.center_low_init.study import FEWER_PAIRS, PAIRS
 from experiments.claims import rows
 from experiments.claims.readme import BEGIN, END, with_claims
 from experiments.harness import cli
 from experiments.harness.experiment import load_study
 from experiments.harness.record import read_record
-from experiments.harness.reference import DATA, QUICK, REFERENCE, RUNS, STUDIES, changed, command
+from experiments.harness.reference import REFERENCE, RUNS, STUDIES, command
 from scripts import reproduce
 from tests.erf.data.tiny_sets import cifar_folder
 from tests.experiments.toy_data import toy_data
@@ -143,23 +144,41 @@ def test_unusable_arguments_end_with_the_usage(arguments, capsys):
 
 
 def test_every_run_has_its_reduced_and_its_repeated_form():
-    assert (
-        set(QUICK) == {*RUNS, *STUDIES} == {path.name for path in REFERENCE.iterdir() if (path / "arrays.npz").exists()}
-    )
-    assert DATA.keys() <= QUICK.keys()
+    assert {*RUNS, *STUDIES} == {path.name for path in REFERENCE.iterdir() if (path / "arrays.npz").exists()}
     campaigns = (reproduce.FULL, reproduce.REDUCED, reproduce.REPEATED)
     assert [list(one.runs) for one in campaigns] == [list(RUNS)] * 3
     assert len({one.folder for one in campaigns}) == 3
-    folders = {cli.folder_of(overrides) for overrides in reproduce.REDUCED.runs.values()}  # all of them compose
-    assert len(folders) == len(RUNS)
-    assert all(overrides[-1] == "seed=1" for overrides in reproduce.REPEATED.runs.values())
+    full, reduced, repeated = ({name: cli.config_of(it) for name, it in one.runs.items()} for one in campaigns)
+    assert repeated == {name: replace(config, seed=1) for name, config in full.items()}
+    for name, config in reduced.items():
+        assert type(config) is type(full[name])
+        assert config != full[name]
+        assert config.seed == full[name].seed
     assert [list(one.studies) for one in campaigns] == [list(STUDIES)] * 3
     folders = {one.task(name).folder for one in campaigns for name in STUDIES}  # the sweeps compose
     assert len(folders) == 3 * len(STUDIES)
 
 
-def test_overrides_of_the_same_key_are_replaced():
-    assert changed(("experiment=a", "runs=3"), ("runs=2", "seed=1")) == ("experiment=a", "runs=2", "seed=1")
+def test_a_study_is_swept_as_ever_so_that_its_trainings_are_found_again():
+    """Hours of trainings lie in folders that are named by these words."""
+    assert reproduce.FULL.studies["center_low_init"] == (
+        ("experiment=center_low_init", "kernel_size=3,5", "strength=0,0.25,0.5,0.75,1", "seed=range(0,12)"),
+        ("experiment=center_low_init", "kernel_size=3,5", "draw=1", "seed=range(0,12)"),
+        ("experiment=center_low_init", "kernel_size=3,5", "init=glorot_uniform", "strength=0,0.5,1", "seed=range(0,4)"),
+    )
+    arms = "arms=[batch_norm,zero_gain,random_labels],[no_batch_norm,folded]"
+    assert reproduce.REPEATED.studies["growth_controls"] == (("experiment=growth_controls", arms, "seed=50"),)
+    assert reproduce.FULL.task("center_low_init").folder.name == "center_low_init-f8fcf009"
+    assert reproduce.FULL.task("growth_controls").folder.name == "growth_controls-93a214f0"
+
+
+def test_a_quick_study_sweeps_over_less_at_reduced_size():
+    ((*_, last),) = {tuple(cli.jobs_of(sweep)[0]) for sweep in reproduce.REDUCED.studies["growth_controls"]}
+    assert last == "scale=quick"
+    jobs = [cli.jobs_of(sweep) for sweep in reproduce.REDUCED.studies["center_low_init"]]
+    assert list(map(len, jobs)) == [2 * 5, 2, 2 * 3]
+    for config in map(cli.config_of, (job for sweep in jobs for job in sweep)):
+        assert (config.kernel_size, config.steps, config.training_images, config.seed in (0, 1)) == (3, 40, 500, True)
 
 
 def test_the_time_left_follows_the_pace(monkeypatch):
@@ -288,7 +307,8 @@ def test_a_study_is_swept_gathered_published_and_reported_and_goes_on(study, cap
 
 def test_a_failed_job_of_a_study_is_named_and_nothing_is_published(study, monkeypatch, capsys):
     sweeps = reproduce.REDUCED.studies["center_low_init"]
-    broken = (changed(sweeps[0], ("batch_size=10,60", "strength=0", "seed=0")), sweeps[1])  # there are 50 images
+    one = tuple(key for key in sweeps[0] if not key.startswith(("batch_size", "strength", "seed")))
+    broken = ((*one, "batch_size=10,60", "strength=0", "seed=0"), sweeps[1])  # there are 50 images
     monkeypatch.setattr(reproduce, "REDUCED", reproduce.Evidence(study.parent, {}, {"center_low_init": broken}))
     assert reproduce.reproduce(STUDY) == 1
     assert "failed: center_low_init" in capsys.readouterr().err

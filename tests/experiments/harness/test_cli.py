@@ -9,16 +9,16 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
-import hydra
 import pytest
-from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from experiments.harness import experiment
-from experiments.harness.cli import main
-from experiments.harness.experiment import CONF, experiment_names, load
+from experiments.harness.cli import config_of, folder_of, main
+from experiments.harness.experiment import CONF, experiment_names, experiment_of, load, run_names
 from experiments.harness.logbook import Logbook
+from experiments.harness.override import value_text
 from experiments.harness.record import Environment, read_environment, read_record, write_figure
+from experiments.harness.reference import RUNS, STUDIES
 
 RUN = Path(experiment.__file__).parents[2] / "run.py"
 SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3,4]", "runs=3", "channels=4"]
@@ -66,16 +66,83 @@ def test_help_shows_the_choices_and_lists_as_they_are_typed(capsys):
     assert "[uniform,random,relu" in out
 
 
-@pytest.mark.parametrize("name", experiment_names())
-def test_every_yaml_composes_to_its_dataclass_and_says_how_to_run_it(name):
-    text = (CONF / "experiment" / f"{name}.yaml").read_text()
+@pytest.mark.parametrize("run", run_names())
+def test_every_yaml_composes_to_its_dataclass_and_says_how_to_run_it(run):
+    text = (CONF / "experiment" / f"{run}.yaml").read_text()
     assert text.startswith("# @package _global_\n")
-    assert f"python run.py experiment={name}" in text
-    ConfigStore.instance().store(group="schema", name=name, node=load(name).Config)
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        config = OmegaConf.to_object(hydra.compose("config", [f"experiment={name}"]))
-    assert type(config) is load(name).Config
-    assert config.name == name
+    assert f"python run.py experiment={run}" in text
+    config = config_of([f"experiment={run}"])
+    assert type(config) is load(run).Config
+    assert config.name == load(run).name == experiment_of(run)
+
+
+@pytest.mark.parametrize("run", sorted({*run_names()} - {*experiment_names()}))
+def test_a_variant_is_its_experiment_but_for_the_values_of_its_yaml(run):
+    """None of them is what the experiment has anyway."""
+    config, usual = vars(config_of([f"experiment={run}"])), vars(config_of([f"experiment={experiment_of(run)}"]))
+    differing = {key for key, value in config.items() if value != usual[key]}
+    values = OmegaConf.load(CONF / "experiment" / f"{run}.yaml")
+    assert differing == set(values) - {"defaults"} != set()
+
+
+SCALES = sorted((path.parent.name, path.stem) for path in (CONF / "scale").glob("*/*.yaml"))
+
+
+@pytest.mark.parametrize(("scale", "run"), SCALES)
+def test_a_scale_makes_the_run_smaller_and_a_typed_value_is_above_both(scale, run):
+    config, usual = config_of([f"experiment={run}", f"scale={scale}"]), config_of([f"experiment={run}"])
+    assert type(config) is type(usual)
+    assert config != usual
+    key, value = next((key, value) for key, value in vars(config).items() if value != vars(usual)[key])
+    typed = f"{key}={value_text(vars(usual)[key])}"
+    assert vars(config_of([f"experiment={run}", f"scale={scale}", typed]))[key] == vars(usual)[key] != value
+
+
+def test_every_experiment_has_its_smallest_and_every_reference_run_its_quick_scale():
+    runs = {scale: {run for of, run in SCALES if of == scale} for scale, _ in SCALES}
+    assert runs["smallest"] == {*experiment_names()}
+    assert {*RUNS, *STUDIES} <= runs["quick"] <= {*run_names()}
+    assert runs.keys() == {path.stem for path in (CONF / "scale").glob("*.yaml")} == {"quick", "smallest"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["experiment=measure", "scale=quick"], "scale=quick does not exist for measure; allowed: null, smallest"),
+        (["experiment=erf_growth", "scale=typo"], "scale=typo does not exist for erf_growth; allowed: null, quick, sm"),
+        (["-m", "experiment=measure,erf_growth", "scale=null,quick"], "scale=quick does not exist for measure"),
+        (["experiment=typo", "scale=quick"], "experiment='typo' is unknown; allowed: architectures, attention, "),
+    ],
+)
+def test_a_scale_that_a_run_does_not_have_is_one_line(overrides, said, capsys):
+    assert main(overrides) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {said}")
+    assert error.count("\n") == 1
+    assert not list(Path().iterdir())
+
+
+def test_help_of_a_variant_shows_its_values(capsys):
+    assert main(["experiment=erf_growth_deep", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert "python run.py experiment=erf_growth_deep" in map(str.strip, out.splitlines())
+    assert "[40,50,60,70,80,90,100]" in out
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_a_variant_and_a_scale_name_the_folder_and_the_same_command_finds_it(capsys):
+    run = ["experiment=erf_growth", "scale=smallest", "kinds=[uniform]"]
+    assert main(run) == 0
+    (folder,) = FOLDERS.iterdir()
+    assert folder.name.startswith("kinds=uniform+scale=smallest-")
+    assert read_record(folder, load("erf_growth").Result).config == config_of(run)
+    capsys.readouterr()
+    assert main(run) == 0
+    assert f"already measured: {folder}" in capsys.readouterr().out
+    variant = folder_of(["experiment=erf_growth_deep", "runs=20"])
+    assert variant.parent == FOLDERS
+    assert variant.name.startswith("experiment=erf_growth_deep+runs=20-")
+    assert variant.name[-8:] == folder_of(["experiment=erf_growth", "depths=[40,50,60,70,80,90,100]"]).name[-8:]
 
 
 def test_a_run_leaves_its_record_figure_and_events_and_nothing_else(capsys):
