@@ -7,12 +7,11 @@ import importlib.util
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from omegaconf import OmegaConf
 from rich.console import RenderableType
 
 from erf.errors import InvalidInput
@@ -147,25 +146,26 @@ def scale_names(run: str) -> list[str]:
     return ["null", *sorted(path.parent.name for path in (CONF / "scale").glob(f"*/{run}.yaml"))]
 
 
-@cache
 def experiment_of(run: str) -> str:
     """Return the experiment that ``conf/experiment/<run>.yaml`` is of.
 
     The first of its defaults is the experiment's schema, or the run from whose settings it differs.
 
     Raises:
-        InvalidInput: There is no such file.
+        InvalidInput: There is no such file, or its defaults begin otherwise.
     """
     if run not in run_names():
         raise InvalidInput(f"experiment={run!r} is unknown; allowed: {', '.join(run_names())}")
-    first = str(OmegaConf.load(CONF / "experiment" / f"{run}.yaml").defaults[0])
-    schema = re.fullmatch(r"/schema/(\w+)@_global_", first)
-    return schema[1] if schema else experiment_of(first)
+    path = CONF / "experiment" / f"{run}.yaml"
+    first = re.search(r"^defaults:\n *- (/schema/)?(\w+)", path.read_text(), re.MULTILINE)
+    if first is None or (first[2] == run and not first[1]):
+        raise InvalidInput(f"{path}: its defaults begin with neither /schema/NAME@_global_ nor another run's name")
+    return first[2] if first[1] else experiment_of(first[2])
 
 
 def experiment_names() -> list[str]:
-    """Return the names of all experiments."""
-    return sorted({experiment_of(run) for run in run_names()})
+    """Return the names of all experiments: those that have a module ``experiments/<name>/experiment.py``, too."""
+    return [run for run in run_names() if (CONF.parent / "experiments" / run / "experiment.py").exists()]
 
 
 def load(run: str) -> Experiment:

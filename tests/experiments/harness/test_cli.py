@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from erf import InvalidInput
 from experiments.harness import experiment
 from experiments.harness.cli import config_of, folder_of, main
 from experiments.harness.experiment import CONF, experiment_names, experiment_of, load, run_names
@@ -83,6 +84,17 @@ def test_a_variant_is_its_experiment_but_for_the_values_of_its_yaml(run):
     differing = {key for key, value in config.items() if value != usual[key]}
     values = OmegaConf.load(CONF / "experiment" / f"{run}.yaml")
     assert differing == set(values) - {"defaults"} != set()
+
+
+@pytest.mark.parametrize("text", ["runs: 3\n", "defaults:\n  - broken\n", "defaults:\n  - _self_\n"])
+def test_a_variant_of_no_experiment_is_named_and_breaks_no_other_run(text, tmp_path, monkeypatch):
+    (tmp_path / "experiment").mkdir()
+    for name, content in {"broken": text, "erf_growth": "defaults:\n  - /schema/erf_growth@_global_\n"}.items():
+        (tmp_path / "experiment" / f"{name}.yaml").write_text(content)
+    monkeypatch.setattr(experiment, "CONF", tmp_path)
+    with pytest.raises(InvalidInput, match=r"broken\.yaml|'_self_' is unknown"):
+        experiment_of("broken")
+    assert experiment_of("erf_growth") == "erf_growth"
 
 
 SCALES = sorted((path.parent.name, path.stem) for path in (CONF / "scale").glob("*/*.yaml"))
