@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from erf.errors import InvalidInput
 from experiments.camvid.study import Study as CamvidStudy
 from experiments.cifar10.study import Study as Cifar10Study
-from experiments.harness.record import read_record, write_figure
+from experiments.harness.figure_file import write_figure
+from experiments.harness.record import read_record
 from experiments.harness.reference import REFERENCE
 from experiments.trainings.study_figure import draw_starts
 from scripts.options import filled_path

@@ -24,6 +24,7 @@ from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.harness.cli import naming_command
 from experiments.harness.experiment import Study, load, load_study
+from experiments.harness.figure_file import write_figure
 from experiments.harness.record import (
     RESULT,
     UNCHECKED,
@@ -34,7 +35,6 @@ from experiments.harness.record import (
     read_record,
     recorded_experiment,
     withdraw,
-    write_figure,
     write_record,
 )
 

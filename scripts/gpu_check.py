@@ -25,8 +25,8 @@ from erf.device import resolve_device
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.stacks.stack_influence import stack_moments
 from experiments.erf_growth import experiment as erf_growth
-from experiments.harness.logbook import Logbook
 from experiments.harness.record import ROOT, Environment
+from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 from scripts.benchmarks.case import median_seconds
 from scripts.benchmarks.command import exit_code, to_json
 from scripts.benchmarks.cost_model import NetworkMap, Study, network_constants, study_of
@@ -210,7 +210,7 @@ def measure_growth(config: erf_growth.Config) -> Growth:
     device = resolve_device(config.device)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        result = erf_growth.run(config, Logbook(Path(folder)))
+        result = erf_growth.run(config, TensorBoardLogbook(Path(folder)))
     seconds = time.perf_counter() - start
     environment = Environment.now(config.device)
     return Growth(

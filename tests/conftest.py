@@ -30,8 +30,8 @@ def empty_figures(monkeypatch):
     from matplotlib.figure import Figure
 
     from experiments.harness import cli
-    from experiments.harness.logbook import Logbook
-    from experiments.harness.record import write_figure
+    from experiments.harness.figure_file import write_figure
+    from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 
     monkeypatch.setattr(cli, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
-    monkeypatch.setattr(Logbook, "figure", lambda *_: None)
+    monkeypatch.setattr(TensorBoardLogbook, "figure", lambda *_: None)

@@ -17,7 +17,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 LIGHT = {"torch", "numpy", "scipy", "erf"}
 HEAVY = {"PIL", "hydra", "omegaconf", "tensorboard", "matplotlib", "lightning_fabric", "torchmetrics", "safetensors"}
-MEASURING = {"experiments.harness.logbook", "experiments.harness.record", "experiments.harness.cli", "torch"}
+MEASURING = {"experiments.harness.logbook", "experiments.harness.tensorboard_logbook", "experiments.harness.record"}
+MEASURING |= {"experiments.harness.cli", "torch"}
 # What must not know what: of each pair the first may be imported by the second, never the other way round.
 BELOW = (
     ("erf.reachability", "erf.maps"),
@@ -56,6 +57,14 @@ def test_erf_alone_loads_nothing_before_its_first_use():
 
 def test_what_is_loaded_is_seen():
     assert modules_after("import matplotlib") & HEAVY == {"matplotlib", "PIL"}
+
+
+EXPERIMENTS = sorted(path.parent.name for path in (ROOT / "experiments").glob("*/experiment.py"))
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "harness"])
+def test_an_experiment_draws_and_logs_nothing_by_itself(name):
+    assert not modules_after(f"import experiments.{name}.experiment") & {"matplotlib", "tensorboard", "hydra"}
 
 
 def imports(path: Path) -> set[str]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 from rich.console import Group
 from torch import nn
-from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
 from erf import InvalidInput
 from erf.data import camvid
@@ -26,6 +24,10 @@ from experiments.harness.experiment import option
 from experiments.harness.logbook import Logbook
 from experiments.trainings.growth import Growth, growth_tables, result_of, study
 from experiments.trainings.plan import GrowthConfig, Task, started, weights_generator
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from torchmetrics import MetricCollection
 
 PAPER_TRF, PAPER_DIAMETERS = 505, (100, 150)  # section 3.2
 
@@ -99,6 +101,9 @@ def task_of(config: Config, data: DataSet, device: torch.device) -> Task:
 
 def segmentation_metrics(classes: int) -> MetricCollection:
     """Return mean IoU over ``classes`` and global accuracy; the label ``camvid.VOID`` does not count."""
+    from torchmetrics import MetricCollection  # not before it is needed: it imports matplotlib
+    from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
+
     return MetricCollection(
         {
             "mean_iou": MulticlassJaccardIndex(classes, ignore_index=camvid.VOID),

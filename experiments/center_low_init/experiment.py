@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from rich.console import Group
 from rich.table import Table
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
 
 from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size
 from erf.data import cifar10
@@ -38,8 +36,12 @@ from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least
+from experiments.trainings.metrics import accuracy
 from experiments.trainings.plan import ORDER, SIGNS, WEIGHTS, in_order, optimizer_of, settings_of
 from experiments.trainings.probe import shown
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 # Held-out images are continued by their mirror images by so many pixels, so that the whole TRF of 5x5 kernels lies in.
 MARGIN = 16
@@ -243,7 +245,7 @@ def _plan(config: Config, data: DataSet) -> Plan:
         batches=Portions(batches, config.evaluate_every),
         validation=in_order(data.validation, config.batch_size),
         loss=nn.CrossEntropyLoss(),
-        metrics=MetricCollection({"accuracy": MulticlassAccuracy(len(data.classes), average="micro")}),
+        metrics=accuracy(len(data.classes)),
         best_by="accuracy",
         learning_rate=lambda step: config.learning_rate,
         epochs=config.steps // config.evaluate_every,

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from lightning_fabric import Fabric
 from rich.console import Group
 from torch import nn
-from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
 
 from erf import InvalidInput
 from erf.data import cifar10
@@ -24,7 +22,11 @@ from erf.training.loop import launch, make_fabric
 from experiments.harness.experiment import option
 from experiments.harness.logbook import Logbook
 from experiments.trainings.growth import Growth, growth_tables, result_of, study
+from experiments.trainings.metrics import accuracy
 from experiments.trainings.plan import GrowthConfig, Task, started, weights_generator
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 PAPER_TEST_ACCURACY, PAPER_TRF = 0.89, 74  # section 3.2
 
@@ -84,7 +86,7 @@ def task_of(config: Config, data: DataSet) -> Task:
         network=started(config, network),
         data=data,
         loss=nn.CrossEntropyLoss(label_smoothing=config.label_smoothing),
-        metrics=MetricCollection({"accuracy": MulticlassAccuracy(classes, average="micro")}),
+        metrics=accuracy(classes),
         best_by="accuracy",
     )
 

@@ -11,9 +11,9 @@ from enum import StrEnum
 from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from lightning_fabric import Fabric
 from rich.console import Group
 from rich.table import Table
 from torch import nn
@@ -34,6 +34,9 @@ from experiments.harness.soundness import Sides
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.trainings.plan import Labels, Probe, TrainingConfig, optimizer_of, plan_of, progress_of
 from experiments.trainings.probe import Kept, measure_units, probing_of, read_units, shown
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 LAYER = "after_top.0"  # the top convolution, normalized: with batch norm folded into it the same layer
 

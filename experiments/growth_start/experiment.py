@@ -12,10 +12,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lightning_fabric import Fabric
 from rich.console import Group
 from rich.table import Table
 
@@ -43,6 +42,9 @@ from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.trainings.plan import Probe, Task, batches_of
 from experiments.trainings.probe import center_map, map_numbers, probing_of, shown
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 WEIGHTS = "weights.safetensors"  # of a training's best epoch, beside its record
 STAGES = 4  # of the CamVid network; each has twice the channels of the one before

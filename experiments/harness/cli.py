@@ -41,8 +41,8 @@ from experiments.harness.experiment import (
     run_names,
     scale_names,
 )
+from experiments.harness.figure_file import write_figure
 from experiments.harness.help import USAGE, experiment_table, field_table, series_table
-from experiments.harness.logbook import PARTIAL, Logbook
 from experiments.harness.record import (
     RESULT,
     UNCHECKED,
@@ -51,10 +51,10 @@ from experiments.harness.record import (
     is_complete,
     read_record,
     recorded_data,
-    write_figure,
     write_record,
 )
 from experiments.harness.run_folder import known_data, locked, run_folder, sweep_folder
+from experiments.harness.tensorboard_logbook import PARTIAL, TensorBoardLogbook
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
 HELP, SWEEP = {"-h", "--help"}, {"-m", "--multirun"}
@@ -248,7 +248,7 @@ def _measure_once(composed: DictConfig, parent: Path) -> None:
     if _writes_nothing():
         if not is_complete(folder):
             with tempfile.TemporaryDirectory() as scratch:
-                experiment.run(config, Logbook(Path(scratch)))
+                experiment.run(config, TensorBoardLogbook(Path(scratch)))
         return
     if is_complete(folder):
         _say_measured(folder, config)
@@ -308,7 +308,7 @@ def _keep_composition(folder: Path, composed: DictConfig) -> None:
 
 def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, environment: Environment) -> None:
     start = time.monotonic()
-    logbook = Logbook(folder, environment.commit or "unknown", environment.device)
+    logbook = TensorBoardLogbook(folder, environment.commit or "unknown", environment.device)
     if kept := logbook.kept():
         print(f"going on: {kept} points are kept from before (to start anew, remove {folder / PARTIAL})")
     result = experiment.run(config, logbook)

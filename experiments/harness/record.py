@@ -14,18 +14,16 @@ import time
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
-import matplotlib
 import msgspec
 import numpy as np
 import torch
-from PIL import Image
 
 from erf.atomic_file import atomic_write
 from erf.device import resolve_device
@@ -33,9 +31,6 @@ from erf.errors import InvalidInput
 from erf.spelling import respelled
 from experiments.harness.experiment import ExperimentConfig, ExperimentResult
 from experiments.harness.soundness import checksums, require_arrays, require_numbers
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 RESULT, ARRAYS, ENVIRONMENT = "result.json", "arrays.npz", "environment.json"
 ROOT = Path(__file__).parents[2]
@@ -266,24 +261,6 @@ def recorded_experiment(folder: Path) -> str:
         InvalidInput: The file is missing or damaged, or cannot be read.
     """
     return _decode(folder / RESULT, _Header).config.name
-
-
-def write_figure(path: Path, figure: Figure) -> None:
-    """Write ``path.png`` and ``path.svg``, the same bytes for the same figure."""
-    with matplotlib.rc_context({"svg.hashsalt": "erf"}):
-        for format, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=format, metadata=metadata)
-            atomic_write(path.with_name(f"{path.name}.{format}"), buffer.getvalue())
-
-
-def encode_animation(frames: Sequence[np.ndarray], milliseconds: int) -> bytes:
-    """Return frames ``[H, W, 3]``, uint8, as a GIF that pauses before it starts anew; always the same bytes."""
-    images = [Image.fromarray(frame).quantize(64) for frame in frames]
-    durations = [milliseconds] * (len(images) - 1) + [5 * milliseconds]
-    buffer = io.BytesIO()
-    images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=durations, loop=0)
-    return buffer.getvalue()
 
 
 def encode_arrays(arrays: dict[str, np.ndarray]) -> bytes:

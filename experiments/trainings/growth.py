@@ -7,10 +7,9 @@ from copy import deepcopy
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from lightning_fabric import Fabric
 from rich.console import Group
 from rich.table import Table
 from torch import nn
@@ -50,6 +49,9 @@ from experiments.trainings.probe import (
     probing_of,
     read_units,
 )
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 FRAMES = 8  # epochs whose maps the record keeps, for the filmstrip
 

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import torch
-from lightning_fabric import Fabric
 from torch import nn
-from torchmetrics import MetricCollection
 
 from erf import InvalidInput
 from erf.data.augment import FlipAndShift
@@ -30,6 +28,10 @@ from erf.training.loop import Loss, Plan, Precision
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.logbook import Logbook
 from experiments.harness.validation import require_at_least
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from torchmetrics import MetricCollection
 
 Progress = Callable[[Iterable, str, int], Iterable]
 

@@ -13,8 +13,8 @@ import torch
 from erf.networks.cifar_resnet import CifarResNet
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.cli import main
-from experiments.harness.logbook import Logbook
 from experiments.harness.record import Environment, write_record
+from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 from tests.experiments.toy_data import toy_data
 
 SETTINGS = {"width": 2, "batch_size": 5, "epochs": 2, "images": 3, "grid": 1, "bootstrap": 20, "calibration": 1}
@@ -27,7 +27,7 @@ def train(folder: Path, data_dir: Path) -> None:
     """Do what the command line does, without the figures, which take longest."""
     torch.set_num_threads(1)
     CifarResNet.layers = ("stem", "top")  # in this process alone: measuring each of the others takes longest
-    result = cifar10.run(cifar10.Config(**SETTINGS, data_dir=str(data_dir)), logbook := Logbook(folder))
+    result = cifar10.run(cifar10.Config(**SETTINGS, data_dir=str(data_dir)), logbook := TensorBoardLogbook(folder))
     write_record(folder, result, Environment.now("cpu"))
     logbook.discard_partial()
 

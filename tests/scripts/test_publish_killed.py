@@ -15,12 +15,12 @@ from matplotlib.figure import Figure
 
 from erf.errors import InvalidInput
 from experiments.exact_theory import experiment as exact_theory
+from experiments.harness.figure_file import write_figure
 from experiments.harness.record import (
     Environment,
     is_complete,
     read_environment,
     read_record,
-    write_figure,
     write_record,
 )
 from experiments.harness.reference import REFERENCE, reference

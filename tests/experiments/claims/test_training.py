@@ -9,7 +9,6 @@ from experiments.camvid import study as camvid_study
 from experiments.cifar10 import experiment as cifar10
 from experiments.cifar10 import study as cifar10_study
 from experiments.claims import Verdict, training
-from experiments.harness import reference
 from experiments.harness.record import Environment, write_record
 from experiments.harness.reference import REFERENCE
 from tests.experiments.claims.test_claims import LONGEST

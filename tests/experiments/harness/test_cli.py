@@ -16,10 +16,11 @@ from erf import InvalidInput
 from experiments.harness import experiment
 from experiments.harness.cli import config_of, folder_of, main
 from experiments.harness.experiment import CONF, experiment_names, experiment_of, load, run_names
-from experiments.harness.logbook import Logbook
+from experiments.harness.figure_file import write_figure
 from experiments.harness.override import value_text
-from experiments.harness.record import Environment, read_environment, read_record, write_figure
+from experiments.harness.record import Environment, read_environment, read_record
 from experiments.harness.reference import RUNS, STUDIES
+from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 
 RUN = Path(experiment.__file__).parents[2] / "run.py"
 SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3,4]", "runs=3", "channels=4"]
@@ -251,7 +252,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
 
 def test_a_process_that_torchrun_starts_beside_the_first_measures_and_writes_nothing(monkeypatch, capsys):
     seen = []
-    monkeypatch.setattr(Logbook, "discard_partial", lambda logbook: seen.append(logbook))
+    monkeypatch.setattr(TensorBoardLogbook, "discard_partial", lambda logbook: seen.append(logbook))
     monkeypatch.setenv("RANK", "1")
     assert main(SMALL) == 0
     assert capsys.readouterr() == ("", "")

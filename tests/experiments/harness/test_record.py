@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from erf.errors import InvalidInput
 from experiments.harness import record
 from experiments.harness.experiment import ExperimentConfig
-from experiments.harness.record import Environment, read_environment, read_record, write_figure, write_record
+from experiments.harness.figure_file import write_figure
+from experiments.harness.record import Environment, read_environment, read_record, write_record
 
 
 class Colour(StrEnum):

@@ -17,7 +17,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 
 from erf import InfluenceMap, InvalidInput
 from erf.maps.statistic import Statistic
-from experiments.harness.logbook import SMALLEST_SIDE, Logbook
+from experiments.harness.tensorboard_logbook import SMALLEST_SIDE, TensorBoardLogbook
 
 
 def events(folder):
@@ -31,7 +31,7 @@ def a_map(*shape):
 
 
 def test_events_are_on_disk_at_once(tmp_path):
-    logbook = Logbook(tmp_path)
+    logbook = TensorBoardLogbook(tmp_path)
     logbook.scalars({"size": 1.5}, 5)
     assert events(tmp_path) == [("size", 5)]
     logbook.map("map", a_map(11, 11), None, 10)
@@ -41,12 +41,12 @@ def test_events_are_on_disk_at_once(tmp_path):
 
 def test_a_run_that_goes_on_shows_no_point_twice(tmp_path):
     for _ in range(2):
-        Logbook(tmp_path).scalars({"size": 1.5}, 5)
+        TensorBoardLogbook(tmp_path).scalars({"size": 1.5}, 5)
     assert events(tmp_path) == [("size", 5)]
 
 
 def test_settings_are_a_text_and_hparams(tmp_path):
-    Logbook(tmp_path).settings({"runs": 3, "depths": [1, 2], "fresh": False, "none": None}, {"slope": 0.5})
+    TensorBoardLogbook(tmp_path).settings({"runs": 3, "depths": [1, 2], "fresh": False, "none": None}, {"slope": 0.5})
     tags = [tag for tag, _ in events(tmp_path)]
     assert "config/text_summary" in tags
     assert "_hparams_/session_start_info" in tags
@@ -55,7 +55,7 @@ def test_settings_are_a_text_and_hparams(tmp_path):
 
 
 def test_the_layout_puts_the_curves_of_a_quantity_into_one_chart(tmp_path):
-    logbook = Logbook(tmp_path / "erf_growth" / "default")
+    logbook = TensorBoardLogbook(tmp_path / "erf_growth" / "default")
     for values in (
         {"size/random": 1.0, "size/relu": 2.0, "alone": 0.0, "size_of_more": 3.0},
         {"erf": 1.0, "erf/other": 2},
@@ -77,7 +77,7 @@ def test_the_layout_puts_the_curves_of_a_quantity_into_one_chart(tmp_path):
 
 
 def test_single_curves_have_no_layout(tmp_path):
-    logbook = Logbook(tmp_path)
+    logbook = TensorBoardLogbook(tmp_path)
     logbook.scalars({"loss": 1.0}, 1)
     logbook.layout()
     assert events(tmp_path) == [("loss", 1)]
@@ -87,7 +87,7 @@ def test_single_curves_have_no_layout(tmp_path):
 @pytest.mark.parametrize("shape", [(3, 3), (11, 31), (200, 180)])
 def test_a_map_is_shown_large_enough_and_its_peak_brightest(tmp_path, monkeypatch, shape, signed):
     shown = []
-    logbook = Logbook(tmp_path)
+    logbook = TensorBoardLogbook(tmp_path)
     monkeypatch.setattr(logbook, "_image", lambda tag, pixels, step: shown.append(pixels))
     imap = a_map(*shape)
     imap.values -= 0.5 * signed
@@ -109,8 +109,8 @@ def test_once_measures_once_and_returns_what_was_kept(tmp_path):
         calls.append(1)
         return {"map": np.arange(3.0), "skipped": np.array(2)}
 
-    first = Logbook(tmp_path).once("uniform/5", measure)
-    later = Logbook(tmp_path)
+    first = TensorBoardLogbook(tmp_path).once("uniform/5", measure)
+    later = TensorBoardLogbook(tmp_path)
     assert later.kept() == 1
     again = later.once("uniform/5", measure)
     assert calls == [1]
@@ -121,8 +121,8 @@ def test_once_measures_once_and_returns_what_was_kept(tmp_path):
 
 
 def test_points_of_another_version_of_the_code_are_measured_again(tmp_path):
-    Logbook(tmp_path, "old").once("a", lambda: {"map": np.zeros(2)})
-    new = Logbook(tmp_path, "new")
+    TensorBoardLogbook(tmp_path, "old").once("a", lambda: {"map": np.zeros(2)})
+    new = TensorBoardLogbook(tmp_path, "new")
     assert new.kept() == 0
     np.testing.assert_array_equal(new.once("a", lambda: {"map": np.ones(2)})["map"], [1, 1])
     new.discard_partial()
@@ -130,7 +130,7 @@ def test_points_of_another_version_of_the_code_are_measured_again(tmp_path):
 
 
 def test_a_damaged_point_is_named(tmp_path):
-    logbook = Logbook(tmp_path)
+    logbook = TensorBoardLogbook(tmp_path)
     logbook.once("a", lambda: {"map": np.arange(3.0)})
     (tmp_path / "partial" / "unknown" / "a.npz").write_bytes(b"PK\3\4")
     with pytest.raises(InvalidInput, match=r"a\.npz is damaged"):
@@ -138,13 +138,13 @@ def test_a_damaged_point_is_named(tmp_path):
 
 
 def test_progress_is_silent_where_there_is_no_terminal(tmp_path, capsys):
-    assert list(Logbook(tmp_path).progress([1, 2, 3], "depths")) == [1, 2, 3]
+    assert list(TensorBoardLogbook(tmp_path).progress([1, 2, 3], "depths")) == [1, 2, 3]
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.fixture
 def tensorboard(tmp_path):
-    logbook = Logbook(tmp_path)
+    logbook = TensorBoardLogbook(tmp_path)
     logbook.scalars({"uniform/size": 1.5}, 5)
     logbook.map("uniform/map", a_map(20, 20), None, 5)
     figure = Figure(figsize=(3, 2), dpi=100)
@@ -183,7 +183,7 @@ def test_an_animation_has_a_frame_for_every_map(tmp_path):
     maps = {
         f"epoch {n}": InfluenceMap(1 + n * np.eye(5, 6), Statistic.rms, (2.0, 2.0), box, samples=1) for n in range(3)
     }
-    Logbook(tmp_path).animation("erf", maps)
+    TensorBoardLogbook(tmp_path).animation("erf", maps)
     content = (tmp_path / "erf.gif").read_bytes()
     with Image.open(tmp_path / "erf.gif") as gif:
         frames = []
@@ -193,12 +193,12 @@ def test_an_animation_has_a_frame_for_every_map(tmp_path):
         assert gif.info["loop"] == 0
     assert len(frames) == 3
     assert not np.array_equal(frames[0], frames[1])
-    Logbook(tmp_path).animation("erf", maps)
+    TensorBoardLogbook(tmp_path).animation("erf", maps)
     assert (tmp_path / "erf.gif").read_bytes() == content
 
 
 def test_files_of_the_record_are_attached_and_lines_said(tmp_path, capsys):
-    logbook = Logbook(tmp_path)
+    logbook = TensorBoardLogbook(tmp_path)
     logbook.attach("weights.safetensors", b"numbers")
     logbook.say("epoch 1 of 2")
     assert (tmp_path / "weights.safetensors").read_bytes() == b"numbers"
@@ -206,11 +206,11 @@ def test_files_of_the_record_are_attached_and_lines_said(tmp_path, capsys):
 
 
 def test_a_training_is_kept_for_other_versions_of_the_code_which_are_listed(tmp_path):
-    assert Logbook(tmp_path, "first").earlier_versions() == ()
+    assert TensorBoardLogbook(tmp_path, "first").earlier_versions() == ()
     for version in ("first", "second", "second", "third"):
-        folder = Logbook(tmp_path, version).training
+        folder = TensorBoardLogbook(tmp_path, version).training
         (folder / "last.pt").touch()
-    last = Logbook(tmp_path, "third")
+    last = TensorBoardLogbook(tmp_path, "third")
     assert last.earlier_versions() == ("first", "second")
     assert {path.name for path in last.training.iterdir()} == {"last.pt", "versions"}
     last.discard_partial()
@@ -224,6 +224,6 @@ def test_a_training_lists_the_devices_of_its_earlier_parts(tmp_path):
         ("second", "NVIDIA H200"),
         ("second", "cpu (x, 2 cores)"),
     ):
-        _ = Logbook(tmp_path, version, device).training
-    last = Logbook(tmp_path, "second", "cpu (x, 2 cores)")
+        _ = TensorBoardLogbook(tmp_path, version, device).training
+    last = TensorBoardLogbook(tmp_path, "second", "cpu (x, 2 cores)")
     assert (last.earlier_versions(), last.earlier_devices()) == (("first",), ("NVIDIA H200",))

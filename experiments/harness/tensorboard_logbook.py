@@ -1,0 +1,216 @@
+"""The logbook of a run: TensorBoard's events, progress in the terminal, and points kept on disk."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from rich.console import Console
+from rich.progress import track
+from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]  # generated
+from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard import summary
+
+from erf.atomic_file import atomic_write, naming
+from experiments.harness.figure_file import encode_animation
+from experiments.harness.record import decode_arrays, encode_arrays
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from erf import GaussianFit, InfluenceMap
+
+PARTIAL = "partial"  # the folder of points in a run's folder
+METRICS = "metrics"  # the group of the numbers that runs are compared by
+SMALLEST_SIDE = 160  # of an image in TensorBoard, in pixels: smaller maps are enlarged
+
+T = TypeVar("T")
+
+
+class TensorBoardLogbook:
+    """Writes what a run reports into its folder: a :class:`experiments.harness.logbook.Logbook`.
+
+    An interrupted run that goes on starts its events anew and reports every point again, those kept on disk
+    included, so no point appears twice.
+
+    Args:
+        folder: The run's folder.
+        version: Of the code: points that another version kept are measured again.
+        device: Its name.
+    """
+
+    def __init__(self, folder: Path, version: str = "unknown", device: str = "") -> None:
+        self.folder = folder
+        self._partial = folder / PARTIAL
+        self._version, self._points = version, self._partial / version
+        self._device = device
+        self._events = _EventFile(folder / "tensorboard")
+        self._tags: dict[str, set[str]] = {}  # of scalars, by what stands before their first stroke
+
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
+        """Log each of ``values`` under its name."""
+        for tag, value in values.items():
+            self._tags.setdefault(tag.partition("/")[0], set()).add(tag)
+            self._events.add(summary.scalar(tag, value), step)
+
+    def map(self, tag: str, imap: InfluenceMap, fit: GaussianFit | None, step: int) -> None:
+        """Log a map ``[H, W]`` as an image, its peak the brightest; with a fit, both as a figure at ``tag/fit``."""
+        self._image(tag, _map_pixels(imap.values), step)
+        if fit is not None:
+            from erf.plotting import draw_map  # only where something is drawn
+
+            self.figure(f"{tag}/fit", draw_map(imap, fit), step)
+
+    def figure(self, tag: str, figure: Figure, step: int) -> None:
+        """Log a matplotlib figure as an image."""
+        self._image(tag, _figure_pixels(figure), step)
+
+    def text(self, tag: str, text: str) -> None:
+        """Log ``text``, which TensorBoard reads as Markdown."""
+        self._events.add(summary.text(tag, text), 0)
+
+    def settings(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
+        """Log the settings as text, and with ``metrics`` for the HParams page, which compares runs by them."""
+        rows = [f"| {name} | {value} |" for name, value in settings.items()]
+        self.text("config", "\n".join(["| setting | value |", "|---|---|", *rows]))
+        tagged = {f"{METRICS}/{name}": value for name, value in metrics.items()}
+        for part in summary.hparams({name: _plain(value) for name, value in settings.items()}, tagged):
+            self._events.add(part, 0)
+        self.scalars(tagged, 0)
+
+    def layout(self) -> None:
+        """Put the curves of each quantity, as those of ``size/...``, into one chart of the Custom Scalars page."""
+        charts = {
+            quantity: ["Multiline", [f"^{re.escape(quantity)}(/|$)"]]
+            for quantity, tags in self._tags.items()
+            if len(tags) > 1 and quantity != METRICS
+        }
+        if charts:
+            self._events.add(summary.custom_scalars({self.folder.parent.name: charts}), 0)
+
+    def progress(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+        """Return ``items``; while they are gone through, a terminal shows how far (of ``total``, or their length)."""
+        console = Console(stderr=True)
+        return track(items, description, total=total, console=console, transient=True, disable=not console.is_terminal)
+
+    def say(self, line: str) -> None:
+        """Print a line for whoever watches a long run."""
+        print(line, flush=True)
+
+    @property
+    def training(self) -> Path:
+        """The folder of a training's checkpoints, until there is a record; other versions of the code go on, too."""
+        folder = self._partial / "training"
+        folder.mkdir(parents=True, exist_ok=True)
+        parts, part = self._training_parts(), (self._version, self._device)
+        if part not in parts:
+            atomic_write(folder / "versions", "\n".join(" ".join(one).strip() for one in [*parts, part]).encode())
+        return folder
+
+    def earlier_versions(self) -> tuple[str, ...]:
+        """Return the other versions of the code that a part of the training was done with."""
+        versions = dict.fromkeys(version for version, _ in self._training_parts())
+        return tuple(version for version in versions if version != self._version)
+
+    def earlier_devices(self) -> tuple[str, ...]:
+        """Return the other devices that a part of the training was done on."""
+        devices = dict.fromkeys(device for _, device in self._training_parts())
+        return tuple(device for device in devices if device not in ("", self._device))
+
+    def _training_parts(self) -> list[tuple[str, str]]:
+        """Return the versions and the devices, "" where unknown, that the training was done with so far."""
+        path = self._partial / "training" / "versions"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [(version, device) for version, _, device in (line.partition(" ") for line in lines)]
+
+    def animation(self, name: str, maps: Mapping[str, InfluenceMap]) -> None:
+        """Write maps as the frames of ``name``.gif, each under its title, about three a second."""
+        from erf.plotting import draw_map
+
+        frames = []
+        for title, imap in maps.items():
+            figure = draw_map(imap)
+            figure.axes[0].set_title(title, fontsize=9)
+            frames.append(_figure_pixels(figure))
+        self.attach(f"{name}.gif", encode_animation(frames, milliseconds=300))
+
+    def attach(self, name: str, content: bytes) -> None:
+        """Write a file that belongs to the record besides the numbers: weights, an animation."""
+        atomic_write(self.folder / name, content)
+
+    def once(self, name: str, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """Return ``measure()``, or what it returned before this run was interrupted.
+
+        Raises:
+            InvalidInput: The file kept for it is damaged.
+        """
+        path = self._points / f"{name}.npz"
+        if not path.exists():
+            arrays = measure()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, encode_arrays(arrays))
+        return decode_arrays(path)
+
+    def kept(self) -> int:
+        """Return how many points an interrupted run left on disk."""
+        return len(list(self._points.rglob("*.npz")))
+
+    def discard_partial(self) -> None:
+        """Remove the points kept on disk; the record holds them now."""
+        if self._partial.exists():
+            shutil.rmtree(self._partial)
+
+    def _image(self, tag: str, pixels: np.ndarray, step: int) -> None:
+        self._events.add(summary.image(tag, pixels, dataformats="HWC"), step)
+
+
+class _EventFile:
+    """TensorBoard's events, each on disk when ``add`` returns.
+
+    TensorBoard's own writer leaves that to a thread, in which a full disk goes unnoticed or ends in a traceback.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        self._path = folder / f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}"
+        self._append(Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def add(self, content: Any, step: int) -> None:
+        self._append(Event(wall_time=time.time(), step=step, summary=content))
+
+    def _append(self, event: Event) -> None:
+        with naming(self._path), self._path.open("ab") as file:
+            RecordWriter(file).write(event.SerializeToString())
+
+
+def _figure_pixels(figure: Figure) -> np.ndarray:
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def _map_pixels(values: np.ndarray) -> np.ndarray:
+    """Return ``[H', W', 3]`` bytes; of a signed map, 0 is the middle of a diverging colour scale."""
+    shown = values / (np.abs(values).max() or 1.0)
+    signed = shown.min() < 0
+    colours = matplotlib.colormaps["RdBu_r" if signed else "magma"]
+    enlarged = np.kron(shown, np.ones((_enlargement(shown),) * 2))
+    return colours((enlarged + 1) / 2 if signed else enlarged, bytes=True)[..., :3]
+
+
+def _enlargement(values: np.ndarray) -> int:
+    return -(-SMALLEST_SIDE // min(*values.shape, SMALLEST_SIDE))
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
