@@ -22,8 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from experiments.claims import CLAIMS as CLAIMED
 from experiments.harness.about import about
-from experiments.harness.experiment import experiment_names
-from experiments.harness.reference import experiment_of
+from experiments.harness.experiment import experiment_names, experiment_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = "docs"

@@ -30,10 +30,10 @@ from experiments.harness.cli import (
     folder_of,
     jobs_of,
     main,
-    naming_command,
     one_line,
 )
 from experiments.harness.experiment import experiment_of, load_study
+from experiments.harness.job import naming_command
 from experiments.harness.override import sweep_overrides
 from experiments.harness.record import (
     ARRAYS,
@@ -45,7 +45,8 @@ from experiments.harness.record import (
     replace_files,
     require_as_written,
 )
-from experiments.harness.reference import DATA, REFERENCE, RUNS, STUDIES
+from experiments.harness.reference import REFERENCE
+from experiments.harness.reference_runs import DATA, RUNS, STUDIES
 from experiments.harness.run_folder import require_data, study_folder
 from experiments.report.page import write_report
 from scripts import gather_sweep

@@ -29,9 +29,9 @@ def empty_figures(monkeypatch):
     """Let a run write and log empty figures: drawing takes most of a small run's time."""
     from matplotlib.figure import Figure
 
-    from experiments.harness import cli
+    from experiments.harness import job
     from experiments.harness.figure_file import write_figure
     from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 
-    monkeypatch.setattr(cli, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
+    monkeypatch.setattr(job, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
     monkeypatch.setattr(TensorBoardLogbook, "figure", lambda *_: None)

@@ -10,7 +10,8 @@ from pathlib import Path
 from experiments.harness.experiment import experiment_of
 from experiments.harness.intervals import Interval
 from experiments.harness.record import is_complete
-from experiments.harness.reference import R, command, reference
+from experiments.harness.reference import R, reference
+from experiments.harness.reference_runs import command
 
 
 class Verdict(StrEnum):

@@ -1,24 +1,24 @@
-"""The command line: Hydra composes the config and launches the jobs; help, folders and errors are ours."""
+"""The command line: Hydra composes the config and launches the jobs; help, folders and errors are ours.
+
+What loads torch is imported where it is used, and experiments when they are chosen: a list, a help text and a misspelt
+name then take no seconds, and an experiment that does not import breaks no other one.
+"""
 
 from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
-import tempfile
-import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import hydra
-import msgspec
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
@@ -27,34 +27,11 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
-from rich.console import Console
 
-from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.harness.about import about
-from experiments.harness.experiment import (
-    CONF,
-    Experiment,
-    ExperimentConfig,
-    experiment_names,
-    load,
-    run_names,
-    scale_names,
-)
-from experiments.harness.figure_file import write_figure
-from experiments.harness.help import USAGE, experiment_table, field_table, series_table
-from experiments.harness.record import (
-    RESULT,
-    UNCHECKED,
-    Environment,
-    is_checked,
-    is_complete,
-    read_record,
-    recorded_data,
-    write_record,
-)
-from experiments.harness.run_folder import known_data, locked, run_folder, sweep_folder
-from experiments.harness.tensorboard_logbook import PARTIAL, TensorBoardLogbook
+from experiments.harness.experiment import CONF, ExperimentConfig, experiment_names, load, run_names, scale_names
+from experiments.harness.help import USAGE, experiment_table, field_table, series_table, terminal
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
 HELP, SWEEP = {"-h", "--help"}, {"-m", "--multirun"}
@@ -90,7 +67,7 @@ def _dispatch(arguments: list[str]) -> int:
     _check_options(given)
     _check_overrides(overrides)
     runs = _chosen_runs(overrides)
-    _register_schemas()
+    _register_schemas(runs)
     if not arguments or given & HELP:
         _show_help(runs)
     elif given & SWEEP:
@@ -102,20 +79,22 @@ def _dispatch(arguments: list[str]) -> int:
 
 def folder_of(overrides: Sequence[str]) -> Path:
     """Return the folder in which ``main(overrides)`` keeps its record."""
-    with _composing() as compose:
+    from experiments.harness.run_folder import run_folder
+
+    with _composing(overrides) as compose:
         settings = compose(overrides=list(overrides), return_hydra_config=True)
     return run_folder(Path(settings.hydra.run.dir), overrides, config_of(overrides))
 
 
 def config_of(overrides: Sequence[str]) -> ExperimentConfig:
     """Return the config of ``main(overrides)``."""
-    with _composing() as compose:
+    with _composing(overrides) as compose:
         return _typed(compose(overrides=list(overrides)))
 
 
 @contextmanager
-def _composing() -> Iterator[Callable[..., DictConfig]]:
-    _register_schemas()
+def _composing(overrides: Sequence[str]) -> Iterator[Callable[..., DictConfig]]:
+    _register_schemas(_chosen("experiment", overrides))
     with hydra.initialize_config_dir(str(CONF), version_base=HYDRA["version_base"]):
         yield partial(hydra.compose, HYDRA["config_name"])
 
@@ -126,9 +105,9 @@ def jobs_of(sweep: Sequence[str]) -> list[list[str]]:
     return [list(job) for job in BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]]
 
 
-def _register_schemas() -> None:
-    for name in experiment_names():
-        ConfigStore.instance().store(group="schema", name=name, node=load(name).Config)
+def _register_schemas(runs: Sequence[str]) -> None:
+    for experiment in map(load, runs):
+        ConfigStore.instance().store(group="schema", name=experiment.name, node=experiment.Config)
 
 
 def _check_options(given: set[str]) -> None:
@@ -170,25 +149,22 @@ def _chosen_runs(overrides: Sequence[str]) -> list[str]:
 
 
 def _show_help(runs: Sequence[str]) -> None:
-    console = _console()
+    console = terminal()
     if not runs:
         console.print(USAGE, highlight=False)
-        console.print(experiment_table([load(name) for name in experiment_names()]))
+        console.print(experiment_table(experiment_names()))
     for run in runs:
-        experiment = load(run)
-        with _composing() as compose:
-            defaults = compose([f"experiment={run}"])
+        experiment, chosen = load(run), [f"experiment={run}"]
+        with _composing(chosen) as compose:
+            defaults = compose(chosen)
         console.print(field_table(experiment, run, defaults))
         console.print(series_table(about(experiment.name).series))
 
 
-def _console() -> Console:
-    """Return the terminal; a file or pipe gets lines long enough to be searched."""
-    return Console(width=None if sys.stdout.isatty() else 140)
-
-
 def _sweep(arguments: list[str], overrides: list[str]) -> int:
     """Run a sweep in a folder that the same command finds again; return the exit code."""
+    from experiments.harness.run_folder import sweep_folder
+
     code = 0
     given = _values("hydra.sweep.dir", overrides)
     folder = given[-1] if given else str(sweep_folder(_values("experiment", overrides)[-1], overrides))
@@ -211,12 +187,22 @@ def _job(composed: DictConfig) -> None:
     settings = HydraConfig.get()
     if settings.mode == RunMode.RUN:
         with _Errors("", SystemExit(1)):
-            _measure_once(composed, Path(settings.run.dir))
+            _measure(composed, Path(settings.run.dir))
     else:
         overrides = " ".join(settings.overrides.task)
         print(f"\njob {settings.job.num}: {overrides}", flush=True)
         with _Errors(f"{overrides}: ", JobFailed(overrides)):
-            _measure_once(composed, Path(settings.sweep.dir))
+            _measure(composed, Path(settings.sweep.dir))
+
+
+def _measure(composed: DictConfig, parent: Path) -> None:
+    from experiments.harness.job import measure_once
+
+    settings: Any = HydraConfig.instance().cfg
+    overrides = settings.hydra.overrides.task
+    parts = {"config": composed, "overrides": overrides, "hydra": settings}
+    texts = {name: OmegaConf.to_yaml(part) for name, part in parts.items()}
+    measure_once(_typed(composed), parent, overrides, texts)
 
 
 class _Errors:
@@ -240,52 +226,6 @@ class _Errors:
         raise self._end from error
 
 
-def _measure_once(composed: DictConfig, parent: Path) -> None:
-    """Measure what ``composed`` describes, unless its folder has a record; show the record."""
-    config = _typed(composed)
-    experiment = load(config.name)
-    folder = run_folder(parent, HydraConfig.get().overrides.task, config)
-    if _writes_nothing():
-        if not is_complete(folder):
-            with tempfile.TemporaryDirectory() as scratch:
-                experiment.run(config, TensorBoardLogbook(Path(scratch)))
-        return
-    if is_complete(folder):
-        _say_measured(folder, config)
-    else:
-        environment = Environment.now(config.device)
-        with _gone_if_refused(folder), locked(folder):
-            if not is_complete(folder):  # another process may have been faster
-                _keep_composition(folder, composed)
-                _measure(experiment, config, folder, environment)
-    _show_record(experiment, folder)
-
-
-def _say_measured(folder: Path, config: ExperimentConfig) -> None:
-    print(f"already measured: {folder} (fresh=true measures again)")
-    with naming_command(folder):
-        recorded = recorded_data(folder)
-    if recorded != known_data(config):
-        print("its data could not be compared: the record names none, or data_dir holds none")
-
-
-@contextmanager
-def _gone_if_refused(folder: Path) -> Iterator[None]:
-    """Remove a folder made for a run whose input turned out to be unusable before anything was measured."""
-    new = not folder.exists()
-    try:
-        yield
-    except InvalidInput:
-        if new and folder.exists() and not (folder / PARTIAL).exists():
-            shutil.rmtree(folder)
-        raise
-
-
-def _writes_nothing() -> bool:
-    """Return whether torchrun has started this process beside another one, which writes what all have computed."""
-    return os.environ.get("RANK", "0") != "0"
-
-
 def _typed(composed: DictConfig) -> ExperimentConfig:
     config: Any = OmegaConf.to_object(composed)
     allowed = [known.name for known in fields(config)]
@@ -293,69 +233,6 @@ def _typed(composed: DictConfig) -> ExperimentConfig:
         if key not in allowed:  # added by +key=value, which Hydra allows, but nothing would read it
             raise InvalidInput(f"key {key!r} is unknown; allowed: {', '.join(allowed)}")
     return config
-
-
-def _keep_composition(folder: Path, composed: DictConfig) -> None:
-    """Write what Hydra writes into the folders that it makes itself."""
-    settings: Any = HydraConfig.instance().cfg
-    (folder / ".hydra").mkdir(exist_ok=True)
-    parts = {"config": composed, "overrides": settings.hydra.overrides.task, "hydra": settings}
-    for name, part in parts.items():
-        path = folder / ".hydra" / f"{name}.yaml"
-        if not path.exists():
-            atomic_write(path, OmegaConf.to_yaml(part).encode())
-
-
-def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, environment: Environment) -> None:
-    start = time.monotonic()
-    logbook = TensorBoardLogbook(folder, environment.commit or "unknown", environment.device)
-    if kept := logbook.kept():
-        print(f"going on: {kept} points are kept from before (to start anew, remove {folder / PARTIAL})")
-    result = experiment.run(config, logbook)
-    figures = {experiment.name: experiment.draw(result)} | {
-        name: draw(result) for name, draw in experiment.others.items()
-    }
-    for name, figure in figures.items():
-        logbook.figure("figure" if name == experiment.name else f"figure/{name}", figure, 0)
-        write_figure(folder / name, figure)
-    logbook.settings(msgspec.to_builtins(config), result.metrics())
-    logbook.layout()
-    write_record(
-        folder,
-        result,
-        replace(
-            environment,
-            seconds=time.monotonic() - start,
-            earlier_commits=logbook.earlier_versions(),
-            earlier_devices=logbook.earlier_devices(),
-        ),
-    )
-    logbook.discard_partial()
-
-
-def _show_record(experiment: Experiment, folder: Path) -> None:
-    with naming_command(folder):
-        _console().print(experiment.summary(read_record(folder, experiment.Result)))
-    print(f"record        {folder / RESULT}{'' if is_checked(folder) else f' ({UNCHECKED})'}")
-    print(f"figure        {folder / experiment.name}.png")
-    print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(folder))}", flush=True)
-
-
-@contextmanager
-def naming_command(folder: Path) -> Iterator[None]:
-    """Let an InvalidInput about the record in ``folder`` end with the command that measures it again."""
-    try:
-        yield
-    except InvalidInput as error:
-        raise InvalidInput(f"{error}; to measure it again: {_measuring_again(folder)}") from error
-
-
-def _measuring_again(folder: Path) -> str:
-    overrides, removing = folder / ".hydra" / "overrides.yaml", f"rm {shlex.quote(str(folder / RESULT))}"
-    if not overrides.exists():
-        return f"{removing}, and the command that wrote it"
-    given = shlex.join(OmegaConf.load(overrides))  # pyright: ignore[reportArgumentType]  # a list of texts
-    return f"{removing} && python run.py {given} \"hydra.run.dir='{folder.parent}'\""
 
 
 def one_line(error: Exception) -> str:

@@ -116,10 +116,7 @@ class ExperimentResult(Protocol):
 
 @dataclass(frozen=True)
 class Experiment:
-    """The parts of the folder ``experiments/<name>/``.
-
-    ``draw`` makes the experiment's figure; ``OTHERS`` of the figure's module names what makes further ones.
-    """
+    """The parts of the folder ``experiments/<name>/``; those that draw are imported when something is drawn."""
 
     name: str
     help: str
@@ -127,8 +124,19 @@ class Experiment:
     Result: type[Any]
     run: Callable[..., Any]
     summary: Callable[[Any], RenderableType]
-    draw: Callable[[Any], Figure]
-    others: dict[str, Callable[[Any], Figure]]
+
+    def draw(self, result: Any) -> Figure:
+        """Return the experiment's figure of ``result``."""
+        return self._figures.draw(result)
+
+    @property
+    def others(self) -> dict[str, Callable[[Any], Figure]]:
+        """What makes further figures, by their names."""
+        return getattr(self._figures, "OTHERS", {})
+
+    @property
+    def _figures(self) -> Any:
+        return importlib.import_module(f"experiments.{self.name}.figure")
 
 
 def run_names() -> list[str]:
@@ -176,10 +184,8 @@ def load(run: str) -> Experiment:
     """
     name = experiment_of(run)
     module = importlib.import_module(f"experiments.{name}.experiment")
-    figure = importlib.import_module(f"experiments.{name}.figure")
     help = (module.__doc__ or "").partition("\n")[0]
-    others = getattr(figure, "OTHERS", {})
-    return Experiment(name, help, module.Config, module.Result, module.run, module.summary, figure.draw, others)
+    return Experiment(name, help, module.Config, module.Result, module.run, module.summary)
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from enum import Enum
 from typing import Any, get_args, get_origin, get_type_hints
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.harness.about import Series
+from experiments.harness.about import Series, about
 from experiments.harness.experiment import Experiment
 from experiments.harness.override import value_text
 
@@ -27,12 +29,24 @@ finds its folder again: a complete record is shown, an interrupted run goes on.
 """
 
 
-def experiment_table(experiments: Sequence[Experiment]) -> Table:
+def terminal() -> Console:
+    """Return the terminal; a file or pipe gets lines long enough to be searched."""
+    return Console(width=None if sys.stdout.isatty() else 140)
+
+
+def experiment_table(names: Iterable[str]) -> Table:
     """Return one line for each experiment."""
-    table = Table("NAME", "what it measures", box=None)
-    for experiment in experiments:
-        table.add_row(experiment.name, experiment.help)
+    table = Table("NAME", "what it asks", box=None)
+    for name in names:
+        table.add_row(name, Text(_question(name)))
     return table
+
+
+def _question(name: str) -> str:
+    try:
+        return about(name).question
+    except Exception as error:  # whatever is wrong with it, the others are listed
+        return f"does not import: {type(error).__name__}: {error}"
 
 
 def field_table(experiment: Experiment, run: str, defaults: Mapping[str, Any]) -> Table:

@@ -16,7 +16,7 @@ from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import CLAIMS, Row, Verdict
 from experiments.harness.record import ROOT, UNCHECKED, is_complete
-from experiments.harness.reference import RUNS, STUDIES, command
+from experiments.harness.reference_runs import RUNS, STUDIES, command
 from experiments.report.section import Picture, Section, picture, section, within
 
 REPORT = "report.html"

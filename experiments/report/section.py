@@ -15,7 +15,7 @@ from rich.console import Console
 from erf.errors import InvalidInput
 from experiments.harness.experiment import Experiment, Study, load, load_study
 from experiments.harness.record import RESULT, Environment, is_checked, is_complete, read_environment, read_record
-from experiments.harness.reference import STUDIES
+from experiments.harness.reference_runs import STUDIES
 from experiments.report import maps, provenance
 from experiments.report.pictures import inlined
 

@@ -12,7 +12,8 @@ from experiments.claims.readme import BEGIN, END, with_claims
 from experiments.harness import cli
 from experiments.harness.experiment import load_study
 from experiments.harness.record import read_record
-from experiments.harness.reference import REFERENCE, RUNS, STUDIES, command
+from experiments.harness.reference import REFERENCE
+from experiments.harness.reference_runs import RUNS, STUDIES, command
 from scripts import reproduce
 from tests.erf.data.tiny_sets import cifar_folder
 from tests.experiments.toy_data import toy_data

@@ -10,7 +10,8 @@ import pytest
 from erf import InvalidInput
 from erf.maps.statistic import Statistic
 from experiments.claims import CLAIMS, Part, Row, Verdict, rows, table
-from experiments.harness.reference import REFERENCE, RUNS, STUDIES, command
+from experiments.harness.reference import REFERENCE
+from experiments.harness.reference_runs import RUNS, STUDIES, command
 
 README = Path(__file__).parents[3] / "README.md"
 LONGEST = 350  # letters of what a cell of the table says was measured

@@ -14,12 +14,13 @@ from omegaconf import OmegaConf
 
 from erf import InvalidInput
 from experiments.harness import experiment
+from experiments.harness.about import about
 from experiments.harness.cli import config_of, folder_of, main
 from experiments.harness.experiment import CONF, experiment_names, experiment_of, load, run_names
 from experiments.harness.figure_file import write_figure
 from experiments.harness.override import value_text
 from experiments.harness.record import Environment, read_environment, read_record
-from experiments.harness.reference import RUNS, STUDIES
+from experiments.harness.reference_runs import RUNS, STUDIES
 from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 
 RUN = Path(experiment.__file__).parents[2] / "run.py"
@@ -45,7 +46,7 @@ def test_help_lists_every_experiment_and_what_it_measures(capsys):
     assert main(["--help"]) == 0
     assert capsys.readouterr().out == alone
     for name in experiment_names():
-        assert any(name in line and load(name).help in line for line in alone.splitlines())
+        assert any(name in line and about(name).question in line for line in alone.splitlines())
     for part in ("seed=1", "-m", "fresh=true", "results/runs"):
         assert part in alone
 

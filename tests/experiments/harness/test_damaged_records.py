@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from erf.errors import InvalidInput
-from experiments.harness.experiment import load, load_study
+from experiments.harness.experiment import experiment_of, load, load_study
 from experiments.harness.record import Environment, is_checked, read_environment, read_record, write_record
-from experiments.harness.reference import REFERENCE, RUNS, STUDIES, experiment_of, reference
+from experiments.harness.reference import REFERENCE, reference
+from experiments.harness.reference_runs import RUNS, STUDIES
 
 NAMES = [*RUNS, *STUDIES]
 SEVERAL = ["exact_theory", "erf_growth", "skip_connections", "cifar10", "growth_controls", "center_low_init"]

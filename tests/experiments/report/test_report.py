@@ -15,7 +15,8 @@ from experiments.claims import rows
 from experiments.exact_theory.experiment import Result
 from experiments.growth_controls import experiment as growth_controls
 from experiments.harness.record import ROOT, Environment, read_environment, read_record
-from experiments.harness.reference import REFERENCE, command
+from experiments.harness.reference import REFERENCE
+from experiments.harness.reference_runs import command
 from experiments.report import maps, pictures, provenance
 from experiments.report.page import COMMANDS, _told, claim_rows, render
 from experiments.report.section import section

@@ -1,0 +1,145 @@
+"""One job: a config is measured into its folder, unless there is a record of it, and the record is shown."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+from omegaconf import OmegaConf
+
+from erf.atomic_file import atomic_write
+from erf.errors import InvalidInput
+from experiments.harness.experiment import Experiment, ExperimentConfig, load
+from experiments.harness.figure_file import write_figure
+from experiments.harness.help import terminal
+from experiments.harness.record import (
+    RESULT,
+    UNCHECKED,
+    Environment,
+    is_checked,
+    is_complete,
+    read_record,
+    recorded_data,
+    write_record,
+)
+from experiments.harness.run_folder import known_data, locked, run_folder
+from experiments.harness.tensorboard_logbook import PARTIAL, TensorBoardLogbook
+
+
+def measure_once(config: ExperimentConfig, parent: Path, overrides: Sequence[str], parts: Mapping[str, str]) -> None:
+    """Measure ``config``, unless its folder in ``parent`` has a record; show the record.
+
+    Args:
+        config: What is measured.
+        parent: Of the folder, which is named by ``overrides`` and by the config.
+        overrides: The job's own.
+        parts: YAML by the name of its file: what the config was composed of, as Hydra keeps it.
+    """
+    experiment = load(config.name)
+    folder = run_folder(parent, overrides, config)
+    if _writes_nothing():
+        if not is_complete(folder):
+            with tempfile.TemporaryDirectory() as scratch:
+                experiment.run(config, TensorBoardLogbook(Path(scratch)))
+        return
+    if is_complete(folder):
+        _say_measured(folder, config)
+    else:
+        environment = Environment.now(config.device)
+        with _gone_if_refused(folder), locked(folder):
+            if not is_complete(folder):  # another process may have been faster
+                _keep_composition(folder, parts)
+                _measure(experiment, config, folder, environment)
+    _show_record(experiment, folder)
+
+
+def _say_measured(folder: Path, config: ExperimentConfig) -> None:
+    print(f"already measured: {folder} (fresh=true measures again)")
+    with naming_command(folder):
+        recorded = recorded_data(folder)
+    if recorded != known_data(config):
+        print("its data could not be compared: the record names none, or data_dir holds none")
+
+
+@contextmanager
+def _gone_if_refused(folder: Path) -> Iterator[None]:
+    """Remove a folder made for a run whose input turned out to be unusable before anything was measured."""
+    new = not folder.exists()
+    try:
+        yield
+    except InvalidInput:
+        if new and folder.exists() and not (folder / PARTIAL).exists():
+            shutil.rmtree(folder)
+        raise
+
+
+def _writes_nothing() -> bool:
+    """Return whether torchrun has started this process beside another one, which writes what all have computed."""
+    return os.environ.get("RANK", "0") != "0"
+
+
+def _keep_composition(folder: Path, parts: Mapping[str, str]) -> None:
+    """Write what Hydra writes into the folders that it makes itself."""
+    (folder / ".hydra").mkdir(exist_ok=True)
+    for name, text in parts.items():
+        path = folder / ".hydra" / f"{name}.yaml"
+        if not path.exists():
+            atomic_write(path, text.encode())
+
+
+def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, environment: Environment) -> None:
+    start, others = time.monotonic(), experiment.others  # a fault in what draws shows before anything is measured
+    logbook = TensorBoardLogbook(folder, environment.commit or "unknown", environment.device)
+    if kept := logbook.kept():
+        print(f"going on: {kept} points are kept from before (to start anew, remove {folder / PARTIAL})")
+    result = experiment.run(config, logbook)
+    figures = {experiment.name: experiment.draw(result)} | {name: draw(result) for name, draw in others.items()}
+    for name, figure in figures.items():
+        logbook.figure("figure" if name == experiment.name else f"figure/{name}", figure, 0)
+        write_figure(folder / name, figure)
+    logbook.settings(msgspec.to_builtins(config), result.metrics())
+    logbook.layout()
+    write_record(
+        folder,
+        result,
+        replace(
+            environment,
+            seconds=time.monotonic() - start,
+            earlier_commits=logbook.earlier_versions(),
+            earlier_devices=logbook.earlier_devices(),
+        ),
+    )
+    logbook.discard_partial()
+
+
+def _show_record(experiment: Experiment, folder: Path) -> None:
+    with naming_command(folder):
+        terminal().print(experiment.summary(read_record(folder, experiment.Result)))
+    print(f"record        {folder / RESULT}{'' if is_checked(folder) else f' ({UNCHECKED})'}")
+    print(f"figure        {folder / experiment.name}.png")
+    print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(folder))}", flush=True)
+
+
+@contextmanager
+def naming_command(folder: Path) -> Iterator[None]:
+    """Let an InvalidInput about the record in ``folder`` end with the command that measures it again."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{error}; to measure it again: {_measuring_again(folder)}") from error
+
+
+def _measuring_again(folder: Path) -> str:
+    overrides, removing = folder / ".hydra" / "overrides.yaml", f"rm {shlex.quote(str(folder / RESULT))}"
+    if not overrides.exists():
+        return f"{removing}, and the command that wrote it"
+    given = shlex.join(OmegaConf.load(overrides))  # pyright: ignore[reportArgumentType]  # a list of texts
+    return f"{removing} && python run.py {given} \"hydra.run.dir='{folder.parent}'\""
