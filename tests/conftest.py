@@ -4,11 +4,16 @@ import gc
 
 import pytest
 import torch
+from hypothesis import settings
 
 from experiments.report import pictures
 
 # The tests' tensors are small: threads would spend longer waiting for each other than computing.
 torch.set_num_threads(1)
+
+# The same cases at every run, whatever the machine's speed.
+settings.register_profile("same_cases", derandomize=True, deadline=None)
+settings.load_profile("same_cases")
 
 
 def pytest_collection_finish() -> None:

@@ -57,7 +57,7 @@ def significant_strides(values):
 
 
 @given(convolutions())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_it_is_the_plain_gradient_in_the_same_layout(case):
     images, options, cotangent = case
     leaf = images.requires_grad_()

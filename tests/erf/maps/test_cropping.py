@@ -520,7 +520,7 @@ class Drawn(nn.Module):
         return x
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
+@settings(max_examples=30, phases=[Phase.generate, Phase.shrink])
 @given(st.lists(LAYERS, min_size=1, max_size=4), st.booleans(), st.integers(20, 33), st.integers(20, 33), st.data())
 def test_any_stack_gives_the_map_of_the_whole_image(layers, skip, rows, columns, data):
     network = made(Drawn(layers, skip))
@@ -541,7 +541,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
+@settings(max_examples=20, phases=[Phase.generate, Phase.shrink])
 @given(st.lists(LAYERS, min_size=1, max_size=4), st.booleans(), st.integers(20, 33), st.integers(1, 4))
 def test_any_stack_gives_in_float32_nearly_the_map_of_float64(layers, skip, side, count):
     network, images = made(Drawn(layers, skip)), images_of(side, side, count=count).float()

@@ -37,14 +37,14 @@ def maps(draw):
     return map_of(values, center=center)
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(max_examples=100)
 @given(maps(), st.sampled_from([0.01, 0.25, 0.5, 0.75, 0.95, 1.0]), st.integers(0, 12))
 def test_both_equal_the_naive_twins(imap, mass, halves):
     assert mass_within(imap, halves / 2) == pytest.approx(naive_mass_within(imap, halves / 2), abs=1e-15)
     assert mass_radius(imap, mass) == pytest.approx(naive_mass_radius(imap, mass), rel=1e-15)
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(max_examples=100)
 @given(maps(), st.floats(0.001, 1), st.floats(0, 9))
 def test_each_undoes_the_other(imap, mass, radius):
     """The radius holds the share, no smaller one does, and what is held reaches no farther than it was asked to."""

@@ -36,7 +36,7 @@ def test_it_is_the_largest_difference_over_a_fine_line(shape):
 
 
 @given(arrays(float, (2, 8), elements=st.floats(0, 1)), st.floats(0.1, 1e6))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_neither_a_factor_nor_a_shift_matters(lines, factor):
     lines = lines + np.eye(2, 8) + np.eye(2, 8, 3)
     shifted = np.pad(lines, [(0, 0), (5, 0)])
@@ -54,7 +54,7 @@ def test_half_a_step_is_left_of_a_normal_map_on_pixels():
     arrays(int, st.tuples(st.integers(2, 5), st.integers(2, 5)), elements=st.integers(0, 9)),
     st.integers(1, 12),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_bound_of_berry_and_esseen_holds_for_any_kernel(weights, depth):
     weights = weights.astype(float)
     weights[0, 0] += 1

@@ -18,7 +18,7 @@ NINE = torch.cartesian_prod(torch.arange(-1.0, 2), torch.arange(-1.0, 2))
 
 
 @given(st.integers(0, 2**32), st.sampled_from([3, 5, 7]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_it_is_a_deformable_convolution_of_constant_offsets(seed, area):
     draw = generator(seed)
     positions = (torch.rand(9, 2, generator=draw) * 2 - 1) * (area // 2)

@@ -316,7 +316,7 @@ SPANNING = {global_mean, attention, grid_attention}
 shares = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(st.lists(steps, min_size=1, max_size=3), shares)
 def test_drawn_views_and_writes_read_what_nan_poisoning_finds(steps: list[tuple], share: tuple[float, float]) -> None:
     check(steps, share)
@@ -329,7 +329,7 @@ def test_one_window_of_the_whole_map_reads_what_nan_poisoning_finds(window: tupl
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(steps, min_size=1, max_size=4), shares)
 def test_many_drawn_views_and_writes_read_what_nan_poisoning_finds(
     steps: list[tuple], share: tuple[float, float]

@@ -167,14 +167,14 @@ causal = st.tuples(st.integers(2, 5), st.integers(1, 3), st.integers(1, 3))
 
 
 @given(st.lists(symmetric, min_size=1, max_size=5), st.integers(1, 300))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 def test_no_padding_that_is_the_same_on_both_sides_makes_a_field_one_sided(layers, size):
     firsts, lasts, jump = fields_of([(k, s, d, p, p) for k, s, d, p in layers], size)
     assert standing_side(firsts, lasts, (1, jump), size) is None
 
 
 @given(st.lists(causal, min_size=1, max_size=5), st.integers(1, 300))
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 def test_padding_on_one_side_does(layers, size):
     firsts, lasts, jump = fields_of([(k, s, d, (k - 1) * d, 0) for k, s, d in layers], size)
     far = lasts[0] - firsts[0] > 2 * jump
@@ -196,7 +196,7 @@ layer = st.one_of(
 
 @given(st.lists(layer, min_size=1, max_size=3), st.integers(1, 40))
 @example([nn.Conv1d(1, 1, 4, 4, 6, 3), nn.Upsample(scale_factor=4)], 5)
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 def test_no_upsampling_that_is_the_same_on_both_sides_makes_a_field_one_sided(layers, size):
     network = stack(*layers)
     try:

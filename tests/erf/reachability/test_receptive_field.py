@@ -239,7 +239,7 @@ def units_of(network: nn.Module, size: int) -> int:
     return units
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(stacks(), st.floats(0, 1))
 def test_drawn_networks_read_what_nan_poisoning_finds(make: Network, share: float) -> None:
     network = seeded(make)
@@ -248,7 +248,7 @@ def test_drawn_networks_read_what_nan_poisoning_finds(make: Network, share: floa
     assert bounded_box(step, place) == poisoned_box(values_at(network, None, place), 2, (24,))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(stacks(), st.floats(0.3, 0.7))
 def test_drawn_networks_have_the_box_of_a_large_image(make: Network, share: float) -> None:
     """Far from the border an image is unbounded, and the box is what is found there."""

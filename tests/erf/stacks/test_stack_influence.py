@@ -86,7 +86,7 @@ def stacks(draw):
     )
 
 
-@settings(max_examples=50, deadline=None, derandomize=True, phases=[Phase.generate, Phase.shrink])
+@settings(max_examples=50, phases=[Phase.generate, Phase.shrink])
 @given(stacks(), st.integers(0, 9), st.integers(1, 4), st.sampled_from([1, 2**12, 2**18]), st.data())
 def test_it_is_the_plain_loop_for_any_stack(stack, first, count, batch_bytes, data):
     runs = range(first, first + count)

@@ -117,14 +117,14 @@ def test_what_is_cut_off_in_deep_stacks_is_far_below_the_promised_error(monkeypa
     assert relative_error(fast, whole) < 1e-9
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(stacks(), st.sampled_from(NORMALIZED))
 def test_closed_form_variance_is_that_of_the_map(layers, statistic):
     _, variances = marginal_moments(theory.influence_map(layers, statistic).values)
     assert theory.variance(layers, statistic) == pytest.approx(variances, rel=1e-9, abs=1e-12)
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(stacks(), st.sampled_from(NORMALIZED))
 def test_the_map_is_the_gradient_of_a_network_with_these_kernels(layers, statistic):
     values = theory.influence_map(layers, statistic).values
