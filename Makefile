@@ -11,7 +11,7 @@ test: $(INSTALLED)
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/pyright
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 # All of the evidence: hours with the trainings, whose data scripts/fetch_data.py gets. QUICK=1: minutes, smaller.
 reproduce: $(INSTALLED)

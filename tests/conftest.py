@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import gc
+import os
 
 import pytest
 import torch
@@ -8,8 +9,10 @@ from hypothesis import settings
 
 from experiments.report import pictures
 
-# The tests' tensors are small: threads would spend longer waiting for each other than computing.
+# The tests' tensors are small: threads would spend longer waiting for each other than computing. The variable is for
+# the processes that tests start.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # The same cases at every run, whatever the machine's speed.
 settings.register_profile("same_cases", derandomize=True, deadline=None)
