@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.architectures.experiment import ARCHITECTURES, Family, Result, Stage
-from experiments.harness.style import map_colour_bar, new_figure, show_map
+from experiments.harness.style import bar_lengths, map_colour_bar, new_figure, show_map
 
 # Okabe & Ito (2008).
 COLOURS = {
@@ -60,8 +60,8 @@ def _draw_network(axes: Axes, result: Result, network: str, x: list[float]) -> N
     stages = result.of_network(network)
     colour, marker = COLOURS[ARCHITECTURES[network].family], _marker(result, network)
     sizes = np.array([np.nan if s.size is None else s.size for s in stages])
-    ends = np.array([s.interval or (s.size or np.nan,) * 2 for s in stages])
-    axes.errorbar(x, sizes, np.abs(ends.T - sizes), fmt="none", ecolor=colour, capsize=2, lw=0.8)
+    bars = bar_lengths(sizes, [s.interval for s in stages])
+    axes.errorbar(x, sizes, bars, fmt="none", ecolor=colour, capsize=2, lw=0.8)
     axes.plot(x, sizes, color=colour, lw=0.7, alpha=0.5, marker=marker, ms=0)
     faces = ["white" if stage.cut else colour for stage in stages]
     for at, size, face in zip(x, sizes, faces, strict=True):

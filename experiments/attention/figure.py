@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments.attention.experiment import Point, Result, middle_place
-from experiments.harness.style import new_figure
+from experiments.harness.style import bar_lengths, new_figure
 
 # Okabe & Ito (2008): one for each place of the block, lowest first; further ones begin anew.
 COLOURS, MARKERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), "os^Dv"
@@ -69,9 +69,9 @@ def _draw_shares(axes: Axes, result: Result, name: str, ylabel: str) -> None:
         shift = 0.22 * (number - (len(result.config.below) - 1) / 2)
         places = [blocks.index(p.block) + shift for p in points]
         values = [getattr(p, name) for p in points]
-        bars = [np.abs(np.subtract(getattr(p, f"{name}_interval"), getattr(p, name))) for p in points]
+        bars = bar_lengths(values, [getattr(p, f"{name}_interval") for p in points])
         style = {"fmt": MARKERS[number % 5], "color": COLOURS[number % 5], "ms": 5, "capsize": 3}
-        axes.errorbar(places, values, np.transpose(bars), label=str(below), **style)
+        axes.errorbar(places, values, bars, label=str(below), **style)
         if name == "outside_stack":
             known = [(x, p.predicted) for x, p in zip(places, points, strict=True) if p.predicted is not None]
             axes.plot([x for x, _ in known], [y for _, y in known], "x", color="black", ms=8, zorder=3)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from erf.networks.conv_stack import Dropout
 from experiments.dropout.experiment import MARGIN, Point, Result
 from experiments.harness.intervals import Interval
-from experiments.harness.style import map_colour_bar, new_figure, show_map
+from experiments.harness.style import bar_lengths, map_colour_bar, new_figure, show_map
 
 # Okabe & Ito (2008).
 COLOURS = {Dropout.elementwise: "#0072B2", Dropout.spatial: "#D55E00"}
@@ -91,10 +91,8 @@ def _draw_ratios(axes: Axes, curves: Sequence[Curve], ratio: Callable[[Point], t
         rates = np.array([p.rate for p in points])
         beside = (place - (len(curves) - 1) / 2) * 0.012 * rates.max()
         values = np.array([ratio(p)[0] for p in points])
-        ends = np.array([ratio(p)[1] or (ratio(p)[0],) * 2 for p in points]).T
-        axes.errorbar(
-            rates + beside, values, np.abs(ends - values), fmt="o-", lw=0.8, ms=4, capsize=3, color=colour, label=label
-        )
+        bars = bar_lengths(values, [ratio(p)[1] for p in points])
+        axes.errorbar(rates + beside, values, bars, fmt="o-", lw=0.8, ms=4, capsize=3, color=colour, label=label)
     axes.set_xlabel("dropout rate")
     axes.grid(axis="y", alpha=0.3)
     axes.legend(fontsize=8)

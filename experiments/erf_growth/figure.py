@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.erf_growth.experiment import PAPER_DEPTHS, PAPER_RATIO_SLOPE, PAPER_SIZE_SLOPE, Result
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS, log_log, new_figure
+from experiments.harness.style import KIND_COLOURS, KIND_LABELS, bar_lengths, log_log, new_figure
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
@@ -57,8 +57,7 @@ def _draw_against_trf(axes: Axes, result: Result, y: str) -> None:
 def _errorbars(axes: Axes, result: Result, kind: Kind, x: np.ndarray, scale: np.ndarray, label: str) -> None:
     points = result.of_kind(kind)
     sizes = np.array([p.size for p in points])
-    ends = np.array([p.size_interval or (p.size, p.size) for p in points]).T
-    bars = np.abs(ends - sizes) / scale
+    bars = bar_lengths(sizes, [p.size_interval for p in points]) / scale
     axes.errorbar(x, sizes / scale, bars, fmt="o", ms=4, capsize=2, color=KIND_COLOURS[kind], label=label)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.exact_theory.experiment import Result
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS, new_figure
+from experiments.harness.style import KIND_COLOURS, KIND_LABELS, bar_lengths, new_figure
 
 CAPTION = "Depth {depth}, mean_square over {runs} runs, seed {seed}, maps of sum 1; σ with its 95 % interval over runs."
 
@@ -27,7 +26,7 @@ def draw(result: Result) -> Figure:
     rows.legend(fontsize=8)
     for place, random in enumerate(result.random):
         scale = random.predicted_sigma
-        bars = np.abs(np.array(random.sigma_interval)[:, None] - random.sigma) / scale
+        bars = bar_lengths([random.sigma], [random.sigma_interval]) / scale
         sigmas.errorbar([place], [random.sigma / scale], bars, fmt="o", capsize=4, color=KIND_COLOURS[random.kind])
     sigmas.axhline(1, color="black", lw=0.8)
     sigmas.set_xticks(range(len(result.random)), [KIND_LABELS[random.kind] for random in result.random])

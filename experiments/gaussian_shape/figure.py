@@ -8,7 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator
 
 from experiments.gaussian_shape.experiment import Result
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS, map_colour_bar, new_figure, show_map
+from experiments.harness.style import KIND_COLOURS, KIND_LABELS, bar_lengths, map_colour_bar, new_figure, show_map
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
@@ -77,9 +77,8 @@ def _draw_fall(axes: Axes, result: Result) -> None:
         if kind in exponents:
             low, high = exponents[kind].interval
             label += f": slope {exponents[kind].exponent:.2f} ({low:.2f} to {high:.2f})"
-        misfit = np.array([1 - g.r_squared for g in groups])
-        ends = np.array([g.interval or (g.r_squared, g.r_squared) for g in groups]).T
-        bars = np.abs(ends - (1 - misfit))
+        misfit = [1 - g.r_squared for g in groups]
+        bars = bar_lengths(misfit, [g.interval and (1 - g.interval[1], 1 - g.interval[0]) for g in groups])
         axes.errorbar(
             [g.runs for g in groups], misfit, bars, fmt="o-", ms=4, capsize=2, color=KIND_COLOURS[kind], label=label
         )

@@ -10,6 +10,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 
+from experiments.harness.intervals import Interval
+
 # Okabe & Ito (2008).
 KIND_COLOURS = {
     "uniform": "#0072B2",
@@ -48,6 +50,15 @@ def map_colour_bar(
     bar = part.colorbar(ScalarMappable(Normalize(0, 1), "magma"), ax=axes, fraction=0.02, location=location)
     bar.set_label("influence / peak", fontsize=fontsize)
     bar.ax.tick_params(labelsize=fontsize)
+
+
+def bar_lengths(values: Sequence[float] | np.ndarray, intervals: Sequence[Interval | None]) -> np.ndarray:
+    """Return how far error bars reach below and above ``values``, ``[2, n]``: to the ends of ``intervals``; None: 0.
+
+    An interval of a biased quantity need not hold the value: then the bar ends at the value on that side.
+    """
+    low, high = np.array([interval or (value,) * 2 for value, interval in zip(values, intervals, strict=True)]).T
+    return np.clip([values - low, high - values], 0, None)
 
 
 def log_log(axes: Axes, x: list[int], xlabel: str) -> None:

@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from experiments.harness.intervals import Interval
-from experiments.harness.style import log_log, map_colour_bar, new_figure, show_map
+from experiments.harness.style import bar_lengths, log_log, map_colour_bar, new_figure, show_map
 from experiments.kernels.experiment import Result
 from experiments.kernels.profiles import Profile
 
@@ -59,10 +58,6 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
     map_colour_bar(part, list(axes[1]))
 
 
-def _bars(values: np.ndarray, intervals: list[Interval]) -> np.ndarray:
-    return np.abs(np.array(intervals).T - values)
-
-
 def _draw_distances(axes: Axes, result: Result) -> None:
     config = result.config
     for found in result.distances:
@@ -72,7 +67,7 @@ def _draw_distances(axes: Axes, result: Result) -> None:
             continue
         low, high = found.exponent_interval
         label = f"{found.profile}: slope {found.exponent:.2f} ({low:.2f} to {high:.2f})"
-        bars = _bars(np.array(found.random), list(found.intervals))
+        bars = bar_lengths(found.random, found.intervals)
         axes.plot(found.depths, found.fixed, color=colour, lw=1)
         axes.errorbar(found.depths, found.random, bars, fmt=marker, ms=4, capsize=2, color=colour, label=label)
     log_log(axes, config.depths, "depth")
@@ -93,12 +88,10 @@ def _draw_sigmas(axes: Axes, result: Result) -> None:
         found = [r for r in result.random if r.profile is profile and r.depth == config.depth]
         predicted = np.array([r.predicted_sigma for r in found])
         ratios = np.array([r.sigma for r in found]) / predicted
-        ends = np.array([r.sigma_interval for r in found]).T / predicted
+        bars = bar_lengths([r.sigma for r in found], [r.sigma_interval for r in found]) / predicted
         beside = np.array([sizes.index(r.kernel_size) for r in found]) + 0.12 * (place - (len(config.profiles) - 1) / 2)
         colour, marker = _look(result, profile)
-        axes.errorbar(
-            beside, ratios, np.abs(ends - ratios), fmt=marker, ms=4, capsize=2, color=colour, label=str(profile)
-        )
+        axes.errorbar(beside, ratios, bars, fmt=marker, ms=4, capsize=2, color=colour, label=str(profile))
     axes.axhline(1, color="black", lw=0.8)
     axes.set_xticks(range(len(sizes)), [f"{k}x{k}" for k in sizes])
     axes.set_xlabel("kernel")
@@ -115,8 +108,8 @@ def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
         x = [s.strength for s in found]
         gains, sizes = np.array([s.gain for s in found]), np.array([s.size for s in found])
         label = f"{kernel_size}x{kernel_size}"
-        gain.errorbar(x, gains, _bars(gains, [s.gain_interval for s in found]), label=label, **look)
-        size.errorbar(x, sizes, _bars(sizes, [s.size_interval for s in found]), label=label, **look)
+        gain.errorbar(x, gains, bar_lengths(gains, [s.gain_interval for s in found]), label=label, **look)
+        size.errorbar(x, sizes, bar_lengths(sizes, [s.size_interval for s in found]), label=label, **look)
         gain.plot(x, [s.predicted_gain for s in found], color=look["color"], lw=1)
         size.plot(x, [s.predicted_size for s in found], color=look["color"], lw=1)
     gain.set(ylabel="σ / σ at strength 0", title="gain in σ")

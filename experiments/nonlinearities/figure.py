@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS, map_colour_bar, new_figure, show_map
+from experiments.harness.style import KIND_COLOURS, KIND_LABELS, bar_lengths, map_colour_bar, new_figure, show_map
 from experiments.nonlinearities.experiment import Result
 
 CAPTION = (
@@ -46,14 +46,8 @@ def _draw_fits(axes: Axes, result: Result) -> None:
         for at, runs, values, interval in columns:
             mean = float(np.mean(values))
             axes.plot([at] * len(values), values, ".", color=KIND_COLOURS[fits.kind], alpha=0.35)
-            axes.errorbar(
-                [at],
-                [mean],
-                [[mean - interval[0]], [interval[1] - mean]],
-                fmt="_",
-                capsize=4,
-                color=KIND_COLOURS[fits.kind],
-            )
+            bars = bar_lengths([mean], [interval])
+            axes.errorbar([at], [mean], bars, fmt="_", capsize=4, color=KIND_COLOURS[fits.kind])
             ticks.append((at, f"{runs} runs\n{KIND_LABELS[fits.kind]}" if runs == config.runs else f"{runs} runs"))
     places, labels = zip(*ticks, strict=True)
     axes.set_xticks(places, labels, fontsize=8)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from experiments.harness.style import map_colour_bar, new_figure, show_map
+from experiments.harness.style import bar_lengths, map_colour_bar, new_figure, show_map
 from experiments.skip_connections.experiment import Design, Point, Result
 
 LABELS = {
@@ -72,8 +72,8 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
     for place, design in enumerate(result.config.designs):
         axes.plot(gains, result.arrays[f"curve/{design}"], color=COLOURS[design], lw=1)
         points = result.of_design(design)
-        sizes = np.array([p.size for p in points])
-        bars = np.abs(np.array([p.size_interval for p in points]).T - sizes)
+        sizes = [p.size for p in points]
+        bars = bar_lengths(sizes, [p.size_interval for p in points])
         # Apart, so that no bar hides another.
         at = np.array(result.config.gains) * 1.04 ** (place - (len(result.config.designs) - 1) / 2)
         axes.errorbar(at, sizes, bars, fmt="o", ms=4, capsize=2, color=COLOURS[design], label=LABELS[design])

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.harness.style import log_log, map_colour_bar, new_figure, show_map
-from experiments.sparse_connections.experiment import Layout, Point, Result
+from experiments.harness.style import bar_lengths, log_log, map_colour_bar, new_figure, show_map
+from experiments.sparse_connections.experiment import Layout, Result
 
 # Okabe & Ito (2008), as the kinds of stacks.
 COLOURS = {"adjacent": "#0072B2", "dilated": "#D55E00", "scattered": "#009E73", "deformable": "#CC79A7"}
@@ -83,7 +83,8 @@ def _draw_quantity(axes: Axes, result: Result, name: str) -> None:
         axes.plot(depths, [getattr(p, f"predicted_{name}") for p in points], color=colour, lw=1)
         values = [getattr(p, name) for p in points]
         kind = {"fmt": MARKERS[layout], "ms": 5, "capsize": 3, "color": colour, "mfc": "white"}
-        axes.errorbar(depths, values, _bars(points, name), label=label(result, layout).replace("\n", " "), **kind)
+        bars = bar_lengths(values, [getattr(p, f"{name}_interval") for p in points])
+        axes.errorbar(depths, values, bars, label=label(result, layout).replace("\n", " "), **kind)
     log_log(axes, result.config.depths, "depth (convolutions)")
     low, high = axes.get_ylim()
     within = [tick for tick in TICKS[name] if low <= tick <= high]
@@ -91,9 +92,3 @@ def _draw_quantity(axes: Axes, result: Result, name: str) -> None:
     axes.set_ylabel(QUANTITIES[name])
     if name == "sigma":
         axes.legend(fontsize=7)
-
-
-def _bars(points: list[Point], name: str) -> np.ndarray:
-    """Return the bars' lengths below and above; an interval need not hold the value of a biased quantity."""
-    ends = [(getattr(p, name), *getattr(p, f"{name}_interval")) for p in points]
-    return np.clip([[value - low, high - value] for value, low, high in ends], 0, None).T

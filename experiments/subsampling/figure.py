@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from erf.metrics.grid_average import moving_mean
-from experiments.harness.style import map_colour_bar, new_figure
+from experiments.harness.style import bar_lengths, map_colour_bar, new_figure
 from experiments.subsampling.experiment import Measured, Result, Variant
 
 LABELS = {
@@ -101,7 +101,7 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
     axes.axvspan(sizes.min(), sizes.max(), color="#D55E00", alpha=0.12, lw=0)
     axes.plot(sizes, np.full(len(sizes), len(result.variants)), "|", ms=9, color="#D55E00", alpha=0.35)
     for place, m in zip(_places(axes, result), result.variants, strict=True):
-        bars = np.abs(np.array(m.size_interval)[:, None] - m.size)
+        bars = bar_lengths([m.size], [m.size_interval])
         axes.plot(m.predicted_size, place, "o", ms=9, mfc="none", color=COLOURS[m.variant])
         axes.errorbar([m.size], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
     axes.set_xlabel("ERF size (pixels)")
@@ -110,7 +110,7 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
 
 def _draw_kurtosis(axes: Axes, result: Result) -> None:
     for place, m in zip(_places(axes, result), result.variants, strict=True):
-        bars = np.abs(np.array(m.kurtosis_interval)[:, None] - m.kurtosis)
+        bars = bar_lengths([m.kurtosis], [m.kurtosis_interval])
         axes.plot(m.predicted_kurtosis, place, "o", ms=9, mfc="none", color=COLOURS[m.variant])
         axes.errorbar([m.kurtosis], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
     axes.axvline(-1.2, color="grey", ls=":", lw=1)
