@@ -18,6 +18,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 settings.register_profile("same_cases", derandomize=True, deadline=None)
 settings.load_profile("same_cases")
 
+pytest.register_assert_rewrite("tests.figures")
+
 
 def pytest_collection_finish() -> None:
     """Spare the garbage collector the millions of objects that all the imported packages and tests are."""

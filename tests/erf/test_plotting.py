@@ -5,6 +5,7 @@ from matplotlib.patches import Ellipse, Rectangle
 from erf import InfluenceMap, fit_gaussian
 from erf.maps.statistic import Statistic
 from erf.plotting import draw_map
+from tests.figures import Panel, Shown, assert_shows, box, ellipse, image
 
 CENTER, COVARIANCE = np.array([17.0, 24.0]), np.array([[9.0, 8.0], [8.0, 25.0]])
 
@@ -43,3 +44,16 @@ def test_a_signed_map_has_0_in_the_middle_of_its_scale(tilted):
     assert image.get_clim() == (-1, 1)
     (image,) = draw_map(tilted).axes[0].images
     assert image.get_clim() == (0, 1)
+
+
+@pytest.mark.parametrize("with_fit", [False, True])
+def test_the_figure_shows_the_map_over_its_peak_the_box_and_the_fit(tilted, with_fit):
+    imap = InfluenceMap(3 * tilted.values, Statistic.rms, tilted.center, tilted.trf_box, samples=1)
+    fit = fit_gaussian(imap)
+    panel = Panel(
+        [image(tilted.values), box(2.5, -1.5, 43, 37), *([ellipse(fit)] if with_fit else [])],
+        xlabel="column (pixels)",
+        ylabel="row (pixels)",
+    )
+    bar = ("rms of the influence / peak", 0, 1)
+    assert_shows(draw_map(imap, fit if with_fit else None), Shown([panel], colour_bars=[bar]))

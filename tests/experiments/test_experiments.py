@@ -18,7 +18,9 @@ from experiments.harness.cli import main
 from experiments.harness.experiment import CONF, experiment_names, load
 from experiments.harness.record import Environment, read_environment, read_record, write_record
 from tests.experiments.list_logbook import ListLogbook
+from tests.experiments.shown import shown_of
 from tests.experiments.smallest import smallest_config, smallest_result, smallest_run
+from tests.figures import assert_shows
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,7 +39,7 @@ def experiment(request):
     return load(request.param)
 
 
-def test_its_record_is_read_back_and_draws_the_same_figure(experiment, tmp_path):
+def test_its_record_is_read_back_and_its_figure_shows_what_it_says(experiment, tmp_path):
     result, _ = smallest_result(experiment.name)
     environment = Environment.now("cpu")
     write_record(tmp_path, result, environment)
@@ -48,23 +50,7 @@ def test_its_record_is_read_back_and_draws_the_same_figure(experiment, tmp_path)
     for name, values in result.arrays.items():
         np.testing.assert_array_equal(again.arrays[name], values)
     assert read_environment(tmp_path) == environment
-    assert drawn(experiment.draw(again)) == drawn(experiment.draw(result))
-
-
-def drawn(figure):
-    """Return what a reader sees, apart from where the layout puts it."""
-    panels = [panel for panel in figure.axes if panel.has_data()]
-    assert panels
-    return [
-        (
-            panel.get_title(),
-            panel.get_xlabel(),
-            panel.get_ylabel(),
-            [line.get_xydata().tolist() for line in panel.lines],
-            [image.get_array().tolist() for image in panel.images],
-        )
-        for panel in panels
-    ]
+    assert_shows(experiment.draw(again), shown_of(experiment.name)(result))
 
 
 def test_its_record_names_the_data_that_its_config_names(experiment):

@@ -1,0 +1,59 @@
+"""What the figures of the reference records show is what these records say; those of toys are in test_experiments."""
+
+from importlib import import_module
+
+import pytest
+
+from erf.networks.start import Start
+from experiments.camvid.experiment import Result as Camvid
+from experiments.camvid.study import gather as gather_camvid
+from experiments.center_low_init.study import Study as CenterLowStudy
+from experiments.center_low_init.study_figure import draw as draw_center_low
+from experiments.cifar10.experiment import Result as Cifar10
+from experiments.cifar10.study import gather as gather_cifar10
+from experiments.growth_controls.study import Study as ControlsStudy
+from experiments.growth_controls.study_figure import draw as draw_controls
+from experiments.harness.experiment import load
+from experiments.harness.reference import RUNS, experiment_of, reference
+from experiments.trainings.study_figure import draw_starts
+from tests.experiments.center_low_init import shown as center_low
+from tests.experiments.growth_controls import shown as controls
+from tests.experiments.shown import shown_of
+from tests.experiments.trainings import shown as trainings
+from tests.experiments.trainings.made_up_trainings import training
+from tests.figures import assert_shows
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_figure_shows_its_record(run):
+    experiment = load(experiment_of(run))
+    result = reference(run, experiment.Result)
+    assert_shows(experiment.draw(result), shown_of(experiment.name)(result))
+
+
+@pytest.mark.parametrize("name", ["camvid", "cifar10"])
+def test_the_figure_of_all_layers_shows_the_record(name):
+    result = reference(name, load(name).Result)
+    others = import_module(f"experiments.{name}.figure").OTHERS
+    assert [*others] == ["layers"]
+    assert_shows(others["layers"](result), trainings.layers(result))
+
+
+def test_the_figure_of_the_center_low_study_shows_its_record():
+    record = reference("center_low_init", CenterLowStudy)
+    assert_shows(draw_center_low(record), center_low.study(record))
+
+
+def test_the_figure_of_the_controls_study_shows_its_record():
+    record = reference("growth_controls", ControlsStudy)
+    assert_shows(draw_controls(record), controls.shown(record))
+
+
+def test_figure_3_shows_the_records_of_both_data_sets():
+    ways = [{"start": Start.unit_gain}, {"start": Start.small_gain, "sizes": (80.0, None, 130.0)}]
+    studies = [
+        gather([training(kind, seed=seed, **way) for way in ways for seed in range(2)])
+        for gather, kind in ((gather_cifar10, Cifar10), (gather_camvid, Camvid))
+    ]
+    expected = trainings.starts(studies, ["accuracy", "mean IoU"])
+    assert_shows(draw_starts(studies), expected)
