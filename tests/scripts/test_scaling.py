@@ -14,6 +14,7 @@ from scripts.benchmarks.cost_model import Constants, NetworkMap, StackMap, Study
 from scripts.benchmarks.limit import useful_operations
 from scripts.benchmarks.markdown import constants_text, study_text
 from scripts.benchmarks.stacks import measure_ours
+from tests.figures import Panel, Shown, assert_shows, line
 
 TOY = growth.Sizes(depths=(1, 2, 3), runs=(1, 2, 4), sides=(32, 48, 64))
 
@@ -110,3 +111,30 @@ def test_operations_are_those_of_the_crop():
 def test_both_ways_measure_the_same():
     ours, theirs = (growth.of_side(way, 64) for way in (growth.replknet_map, growth.replknet_procedure))
     assert np.linalg.norm(ours - theirs) < 1e-2 * np.linalg.norm(theirs)
+
+
+def test_the_figure_shows_every_curve():
+    ours, plain = (
+        growth.Side((1.0, 2.0, 5.0), (3.0, 4.0, 7.0), 1.5, 0.5, 2, 1),
+        growth.Side((2.0, 9.0, 40.0), (8.0, None, 6.0), 2.5, None, 3, 1),
+    )
+    curves = [
+        growth.Curve("stacks", "depth", (1, 2, 4), ours, plain),
+        growth.Curve("networks", "runs", (5, 6, 7), plain, ours),
+    ]
+    seconds = {id(ours): ("n = 1.50 (2)", [0, 1, 2]), id(plain): ("n = 2.50 (3)", [0, 1, 2])}
+    mib = {id(ours): ("n = 0.50 (1)", [0, 1, 2]), id(plain): ("n = -", [0, 2])}
+    panels = [
+        Panel(
+            [
+                line([c.values[i] for i in known], [getattr(side, name)[i] for i in known], f"{way}: {text}", colour)
+                for way, side, colour in (("ours", c.ours, "#0072B2"), ("plain", c.theirs, "#D55E00"))
+                for text, known in [texts[id(side)]]
+            ],
+            title, c.quantity, ylabel, ("log", "log"), {value: str(value) for value in c.values}, legend=True,
+        )
+        for name, ylabel, texts in (("seconds", "time (s)", seconds), ("mib", "memory (MiB)", mib))
+        for c in curves
+        for title in [c.name if name == "seconds" else ""]
+    ]  # fmt: skip
+    assert_shows(scaling.draw(curves), Shown(panels))

@@ -15,14 +15,17 @@ from erf import InfluenceMap, InvalidInput, compare, effective_receptive_field, 
 from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scores
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
+from erf.maps.statistic import Statistic
 from experiments.harness.cli import main
 from experiments.harness.experiment import load
 from experiments.harness.intervals import jackknife_interval
 from experiments.measure import experiment as measure
-from experiments.measure.experiment import Config, layer_notes, run, summary
+from experiments.measure.experiment import Compatibility, Config, layer_notes, run, summary
 from experiments.measure.network_source import Source, make_network
 from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook
+from tests.experiments.measure.shown import shown
+from tests.figures import assert_shows
 
 FILE = toy_networks.__file__
 LAYERS = ["7", "10"]
@@ -372,3 +375,18 @@ def test_a_users_network_is_measured_by_the_command(elsewhere, capsys):
     out = capsys.readouterr().out
     assert "ERF size" in out
     assert (Path("results/runs/measure") / folders()[0] / "measure.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("function", "settings"),
+    [
+        ("make", {"samples": 4}),
+        ("make", {"compatibility": Compatibility.openerf}),
+        ("make", {"compatibility": Compatibility.replknet, "statistic": Statistic.rms}),
+        ("with_attention", {"layers": ["2"]}),
+        ("video", {"layers": ["0", "2"], "input_size": [5, 16, 12]}),
+    ],
+)
+def test_the_figure_shows_the_record(function, settings):
+    result = measured(function, **settings)
+    assert_shows(load("measure").draw(result), shown(result))
