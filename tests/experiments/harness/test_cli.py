@@ -224,7 +224,7 @@ def test_a_bug_keeps_its_traceback_and_an_absent_device_leaves_no_folder(capsys,
 
 @pytest.mark.usefixtures("empty_figures")
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
-    slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,20,30,40]", "channels=8"]
+    slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,15,20]", "channels=8"]
     with subprocess.Popen(
         [sys.executable, str(RUN), *slow],
         stderr=subprocess.PIPE,

@@ -15,6 +15,7 @@ from erf.metrics.erf_size import Reference
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average_inside
 from erf.metrics.mass_radius import mass_radius
+from erf.networks import cifar_resnet
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
 from erf.networks.start import Start, start_
@@ -61,8 +62,9 @@ def data():
 
 @pytest.fixture(scope="module", autouse=True)
 def few_layers():
-    """Measure three of the network's layers, as each takes as long as an epoch."""
+    """Train half of the network's blocks and measure three of its layers, as each takes as long as an epoch."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cifar_resnet, "BLOCKS", 8)
         patch.setattr(CifarResNet, "layers", LAYERS)
         yield
 
@@ -125,7 +127,7 @@ def test_every_layers_middle_unit_is_measured(when, trained, data):
     network = initial_network(config, data) if when == "before" else best_network(trained)
     images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))
     assert [layer.layer for layer in result.layers] == list(LAYERS)
-    assert [layer.trf_size for layer in result.layers] == [3, 23, 73]
+    assert [layer.trf_size for layer in result.layers] == [3, 23, 37]
     for index, layer in enumerate(result.layers):
         seed = derive(config.seed, SIGNS)
         imap = effective_receptive_field(network, images, layer.layer, None, config.statistic, config.aggregation, seed)
@@ -238,7 +240,7 @@ def test_every_epoch_is_told_and_shown(trained):
     assert [step for *_, step in logbook.logged_maps] == list(range(EPOCHS + 1))
     assert list(logbook.animations) == ["erf"]
     assert len(logbook.animations["erf"]) == EPOCHS + 1
-    assert (result.theoretical_receptive_field, result.clipped) == (73, (True, True))
+    assert (result.theoretical_receptive_field, result.clipped) == (37, (True, True))
     assert (result.training_images, result.validation_images, result.test_images) == (50, 10, 20)
     assert result.config.data_dir == "data"
 
