@@ -34,8 +34,7 @@ def quick_pictures():
         yield
 
 
-@pytest.fixture
-def empty_figures(monkeypatch):
+def leave_figures_empty(patch: pytest.MonkeyPatch) -> None:
     """Let a run write and log empty figures: drawing takes most of a small run's time."""
     from matplotlib.figure import Figure
 
@@ -43,5 +42,11 @@ def empty_figures(monkeypatch):
     from experiments.harness.figure_file import write_figure
     from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 
-    monkeypatch.setattr(job, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
-    monkeypatch.setattr(TensorBoardLogbook, "figure", lambda *_: None)
+    patch.setattr(job, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
+    patch.setattr(TensorBoardLogbook, "figure", lambda *_: None)
+
+
+@pytest.fixture
+def empty_figures(monkeypatch):
+    """Write and log empty figures during a test."""
+    leave_figures_empty(monkeypatch)

@@ -1,6 +1,7 @@
 import csv
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from experiments.center_low_init.study import Study
 from experiments.harness.cli import main
 from experiments.harness.record import UNCHECKED, read_environment, read_record
 from scripts import gather_sweep
+from tests.conftest import leave_figures_empty
 from tests.experiments.toy_data import toy_data
 
 SWEEP = ["-m", "experiment=erf_growth", "kinds=[uniform]", "depths=[2,3,4]", "runs=2", "channels=2", "seed=0,1"]
@@ -26,6 +28,25 @@ def elsewhere(tmp_path, monkeypatch, empty_figures):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """The folder of one sweep, made once, in which nothing is changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder := tmp_path_factory.mktemp("once"))
+        patch.setattr(sys, "argv", ["run.py"])
+        leave_figures_empty(patch)
+        assert main(SWEEP) == 0
+    return folder
+
+
+@pytest.fixture
+def sweep(once, tmp_path):
+    """A copy of that sweep, where its command finds it."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    (folder,) = SWEEPS.iterdir()
+    return folder
+
+
 def jobs(sweep: Path) -> list[Path]:
     return sorted(path for path in sweep.iterdir() if path.is_dir())
 
@@ -35,16 +56,14 @@ def table(sweep: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_same_command_completes_an_interrupted_sweep(capsys):
-    assert main(SWEEP) == 0
-    (sweep,) = SWEEPS.iterdir()
-    assert f"gather_sweep.py {sweep}" in capsys.readouterr().out
+def test_the_same_command_completes_an_interrupted_sweep(sweep, capsys):
     done, lost = jobs(sweep)
     times = {path: path.stat().st_mtime_ns for path in done.rglob("*")}
     record = (lost / "result.json").read_bytes()
     (lost / "result.json").unlink()
 
     assert main([SWEEP[0], *reversed(SWEEP[1:])]) == 0
+    assert f"gather_sweep.py {sweep}" in capsys.readouterr().out
     assert list(SWEEPS.iterdir()) == [sweep]
     assert jobs(sweep) == [done, lost]
     assert {path: path.stat().st_mtime_ns for path in done.rglob("*")} == times
@@ -100,9 +119,7 @@ def test_jobs_are_gathered_into_one_table_and_one_figure(capsys):
 
 
 @pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
-def test_a_job_that_cannot_be_read_is_left_out(file, capsys):
-    assert main(SWEEP) == 0
-    (sweep,) = SWEEPS.iterdir()
+def test_a_job_that_cannot_be_read_is_left_out(file, sweep, capsys):
     unreadable = jobs(sweep)[0] / file
     unreadable.unlink()
     unreadable.mkdir()
@@ -113,9 +130,7 @@ def test_a_job_that_cannot_be_read_is_left_out(file, capsys):
 
 
 @pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
-def test_the_command_that_measures_a_damaged_job_again_does_so(file, capsys):
-    assert main(SWEEP) == 0
-    (sweep,) = SWEEPS.iterdir()
+def test_the_command_that_measures_a_damaged_job_again_does_so(file, sweep, capsys):
     assert gather_sweep.main([str(sweep)]) == 0
     whole = {name: (sweep / name).read_bytes() for name in ("sweep.csv", "sweep.png")}
     assert "unchecked" not in capsys.readouterr().out
@@ -140,9 +155,7 @@ def test_the_command_that_measures_a_damaged_job_again_does_so(file, capsys):
     assert {name: (sweep / name).read_bytes() for name in whole} == whole
 
 
-def test_jobs_without_checksums_are_gathered_and_counted(capsys):
-    assert main(SWEEP) == 0
-    (sweep,) = SWEEPS.iterdir()
+def test_jobs_without_checksums_are_gathered_and_counted(sweep, capsys):
     path = jobs(sweep)[0] / "environment.json"
     about = json.loads(path.read_text())
     del about["checksums"]
