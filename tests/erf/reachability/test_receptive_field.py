@@ -16,6 +16,9 @@ from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torchvision import models
+from torchvision.models._utils import IntermediateLayerGetter
+from torchvision.models.segmentation.deeplabv3 import DeepLabHead
+from torchvision.models.segmentation.fcn import FCN, FCNHead
 
 from erf import effective_receptive_field
 from erf.errors import InvalidInput
@@ -295,9 +298,23 @@ FAMILIES = {  # name: (extent, layer)
 }
 
 
-@pytest.mark.parametrize(("name", "extent", "layer"), [(n, *rest) for n, rest in FAMILIES.items()])
+def _family(name: str) -> object:
+    return pytest.param(name, *FAMILIES[name], marks=[pytest.mark.slow] if name in SEGMENTATION else [])
+
+
+@pytest.mark.parametrize(("name", "extent", "layer"), [_family(name) for name in FAMILIES])
 def test_a_network_of_each_family_reads_what_nan_poisoning_finds(name: str, extent: int, layer: str | None) -> None:
-    network, size = seeded(lambda: _torchvision(name)), (extent, extent + 16)
+    _compare_with_nan_poisoning(lambda: _torchvision(name), (extent, extent + 16), layer)
+
+
+@pytest.mark.parametrize("head", [FCNHead(8, 2), DeepLabHead(8, 2, (2, 3, 4))], ids=["fcn", "deeplab"])
+def test_a_toy_with_a_head_for_segmentation_reads_what_nan_poisoning_finds(head: nn.Module) -> None:
+    stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU())
+    _compare_with_nan_poisoning(lambda: FCN(IntermediateLayerGetter(stem, {"1": "out"}), head), (17, 33), None)
+
+
+def _compare_with_nan_poisoning(make: Network, size: tuple[int, int], layer: str | None) -> None:
+    network = seeded(make)
     steps = trace(network, size, 3, bounded=True).steps
     step = next(step for step in steps if step.name == (layer or ""))
     unit = tuple(n // 2 for n in step.outputs[0][0].shape[2:])
