@@ -16,7 +16,7 @@ PAGE = (ROOT / "docs" / "add_an_experiment.md").read_text()
 BLOCK = re.compile(r"^### `([^`]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = dict(BLOCK.findall(PAGE))
 PARTS = ("erf", "experiments", "conf", "scripts", "docs", "run.py", "pyproject.toml", "mkdocs.yml", "README.md")
-TESTS = ("__init__.py", "conftest.py", "experiments", "erf")
+TESTS = ("__init__.py", "conftest.py", "figures.py", "experiments", "erf")
 REFERENCE = Path("results") / "reference"
 
 
@@ -125,6 +125,6 @@ def test_it_changes_no_file_that_was_there(before, printed, site):
 
 def test_the_page_s_code_is_styled_as_all_code(copy):
     new = [path for path in FILES if path.endswith(".py")]
-    assert len(new) == 5
+    assert len(new) == 6
     run(copy, "-m", "ruff", "check", *new)
     run(copy, "-m", "ruff", "format", "--check", *new)
