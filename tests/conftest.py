@@ -1,7 +1,9 @@
 """Settings of all tests."""
 
 import gc
+import multiprocessing
 import os
+import time
 
 import pytest
 import torch
@@ -32,6 +34,22 @@ def quick_pictures():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "EFFORT", 0)
         yield
+
+
+@pytest.fixture(scope="session")
+def context():
+    """Return what starts processes that begin with everything imported.
+
+    They are forked from one server, which imports what is named before it starts: here, for all tests that use it.
+    """
+    context = multiprocessing.get_context("forkserver")
+    code = ["experiments.cifar10.experiment", "experiments.cifar10.figure", "scripts.fetch_data", "scripts.reproduce"]
+    tests = ["scripts.test_fetch_data_killed", "scripts.test_publish_killed", "experiments.test_killed"]
+    context.set_forkserver_preload([*code, *(f"tests.{name}" for name in tests)])
+    first = context.Process(target=time.sleep, args=(0,))
+    first.start()
+    first.join()
+    return context
 
 
 def leave_figures_empty(patch: pytest.MonkeyPatch) -> None:

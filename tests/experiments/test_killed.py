@@ -1,6 +1,5 @@
 """A training killed at random moments and started again ends in the same record as one that was left alone."""
 
-import multiprocessing
 import os
 import random
 import sys
@@ -38,19 +37,6 @@ def train_by_command(folder: Path, data_dir: Path) -> None:
     sys.argv = ["run.py"]
     overrides = [f"{key}={str(value).lower()}" for key, value in SETTINGS.items()]
     sys.exit(main(["experiment=cifar10", f"data_dir={data_dir}", *overrides, "hydra.run.dir=runs"]))
-
-
-@pytest.fixture(scope="module")
-def context():
-    """Processes that begin with everything imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["experiments.harness.cli", "experiments.cifar10.experiment", "experiments.cifar10.figure"]
-    )
-    warm = context.Process(target=time.sleep, args=(0,))
-    warm.start()
-    warm.join()
-    return context
 
 
 def start(context, target, folder):

@@ -1,7 +1,6 @@
 """Fetches at once, and fetches killed at every step: the data set is there, whole, and nothing is lost."""
 
 import functools
-import multiprocessing
 import os
 import signal
 import sys
@@ -43,14 +42,6 @@ def fetch(folder: Path, step: int = 0, started: Path | None = None, swap: bool =
     sys.addaudithook(count)
     code = fetch_data.main(["cifar10", "--from", str(folder / "copy"), "--data-dir", str(folder / "data")])
     sys.exit(code)
-
-
-@pytest.fixture(scope="module")
-def context():
-    """Processes that begin with everything imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["scripts.fetch_data", "tests.scripts.test_fetch_data_killed"])
-    return context
 
 
 @pytest.fixture

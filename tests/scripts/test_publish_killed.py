@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 import signal
@@ -54,14 +53,6 @@ def die_at(step: int, do, run: Path, folder: Path) -> None:
 
     sys.addaudithook(count)
     do(run, folder)
-
-
-@pytest.fixture(scope="module")
-def context():
-    """Processes that begin with everything imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["scripts.reproduce", "tests.scripts.test_publish_killed"])
-    return context
 
 
 @pytest.fixture
