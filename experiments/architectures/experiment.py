@@ -205,17 +205,36 @@ class Result:
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every network's stages for every draw of weights and images."""
     tasks = [(network, draw) for network in config.networks for draw in range(config.draws)]
-    found: dict[str, list[dict[str, np.ndarray]]] = {network: [] for network in config.networks}
+    found: dict[str, list[Draw]] = {network: [] for network in config.networks}
     for network, draw in logbook.progress(tasks, "measuring networks"):
-        found[network].append(logbook.once(f"{network}-{draw}", partial(_measure, config, network, draw)))
+        found[network].append(logbook.once(f"{network}-{draw}", Draw, partial(_measure, config, network, draw)))
     stages = tuple(stage for network, draws in found.items() for stage in _stages_of(network, draws))
     for stage in stages:
         _report(stage, logbook)
     return Result(config, stages, {f"map/{network}": _mean_map(draws) for network, draws in found.items()})
 
 
-def _measure(config: Config, name: str, draw: int) -> dict[str, np.ndarray]:
-    """Return what one draw of a network says of its stages, as arrays over them, and the last one's map."""
+@dataclass(frozen=True)
+class DrawnStage:
+    """What is kept of one stage in one draw; ``size`` is nan where the map is 0 everywhere."""
+
+    depth: int
+    trf_size: float
+    size: float
+    reference: Reference
+    cut: bool
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What is kept of one draw of a network: its stages, and the map of the last one."""
+
+    stages: tuple[DrawnStage, ...]
+    map: np.ndarray
+
+
+def _measure(config: Config, name: str, draw: int) -> Draw:
     seed, layers = derive(config.seed, draw), list(ARCHITECTURES[name].layers)
     size = (config.input_size, config.input_size)
     device = resolve_device(config.device)
@@ -226,16 +245,12 @@ def _measure(config: Config, name: str, draw: int) -> dict[str, np.ndarray]:
         calibrate_batch_norm_(network, (batch.to(device) for batch in calibration))
     fields = theoretical_receptive_field(network, size, layers)
     maps = effective_receptive_field(network, images, layers, statistic=config.statistic, seed=seed)
-    sizes, references, cuts = zip(*(_size(maps[layer]) for layer in layers), strict=True)
-    return {
-        "depth": _depths(network, torch.zeros(1, 3, *size, device=device), layers),
-        "trf_size": np.array([fields[layer].size[0] for layer in layers]),
-        "size": np.array(sizes),
-        "reference": np.array(references),
-        "cut": np.array(cuts),
-        "findings": np.array(["\n".join(maps[layer].findings) for layer in layers]),
-        "map": maps[layers[-1]].values,
-    }
+    depths = _depths(network, torch.zeros(1, 3, *size, device=device), layers)
+    stages = (
+        DrawnStage(depth, fields[layer].size[0], *_size(maps[layer]), maps[layer].findings)
+        for layer, depth in zip(layers, depths, strict=True)
+    )
+    return Draw(tuple(stages), maps[layers[-1]].values)
 
 
 def _size(imap: InfluenceMap) -> tuple[float, Reference, bool]:
@@ -252,7 +267,7 @@ def _size(imap: InfluenceMap) -> tuple[float, Reference, bool]:
     return size, reference, bool(above[[0, -1]].any() or above[:, [0, -1]].any())
 
 
-def _depths(network: nn.Module, image: Tensor, layers: list[str]) -> np.ndarray:
+def _depths(network: nn.Module, image: Tensor, layers: list[str]) -> list[int]:
     """Return how many convolutions and linear layers have been called when each of ``layers`` is done."""
     called = 0
     done = {}
@@ -272,30 +287,29 @@ def _depths(network: nn.Module, image: Tensor, layers: list[str]) -> np.ndarray:
             if name in layers:
                 hooks.callback(module.register_forward_hook(partial(note, name)).remove)
         network(image)
-    return np.array([done[layer] for layer in layers])
+    return [done[layer] for layer in layers]
 
 
-def _stages_of(network: str, draws: list[dict[str, np.ndarray]]) -> Iterator[Stage]:
-    over_draws = {key: np.stack([draw[key] for draw in draws]) for key in draws[0] if key != "map"}
-    for place, layer in enumerate(ARCHITECTURES[network].layers):
-        column = {key: values[:, place] for key, values in over_draws.items()}
-        sizes = tuple(column["size"][np.isfinite(column["size"])].tolist())
-        trf_size = float(column["trf_size"][0])
+def _stages_of(network: str, draws: list[Draw]) -> Iterator[Stage]:
+    over_draws = zip(*(draw.stages for draw in draws), strict=True)
+    for layer, stages in zip(ARCHITECTURES[network].layers, over_draws, strict=True):
+        sizes = tuple(stage.size for stage in stages if math.isfinite(stage.size))
+        trf_size = stages[0].trf_size
         yield Stage(
             network=network,
             layer=layer,
-            depth=int(column["depth"][0]),
+            depth=stages[0].depth,
             trf_size=None if math.isinf(trf_size) else int(trf_size),
             sizes=sizes,
             interval=mean_interval(sizes),
-            reference=Reference.peak if Reference.peak in column["reference"] else Reference.center,
-            cut=bool(column["cut"].any()),
-            findings=tuple(dict.fromkeys(line for found in column["findings"] for line in str(found).splitlines())),
+            reference=Reference.peak if Reference.peak in {stage.reference for stage in stages} else Reference.center,
+            cut=any(stage.cut for stage in stages),
+            findings=tuple(dict.fromkeys(finding for stage in stages for finding in stage.findings)),
         )
 
 
-def _mean_map(draws: list[dict[str, np.ndarray]]) -> np.ndarray:
-    mean = np.mean([draw["map"] for draw in draws], axis=0)
+def _mean_map(draws: list[Draw]) -> np.ndarray:
+    mean = np.mean([draw.map for draw in draws], axis=0)
     return (mean / (mean.max() or 1)).astype(np.float16)  # to be looked at; the numbers are from the maps themselves
 
 

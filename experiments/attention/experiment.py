@@ -150,10 +150,10 @@ def run(config: Config, logbook: Logbook) -> Result:
     tasks = [(block, below) for block, below in product(config.blocks, config.below) if _differs(config, block, below)]
     points, arrays = [], {}
     for block, below in logbook.progress(tasks, "measuring blocks"):
-        found = logbook.once(f"{block}-{below}", partial(_measure, config, block, below))
+        found = logbook.once(f"{block}-{below}", Kept, partial(_measure, config, block, below))
         points.append(_report(config, block, below, found, logbook))
         if below == middle_place(config):
-            arrays[f"map/{block}"] = found["values"] / found["values"].max()
+            arrays[f"map/{block}"] = found.values / found.values.max()
     trf_size = stack_of(config, config.kind, config.depth).trf_size
     return Result(config, trf_size, tuple(points), _layers(config), arrays)
 
@@ -162,7 +162,19 @@ def _differs(config: Config, block: Block, below: int) -> bool:
     return block is not Block.none or below == middle_place(config)
 
 
-def _measure(config: Config, block: Block, below: int) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one block at one place: its map, its unit's field, and shares of the maps of resampled runs."""
+
+    values: np.ndarray
+    skipped: int
+    box: Box
+    finite: bool
+    outside_stack: np.ndarray
+    core: np.ndarray
+
+
+def _measure(config: Config, block: Block, below: int) -> Kept:
     stack = stack_of(config, config.kind, config.depth)
     build = partial(stack_with, stack, block, below, config.side)
     draws = measure_draws(config, build, config.side, config.runs, config.seed)
@@ -173,12 +185,7 @@ def _measure(config: Config, block: Block, below: int) -> dict[str, np.ndarray]:
         name: bootstrap_maps(draws.moments, imap, partial(_share, where), config.bootstrap, derive(config.seed, 1))
         for name, where in shares.items()
     }
-    return {
-        "values": imap.values,
-        "skipped": np.array(imap.skipped),
-        "box": np.array(draws.field.box),
-        "finite": np.array(math.isfinite(max(draws.field.size))),
-    } | resampled
+    return Kept(imap.values, imap.skipped, draws.field.box, math.isfinite(max(draws.field.size)), **resampled)
 
 
 def _share(where: np.ndarray, imap: InfluenceMap) -> float:
@@ -229,21 +236,20 @@ def fully_connected_map(config: Config, below: int) -> np.ndarray:
     return values / values.sum()
 
 
-def _report(config: Config, block: Block, below: int, found: dict[str, np.ndarray], logbook: Logbook) -> Point:
-    box: Box = tuple((int(low), int(high)) for low, high in found["box"])
-    skipped = int(found["skipped"])
-    imap = measured_map(config, found["values"], config.runs - skipped, skipped, _stack_box(config))
+def _report(config: Config, block: Block, below: int, found: Kept, logbook: Logbook) -> Point:
+    box, skipped = found.box, found.skipped
+    imap = measured_map(config, found.values, config.runs - skipped, skipped, _stack_box(config))
     point = Point(
         block=block,
         below=below,
-        trf_size=box[0][1] - box[0][0] if found["finite"] else None,
+        trf_size=box[0][1] - box[0][0] if found.finite else None,
         runs=config.runs - skipped,
         skipped=skipped,
         outside_stack=_share(~_inside(config, _stack_box(config)), imap),
-        outside_stack_interval=_interval(found["outside_stack"]),
+        outside_stack_interval=_interval(found.outside_stack),
         outside_field=_share(~_inside(config, box), imap),
         core=_share(_core(config), imap),
-        core_interval=_interval(found["core"]),
+        core_interval=_interval(found.core),
         size=erf_size(imap),
         predicted=predicted_share(config, block, below),
     )

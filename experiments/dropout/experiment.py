@@ -131,15 +131,15 @@ def run(config: Config, logbook: Logbook) -> Result:
     arrays, points = {"theory": exact.values}, []
     kinds = [(Dropout.elementwise, n) for n in (*config.narrow, config.channels)] + [(Dropout.spatial, config.channels)]
     tasks = [(*kind, rate) for kind in kinds for rate in config.rates]
-    zero: dict[str, np.ndarray] = {}
+    zero: Kept | None = None
     for dropout, channels, rate in logbook.progress(tasks, "measuring dropout"):
         stack = _stack(config, dropout, channels, rate)
-        found = logbook.once(f"{dropout}-{channels}-{rate}", partial(_measure, config, stack, exact))
-        zero = zero if rate else found
+        found = logbook.once(f"{dropout}-{channels}-{rate}", Kept, partial(_measure, config, stack, exact))
+        zero = zero if zero and rate else found
         points.append(_point(config, stack, found, zero))
-        _log(config, points[-1], found["values"], logbook)
+        _log(config, points[-1], found.values, logbook)
         if channels == config.channels:
-            arrays[f"map/{dropout}/{rate}"] = found["values"] / found["values"].sum()
+            arrays[f"map/{dropout}/{rate}"] = found.values / found.values.sum()
     return Result(config, tuple(points), arrays)
 
 
@@ -148,7 +148,26 @@ def _stack(config: Config, dropout: Dropout, channels: int, rate: float) -> Conv
     return replace(stack, channels=channels, dropout=dropout, dropout_rate=rate)
 
 
-def _measure(config: Config, stack: ConvStack, exact: InfluenceMap) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Sigma:
+    """The standard deviation of a map, and those of the maps of resampled runs, in pixels."""
+
+    sigma: float
+    resampled: np.ndarray
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one stack: its mean_square map, and sigma by both statistics."""
+
+    values: np.ndarray
+    zero_runs: int
+    largest_deviation: float
+    mean_square: Sigma
+    mean_abs: Sigma
+
+
+def _measure(config: Config, stack: ConvStack, exact: InfluenceMap) -> Kept:
     squares, absolutes = _moments(config, stack)
     zero_runs = np.count_nonzero(~squares.any(axis=(1, 2)))
     if config.runs - zero_runs < FEWEST:
@@ -157,17 +176,20 @@ def _measure(config: Config, stack: ConvStack, exact: InfluenceMap) -> dict[str,
             f"{config.runs - zero_runs} of {config.runs} runs with any influence, {FEWEST} are needed"
         )
     expected = exact.values * mean_square_total(config, stack)
-    found = {
-        "values": map_of(config, squares).values,
-        "zero_runs": np.array(zero_runs),
-        "largest_deviation": np.array(largest_deviation(squares, expected)),
-    }
-    for name, moments in (("mean_square", squares), ("mean_abs", absolutes)):
-        lines = marginals(moments)
-        found[f"sigma/{name}"] = sigma(lines.mean(0))
-        # One seed for all rates: they are compared over the same runs.
-        found[f"sigmas/{name}"] = sigma(resampled_means(lines, config.bootstrap, derive(config.seed, 1)))
-    return found
+    return Kept(
+        values=map_of(config, squares).values,
+        zero_runs=zero_runs,
+        largest_deviation=largest_deviation(squares, expected),
+        mean_square=_sigma(config, squares),
+        mean_abs=_sigma(config, absolutes),
+    )
+
+
+def _sigma(config: Config, moments: np.ndarray) -> Sigma:
+    lines = marginals(moments)
+    # One seed for all rates: they are compared over the same runs.
+    again = resampled_means(lines, config.bootstrap, derive(config.seed, 1))
+    return Sigma(float(sigma(lines.mean(0))), sigma(again))
 
 
 def _moments(config: Config, stack: ConvStack) -> tuple[np.ndarray, np.ndarray]:
@@ -179,29 +201,27 @@ def _moments(config: Config, stack: ConvStack) -> tuple[np.ndarray, np.ndarray]:
     return squares, absolutes
 
 
-def _point(config: Config, stack: ConvStack, found: dict[str, np.ndarray], zero: dict[str, np.ndarray]) -> Point:
+def _point(config: Config, stack: ConvStack, found: Kept, zero: Kept) -> Point:
     return Point(
         dropout=stack.dropout,
         channels=stack.channels,
         rate=stack.dropout_rate,
         runs=config.runs,
-        zero_runs=int(found["zero_runs"]),
-        largest_deviation=float(found["largest_deviation"]) if stack.channels == config.channels else None,
-        mean_square=_width(stack, "mean_square", found, zero),
-        mean_abs=_width(stack, "mean_abs", found, zero),
+        zero_runs=found.zero_runs,
+        largest_deviation=found.largest_deviation if stack.channels == config.channels else None,
+        mean_square=_width(stack, theory.influence_map(stack.theory()), found.mean_square, zero.mean_square),
+        mean_abs=_width(stack, theory.mean_abs_limit(stack.theory()), found.mean_abs, zero.mean_abs),
     )
 
 
-def _width(stack: ConvStack, statistic: str, found: dict[str, np.ndarray], zero: dict[str, np.ndarray]) -> Width:
-    wide = {"mean_square": theory.influence_map, "mean_abs": theory.mean_abs_limit}[statistic](stack.theory())
+def _width(stack: ConvStack, wide: InfluenceMap, found: Sigma, zero: Sigma) -> Width:
     predicted = map_moments(wide).sigma[0]
-    sigmas, zeros = (of[f"sigmas/{statistic}"] for of in (found, zero))
     return Width(
-        sigma=float(found[f"sigma/{statistic}"]),
+        sigma=found.sigma,
         predicted_sigma=predicted,
-        over_theory=interval_of(sigmas / predicted),
-        zero_sigma=float(zero[f"sigma/{statistic}"]),
-        over_zero=interval_of(sigmas / zeros) if stack.dropout_rate else None,
+        over_theory=interval_of(found.resampled / predicted),
+        zero_sigma=zero.sigma,
+        over_zero=interval_of(found.resampled / zero.resampled) if stack.dropout_rate else None,
     )
 
 

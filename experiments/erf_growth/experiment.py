@@ -156,27 +156,32 @@ def run(config: Config, logbook: Logbook) -> Result:
     resampled: dict[Kind, list[np.ndarray]] = {kind: [] for kind in config.kinds}
     tasks = [(kind, depth) for kind in config.kinds for depth in config.depths]
     for kind, depth in logbook.progress(tasks, "measuring stacks"):
-        found = logbook.once(f"{kind}-{depth}", partial(_measure, config, kind, depth))
+        found = logbook.once(f"{kind}-{depth}", Kept, partial(_measure, config, kind, depth))
         points.append(_report(config, kind, depth, found, logbook))
-        resampled[kind].append(found["resampled_sizes"])
+        resampled[kind].append(found.resampled_sizes)
     arrays |= _predicted_sizes(config)
     for kind in config.kinds:
         arrays[f"{kind}/resampled_sizes"] = np.stack(resampled[kind], axis=1)
     return Result(config, tuple(points), tuple(_slopes(config, points, arrays)), arrays)
 
 
-def _measure(config: Config, kind: Kind, depth: int) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one kind of stack at one depth: the mean over runs of |g| or g^2, and sizes of resampled runs."""
+
+    moments: np.ndarray
+    skipped: int
+    resampled_sizes: np.ndarray
+
+
+def _measure(config: Config, kind: Kind, depth: int) -> Kept:
     moments = measure_runs(config, kind, depth, config.runs)
     imap = map_of(config, moments)
     resampled = np.empty(0)
     if config.bootstrap and kind is not Kind.uniform:
         require_runs(imap, kind, depth, least=2)
         resampled = bootstrap_maps(moments, imap, erf_size, config.bootstrap, derive(config.seed, depth, 1))
-    return {
-        "moments": imap.statistic.to_mean_moment(imap.values),
-        "skipped": np.array(imap.skipped),
-        "resampled_sizes": resampled,
-    }
+    return Kept(imap.statistic.to_mean_moment(imap.values), imap.skipped, resampled)
 
 
 def _slopes(config: Config, points: list[Point], arrays: dict[str, np.ndarray]) -> Iterator[Slope]:
@@ -207,9 +212,9 @@ def _predicted_sizes(config: Config) -> dict[str, np.ndarray]:
     }
 
 
-def _report(config: Config, kind: Kind, depth: int, found: dict[str, np.ndarray], logbook: Logbook) -> Point:
-    samples = 1 if kind is Kind.uniform else config.runs - int(found["skipped"])
-    imap = measured_map(config, config.statistic.from_mean_moment(found["moments"]), samples, int(found["skipped"]))
+def _report(config: Config, kind: Kind, depth: int, found: Kept, logbook: Logbook) -> Point:
+    samples = 1 if kind is Kind.uniform else config.runs - found.skipped
+    imap = measured_map(config, config.statistic.from_mean_moment(found.moments), samples, found.skipped)
     fit = fit_gaussian(imap)
     point = Point(
         kind=kind,
@@ -218,7 +223,7 @@ def _report(config: Config, kind: Kind, depth: int, found: dict[str, np.ndarray]
         runs=samples,
         skipped=imap.skipped,
         size=erf_size(imap),
-        size_interval=middle(found["resampled_sizes"]),
+        size_interval=middle(found.resampled_sizes),
         predicted_size=erf_size(predicted_map(config, kind, depth)),
         sigma=(fit.sigma[0], fit.sigma[1]),
         predicted_sigma=predicted_sigma(config, kind, depth),

@@ -125,10 +125,10 @@ def run(config: Config, logbook: Logbook) -> Result:
     uniform = [_uniform(config, k, n) for k in config.kernel_sizes for n in config.depths]
     random = []
     for kind in logbook.progress([Kind.random, Kind.relu], "measuring random stacks"):
-        found = logbook.once(str(kind), partial(_measure, config, kind, exact))
+        found = logbook.once(str(kind), Kept, partial(_measure, config, kind, exact))
         random.append(_random(config, kind, found, exact))
-        arrays[str(kind)] = found["values"] / found["values"].sum()
-        imap = measured_map(config, found["values"], random[-1].runs, random[-1].skipped)
+        arrays[str(kind)] = found.values / found.values.sum()
+        imap = measured_map(config, found.values, random[-1].runs, random[-1].skipped)
         logbook.map(f"map/{kind}", imap, fit_gaussian(imap), 0)
         logbook.scalars({f"sigma/{kind}": random[-1].sigma, f"deviation/{kind}": random[-1].largest_deviation}, 0)
     return Result(config, tuple(uniform), tuple(random), _example_trf_sizes(), arrays)
@@ -158,39 +158,50 @@ def _coefficients(kernel_size: int, depth: int) -> np.ndarray:
     return np.outer(shares, shares)
 
 
-def _measure(config: Config, kind: Kind, exact: InfluenceMap) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one kind of stack: its map, the error of each pixel, and sigma, also of resampled runs."""
+
+    values: np.ndarray
+    skipped: int
+    standard_error: np.ndarray
+    sigmas: np.ndarray
+    sigma: float
+
+
+def _measure(config: Config, kind: Kind, exact: InfluenceMap) -> Kept:
     moments = measure_runs(config, kind, config.depth, config.runs)
     imap = map_of(config, moments)
     require_runs(imap, kind, config.depth, least=2)
     kept = moments[moments.any(axis=(1, 2))]
-    return {
-        "values": imap.values,
-        "skipped": np.array(imap.skipped),
-        "standard_error": kept.std(axis=0, ddof=1) / math.sqrt(len(kept)),
-        "sigmas": bootstrap_maps(moments, imap, _sigma, config.bootstrap, derive(config.seed, 1)),
-        "sigma": np.array(_sigma(imap)),
-    }
+    return Kept(
+        values=imap.values,
+        skipped=imap.skipped,
+        standard_error=kept.std(axis=0, ddof=1) / math.sqrt(len(kept)),
+        sigmas=bootstrap_maps(moments, imap, _sigma, config.bootstrap, derive(config.seed, 1)),
+        sigma=_sigma(imap),
+    )
 
 
 def _sigma(imap: InfluenceMap) -> float:
     return math.sqrt(np.mean(np.square(map_moments(imap).sigma)))
 
 
-def _random(config: Config, kind: Kind, found: dict[str, np.ndarray], exact: InfluenceMap) -> Random:
+def _random(config: Config, kind: Kind, found: Kept, exact: InfluenceMap) -> Random:
     # The total of a linear stack follows from its weights' variances; that of ReLU is compared up to a factor.
     linear = kind is Kind.random
-    total = mean_square_total(config, stack_of(config, kind, config.depth)) if linear else found["values"].sum()
-    deviation = (found["values"] - exact.values * total) / found["standard_error"]
-    interval = middle(found["sigmas"])
+    total = mean_square_total(config, stack_of(config, kind, config.depth)) if linear else found.values.sum()
+    deviation = (found.values - exact.values * total) / found.standard_error
+    interval = middle(found.sigmas)
     assert interval  # the config asks for one resampling at least
     return Random(
         kind=kind,
         depth=config.depth,
-        runs=config.runs - int(found["skipped"]),
-        skipped=int(found["skipped"]),
+        runs=config.runs - found.skipped,
+        skipped=found.skipped,
         scaled=not linear,
         largest_deviation=float(np.abs(deviation).max()),
-        sigma=float(found["sigma"]),
+        sigma=found.sigma,
         sigma_interval=interval,
         predicted_sigma=predicted_sigma(config, kind, config.depth),
     )

@@ -135,47 +135,55 @@ def run(config: Config, logbook: Logbook) -> Result:
     """Measure and fit every panel, then groups of runs at one depth."""
     panels, arrays = [], {}
     for kind, depth in logbook.progress(list(product(config.kinds, config.depths)), "measuring maps"):
-        found = logbook.once(f"{kind}-{depth}", partial(_measure, config, kind, depth))
+        found = logbook.once(f"{kind}-{depth}", Kept, partial(_measure, config, kind, depth))
         panels.append(_panel(config, kind, depth, found, arrays, logbook))
     groups: list[Groups] = []
     falls: list[Fall] = []
     for kind in logbook.progress(
         [kind for kind in config.kinds if kind is not Kind.uniform], "measuring groups of runs"
     ):
-        found = logbook.once(f"groups-{kind}", partial(_measure_groups, config, kind))
-        groups += _groups(config, kind, found)
-        falls += _fall(config, kind, found)
+        misfits = logbook.once(f"groups-{kind}", dict[int, np.ndarray], partial(_measure_groups, config, kind))
+        groups += _groups(config, kind, misfits)
+        falls += _fall(config, kind, misfits)
     return Result(config, tuple(panels), tuple(groups), tuple(falls), arrays)
 
 
-def _measure(config: Config, kind: Kind, depth: int) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one panel: the map's values, and the runs in it and left out."""
+
+    values: np.ndarray
+    samples: int
+    skipped: int
+
+
+def _measure(config: Config, kind: Kind, depth: int) -> Kept:
     imap = map_of(config, measure_runs(config, kind, depth, config.runs))
     require_runs(imap, kind, depth, least=1)
-    return {"values": imap.values, "counts": np.array([imap.samples, imap.skipped])}
+    return Kept(imap.values, int(imap.samples), imap.skipped)
 
 
 def _panel(
     config: Config,
     kind: Kind,
     depth: int,
-    found: dict[str, np.ndarray],
+    found: Kept,
     arrays: dict[str, np.ndarray],
     logbook: Logbook,
 ) -> Panel:
     exact = predicted_map(config, kind, depth)
-    samples, skipped = (int(count) for count in found["counts"])
-    imap = measured_map(config, found["values"], samples, skipped)
+    imap = measured_map(config, found.values, found.samples, found.skipped)
     fit, exact_fit = fit_gaussian(imap), fit_gaussian(exact)
     logbook.map(f"map/{kind}", imap, fit, depth)
-    logbook.scalars({f"r_squared/{kind}": fit.r_squared, f"skipped_runs/{kind}": skipped}, depth)
+    logbook.scalars({f"r_squared/{kind}": fit.r_squared, f"skipped_runs/{kind}": found.skipped}, depth)
     arrays[f"map/{kind}/{depth}"] = imap.values / imap.values.max()
     arrays[f"theory/{kind}/{depth}"] = exact.values / exact.values.max()
     return Panel(
         kind=kind,
         depth=depth,
         trf_size=imap.trf_size[0],
-        runs=samples,
-        skipped=skipped,
+        runs=found.samples,
+        skipped=found.skipped,
         r_squared=fit.r_squared,
         predicted_r_squared=exact_fit.r_squared,
         sigma=(fit.sigma[0], fit.sigma[1]),
@@ -184,13 +192,14 @@ def _panel(
     )
 
 
-def _measure_groups(config: Config, kind: Kind) -> dict[str, np.ndarray]:
+def _measure_groups(config: Config, kind: Kind) -> dict[int, np.ndarray]:
+    """Return 1 - r^2 of each group, by the number of runs in a group."""
     # Other runs than the panel's of the same depth, which the key 1 keeps apart.
     apart = replace(config, seed=derive(config.seed, 1))
     moments = measure_runs(apart, kind, config.group_depth, config.group_total)
     kept = moments[moments.any(axis=(1, 2))]
     return {
-        f"misfit-{runs}": np.array([1 - fit_gaussian(map_of(config, group)).r_squared for group in _split(kept, runs)])
+        runs: np.array([1 - fit_gaussian(map_of(config, group)).r_squared for group in _split(kept, runs)])
         for runs in config.group_runs
     }
 
@@ -200,18 +209,18 @@ def _split(runs: np.ndarray, size: int) -> Iterator[np.ndarray]:
         yield runs[first : first + size]
 
 
-def _groups(config: Config, kind: Kind, found: dict[str, np.ndarray]) -> Iterator[Groups]:
+def _groups(config: Config, kind: Kind, misfits: dict[int, np.ndarray]) -> Iterator[Groups]:
     for runs in config.group_runs:
-        fits = 1 - found[f"misfit-{runs}"]
+        fits = 1 - misfits[runs]
         if len(fits):  # fewer runs than asked for may have had any influence
             yield Groups(kind, runs, len(fits), float(fits.mean()), mean_interval(fits))
 
 
-def _fall(config: Config, kind: Kind, found: dict[str, np.ndarray]) -> Iterator[Fall]:
-    sizes = [runs for runs in config.group_runs if len(found[f"misfit-{runs}"])]
+def _fall(config: Config, kind: Kind, misfits_of: dict[int, np.ndarray]) -> Iterator[Fall]:
+    sizes = [runs for runs in config.group_runs if len(misfits_of[runs])]
     if len(sizes) < 3:
         return
-    misfits = [found[f"misfit-{runs}"] for runs in sizes]
+    misfits = [misfits_of[runs] for runs in sizes]
     floor = 1 - fit_gaussian(predicted_map(config, kind, config.group_depth)).r_squared
     whole, noise = (_misfit_law(config, sizes, [m - less for m in misfits]) for less in (0.0, floor))
     yield Fall(kind, whole.exponent, whole.interval, noise.exponent, noise.interval)

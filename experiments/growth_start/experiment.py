@@ -237,7 +237,7 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
             measured = _untrained(fabric, config, case, fresh, data_sets[case.data_set], logbook)
             untrained.append(_in_seeds(case, fresh, measured))
             if not fresh:
-                arrays[_map_name(case)] = measured[0]["map"]
+                arrays[_map_name(case)] = measured[0].map
     specifications = [
         one for name in config.trained for one in _specifications(fabric, config, name, data_sets, logbook)
     ]
@@ -254,41 +254,38 @@ def _map_name(case: Case) -> str:
     return f"before/{case.network}/{case.start_text}"
 
 
-def _untrained(
-    fabric: Fabric, config: Config, case: Case, fresh: bool, data: DataSet, logbook: Logbook
-) -> list[dict[str, np.ndarray]]:
+def _untrained(fabric: Fabric, config: Config, case: Case, fresh: bool, data: DataSet, logbook: Logbook) -> list[Kept]:
     """Measure one network with every seed."""
     kind, measured = "fresh" if fresh else "before", []
     for seed in range(config.seed, config.seed + config.seeds):
         measure = partial(_measure_untrained, fabric, config, case, fresh, seed, data)
-        measured.append(logbook.once(f"{kind}-{case.network}-{case.start_text}-{seed}", measure))
-        size = float(measured[-1]["mean_abs"][0])
+        measured.append(logbook.once(f"{kind}-{case.network}-{case.start_text}-{seed}", Kept, measure))
+        size = measured[-1].sizes[Statistic.mean_abs][0]
         logbook.scalars({f"averaged_size/{kind}/{case.network}/{case.start_text}": size}, seed)
         logbook.say(f"{case.network}, {case.start_text}, seed {seed}: {size:.1f} pixels {kind}")
     return measured
 
 
-def _in_seeds(case: Case, fresh: bool, measured: list[dict[str, np.ndarray]]) -> Untrained:
-    absolute, square = (np.stack([one[name] for one in measured], axis=1) for name in ("mean_abs", "mean_square"))
-    closed_form = measured[0]["closed_form"].tolist()
+def _in_seeds(case: Case, fresh: bool, measured: list[Kept]) -> Untrained:
+    absolute, square = (
+        np.stack([one.sizes[statistic] for one in measured], axis=1)
+        for statistic in (Statistic.mean_abs, Statistic.mean_square)
+    )
     return Untrained(
         case=case,
         fresh=fresh,
         sizes=dict(zip(SIZES, absolute.tolist(), strict=True)),
         mean_square_sizes=dict(zip(SIZES, square.tolist(), strict=True)),
-        closed_form_sigma=closed_form[0] if closed_form else None,
+        closed_form_sigma=measured[0].closed_form_sigma,
     )
 
 
-def _measure_untrained(
-    fabric: Fabric, config: Config, case: Case, fresh: bool, seed: int, data: DataSet
-) -> dict[str, np.ndarray]:
+def _measure_untrained(fabric: Fabric, config: Config, case: Case, fresh: bool, seed: int, data: DataSet) -> Kept:
     training = config.training(case, seed)
     task = _task(fabric, training, data)
     if not fresh:
         _calibrate(fabric, training, task)
-    sigma = closed_form_sigma(task.network)
-    return _measure(training, task, "random_sign") | {"closed_form": np.array([] if sigma is None else [sigma])}
+    return replace(_measure(training, task, "random_sign"), closed_form_sigma=closed_form_sigma(task.network))
 
 
 def _task(fabric: Fabric, training: Training, data: DataSet) -> Task:
@@ -305,8 +302,16 @@ def _calibrate(fabric: Fabric, training: Training, task: Task) -> None:
     calibrate(task.network, batches_of(fabric, training, task.data), training.calibration, fabric.device)
 
 
-def _measure(training: Training, task: Task, aggregation: str) -> dict[str, np.ndarray]:
-    """Return for each statistic the sizes, in the order of SIZES, and the mean_abs map to be looked at."""
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one network: by statistic its sizes, in the order of SIZES, and a mean_abs map to look at."""
+
+    sizes: dict[Statistic, tuple[float, ...]]
+    map: np.ndarray
+    closed_form_sigma: float | None = None
+
+
+def _measure(training: Training, task: Task, aggregation: str) -> Kept:
     network, layer = task.network, task.network.top_layer
     probing = probing_of(training, network, layer, task.data.validation, Probe.images, grid=1)
     absolute, square = (
@@ -314,9 +319,9 @@ def _measure(training: Training, task: Task, aggregation: str) -> dict[str, np.n
         for statistic in (Statistic.mean_abs, Statistic.mean_square)
     )
     root = replace(square, values=Statistic.rms.from_mean_moment(square.values), statistic=Statistic.rms)
-    numbers = {imap.statistic.value: map_numbers(training, probing, imap) for imap in (absolute, root, square)}
-    sizes = {name: np.array([some[size] for size in SIZES]) for name, some in numbers.items()}
-    return sizes | {"map": shown(absolute.values[None])[0]}
+    numbers = {imap.statistic: map_numbers(training, probing, imap) for imap in (absolute, root, square)}
+    sizes = {statistic: tuple(some[size] for size in SIZES) for statistic, some in numbers.items()}
+    return Kept(sizes, shown(absolute.values[None])[0])
 
 
 def _weights_file(name: str) -> Path:
@@ -347,7 +352,9 @@ def _specifications(
     for aggregation in config.aggregations:
         before, after = (
             logbook.once(
-                f"{when}-{name}-{aggregation}", partial(_measure_trained, fabric, training, data, some, aggregation)
+                f"{when}-{name}-{aggregation}",
+                Kept,
+                partial(_measure_trained, fabric, training, data, some, aggregation),
             )
             for when, some in (("before", None), ("after", weights))
         )
@@ -357,7 +364,7 @@ def _specifications(
 
 def _measure_trained(
     fabric: Fabric, training: Training, data: DataSet, weights: bytes | None, aggregation: str
-) -> dict[str, np.ndarray]:
+) -> Kept:
     """Measure the network that a training began with, or the one with these ``weights``."""
     task = _task(fabric, training, data)
     if weights is None:
@@ -367,9 +374,7 @@ def _measure_trained(
     return _measure(training, task, aggregation)
 
 
-def _compared(
-    data_set: str, training: Training, aggregation: str, before: dict[str, np.ndarray], after: dict[str, np.ndarray]
-) -> list[Specification]:
+def _compared(data_set: str, training: Training, aggregation: str, before: Kept, after: Kept) -> list[Specification]:
     return [
         Specification(
             data_set=data_set,
@@ -379,12 +384,12 @@ def _compared(
             statistic=statistic,
             aggregation=aggregation,
             size=size,
-            before=float(first),
-            after=float(last),
-            factor=float(last / first),
+            before=first,
+            after=last,
+            factor=last / first,
         )
         for statistic in (Statistic.mean_abs, Statistic.rms, Statistic.mean_square)
-        for size, first, last in zip(SIZES, before[statistic], after[statistic], strict=True)
+        for size, first, last in zip(SIZES, before.sizes[statistic], after.sizes[statistic], strict=True)
     ]
 
 

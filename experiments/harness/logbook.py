@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import numpy as np
-
 if TYPE_CHECKING:
     from erf import GaussianFit, InfluenceMap
 
@@ -33,8 +31,8 @@ class Logbook(Protocol):
         """Tell a line to whoever watches a long run."""
         ...
 
-    def once(self, name: str, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """Return ``measure()``, or what it returned before this run was interrupted.
+    def once(self, name: str, kind: type[T], measure: Callable[[], T]) -> T:
+        """Return ``measure()``, of type ``kind``, or what it returned before this run was interrupted.
 
         Raises:
             InvalidInput: What was kept of it is damaged.

@@ -21,7 +21,7 @@ from torch.utils.tensorboard import summary
 
 from erf.atomic_file import atomic_write, naming
 from experiments.harness.figure_file import encode_animation
-from experiments.harness.record import decode_arrays, encode_arrays
+from experiments.harness.kept import decode_kept, encode_kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,18 +146,18 @@ class TensorBoardLogbook:
         """Write a file that belongs to the record besides the numbers: weights, an animation."""
         atomic_write(self.folder / name, content)
 
-    def once(self, name: str, measure: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        """Return ``measure()``, or what it returned before this run was interrupted.
+    def once(self, name: str, kind: type[T], measure: Callable[[], T]) -> T:
+        """Return ``measure()``, of type ``kind``, or what it returned before this run was interrupted.
 
         Raises:
             InvalidInput: The file kept for it is damaged.
         """
         path = self._points / f"{name}.npz"
         if not path.exists():
-            arrays = measure()
+            content = encode_kept(measure())
             path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, encode_arrays(arrays))
-        return decode_arrays(path)
+            atomic_write(path, content)
+        return decode_kept(path, kind)
 
     def kept(self) -> int:
         """Return how many points an interrupted run left on disk."""

@@ -22,8 +22,6 @@ from experiments.kernels.config import Config
 from experiments.kernels.profiles import profile_moments, profile_stack
 from experiments.stacks.paper_stacks import map_of
 
-Found = dict[str, np.ndarray]
-
 
 @dataclass(frozen=True)
 class Strength:
@@ -50,11 +48,13 @@ class Strength:
 def measure_strengths(config: Config, logbook: Logbook) -> Iterator[Strength]:
     """Yield every strength at every kernel size."""
     tasks = list(product(config.kernel_sizes, config.strengths))
-    first: Found = {}
-    before: Found = {}
+    first: Kept | None = None
+    before: Kept | None = None
     for kernel_size, strength in logbook.progress(tasks, "measuring strengths"):
-        found = logbook.once(f"{kernel_size}-{strength}", partial(_measure_strength, config, kernel_size, strength))
-        first = first if strength else found
+        found = logbook.once(
+            f"{kernel_size}-{strength}", Kept, partial(_measure_strength, config, kernel_size, strength)
+        )
+        first = first if first and strength else found
         yield _strength(config, kernel_size, strength, found, first, before if strength else None)
         before = found
 
@@ -67,35 +67,45 @@ def _size(kernel_size: int, imap: InfluenceMap) -> float:
     return erf_size(grid_average(imap, kernel_size - 1))
 
 
-def _measure_strength(config: Config, kernel_size: int, strength: float) -> Found:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one strength: sigma and ERF size, each also of resampled runs."""
+
+    sigma: float
+    sigmas: np.ndarray
+    size: float
+    sizes: np.ndarray
+
+
+def _measure_strength(config: Config, kernel_size: int, strength: float) -> Kept:
     moments = profile_moments(config, _center_low(config, kernel_size, strength))
     lines, imap, size = marginals(moments), map_of(config, moments), partial(_size, kernel_size)
     # One seed for all strengths: they are compared over the same runs.
     seed = derive(config.seed, config.depth, 1)
-    return {
-        "sigma": sigma(lines.mean(0)),
-        "sigmas": sigma(resampled_means(lines, config.bootstrap, seed)),
-        "size": np.array(size(imap)),
-        "sizes": resampled(moments, imap, size, config.bootstrap, seed),
-    }
+    return Kept(
+        sigma=float(sigma(lines.mean(0))),
+        sigmas=sigma(resampled_means(lines, config.bootstrap, seed)),
+        size=size(imap),
+        sizes=resampled(moments, imap, size, config.bootstrap, seed),
+    )
 
 
 def _strength(
-    config: Config, kernel_size: int, strength: float, found: Found, first: Found, before: Found | None
+    config: Config, kernel_size: int, strength: float, found: Kept, first: Kept, before: Kept | None
 ) -> Strength:
     exact, none = (theory.influence_map(_center_low(config, kernel_size, s).theory()) for s in (strength, 0.0))
     predicted, without = (map_moments(imap).sigma[0] for imap in (exact, none))
-    gains = found["sigmas"] / first["sigmas"]
+    gains = found.sigmas / first.sigmas
     return Strength(
         kernel_size=kernel_size,
         strength=strength,
-        sigma=float(found["sigma"]),
+        sigma=found.sigma,
         predicted_sigma=predicted,
-        gain=float(found["sigma"] / first["sigma"]),
+        gain=found.sigma / first.sigma,
         gain_interval=interval_of(gains),
         predicted_gain=predicted / without,
-        step=None if before is None else interval_of(gains - before["sigmas"] / first["sigmas"]),
-        size=float(found["size"]),
-        size_interval=interval_of(found["sizes"]),
+        step=None if before is None else interval_of(gains - before.sigmas / first.sigmas),
+        size=found.size,
+        size_interval=interval_of(found.sizes),
         predicted_size=_size(kernel_size, exact),
     )

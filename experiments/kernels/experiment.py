@@ -133,10 +133,21 @@ def run(config: Config, logbook: Logbook) -> Result:
 
 
 Key = tuple[Profile, int, int]  # profile, kernel size, depth
-Found = dict[str, np.ndarray]
 
 
-def _measure_profiles(config: Config, logbook: Logbook) -> dict[Key, Found]:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of random kernels of one profile, size and depth; ``sigmas`` and ``distances`` of resampled runs."""
+
+    values: np.ndarray
+    largest_deviation: float
+    sigma: float
+    sigmas: np.ndarray
+    distance: float
+    distances: np.ndarray
+
+
+def _measure_profiles(config: Config, logbook: Logbook) -> dict[Key, Kept]:
     smallest = config.kernel_sizes[0]
     stacks = [(k, config.depth) for k in config.kernel_sizes] + [(smallest, depth) for depth in config.depths]
     keys = [(profile, *stack) for profile, stack in product(config.profiles, dict.fromkeys(stacks))]
@@ -144,7 +155,7 @@ def _measure_profiles(config: Config, logbook: Logbook) -> dict[Key, Found]:
     for profile, kernel_size, depth in logbook.progress(keys, "measuring profiles"):
         stack = profile_stack(config, profile.weights(kernel_size, config.seed), depth)
         name = f"{profile}-{kernel_size}-{depth}"
-        found[profile, kernel_size, depth] = logbook.once(name, partial(_measure, config, stack))
+        found[profile, kernel_size, depth] = logbook.once(name, Kept, partial(_measure, config, stack))
     return found
 
 
@@ -174,51 +185,51 @@ def _fixed(config: Config, profile: Profile, kernel_size: int) -> Fixed:
     )
 
 
-def _measure(config: Config, stack: ConvStack) -> Found:
+def _measure(config: Config, stack: ConvStack) -> Kept:
     moments = profile_moments(config, stack)
     exact = theory.influence_map(stack.theory())
     lines = marginals(moments)
     again = resampled_means(lines, config.bootstrap, derive(config.seed, stack.depth, 1))
-    return {
-        "values": map_of(config, moments).values,
-        "largest_deviation": np.array(largest_deviation(moments, exact.values * mean_square_total(config, stack))),
-        "sigma": sigma(lines.mean(0)),
-        "sigmas": sigma(again),
-        "distance": line_distance(lines.mean(0)).max(),
-        "distances": line_distance(again).max(-1),
-    }
+    return Kept(
+        values=map_of(config, moments).values,
+        largest_deviation=largest_deviation(moments, exact.values * mean_square_total(config, stack)),
+        sigma=float(sigma(lines.mean(0))),
+        sigmas=sigma(again),
+        distance=float(line_distance(lines.mean(0)).max()),
+        distances=line_distance(again).max(-1),
+    )
 
 
-def _random(config: Config, profile: Profile, kernel_size: int, depth: int, found: Found) -> Random:
+def _random(config: Config, profile: Profile, kernel_size: int, depth: int, found: Kept) -> Random:
     layers = profile_stack(config, profile.weights(kernel_size, config.seed), depth).theory()
     return Random(
         profile=profile,
         kernel_size=kernel_size,
         depth=depth,
-        largest_deviation=float(found["largest_deviation"]),
-        sigma=float(found["sigma"]),
-        sigma_interval=interval_of(found["sigmas"]),
+        largest_deviation=found.largest_deviation,
+        sigma=found.sigma,
+        sigma_interval=interval_of(found.sigmas),
         predicted_sigma=math.sqrt(np.mean(theory.variance(layers))),
     )
 
 
-def _distance(config: Config, profile: Profile, kernel_size: int, found: dict[Key, Found]) -> Distance:
+def _distance(config: Config, profile: Profile, kernel_size: int, found: dict[Key, Kept]) -> Distance:
     maps = [_fixed_map(config, profile, kernel_size, depth) for depth in config.depths]
     fixed = tuple(max(normal_distance(imap)) for imap in maps)
     if kernel_size != config.kernel_sizes[0]:
         return Distance(profile, kernel_size, tuple(config.depths), fixed, None, None, None, None)
     points = [found[profile, kernel_size, depth] for depth in config.depths]
-    random = tuple(float(point["distance"]) for point in points)
-    law = fit_power_law(config.depths, random, np.stack([point["distances"] for point in points], axis=1))
-    intervals = tuple(interval_of(point["distances"]) for point in points)
+    random = tuple(point.distance for point in points)
+    law = fit_power_law(config.depths, random, np.stack([point.distances for point in points], axis=1))
+    intervals = tuple(interval_of(point.distances) for point in points)
     return Distance(profile, kernel_size, tuple(config.depths), fixed, random, intervals, law.exponent, law.interval)
 
 
-def _arrays(config: Config, found: dict[Key, Found], logbook: Logbook) -> dict[str, np.ndarray]:
+def _arrays(config: Config, found: dict[Key, Kept], logbook: Logbook) -> dict[str, np.ndarray]:
     kernel_size, depth = config.kernel_sizes[0], config.depths[-1]
     arrays = {}
     for profile in config.profiles:
-        values, kernel = found[profile, kernel_size, depth]["values"], profile.weights(kernel_size, config.seed)
+        values, kernel = found[profile, kernel_size, depth].values, profile.weights(kernel_size, config.seed)
         exact = theory.influence_map(profile_stack(config, kernel, depth).theory())
         arrays |= {f"kernel/{profile}": kernel, f"map/{profile}": values / values.sum()}
         arrays[f"theory/{profile}"] = exact.values

@@ -226,13 +226,15 @@ def run(config: Config, logbook: Logbook) -> Result:
     network = make_network(config.source, config.network, config.weights, config.seed)
     fields = _fields(config, network)
     images = _images(config)
-    groups = list(_groups(config, network.to(resolve_device(config.device)), fields, images, logbook))
+    groups = list(_groups(config, network.to(resolve_device(config.device)), images, logbook))
     found = {name: [group[name] for group in groups] for name in fields}
     merged = {name: reduce(InfluenceMap.merge, maps) for name, maps in found.items()}
     arrays = {f"map/{name}": imap.values.astype(np.float32) for name, imap in merged.items()}
     layers = [_layer(name, fields[name], merged[name], found[name]) for name in fields]
     if config.compatibility is not Compatibility.none:
-        compatible = logbook.once(config.compatibility, partial(_compatible, config, network, images))
+        compatible = logbook.once(
+            config.compatibility, dict[str, np.ndarray], partial(_compatible, config, network, images)
+        )
         arrays |= {f"{config.compatibility}/{name}": values.astype(np.float32) for name, values in compatible.items()}
         layers = [replace(layer, area_ratios=_area_ratios(config, compatible[layer.name])) for layer in layers]
     unreadable = tuple(map(str, images.skipped)) if isinstance(images, Pictures) else ()
@@ -270,7 +272,6 @@ def _images(config: Config) -> NoiseImages | Pictures:
 def _groups(
     config: Config,
     network: nn.Module,
-    fields: dict[str, ReceptiveField],
     images: NoiseImages | Pictures,
     logbook: Logbook,
 ) -> Iterator[dict[str, InfluenceMap]]:
@@ -282,12 +283,12 @@ def _groups(
     for group in logbook.progress(range(len(starts) - 1), "measuring"):
         part = islice(stream, starts[group + 1] - starts[group])
         first = starts[group] * images.batch_size
-        kept = logbook.once(f"images-{group}", partial(_measure, config, network, part, first))
+        maps = logbook.once(f"images-{group}", dict[str, InfluenceMap], partial(_measure, config, network, part, first))
         deque(part, maxlen=0)  # goes past the images of a group that was kept from before
-        yield {name: _kept_map(config, name, field, kept) for name, field in fields.items()}
+        yield maps
 
 
-def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first: int) -> dict[str, np.ndarray]:
+def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first: int) -> dict[str, InfluenceMap]:
     found = effective_receptive_field(
         network,
         images,
@@ -300,26 +301,7 @@ def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first
         mode=config.mode,
         batch_size=config.batch_size,
     )
-    kept = {}
-    for name, imap in (found if config.layers else {OUTPUT: found}).items():
-        kept[f"{name}/values"] = imap.values
-        kept[f"{name}/counts"] = np.array([imap.samples, imap.skipped])
-        kept[f"{name}/findings"] = np.array(imap.findings, dtype=np.str_)
-    return kept
-
-
-def _kept_map(config: Config, name: str, trf: ReceptiveField, kept: dict[str, np.ndarray]) -> InfluenceMap:
-    samples, skipped = kept[f"{name}/counts"].tolist()
-    return InfluenceMap(
-        values=kept[f"{name}/values"],
-        statistic=config.statistic,
-        center=trf.center,
-        trf_box=trf.box,
-        samples=samples,
-        skipped=skipped,
-        aggregation=config.aggregation,
-        findings=tuple(kept[f"{name}/findings"].tolist()),
-    )
+    return found if config.layers else {OUTPUT: found}
 
 
 def _compatible(config: Config, network: nn.Module, images: NoiseImages | Pictures) -> dict[str, np.ndarray]:

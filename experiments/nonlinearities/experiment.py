@@ -105,17 +105,29 @@ def run(config: Config, logbook: Logbook) -> Result:
     arrays = {"theory": exact.values / exact.values.max()}
     fits = []
     for kind in logbook.progress(config.kinds, "measuring nonlinearities"):
-        found = logbook.once(str(kind), partial(_measure, config, kind))
-        imap = measured_map(config, found["values"], config.runs)
+        found = logbook.once(str(kind), Kept, partial(_measure, config, kind))
+        imap = measured_map(config, found.values, config.runs)
         fits.append(_fits(config, kind, found))
         logbook.map(f"map/{kind}", imap, fit_gaussian(imap), config.runs)
-        numbers = {"r_squared": float(np.mean(found["r_squared"])), "skipped_runs": int(found["skipped"])}
+        numbers = {"r_squared": float(np.mean(found.r_squared)), "skipped_runs": found.skipped}
         logbook.scalars({f"{name}/{kind}": value for name, value in numbers.items()}, config.runs)
         arrays[f"map/{kind}"] = imap.values / imap.values.max()
     return Result(config, tuple(fits), arrays)
 
 
-def _measure(config: Config, kind: Kind) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one kind: the first group's map and sigma, each group's fit, and how many runs were measured."""
+
+    values: np.ndarray
+    sigma: tuple[float, float]
+    r_squared: tuple[float, ...]
+    fewer_r_squared: tuple[float, ...]
+    measured: int
+    skipped: int
+
+
+def _measure(config: Config, kind: Kind) -> Kept:
     wanted = config.runs * config.groups
     # With a ReLU at the end about half of the runs are 0 everywhere; three times as many leave enough.
     drawn = 3 * wanted if kind is Kind.relu and config.final_activation else wanted
@@ -123,14 +135,14 @@ def _measure(config: Config, kind: Kind) -> dict[str, np.ndarray]:
     require_runs(map_of(config, moments), kind, config.depth, least=wanted)
     kept = moments[moments.any(axis=(1, 2))][:wanted]
     first = fit_gaussian(map_of(config, kept[: config.runs]))
-    return {
-        "values": map_of(config, kept[: config.runs]).values,
-        "sigma": np.array(first.sigma),
-        "r_squared": np.array(list(_r_squared(config, kept, config.runs))),
-        "fewer_r_squared": np.array(list(_r_squared(config, kept, config.fewer_runs))),
-        "measured": np.array(len(moments)),
-        "skipped": np.array(np.count_nonzero(~moments.any(axis=(1, 2)))),
-    }
+    return Kept(
+        values=map_of(config, kept[: config.runs]).values,
+        sigma=(first.sigma[0], first.sigma[1]),
+        r_squared=tuple(_r_squared(config, kept, config.runs)),
+        fewer_r_squared=tuple(_r_squared(config, kept, config.fewer_runs)),
+        measured=len(moments),
+        skipped=np.count_nonzero(~moments.any(axis=(1, 2))),
+    )
 
 
 def _r_squared(config: Config, kept: np.ndarray, runs: int) -> Iterator[float]:
@@ -139,22 +151,22 @@ def _r_squared(config: Config, kept: np.ndarray, runs: int) -> Iterator[float]:
         yield fit_gaussian(map_of(config, kept[first : first + runs])).r_squared
 
 
-def _fits(config: Config, kind: Kind, found: dict[str, np.ndarray]) -> Fits:
-    more, fewer = (tuple(float(r) for r in found[key]) for key in ("r_squared", "fewer_r_squared"))
+def _fits(config: Config, kind: Kind, found: Kept) -> Fits:
+    more, fewer = found.r_squared, found.fewer_r_squared
     interval, fewer_interval, gain = mean_interval(more), mean_interval(fewer), difference_interval(more, fewer)
     assert interval is not None, "the config asks for two groups at least"
     assert fewer_interval is not None
     assert gain is not None
     return Fits(
         kind=kind,
-        measured=int(found["measured"]),
-        skipped=int(found["skipped"]),
+        measured=found.measured,
+        skipped=found.skipped,
         r_squared=more,
         interval=interval,
         fewer_r_squared=fewer,
         fewer_interval=fewer_interval,
         gain=gain,
-        sigma=(float(found["sigma"][0]), float(found["sigma"][1])),
+        sigma=found.sigma,
         predicted_sigma=predicted_sigma(config, kind, config.depth),
     )
 

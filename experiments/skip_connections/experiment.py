@@ -187,18 +187,19 @@ def residual_stack(config: Config, design: Design, gain: float | None) -> Residu
 
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every design without skips and with every branch gain."""
-    arrays = logbook.once("curve", partial(_predict, config))
+    curve = logbook.once("curve", Curve, partial(_predict, config))
+    arrays = {"curve_gains": curve.gains} | {f"curve/{design}": sizes for design, sizes in curve.sizes.items()}
     points: list[Point] = []
     plain: dict[Design, np.ndarray] = {}
     tasks = [(design, gain) for design in config.designs for gain in (None, *config.gains)]
     for design, gain in logbook.progress(tasks, "measuring stacks"):
         name = point_name(design, gain)
-        found = logbook.once(name.replace("/", "-"), partial(_measure, config, design, gain))
-        sizes = plain.setdefault(design, found["sizes"])
+        found = logbook.once(name.replace("/", "-"), Kept, partial(_measure, config, design, gain))
+        sizes = plain.setdefault(design, found.sizes)
         stack = residual_stack(config, design, gain)
         exact = exact_map(stack.theory(), config.statistic)
-        skipped = int(found["skipped"])
-        imap = measured_map(config, found["values"], config.runs - skipped, skipped)
+        skipped = found.skipped
+        imap = measured_map(config, found.values, config.runs - skipped, skipped)
         distribution = branch_distribution(stack)
         points.append(_point(design, gain, imap, exact, distribution, found, sizes))
         arrays |= {f"map/{name}": imap.values / imap.values.max(), f"theory/{name}": exact.values / exact.values.max()}
@@ -218,16 +219,33 @@ def branch_distribution(stack: ResidualStack) -> np.ndarray:
     return distribution
 
 
-def _predict(config: Config) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Curve:
+    """What is kept of the predicted ERF sizes, ``[CURVE]`` for each design, over gains."""
+
+    gains: np.ndarray
+    sizes: dict[Design, np.ndarray]
+
+
+def _predict(config: Config) -> Curve:
     gains = np.geomspace(config.gains[0] / 4, 4 * config.gains[-1], CURVE)
-    found = {"curve_gains": gains}
+    sizes = {}
     for design in config.designs:
         maps = [exact_map(residual_stack(config, design, float(gain)).theory(), config.statistic) for gain in gains]
-        found[f"curve/{design}"] = np.array([erf_size(imap) for imap in maps])
-    return found
+        sizes[design] = np.array([erf_size(imap) for imap in maps])
+    return Curve(gains, sizes)
 
 
-def _measure(config: Config, design: Design, gain: float | None) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one design at one gain: its map, and the sizes of resampled runs."""
+
+    values: np.ndarray
+    skipped: int
+    sizes: np.ndarray
+
+
+def _measure(config: Config, design: Design, gain: float | None) -> Kept:
     stack = residual_stack(config, design, gain)
     # The unit's field is the whole image: no path to it leaves the image, so that padding changes nothing.
     side = stack.trf_size
@@ -243,7 +261,7 @@ def _measure(config: Config, design: Design, gain: float | None) -> dict[str, np
     require_runs(imap, point_name(design, gain), config.depth, least=2)
     # One seed for all points: each resampling takes the same runs of each, which pairs them.
     sizes = resampled(draws.moments, imap, erf_size, config.bootstrap, derive(config.seed, 1))
-    return {"values": imap.values, "skipped": np.array(imap.skipped), "sizes": sizes}
+    return Kept(imap.values, imap.skipped, sizes)
 
 
 def _sigma(imap: InfluenceMap) -> float:
@@ -252,20 +270,20 @@ def _sigma(imap: InfluenceMap) -> float:
 
 def _point(
     design: Design, gain: float | None, imap: InfluenceMap, exact: InfluenceMap, distribution: np.ndarray,
-    found: dict[str, np.ndarray], plain: np.ndarray,
+    found: Kept, plain: np.ndarray,
 ) -> Point:  # fmt: skip
-    interval = middle(found["sizes"])
+    interval = middle(found.sizes)
     assert interval, "the config asks for one resampling at least"
     return Point(
         design=design,
         gain=gain,
         trf_size=exact.trf_size[0],
         runs=int(imap.samples),
-        skipped=int(found["skipped"]),
+        skipped=found.skipped,
         size=erf_size(imap),
         size_interval=interval,
         predicted_size=erf_size(exact),
-        excess=None if gain is None else middle(found["sizes"] - plain),
+        excess=None if gain is None else middle(found.sizes - plain),
         sigma=_sigma(imap),
         predicted_sigma=_sigma(exact),
         branches=float(distribution @ np.arange(len(distribution))),

@@ -167,15 +167,15 @@ def run(config: Config, logbook: Logbook) -> Result:
     """Measure every layout at every depth, and look at single scattered networks by theory."""
     tasks = list(product(config.depths, config.layouts))
     kept = {
-        (layout, depth): logbook.once(f"{layout}-{depth}", partial(_measure, config, layout, depth))
+        (layout, depth): logbook.once(f"{layout}-{depth}", Kept, partial(_measure, config, layout, depth))
         for depth, layout in logbook.progress(tasks, "measuring layouts")
     }
     points = tuple(
-        _report(config, layout, depth, kept[layout, depth], kept[Layout.adjacent, depth]["sigmas"], logbook)
+        _report(config, layout, depth, kept[layout, depth], kept[Layout.adjacent, depth].sigmas, logbook)
         for depth, layout in tasks
     )
     arrays = {
-        f"map/{layout}": (found := kept[layout, config.depths[-1]]["values"]) / found.max() for layout in config.layouts
+        f"map/{layout}": (found := kept[layout, config.depths[-1]].values) / found.max() for layout in config.layouts
     }
     networks, single = zip(*(_networks(config, depth) for depth in config.depths), strict=True)
     return Result(config, points, networks, arrays | {"network": single[-1]})
@@ -197,7 +197,18 @@ def _distance(period: int, imap: InfluenceMap) -> float:
     return float(np.mean(normal_distance(grid_average(imap, period))))
 
 
-def _measure(config: Config, layout: Layout, depth: int) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one layout at one depth: its map with the error of each pixel, and numbers of resampled runs."""
+
+    values: np.ndarray
+    standard_error: np.ndarray
+    sigmas: np.ndarray
+    sizes: np.ndarray
+    distances: np.ndarray
+
+
+def _measure(config: Config, layout: Layout, depth: int) -> Kept:
     stack, period = stack_of(config, layout, depth), _period(config, layout)
     # Layouts draw independently of each other, so that their difference has the interval of independent samples.
     seed = derive(config.seed, depth, list(Layout).index(layout))
@@ -210,29 +221,27 @@ def _measure(config: Config, layout: Layout, depth: int) -> dict[str, np.ndarray
         for name, quantity in quantities.items()
     }
     error = moments.std(0, ddof=1) / math.sqrt(len(moments))
-    return {"values": imap.values, "standard_error": error} | resampled
+    return Kept(imap.values, error, **resampled)
 
 
-def _report(
-    config: Config, layout: Layout, depth: int, found: dict[str, np.ndarray], plain: np.ndarray, logbook: Logbook
-) -> Point:
+def _report(config: Config, layout: Layout, depth: int, found: Kept, plain: np.ndarray, logbook: Logbook) -> Point:
     stack, period = stack_of(config, layout, depth), _period(config, layout)
     exact = stack.exact_map()
-    imap = measured_map(config, found["values"], config.runs)
+    imap = measured_map(config, found.values, config.runs)
     point = Point(
         layout=layout,
         depth=depth,
         trf_size=stack.trf_size,
         period=period,
         sigma=_sigma(imap),
-        sigma_interval=_interval(found["sigmas"]),
+        sigma_interval=_interval(found.sigmas),
         predicted_sigma=_sigma(exact),
-        gain=None if layout is Layout.adjacent else _interval(found["sigmas"] - plain),
+        gain=None if layout is Layout.adjacent else _interval(found.sigmas - plain),
         size=_size(period, imap),
-        size_interval=_interval(found["sizes"]),
+        size_interval=_interval(found.sizes),
         predicted_size=_size(period, exact),
         distance=_distance(period, imap),
-        distance_interval=_interval(found["distances"]),
+        distance_interval=_interval(found.distances),
         predicted_distance=_distance(period, exact),
         largest_deviation=_largest_deviation(found, exact),
     )
@@ -248,11 +257,11 @@ def _interval(replicates: np.ndarray) -> Interval:
     return interval
 
 
-def _largest_deviation(found: dict[str, np.ndarray], exact: InfluenceMap) -> float:
+def _largest_deviation(found: Kept, exact: InfluenceMap) -> float:
     """Return the largest difference from the exact map of the same total, in standard errors over runs."""
-    seen = (exact.values > SEEN * exact.values.max()) & (found["standard_error"] > 0)
-    difference = found["values"] - exact.values * found["values"].sum()
-    return float(np.abs(difference[seen] / found["standard_error"][seen]).max())
+    seen = (exact.values > SEEN * exact.values.max()) & (found.standard_error > 0)
+    difference = found.values - exact.values * found.values.sum()
+    return float(np.abs(difference[seen] / found.standard_error[seen]).max())
 
 
 def _networks(config: Config, depth: int) -> tuple[Networks, np.ndarray]:

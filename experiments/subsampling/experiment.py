@@ -221,12 +221,12 @@ def run(config: Config, logbook: Logbook) -> Result:
     """Measure every variant, and predict all placements of the strided layers."""
     arrays: dict[str, np.ndarray] = {}
     variants: list[Measured] = []
-    found: dict[Variant, dict[str, np.ndarray]] = {}
+    found: dict[Variant, Kept] = {}
     for variant in logbook.progress(config.measured, "measuring stacks"):
-        found[variant] = logbook.once(str(variant), partial(_measure, config, variant))
+        found[variant] = logbook.once(str(variant), Kept, partial(_measure, config, variant))
         exact = exact_map(variant_stack(config, variant).theory(), config.statistic)
-        skipped = int(found[variant]["skipped"])
-        imap = measured_map(config, found[variant]["values"], config.runs - skipped, skipped)
+        skipped = found[variant].skipped
+        imap = measured_map(config, found[variant].values, config.runs - skipped, skipped)
         measured = _report(config, variant, imap, exact, found[variant], found[Variant.plain])
         variants.append(measured)
         arrays |= {
@@ -237,10 +237,22 @@ def run(config: Config, logbook: Logbook) -> Result:
         numbers = {"size": measured.size, "ratio": measured.ratio, "sigma": measured.sigma}
         numbers |= {"kurtosis": measured.kurtosis, "skipped_runs": measured.skipped}
         logbook.scalars({f"{name}/{variant}": value for name, value in numbers.items()}, 0)
-    return Result(config, tuple(variants), arrays | logbook.once("placements", partial(_predict_placements, config)))
+    predicted = logbook.once("placements", Placements, partial(_predict_placements, config))
+    arrays |= {"placements": predicted.layers, "placement_sizes": predicted.sizes}
+    return Result(config, tuple(variants), arrays)
 
 
-def _measure(config: Config, variant: Variant) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of one variant: its map, and numbers of the maps of resampled runs."""
+
+    values: np.ndarray
+    skipped: int
+    sizes: np.ndarray
+    kurtoses: np.ndarray
+
+
+def _measure(config: Config, variant: Variant) -> Kept:
     stack = variant_stack(config, variant)
     draws = measure_draws(config, stack.network, stack.trf_size, config.runs, config.seed)
     imap = draws.imap()
@@ -248,12 +260,12 @@ def _measure(config: Config, variant: Variant) -> dict[str, np.ndarray]:
     size = partial(_averaged_size, period=stack.period)
     # One seed for all variants: each resampling takes the same runs of each, which pairs them.
     seed = derive(config.seed, 1)
-    return {
-        "values": imap.values,
-        "skipped": np.array(imap.skipped),
-        "sizes": resampled(draws.moments, imap, size, config.bootstrap, seed),
-        "kurtoses": resampled(draws.moments, imap, _kurtosis, config.bootstrap, seed),
-    }
+    return Kept(
+        values=imap.values,
+        skipped=imap.skipped,
+        sizes=resampled(draws.moments, imap, size, config.bootstrap, seed),
+        kurtoses=resampled(draws.moments, imap, _kurtosis, config.bootstrap, seed),
+    )
 
 
 def _averaged_size(imap: InfluenceMap, period: int) -> float:
@@ -269,11 +281,10 @@ def _sigma(imap: InfluenceMap) -> float:
 
 
 def _report(
-    config: Config, variant: Variant, imap: InfluenceMap, exact: InfluenceMap, found: dict[str, np.ndarray],
-    plain: dict[str, np.ndarray],
-) -> Measured:  # fmt: skip
+    config: Config, variant: Variant, imap: InfluenceMap, exact: InfluenceMap, found: Kept, plain: Kept
+) -> Measured:
     stack = variant_stack(config, variant)
-    size_interval, kurtosis_interval = middle(found["sizes"]), middle(found["kurtoses"])
+    size_interval, kurtosis_interval = middle(found.sizes), middle(found.kurtoses)
     assert size_interval, "the config asks for one resampling at least"
     assert kurtosis_interval
     return Measured(
@@ -283,11 +294,11 @@ def _report(
         trf_size=stack.trf_size,
         period=stack.period,
         runs=int(imap.samples),
-        skipped=int(found["skipped"]),
+        skipped=found.skipped,
         size=_averaged_size(imap, stack.period),
         size_interval=size_interval,
         predicted_size=_averaged_size(exact, stack.period),
-        excess=None if variant is Variant.plain else middle(found["sizes"] - plain["sizes"]),
+        excess=None if variant is Variant.plain else middle(found.sizes - plain.sizes),
         peak_size=erf_size(imap, "peak"),
         sigma=_sigma(imap),
         predicted_sigma=_sigma(exact),
@@ -299,14 +310,22 @@ def _report(
     )
 
 
-def _predict_placements(config: Config) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Placements:
+    """What is kept of the placements of strided layers ``[N, strided]``, counted from 1, and of their sizes ``[N]``."""
+
+    layers: np.ndarray
+    sizes: np.ndarray
+
+
+def _predict_placements(config: Config) -> Placements:
     placements = list(_placements(config))
     sizes = []
     for layers in placements:
         strides = _placed(config.depth, layers, [STRIDE] * config.subsampled)
         stack = replace(variant_stack(config, Variant.plain), strides=strides)
         sizes.append(_averaged_size(exact_map(stack.theory(), config.statistic), stack.period))
-    return {"placements": np.array(placements) + 1, "placement_sizes": np.array(sizes)}
+    return Placements(np.array(placements) + 1, np.array(sizes))
 
 
 def _placements(config: Config) -> Iterator[tuple[int, ...]]:

@@ -5,6 +5,8 @@ import tempfile
 import weakref
 from pathlib import Path
 
+from experiments.harness.kept import decode_kept, encode_kept
+
 
 class ListLogbook:
     def __init__(self, kept=None):
@@ -14,8 +16,10 @@ class ListLogbook:
         self.attached = {}
         self.animations = {}
         self.kept = {} if kept is None else kept
-        self.training = Path(tempfile.mkdtemp())
-        weakref.finalize(self, shutil.rmtree, self.training)
+        folder = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, folder)
+        self.training = folder / "training"
+        self.training.mkdir()
 
     def scalars(self, values, step):
         self.logged_scalars += [(tag, value, step) for tag, value in values.items()]
@@ -35,7 +39,9 @@ class ListLogbook:
     def animation(self, name, maps):
         self.animations[name] = maps
 
-    def once(self, name, measure):
+    def once(self, name, kind, measure):
         if name not in self.kept:
-            self.kept[name] = measure()
-        return self.kept[name]
+            self.kept[name] = encode_kept(measure())
+        path = self.training.with_suffix(".npz")
+        path.write_bytes(self.kept[name])
+        return decode_kept(path, kind)

@@ -6,6 +6,7 @@ import sys
 import time
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -102,39 +103,47 @@ def test_a_map_is_shown_large_enough_and_its_peak_brightest(tmp_path, monkeypatc
         assert pixels[row * scale, column * scale].sum() == pixels.sum(axis=2).max()
 
 
+@dataclass(frozen=True)
+class Kept:
+    map: np.ndarray
+    skipped: int
+
+
 def test_once_measures_once_and_returns_what_was_kept(tmp_path):
     calls = []
 
     def measure():
         calls.append(1)
-        return {"map": np.arange(3.0), "skipped": np.array(2)}
+        return Kept(np.arange(3.0), 2)
 
-    first = TensorBoardLogbook(tmp_path).once("uniform/5", measure)
+    first = TensorBoardLogbook(tmp_path).once("uniform/5", Kept, measure)
     later = TensorBoardLogbook(tmp_path)
     assert later.kept() == 1
-    again = later.once("uniform/5", measure)
+    again = later.once("uniform/5", Kept, measure)
     assert calls == [1]
-    for name in ("map", "skipped"):
-        np.testing.assert_array_equal(first[name], again[name])
+    np.testing.assert_array_equal(first.map, again.map)
+    assert (first.skipped, again.skipped) == (2, 2)
     later.discard_partial()
     assert {path.name for path in tmp_path.iterdir()} == {"tensorboard"}
 
 
 def test_points_of_another_version_of_the_code_are_measured_again(tmp_path):
-    TensorBoardLogbook(tmp_path, "old").once("a", lambda: {"map": np.zeros(2)})
+    TensorBoardLogbook(tmp_path, "old").once("a", np.ndarray, lambda: np.zeros(2))
     new = TensorBoardLogbook(tmp_path, "new")
     assert new.kept() == 0
-    np.testing.assert_array_equal(new.once("a", lambda: {"map": np.ones(2)})["map"], [1, 1])
+    np.testing.assert_array_equal(new.once("a", np.ndarray, lambda: np.ones(2)), [1, 1])
     new.discard_partial()
     assert not (tmp_path / "partial").exists()
 
 
 def test_a_damaged_point_is_named(tmp_path):
     logbook = TensorBoardLogbook(tmp_path)
-    logbook.once("a", lambda: {"map": np.arange(3.0)})
+    logbook.once("a", Kept, lambda: Kept(np.arange(3.0), 1))
+    with pytest.raises(InvalidInput, match=r"a\.npz is damaged: Expected `int`"):
+        logbook.once("a", int, int)
     (tmp_path / "partial" / "unknown" / "a.npz").write_bytes(b"PK\3\4")
     with pytest.raises(InvalidInput, match=r"a\.npz is damaged"):
-        logbook.once("a", dict)
+        logbook.once("a", Kept, lambda: Kept(np.zeros(1), 0))
 
 
 def test_progress_is_silent_where_there_is_no_terminal(tmp_path, capsys):

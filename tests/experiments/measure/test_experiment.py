@@ -78,8 +78,7 @@ def test_groups_hold_every_image_once_and_in_order(samples, groups, monkeypatch)
     monkeypatch.setattr(measure, "effective_receptive_field", note)
     chosen = config(samples=samples, batch_size=3)
     network = make_network(chosen.source, chosen.network)
-    fields = theoretical_receptive_field(network, (24, 24), LAYERS)
-    found = list(measure._groups(chosen, network, fields, measure._images(chosen), ListLogbook()))
+    found = list(measure._groups(chosen, network, measure._images(chosen), ListLogbook()))
     assert len(found) == groups
     assert [index for index, _ in seen] == list(range(samples))
     expected = torch.cat(list(NoiseImages("normal", (3, 24, 24), samples)))
@@ -97,10 +96,9 @@ def test_an_interrupted_measurement_goes_on_with_the_images_it_had_not_seen():
 def test_the_interval_is_over_images():
     kept = ListLogbook()
     result = run(config(samples=10), kept)
-    network = make_network(Source.file, f"{FILE}:make")
-    fields = theoretical_receptive_field(network, (24, 24), LAYERS)
+    groups = [kept.once(name, dict[str, InfluenceMap], None) for name in kept.kept]
     for layer in result.layers:
-        maps = [measure._kept_map(result.config, layer.name, fields[layer.name], one) for one in kept.kept.values()]
+        maps = [group[layer.name] for group in groups]
         assert len(maps) == 10
         assert layer.interval == jackknife_interval(maps, erf_size)
         assert layer.interval[0] <= layer.erf_size <= layer.interval[1]
