@@ -15,7 +15,6 @@ from functools import partial
 import numpy as np
 import torch
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
@@ -27,12 +26,12 @@ from erf.metrics.erf_size import Reference, above_threshold
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.harness.experiment import ExperimentConfig, option
-from experiments.harness.intervals import Interval, interval_text, mean_interval
+from experiments.harness.intervals import Interval, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices
-from experiments.measure.experiment import axes_text
 from experiments.measure.network_source import Source, make_network
 
 # Noise images over which batch norm's statistics are averaged.
@@ -321,14 +320,12 @@ def _report(stage: Stage, logbook: Logbook) -> None:
 
 def summary(result: Result) -> Group:
     """Return the table of stages, and below it what must be known about each network up to its last stage."""
-    table = Table("network", "stage", "depth", "TRF", "ERF size", "95 %", "ratio", "border")
-    for stage in result.stages:
-        trf = "inf" if stage.trf_size is None else str(stage.trf_size)
-        size, ratio = axes_text([stage.size], 1), axes_text([stage.ratio], 3)
-        border = "reached" if stage.cut else ""
-        texts = [stage.network, stage.layer, str(stage.depth), trf, size, interval_text(stage.interval, 1), ratio]
-        table.add_row(*texts, border)
-    return Group(table, *_notes(result))
+    stages = table(
+        result.stages, "network", ("stage", "layer"), "depth",
+        ("TRF", lambda stage: "inf" if stage.trf_size is None else stage.trf_size), ("ERF size", "size", 1),
+        ("95 %", "interval", 1), ("ratio", "ratio", 3), ("border", lambda stage: "reached" if stage.cut else ""),
+    )  # fmt: skip
+    return Group(stages, *_notes(result))
 
 
 def _notes(result: Result) -> Iterator[Text]:

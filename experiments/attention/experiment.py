@@ -14,7 +14,6 @@ from itertools import product
 import numpy as np
 import torch
 from rich.console import Group
-from rich.table import Table
 from scipy.signal import convolve2d
 from torch import nn
 
@@ -28,9 +27,10 @@ from erf.networks.residual import convolution
 from erf.reachability.receptive_field import Box
 from erf.seeds import derive, generator
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
+from experiments.harness.intervals import Interval, bootstrap_maps, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.drawn_networks import measure_draws
@@ -285,15 +285,14 @@ def _layer(name: str, layer: nn.Module, channels: int, side: int) -> Layer:
 
 def summary(result: Result) -> Group:
     """Return the tables of blocks and of single layers."""
-    columns = ["outside the stack's", "95 %", "theory", "outside its own", "core", "95 %", "ERF size"]
-    points = Table("block", "below", "TRF", *columns, "runs", "skipped")
-    for p in result.points:
-        row = [p.block, p.below, "inf" if p.trf_size is None else p.trf_size, f"{p.outside_stack:.4f}"]
-        row += [interval_text(p.outside_stack_interval, 4), "-" if p.predicted is None else f"{p.predicted:.4f}"]
-        row += [f"{p.outside_field:.4f}", f"{p.core:.4f}", interval_text(p.core_interval, 4)]
-        row += [f"{p.size:.1f}", p.runs, p.skipped]
-        points.add_row(*map(str, row))
-    layers = Table("layer", "values that a unit reads", "of", "the neighbour has the same weights")
-    for layer in result.layers:
-        layers.add_row(layer.name, str(layer.connections), str(layer.possible), "yes" if layer.shared else "no")
+    points = table(
+        result.points, "block", "below", ("TRF", lambda p: p.trf_size or "inf"),
+        ("outside the stack's", "outside_stack", 4), ("95 %", "outside_stack_interval", 4), ("theory", "predicted", 4),
+        ("outside its own", "outside_field", 4), ("core", "core", 4), ("95 %", "core_interval", 4),
+        ("ERF size", "size", 1), "runs", "skipped",
+    )  # fmt: skip
+    layers = table(
+        result.layers, ("layer", "name"), ("values that a unit reads", "connections"), ("of", "possible"),
+        ("the neighbour has the same weights", lambda layer: "yes" if layer.shared else "no"),
+    )  # fmt: skip
     return Group(points, layers)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from rich.console import Group
-from rich.table import Table
 from torch import Tensor, nn
 
 from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size
@@ -35,6 +34,7 @@ from erf.training.loop import Diverged, Epoch, Plan, Precision, launch, make_fab
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.validation import require_at_least
 from experiments.trainings.metrics import accuracy
 from experiments.trainings.plan import ORDER, SIGNS, WEIGHTS, in_order, optimizer_of, settings_of
@@ -327,14 +327,14 @@ def _report(config: Config, epoch: Epoch, logbook: Logbook) -> None:
 
 def summary(result: Result) -> Group:
     """Return the table of evaluations and the line of the steps to each level."""
-    table = Table("step", "accuracy", "training loss", "ERF size", "σ")
-    for at in result.moments:
-        texts = [f"{at.accuracy:.3f}", *(_text(value) for value in (at.loss, at.erf_size, at.sigma))]
-        table.add_row(str(at.step), *texts)
+    moments = table(
+        result.moments, "step", ("accuracy", "accuracy", 3), ("training loss", "loss", 2), ("ERF size", "erf_size", 2),
+        ("σ", "sigma", 2),
+    )  # fmt: skip
     levels = zip(result.config.levels, result.steps_to, strict=True)
     reached = [f"{level:.0%} {'censored' if at is None else f'{at:.0f}'}" for level, at in levels]
     end = "; the loss was no longer finite: diverged" if result.diverged else ""
-    return Group(table, f"steps to {', '.join(reached)} (of {result.config.steps}){end}")
+    return Group(moments, f"steps to {', '.join(reached)} (of {result.config.steps}){end}")
 
 
 def _text(value: float | None) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import ClassVar
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 
 from erf import InvalidInput
 from erf.data.cifar10 import CLASSES
@@ -32,10 +32,11 @@ from experiments.center_low_init.pairs import (
     holm_corrected,
     large_reductions,
 )
-from experiments.harness.intervals import Interval, Mean, interval_text
+from experiments.harness.intervals import Interval, Mean
 from experiments.harness.override import Sweep
 from experiments.harness.soundness import Sides
 from experiments.harness.study import shared_config
+from experiments.harness.table import table, text
 
 LEAST_PAIRS = 2
 SWEPT = ("init", "strength", "kernel_size", "draw", "seed")  # settings that the trainings of a study differ in
@@ -244,36 +245,35 @@ def caption(study: Study) -> str:
 
 def summary(study: Study) -> Group:
     """Return the tables of arms, of steps and of final accuracies, and a line on large reductions."""
-    levels = [f"{level:.0%}" for level in study.config.levels]
-    arms = Table("init", "kernel", "start", "n", *(f"steps to {level} (censored)" for level in levels), "accuracy",
-                 "ERF size before / after", "σ before / after", "diverged")  # fmt: skip
-    for arm in study.arms:
-        steps = [f"{mean:.0f} ({missed})" for mean, missed in zip(arm.mean_steps, arm.censored, strict=True)]
-        sizes = _before_after(arm.size_before, arm.size_after, 1)
-        sigmas = _before_after(arm.sigma_before, arm.sigma_after, 2)
-        ends = [f"{arm.accuracy.value:.3f}", sizes, sigmas, str(arm.diverged)]
-        arms.add_row(*_names(arm.start), str(len(arm.seeds)), *steps, *ends)
-    steps = Table("init", "kernel", "start", "to", "steps saved, median", "95 %", "p", "p, Holm")
-    for one in study.comparisons:
-        texts = [f"{one.level:.0%}", f"{one.reduction:.1%}", percent_text(one.interval)]
-        steps.add_row(*_names(one.start), *texts, f"{one.p:.4f}", _p_text(one.corrected_p))
-    accuracies = Table("init", "kernel", "start", "accuracy gained, mean", "95 %", "p", "p, Holm")
-    for gain in study.accuracies:
-        texts = [f"{gain.difference:.4f}", interval_text(gain.interval, 4)]
-        accuracies.add_row(*_names(gain.start), *texts, f"{gain.p:.4f}", _p_text(gain.corrected_p))
+    start = (
+        ("init", "start.init"), ("kernel", lambda row: f"{row.start.kernel_size}x{row.start.kernel_size}"),
+        ("start", "start.name"),
+    )  # fmt: skip
+    arms = table(
+        study.arms, *start, ("n", lambda arm: len(arm.seeds)),
+        *((f"steps to {level:.0%} (censored)", partial(_steps_text, i)) for i, level in enumerate(study.config.levels)),
+        ("accuracy", "accuracy.value", 3), ("ERF size before / after", partial(_before_after, "size", 1)),
+        ("σ before / after", partial(_before_after, "sigma", 2)), "diverged",
+    )  # fmt: skip
+    steps = table(
+        study.comparisons, *start, ("to", lambda one: f"{one.level:.0%}"),
+        ("steps saved, median", lambda one: f"{one.reduction:.1%}"), ("95 %", lambda one: percent_text(one.interval)),
+        ("p", "p", 4), ("p, Holm", "corrected_p", 4),
+    )  # fmt: skip
+    accuracies = table(
+        study.accuracies, *start, ("accuracy gained, mean", "difference", 4), ("95 %", "interval", 4), ("p", "p", 4),
+        ("p, Holm", "corrected_p", 4),
+    )  # fmt: skip
     return Group(arms, steps, accuracies, *_large_lines(study))
 
 
-def _names(start: Start) -> list[str]:
-    return [start.init, f"{start.kernel_size}x{start.kernel_size}", start.name]
+def _steps_text(level: int, arm: Arm) -> str:
+    return f"{arm.mean_steps[level]:.0f} ({arm.censored[level]})"
 
 
-def _before_after(before: Mean | None, after: Mean | None, digits: int) -> str:
-    return " / ".join("-" if mean is None else f"{mean.value:.{digits}f}" for mean in (before, after))
-
-
-def _p_text(p: float | None) -> str:
-    return "-" if p is None else f"{p:.4f}"
+def _before_after(of: str, digits: int, arm: Arm) -> str:
+    means = (getattr(arm, f"{of}_{when}") for when in ("before", "after"))
+    return " / ".join(text(mean and mean.value, digits) for mean in means)
 
 
 def percent_text(interval: Interval) -> str:

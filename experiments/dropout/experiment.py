@@ -22,10 +22,11 @@ from erf.networks.conv_stack import ConvStack, Dropout
 from erf.seeds import derive
 from erf.stacks.stack_influence import stack_influence
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, interval_of, interval_text, largest_deviation
+from experiments.harness.intervals import Interval, interval_of, largest_deviation
 from experiments.harness.logbook import Logbook
 from experiments.harness.marginals import marginals, resampled_means, sigma
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.validation import require_at_least, require_increasing
 from experiments.stacks.paper_stacks import Kind, StackConfig, map_of, mean_square_total, measured_map, stack_of
 
@@ -240,16 +241,9 @@ def _log(config: Config, point: Point, values: np.ndarray, logbook: Logbook) -> 
 
 def summary(result: Result) -> Table:
     """Return the table of widths by kind, channels and rate."""
-    columns = [
-        "largest deviation (standard errors)",
-        "sigma / theory, 95 %",
-        "/ rate 0, 95 %",
-        "mean_abs: / rate 0, 95 %",
-    ]
-    table = Table("dropout", "channels", "rate", "runs", "0 everywhere", *columns, title="sigma of mean_square")
-    for p in result.points:
-        row = [p.dropout, p.channels, f"{p.rate:g}", p.runs, p.zero_runs]
-        row += ["-" if p.largest_deviation is None else f"{p.largest_deviation:.2f}"]
-        row += [interval_text(p.mean_square.over_theory, 4), interval_text(p.mean_square.over_zero, 4)]
-        table.add_row(*map(str, [*row, interval_text(p.mean_abs.over_zero, 4)]))
-    return table
+    return table(
+        result.points, "dropout", "channels", ("rate", lambda p: f"{p.rate:g}"), "runs", ("0 everywhere", "zero_runs"),
+        ("largest deviation (standard errors)", "largest_deviation", 2),
+        ("sigma / theory, 95 %", "mean_square.over_theory", 4), ("/ rate 0, 95 %", "mean_square.over_zero", 4),
+        ("mean_abs: / rate 0, 95 %", "mean_abs.over_zero", 4), title="sigma of mean_square",
+    )  # fmt: skip

@@ -13,15 +13,15 @@ from itertools import product
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 
 from erf import InvalidInput, erf_size, fit_gaussian, fit_power_law
 from erf.metrics.erf_size import contour_size
 from erf.seeds import derive
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
+from experiments.harness.intervals import Interval, bootstrap_maps, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -35,7 +35,7 @@ from experiments.stacks.paper_stacks import (
 )
 
 # Figure 2 of the paper.
-PAPER_SIZE_SLOPE, PAPER_RATIO_SLOPE = 0.56, -0.43
+PAPER_SLOPES = {"size": 0.56, "ratio": -0.43}
 # The paper's depths (section 3.1, Figure 1), and where its finite-depth excess over 0.5 has died away.
 PAPER_DEPTHS, DEEP = (5, 40), 40
 
@@ -238,21 +238,13 @@ def _report(config: Config, kind: Kind, depth: int, found: Kept, logbook: Logboo
 
 def summary(result: Result) -> Group:
     """Return the tables of sizes and slopes."""
-    sizes = Table("kind", "depth", "TRF", "ERF size", "95 %", "theory", "ratio", "sigma", "r²", "runs", "skipped")
-    for p in result.points:
-        row = [
-            p.kind,
-            p.depth,
-            p.trf_size,
-            f"{p.size:.1f}",
-            interval_text(p.size_interval, 1),
-            f"{p.predicted_size:.1f}",
-        ]
-        row += [f"{p.ratio:.3f}", f"{np.mean(p.sigma):.2f}", f"{p.r_squared:.3f}", p.runs, p.skipped]
-        sizes.add_row(*map(str, row))
-    slopes = Table("kind", "slope of", "against", "depths", "exponent", "95 %", "theory", "paper")
-    for s in result.slopes:
-        paper = {"size": PAPER_SIZE_SLOPE, "ratio": PAPER_RATIO_SLOPE}[s.y] if s.depths == PAPER_DEPTHS else ""
-        row = [s.kind, s.y, s.x, f"{s.depths[0]}-{s.depths[1]}", f"{s.exponent:.3f}", interval_text(s.interval, 3)]
-        slopes.add_row(*map(str, [*row, f"{s.predicted:.3f}", paper]))
+    sizes = table(
+        result.points, "kind", "depth", ("TRF", "trf_size"), *measured("ERF size", "size", 1), ("ratio", "ratio", 3),
+        ("sigma", lambda p: np.mean(p.sigma), 2), ("r²", "r_squared", 3), "runs", "skipped",
+    )  # fmt: skip
+    slopes = table(
+        result.slopes, "kind", ("slope of", "y"), ("against", "x"),
+        ("depths", lambda s: f"{s.depths[0]}-{s.depths[1]}"), ("exponent", "exponent", 3), ("95 %", "interval", 3),
+        ("theory", "predicted", 3), ("paper", lambda s: PAPER_SLOPES[s.y] if s.depths == PAPER_DEPTHS else ""),
+    )  # fmt: skip
     return Group(sizes, slopes)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.erf_growth.experiment import PAPER_DEPTHS, PAPER_RATIO_SLOPE, PAPER_SIZE_SLOPE, Result
+from experiments.erf_growth.experiment import PAPER_DEPTHS, PAPER_SLOPES, Result
 from experiments.harness.style import KIND_COLOURS, KIND_LABELS, bar_lengths, log_log, new_figure
 from experiments.stacks.paper_stacks import Kind
 
@@ -47,7 +47,7 @@ def _draw_against_trf(axes: Axes, result: Result, y: str) -> None:
     low, high = axes.get_ylim()
     within = [tick for tick in ticks if low <= tick <= high]
     axes.set_yticks(within, [f"{tick:g}" for tick in within])
-    paper = {"size": PAPER_SIZE_SLOPE, "ratio": PAPER_RATIO_SLOPE}[y]
+    paper = PAPER_SLOPES[y]
     first, last = _shown_depths(result)
     own = "" if (first, last) == PAPER_DEPTHS else f" over {PAPER_DEPTHS[0]}-{PAPER_DEPTHS[1]}"
     axes.set_title(f"slope over depths {first}-{last}; the paper{own}: {paper}", fontsize=10)
@@ -99,7 +99,7 @@ def _draw_local_slope(axes: Axes, result: Result) -> None:
         slope = np.log(sizes[2:] / sizes[:-2]) / np.log(trf[2:] / trf[:-2])
         axes.plot(depths[:-2], slope, "o-", ms=4, color=KIND_COLOURS[kind], label=label)
     axes.axhline(0.5, color="black", lw=1, ls="--", label="limit 0.5")
-    axes.axhline(PAPER_SIZE_SLOPE, color="grey", lw=1, ls=":", label=f"the paper's fit {PAPER_SIZE_SLOPE}")
+    axes.axhline(PAPER_SLOPES["size"], color="grey", lw=1, ls=":", label=f"the paper's fit {PAPER_SLOPES['size']}")
     axes.set_xscale("log")
     axes.set_xticks(depths[:-2:2], [f"{depth:.0f}" for depth in depths[:-2:2]])
     axes.minorticks_off()

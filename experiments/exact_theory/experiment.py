@@ -13,7 +13,6 @@ from functools import partial
 import numpy as np
 import torch
 from rich.console import Group
-from rich.table import Table
 from torch import nn
 
 from erf import ConvLayer, InfluenceMap, InvalidInput, fit_gaussian, theoretical_receptive_field, theory
@@ -21,9 +20,10 @@ from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.seeds import derive
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
+from experiments.harness.intervals import Interval, bootstrap_maps, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_increasing
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -216,13 +216,14 @@ def _example_trf_sizes() -> tuple[int, ...]:
 
 def summary(result: Result) -> Group:
     """Return the tables of uniform and random stacks and of the worked example."""
-    uniform = Table("kernel", "depth", "exact - coefficients", "measured - coefficients", title="T1: over the peak")
-    for u in result.uniform:
-        uniform.add_row(str(u.kernel_size), str(u.depth), f"{u.exact_difference:.1e}", f"{u.measured_difference:.1e}")
-    random = Table("kind", "depth", "runs", "largest deviation (standard errors)", "sigma", "95 %", "theory")
-    for r in result.random:
-        row = [r.kind, r.depth, r.runs, f"{r.largest_deviation:.2f}", f"{r.sigma:.3f}"]
-        random.add_row(*map(str, [*row, interval_text(r.sigma_interval, 3), f"{r.predicted_sigma:.3f}"]))
-    example = Table("TRF sizes of the worked example", "expected")
-    example.add_row(str(result.example_trf_sizes), str(EXAMPLE_TRF_SIZES))
-    return Group(uniform, random, example)
+    uniform = table(
+        result.uniform, ("kernel", "kernel_size"), "depth",
+        ("exact - coefficients", lambda u: f"{u.exact_difference:.1e}"),
+        ("measured - coefficients", lambda u: f"{u.measured_difference:.1e}"), title="T1: over the peak",
+    )  # fmt: skip
+    random = table(
+        result.random, "kind", "depth", "runs", ("largest deviation (standard errors)", "largest_deviation", 2),
+        *measured("sigma", "sigma", 3),
+    )  # fmt: skip
+    sizes = ("TRF sizes of the worked example", "example_trf_sizes"), ("expected", lambda _: EXAMPLE_TRF_SIZES)
+    return Group(uniform, random, table([result], *sizes))

@@ -14,14 +14,14 @@ from itertools import product
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 
 from erf import InvalidInput, PowerLaw, fit_gaussian, fit_power_law
 from erf.seeds import derive
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, interval_text, mean_interval
+from experiments.harness.intervals import Interval, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -234,16 +234,17 @@ def _misfit_law(config: Config, sizes: list[int], misfits: list[np.ndarray]) -> 
 
 def summary(result: Result) -> Group:
     """Return the tables of panels and groups."""
-    panels = Table("kind", "depth", "TRF", "r²", "of theory", "sigma", "theory", "kurtosis", "runs", "skipped")
-    for p in result.panels:
-        row = [p.kind, p.depth, p.trf_size, f"{p.r_squared:.4f}", f"{p.predicted_r_squared:.4f}"]
-        row += [f"{np.mean(p.sigma):.2f}", f"{p.predicted_sigma:.2f}", f"{np.mean(p.excess_kurtosis):.2f}"]
-        panels.add_row(*map(str, [*row, p.runs, p.skipped]))
-    groups = Table("kind", "runs", "groups", "mean r²", "95 %", title=f"depth {result.config.group_depth}")
-    for g in result.groups:
-        groups.add_row(g.kind, str(g.runs), str(g.groups), f"{g.r_squared:.4f}", interval_text(g.interval, 4))
-    falls = Table("kind", "1 - r² ~ runs^x: x", "95 %", "less theory's 1 - r²", "95 %")
-    for f in result.falls:
-        noise = [f"{f.noise_exponent:.3f}", interval_text(f.noise_interval, 3)]
-        falls.add_row(f.kind, f"{f.exponent:.3f}", interval_text(f.interval, 3), *noise)
+    panels = table(
+        result.panels, "kind", "depth", ("TRF", "trf_size"), ("r²", "r_squared", 4),
+        ("of theory", "predicted_r_squared", 4), ("sigma", lambda p: np.mean(p.sigma), 2),
+        ("theory", "predicted_sigma", 2), ("kurtosis", lambda p: np.mean(p.excess_kurtosis), 2), "runs", "skipped",
+    )  # fmt: skip
+    groups = table(
+        result.groups, "kind", "runs", "groups", ("mean r²", "r_squared", 4), ("95 %", "interval", 4),
+        title=f"depth {result.config.group_depth}",
+    )  # fmt: skip
+    falls = table(
+        result.falls, "kind", ("1 - r² ~ runs^x: x", "exponent", 3), ("95 %", "interval", 3),
+        ("less theory's 1 - r²", "noise_exponent", 3), ("95 %", "noise_interval", 3),
+    )  # fmt: skip
     return Group(panels, groups, falls)

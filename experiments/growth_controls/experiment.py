@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 from torch import nn
 
 from erf import InvalidInput
@@ -28,9 +27,10 @@ from erf.seeds import derive
 from erf.training.loop import Epoch, calibrate, launch, make_fabric, train
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, interval_of, interval_text, mean_interval
+from experiments.harness.intervals import Interval, interval_of, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.trainings.plan import Labels, Probe, TrainingConfig, optimizer_of, plan_of, progress_of
 from experiments.trainings.probe import Kept, measure_units, probing_of, read_units, shown
@@ -322,24 +322,16 @@ def _outcome(arm: Arm, probe: Probe, trainings: list[Training]) -> Outcome:
 
 def summary(result: Result) -> Group:
     """Return the table of trainings and that of the arms' outcomes."""
-    trainings = Table(
-        "arm",
-        "training",
-        "validation accuracy",
-        "measured on",
-        "ERF size before",
-        "after",
-        "growth",
-        "95 % over images",
-    )
-    for one, probe in product(result.trainings, Probe):
-        course = one.course(probe)
-        row = [one.arm, str(one.number), f"{one.accuracies[-1]:.4f}", probe, f"{course.sizes[0]:.1f}"]
-        trainings.add_row(
-            *row, f"{course.sizes[-1]:.1f}", f"{course.growth:.1f}", interval_text(course.growth_interval, 1)
-        )
-    arms = Table("arm", "measured on", "ERF size before", "after", "growth", "95 % over trainings", "trainings")
-    for o in result.outcomes:
-        row = [o.arm, o.probe, f"{o.before:.1f}", f"{o.after:.1f}", f"{o.growth:.1f}"]
-        arms.add_row(*row, interval_text(o.growth_interval, 1), str(result.config.seeds))
+    courses = [(one, probe, one.course(probe)) for one, probe in product(result.trainings, Probe)]
+    trainings = table(
+        courses, ("arm", lambda row: row[0].arm), ("training", lambda row: row[0].number),
+        ("validation accuracy", lambda row: row[0].accuracies[-1], 4), ("measured on", lambda row: row[1]),
+        ("ERF size before", lambda row: row[2].sizes[0], 1), ("after", lambda row: row[2].sizes[-1], 1),
+        ("growth", lambda row: row[2].growth, 1), ("95 % over images", lambda row: row[2].growth_interval, 1),
+    )  # fmt: skip
+    arms = table(
+        result.outcomes, "arm", ("measured on", "probe"), ("ERF size before", "before", 1), ("after", "after", 1),
+        ("growth", "growth", 1), ("95 % over trainings", "growth_interval", 1),
+        ("trainings", lambda _: result.config.seeds),
+    )  # fmt: skip
     return Group(trainings, arms)

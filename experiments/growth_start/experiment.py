@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 
 from erf import InvalidInput
 from erf.data import camvid as camvid_data
@@ -33,11 +32,12 @@ from experiments.cifar10 import experiment as cifar10
 from experiments.growth_start.closed_form import closed_form_sigma
 from experiments.growth_start.specifications import SIZES, Specification, agreeing, verdicts
 from experiments.harness.experiment import ExperimentConfig, option
-from experiments.harness.intervals import interval_text, mean_interval
+from experiments.harness.intervals import mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.record import recorded_experiment
 from experiments.harness.reference import REFERENCE, reference
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.trainings.plan import Probe, Task, batches_of
@@ -400,14 +400,12 @@ def _width(training: Training) -> int:
 
 def summary(result: Result) -> Group:
     """Return the table of starts, and what the specification curve says of each data set."""
-    starts = Table(
-        "network", "start", "averaged size by seed", "mean", "95 %", "sigma of mean_square", "closed form",
-        title="ERF before training",
+    starts = table(
+        result.untrained, ("network", "case.network"), ("start", "text"),
+        ("averaged size by seed", lambda one: ", ".join(f"{size:.1f}" for size in one.sizes["averaged_size"])),
+        ("mean", lambda one: np.mean(one.sizes["averaged_size"]), 1),
+        ("95 %", lambda one: mean_interval(one.sizes["averaged_size"]), 1),
+        ("sigma of mean_square", lambda one: np.mean(one.mean_square_sigmas), 2),
+        ("closed form", "closed_form_sigma", 2), title="ERF before training",
     )  # fmt: skip
-    for one in result.untrained:
-        sizes = one.sizes["averaged_size"]
-        row = [one.case.network, one.text, ", ".join(f"{size:.1f}" for size in sizes), f"{np.mean(sizes):.1f}"]
-        closed_form = "-" if one.closed_form_sigma is None else f"{one.closed_form_sigma:.2f}"
-        row += [interval_text(mean_interval(sizes), 1), f"{np.mean(one.mean_square_sigmas):.2f}", closed_form]
-        starts.add_row(*row)
     return Group(starts, *verdicts(result.specifications))

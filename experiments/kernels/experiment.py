@@ -16,7 +16,6 @@ from itertools import product
 import numpy as np
 import torch
 from rich.console import Group
-from rich.table import Table
 
 from erf import InfluenceMap, fit_power_law, theory
 from erf.device import resolve_device
@@ -27,10 +26,11 @@ from erf.metrics.normal_distance import line_distance, normal_distance
 from erf.networks.conv_stack import ConvStack
 from erf.seeds import derive
 from erf.stacks.stack_influence import stack_moments
-from experiments.harness.intervals import Interval, interval_of, interval_text, largest_deviation
+from experiments.harness.intervals import Interval, interval_of, largest_deviation
 from experiments.harness.logbook import Logbook
 from experiments.harness.marginals import marginals, resampled_means, sigma
 from experiments.harness.soundness import Sides
+from experiments.harness.table import measured, table
 from experiments.kernels.center_low import Strength, measure_strengths
 from experiments.kernels.config import Config
 from experiments.kernels.profiles import Profile, profile_moments, profile_stack, whole_numbers
@@ -253,29 +253,23 @@ def _log(random: list[Random], distances: list[Distance], strengths: list[Streng
 
 def summary(result: Result) -> Group:
     """Return the tables of fixed kernels, random ones, distances to the normal and strengths."""
-    fixed = Table("profile", "kernel", "exact", "measured", "variance", title="fixed kernels: differences")
-    for f in result.fixed:
-        differences = [f"{d:.1e}" for d in (f.exact_difference, f.measured_difference, f.variance_difference)]
-        fixed.add_row(f.profile, str(f.kernel_size), *differences)
-    random = Table("profile", "kernel", "depth", "largest deviation (standard errors)", "sigma", "95 %", "theory")
-    for r in result.random:
-        row = [r.profile, r.kernel_size, r.depth, f"{r.largest_deviation:.2f}", f"{r.sigma:.3f}"]
-        random.add_row(*map(str, [*row, interval_text(r.sigma_interval, 3), f"{r.predicted_sigma:.3f}"]))
-    depths = [f"at {depth}" for depth in result.config.depths]
-    distances = Table("profile", "kernel", *depths, "random: exponent", "95 %", title="distance to the normal by depth")
-    for d in result.distances:
-        exponent = "-" if d.exponent is None else f"{d.exponent:.3f}"
-        row = [*(f"{value:.3f}" for value in d.fixed), exponent, interval_text(d.exponent_interval, 3)]
-        distances.add_row(d.profile, str(d.kernel_size), *row)
-    columns = ["sigma", "gain", "95 %", "theory", "ERF size", "95 %", "theory"]
-    strengths = Table("kernel", "strength", *columns, title="center-low init")
-    for s in result.strengths:
-        row = [s.kernel_size, f"{s.strength:g}", f"{s.sigma:.3f}", f"{s.gain:.4f}", interval_text(s.gain_interval, 4)]
-        row += [
-            f"{s.predicted_gain:.4f}",
-            f"{s.size:.1f}",
-            interval_text(s.size_interval, 1),
-            f"{s.predicted_size:.1f}",
-        ]
-        strengths.add_row(*map(str, row))
+    kernel = ("profile", "profile"), ("kernel", "kernel_size")
+    fixed = table(
+        result.fixed, *kernel, ("exact", lambda f: f"{f.exact_difference:.1e}"),
+        ("measured", lambda f: f"{f.measured_difference:.1e}"), ("variance", lambda f: f"{f.variance_difference:.1e}"),
+        title="fixed kernels: differences",
+    )  # fmt: skip
+    random = table(
+        result.random, *kernel, "depth", ("largest deviation (standard errors)", "largest_deviation", 2),
+        *measured("sigma", "sigma", 3),
+    )  # fmt: skip
+    distances = table(
+        result.distances, *kernel,
+        *((f"at {depth}", lambda d, i=i: d.fixed[i], 3) for i, depth in enumerate(result.config.depths)),
+        ("random: exponent", "exponent", 3), ("95 %", "exponent_interval", 3), title="distance to the normal by depth",
+    )  # fmt: skip
+    strengths = table(
+        result.strengths, ("kernel", "kernel_size"), ("strength", lambda s: f"{s.strength:g}"), ("sigma", "sigma", 3),
+        *measured("gain", "gain", 4), *measured("ERF size", "size", 1), title="center-low init",
+    )  # fmt: skip
     return Group(fixed, random, distances, strengths)

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
@@ -40,9 +39,10 @@ from erf.maps.passes import Mode
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import Reference
 from experiments.harness.experiment import ExperimentConfig, option
-from experiments.harness.intervals import Interval, interval_text, jackknife_interval
+from experiments.harness.intervals import Interval, jackknife_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.validation import require_at_least
 from experiments.measure.network_source import Source, files_of, make_network
 
@@ -359,15 +359,17 @@ def _report(result: Result, layer: Layer, logbook: Logbook) -> None:
 
 def summary(result: Result) -> Group:
     """Return the table of layers, and below it what the reader must know about each."""
-    columns = ["layer", "TRF", "ERF size", "95 %", "ratio", "sigma", "r²", "r95", "stride", "clipped", "images"]
-    table = Table(*columns)
-    for layer in result.layers:
-        sizes = [trf_text(layer), axes_text([layer.erf_size], 1), interval_text(layer.interval, 1)]
-        sigma = layer.sigma if (layer.r_squared or 0) > FAIR_FIT else None
-        shape = [axes_text([layer.ratio], 3), axes_text(sigma, 1), axes_text([layer.r_squared], 2)]
-        place = [axes_text(layer.effective_stride), axes_text(layer.clipped), str(layer.samples)]
-        table.add_row(layer.name, *sizes, *shape, axes_text([layer.r95], 1), *place)
-    return Group(table, *_notes(result))
+    layers = table(
+        result.layers, ("layer", "name"), ("TRF", trf_text), ("ERF size", "erf_size", 1), ("95 %", "interval", 1),
+        ("ratio", "ratio", 3), ("sigma", lambda layer: axes_text(_fair_sigma(layer), 1)), ("r²", "r_squared", 2),
+        ("r95", "r95", 1), ("stride", lambda layer: axes_text(layer.effective_stride)),
+        ("clipped", lambda layer: axes_text(layer.clipped)), ("images", "samples"),
+    )  # fmt: skip
+    return Group(layers, *_notes(result))
+
+
+def _fair_sigma(layer: Layer) -> Sequence[float] | None:
+    return layer.sigma if (layer.r_squared or 0) > FAIR_FIT else None
 
 
 def _notes(result: Result) -> Iterator[Text]:

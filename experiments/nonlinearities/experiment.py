@@ -15,9 +15,10 @@ from rich.table import Table
 from erf import InvalidInput, fit_gaussian
 from erf.inits import Init
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, difference_interval, interval_text, mean_interval
+from experiments.harness.intervals import Interval, difference_interval, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -173,12 +174,9 @@ def _fits(config: Config, kind: Kind, found: Kept) -> Fits:
 
 def summary(result: Result) -> Table:
     """Return the table of fits."""
-    config = result.config
-    columns = [f"r² of {config.runs} runs", "95 %", f"r² of {config.fewer_runs}", "95 %", "gain", "sigma", "theory"]
-    table = Table("kind", *columns, "measured", "skipped")
-    for f in result.fits:
-        row = [f.kind, f"{np.mean(f.r_squared):.4f}", interval_text(f.interval, 4), f"{np.mean(f.fewer_r_squared):.4f}"]
-        row += [interval_text(f.fewer_interval, 4), interval_text(f.gain, 4)]
-        row += [f"{np.mean(f.sigma):.2f}", f"{f.predicted_sigma:.2f}", f.measured, f.skipped]
-        table.add_row(*map(str, row))
-    return table
+    return table(
+        result.fits, "kind", (f"r² of {result.config.runs} runs", lambda f: np.mean(f.r_squared), 4),
+        ("95 %", "interval", 4), (f"r² of {result.config.fewer_runs}", lambda f: np.mean(f.fewer_r_squared), 4),
+        ("95 %", "fewer_interval", 4), ("gain", "gain", 4), ("sigma", lambda f: np.mean(f.sigma), 2),
+        ("theory", "predicted_sigma", 2), "measured", "skipped",
+    )  # fmt: skip

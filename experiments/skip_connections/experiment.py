@@ -23,9 +23,10 @@ from erf.networks.residual_stack import Order, ResidualStack
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, interval_text, middle, resampled
+from experiments.harness.intervals import Interval, middle, resampled
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.drawn_networks import exact_map, measure_draws
 from experiments.stacks.paper_stacks import StackConfig, measured_map, require_runs
@@ -301,11 +302,8 @@ def _log(point: Point, imap: InfluenceMap, logbook: Logbook) -> None:
 
 def summary(result: Result) -> Table:
     """Return the table of points."""
-    columns = ["ERF size", "95 %", "theory", "- plain, 95 %", "sigma", "theory", "branches taken", "runs", "skipped"]
-    table = Table("design", "gain", *columns)
-    for p in result.points:
-        row = [p.design, "plain" if p.gain is None else f"{p.gain:g}", f"{p.size:.1f}"]
-        row += [interval_text(p.size_interval, 1), f"{p.predicted_size:.1f}", interval_text(p.excess, 1)]
-        row += [f"{p.sigma:.2f}", f"{p.predicted_sigma:.2f}", f"{p.branches:.2f}", p.runs, p.skipped]
-        table.add_row(*map(str, row))
-    return table
+    return table(
+        result.points, "design", ("gain", lambda p: "plain" if p.gain is None else f"{p.gain:g}"),
+        *measured("ERF size", "size", 1), ("- plain, 95 %", "excess", 1), ("sigma", "sigma", 2),
+        ("theory", "predicted_sigma", 2), ("branches taken", "branches", 2), "runs", "skipped",
+    )  # fmt: skip

@@ -13,7 +13,6 @@ from itertools import product
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 
 from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
 from erf.device import resolve_device
@@ -26,9 +25,10 @@ from erf.networks.sparse_convolution import Connections, SparseStack
 from erf.seeds import derive, generator
 from erf.stacks.stack_influence import stack_moments
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, interval_text, middle
+from experiments.harness.intervals import Interval, bootstrap_maps, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.paper_stacks import StackConfig, measured_map
 
@@ -276,18 +276,14 @@ def _networks(config: Config, depth: int) -> tuple[Networks, np.ndarray]:
 
 def summary(result: Result) -> Group:
     """Return the tables of points and of single scattered networks."""
-    columns = ["sigma", "95 %", "theory", "gain, 95 %", "ERF size", "95 %", "theory", "distance", "95 %", "theory"]
-    points = Table("layout", "depth", "TRF", *columns, "deviation")
-    for p in result.points:
-        row = [p.layout, p.depth, p.trf_size, f"{p.sigma:.2f}", interval_text(p.sigma_interval, 2)]
-        row += [f"{p.predicted_sigma:.2f}", interval_text(p.gain, 2)]
-        row += [f"{p.size:.1f}", interval_text(p.size_interval, 1), f"{p.predicted_size:.1f}"]
-        row += [f"{p.distance:.4f}", interval_text(p.distance_interval, 4), f"{p.predicted_distance:.4f}"]
-        points.add_row(*map(str, [*row, f"{p.largest_deviation:.1f}"]))
-    networks = Table("depth", "sigma", "95 % of networks", "distance", "95 % of networks", title="single, scattered")
-    for n in result.networks:
-        row = [str(n.depth)]
-        for values, digits in ((n.sigma, 2), (n.distance, 4)):
-            row += [f"{np.mean(values):.{digits}f}", interval_text(middle(np.array(values)), digits)]
-        networks.add_row(*row)
+    points = table(
+        result.points, "layout", "depth", ("TRF", "trf_size"), *measured("sigma", "sigma", 2),
+        ("gain, 95 %", "gain", 2), *measured("ERF size", "size", 1), *measured("distance", "distance", 4),
+        ("deviation", "largest_deviation", 1),
+    )  # fmt: skip
+    networks = table(
+        result.networks, "depth", ("sigma", lambda n: np.mean(n.sigma), 2),
+        ("95 % of networks", lambda n: middle(np.array(n.sigma)), 2), ("distance", lambda n: np.mean(n.distance), 4),
+        ("95 % of networks", lambda n: middle(np.array(n.distance)), 4), title="single, scattered",
+    )  # fmt: skip
     return Group(points, networks)

@@ -15,7 +15,6 @@ from itertools import combinations, islice
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 
 from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
 from erf.metrics.erf_size import center_value
@@ -24,9 +23,10 @@ from erf.metrics.grid_average import grid_average
 from erf.networks.subsampled_stack import Pooling, SubsampledStack
 from erf.seeds import derive
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, interval_text, middle, resampled
+from experiments.harness.intervals import Interval, middle, resampled
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.drawn_networks import exact_map, measure_draws
 from experiments.stacks.paper_stacks import Kind, StackConfig, measured_map, require_runs, stack_of
@@ -335,19 +335,19 @@ def _placements(config: Config) -> Iterator[tuple[int, ...]]:
 
 def summary(result: Result) -> Group:
     """Return the tables of sizes, of shapes and grids, and of the range over placements."""
-    sized = Table(
-        "variant", "TRF", "ERF size", "95 %", "theory", "- plain, 95 %", "ratio", "by peak", "runs", "skipped"
-    )
-    shaped = Table("variant", "sigma", "theory", "kurtosis", "95 %", "theory", "grid", "center / mean", "holes")
-    for m in result.variants:
-        row = [m.variant, m.trf_size, f"{m.size:.1f}", interval_text(m.size_interval, 1), f"{m.predicted_size:.1f}"]
-        row += [interval_text(m.excess, 1), f"{m.ratio:.3f}", f"{m.peak_size:.1f}", m.runs, m.skipped]
-        sized.add_row(*map(str, row))
-        row = [m.variant, f"{m.sigma:.2f}", f"{m.predicted_sigma:.2f}", f"{m.kurtosis:.2f}"]
-        row += [interval_text(m.kurtosis_interval, 2), f"{m.predicted_kurtosis:.2f}", m.period]
-        shaped.add_row(*map(str, [*row, f"{m.center_share:.2f}", f"{m.holes:.0%}"]))
+    sized = table(
+        result.variants, "variant", ("TRF", "trf_size"), *measured("ERF size", "size", 1),
+        ("- plain, 95 %", "excess", 1), ("ratio", "ratio", 3), ("by peak", "peak_size", 1), "runs", "skipped",
+    )  # fmt: skip
+    shaped = table(
+        result.variants, "variant", ("sigma", "sigma", 2), ("theory", "predicted_sigma", 2),
+        *measured("kurtosis", "kurtosis", 2), ("grid", "period"), ("center / mean", "center_share", 2),
+        ("holes", lambda m: f"{m.holes:.0%}"),
+    )  # fmt: skip
     sizes, layers = result.arrays["placement_sizes"], result.arrays["placements"]
-    places = Table("predicted over placements", "strided layers", "ERF size")
-    for name, at in (("smallest", int(sizes.argmin())), ("largest", int(sizes.argmax()))):
-        places.add_row(f"{name} of {len(sizes)}", ", ".join(map(str, layers[at])), f"{sizes[at]:.1f}")
+    places = table(
+        (("smallest", sizes.argmin()), ("largest", sizes.argmax())),
+        ("predicted over placements", lambda row: f"{row[0]} of {len(sizes)}"),
+        ("strided layers", lambda row: ", ".join(map(str, layers[row[1]]))), ("ERF size", lambda row: sizes[row[1]], 1),
+    )  # fmt: skip
     return Group(sized, shaped, places)

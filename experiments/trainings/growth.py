@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Group
-from rich.table import Table
 from torch import nn
 
 from erf.training.loop import (
@@ -25,9 +24,10 @@ from erf.training.loop import (
     load_weights,
     train,
 )
-from experiments.harness.intervals import Interval, interval_of, interval_text
+from experiments.harness.intervals import Interval, interval_of
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
+from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
 from experiments.trainings.plan import (
     GrowthConfig,
@@ -424,27 +424,22 @@ def in_words(metric: str) -> str:
 
 def growth_tables(result: Growth) -> Group:
     """Return the tables of the trajectory, of the units and of the layers."""
-    names = list(result.trajectory[0].validation)
-    trajectory = Table(
-        "epoch", "loss", *(f"validation {in_words(name)}" for name in names), "ERF size", "95 %", "averaged", "95 %"
+    validation = (
+        (f"validation {in_words(name)}", lambda at, name=name: at.validation[name], 4)
+        for name in result.trajectory[0].validation
     )
-    for at in result.trajectory:
-        mark = " (best)" if at.epoch == result.best_epoch else ""
-        loss = "-" if at.training_loss is None else f"{at.training_loss:.3f}"
-        row = [f"{at.epoch}{mark}", loss, *(f"{at.validation[name]:.4f}" for name in names)]
-        averaged = at.measures.averaged_size if at.measures else None
-        interval = at.measures.averaged_size_interval if at.measures else None
-        row += [_size_text(at.erf_size), interval_text(at.erf_size_interval, 1)]
-        trajectory.add_row(*row, _size_text(averaged), interval_text(interval, 1))
-    units = Table("unit", "ERF size before", "after")
-    for one in result.units:
-        units.add_row(str(one.unit), f"{one.erf_size_before:.1f}", f"{one.erf_size_after:.1f}")
+    trajectory = table(
+        result.trajectory, ("epoch", lambda at: f"{at.epoch}{' (best)' if at.epoch == result.best_epoch else ''}"),
+        ("loss", "training_loss", 3), *validation, ("ERF size", "erf_size", 1), ("95 %", "erf_size_interval", 1),
+        ("averaged", lambda at: at.measures and at.measures.averaged_size, 1),
+        ("95 %", lambda at: at.measures and at.measures.averaged_size_interval, 1),
+    )  # fmt: skip
+    units = table(result.units, "unit", ("ERF size before", "erf_size_before", 1), ("after", "erf_size_after", 1))
     low, high = result.growth_interval
-    layers = Table("layer", "TRF", "ERF size before", "95 %", "after", "95 %")
-    for one in result.layers:
-        before, after = (_size_text(size) for size in (one.erf_size_before, one.erf_size_after))
-        intervals = (interval_text(one.erf_size_before_interval, 1), interval_text(one.erf_size_after_interval, 1))
-        layers.add_row(one.layer, str(one.trf_size), before, intervals[0], after, intervals[1])
+    layers = table(
+        result.layers, "layer", ("TRF", "trf_size"), ("ERF size before", "erf_size_before", 1),
+        ("95 %", "erf_size_before_interval", 1), ("after", "erf_size_after", 1), ("95 %", "erf_size_after_interval", 1),
+    )  # fmt: skip
     line = (
         f"ERF size {result.erf_size_before:.1f} -> {result.erf_size_after:.1f}: growth {result.growth:.1f} "
         f"({low:.1f} to {high:.1f}), factor {result.growth_factor:.2f}, over {result.images} images; "
@@ -461,7 +456,3 @@ def _averaged_lines(result: Growth) -> Iterator[str]:
             f"on the map averaged over the grid's period {before.averaged_size:.1f} -> {after.averaged_size:.1f}; "
             f"batch norm never calibrated, before training: {result.fresh.averaged_size:.1f}"
         )
-
-
-def _size_text(size: float | None) -> str:
-    return "-" if size is None else f"{size:.1f}"

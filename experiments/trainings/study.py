@@ -20,6 +20,7 @@ from erf.networks.start import Start
 from experiments.harness.intervals import Mean
 from experiments.harness.soundness import Sides
 from experiments.harness.study import shared_config
+from experiments.harness.table import table, text
 from experiments.trainings.expectations import Expectation, NotTrained
 from experiments.trainings.growth import Growth, Moment, in_words
 from experiments.trainings.plan import GrowthConfig
@@ -335,54 +336,41 @@ def summary(study: StartsStudy) -> Group:
     )
 
 
-def _text(mean: Mean | None, digits: int = 1) -> str:
-    return "-" if mean is None else mean.in_words(digits)
-
-
 def _arms_table(study: StartsStudy) -> Table:
-    metric = in_words(study.METRIC)
-    table = Table("start", "learning rate", "n", "before", "after", "growth", "factor", f"validation {metric}", "test",
-                  title=f"{study.DATA_SET}: {in_words(study.MEASURES[0])} in pixels, 95 % over seeds")  # fmt: skip
-    for arm in study.arms:
-        sizes = [_text(mean) for mean in (arm.before, arm.after, arm.growth)]
-        rest = [_text(arm.factor, 2), _text(arm.validation, 3), _text(arm.tested, 3)]
-        table.add_row(arm.way.name, f"{arm.way.learning_rate:g}", str(len(arm.seeds)), *sizes, *rest)
-    return table
+    return table(
+        study.arms, ("start", "way.name"), ("learning rate", lambda arm: f"{arm.way.learning_rate:g}"),
+        ("n", lambda arm: len(arm.seeds)), ("before", "before", 1), ("after", "after", 1), ("growth", "growth", 1),
+        ("factor", "factor", 2), (f"validation {in_words(study.METRIC)}", "validation", 3), ("test", "tested", 3),
+        title=f"{study.DATA_SET}: {in_words(study.MEASURES[0])} in pixels, 95 % over seeds",
+    )  # fmt: skip
 
 
 def _measures_table(study: StartsStudy) -> Table:
-    table = Table("growth in pixels by", *(arm.way.name for arm in study.arms))
+    made = Table("growth in pixels by", *(arm.way.name for arm in study.arms))
     for name in study.MEASURES:
-        table.add_row(in_words(name), *(_text(arm.growths.get(name)) for arm in study.arms))
+        made.add_row(in_words(name), *(text(arm.growths.get(name), 1) for arm in study.arms))
     counts = [f"{len(arm.agreeing)} of {len(arm.growths)}" for arm in study.arms]
-    table.add_row("of the same sign as the first", *counts)
-    return table
+    made.add_row("of the same sign as the first", *counts)
+    return made
 
 
 def _gaps_table(study: StartsStudy) -> Table:
-    metric = in_words(study.METRIC)
-    table = Table("gap between", "n", "before", "after", "after / before", f"validation {metric}")
-    for gap in study.gaps:
-        sizes = (_text(gap.before), _text(gap.after), _text(gap.ratio, 2), _text(gap.validation, 3))
-        table.add_row(f"{gap.one.name} - {gap.other.name}", str(len(gap.seeds)), *sizes)
-    return table
+    return table(
+        study.gaps, ("gap between", lambda gap: f"{gap.one.name} - {gap.other.name}"),
+        ("n", lambda gap: len(gap.seeds)), ("before", "before", 1), ("after", "after", 1),
+        ("after / before", "ratio", 2), (f"validation {in_words(study.METRIC)}", "validation", 3),
+    )  # fmt: skip
 
 
 def _trainings_table(study: StartsStudy) -> Table:
-    metric = in_words(study.METRIC)
-    table = Table("training", "seed", "before", "fresh", "after", "at epoch", f"validation {metric}", "test")
     first = study.MEASURES[0]
-    for one in study.trainings:
-        fresh = "-" if one.fresh is None else f"{one.fresh:.1f}"
-        sizes = (f"{one.before[first]:.1f}", fresh, f"{one.after[first]:.1f}")
-        table.add_row(
-            one.way.name, str(one.seed), *sizes, str(one.best_epoch), f"{one.validation:.4f}", f"{one.tested:.4f}"
-        )
-    return table
+    return table(
+        study.trainings, ("training", "way.name"), "seed", ("before", lambda one: one.before[first], 1),
+        ("fresh", "fresh", 1), ("after", lambda one: one.after[first], 1), ("at epoch", "best_epoch"),
+        (f"validation {in_words(study.METRIC)}", "validation", 4), ("test", "tested", 4),
+    )  # fmt: skip
 
 
 def _expected_table(study: StartsStudy) -> Table:
-    table = Table("", "expected", "measured", "outcome")
-    for one in (expectation.judge(study) for expectation in study.EXPECTATIONS):
-        table.add_row(str(one.number), one.expected, one.measured, one.outcome)
-    return table
+    judged = [expectation.judge(study) for expectation in study.EXPECTATIONS]
+    return table(judged, ("", "number"), "expected", "measured", "outcome")
