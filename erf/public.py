@@ -6,7 +6,6 @@ import erf.theory as theory
 from erf.errors import InternalError, InvalidInput
 from erf.maps.influence import effective_receptive_field, influence
 from erf.maps.influence_map import InfluenceMap, map_of_samples
-from erf.maps.sharding import sharded_receptive_field
 from erf.maps.statistic import Statistic
 from erf.metrics.comparison import Comparison, compare
 from erf.metrics.erf_size import contribution_area_ratio, erf_size
@@ -48,7 +47,6 @@ __all__ = [
     "mass_radius",
     "mass_within",
     "normal_distance",
-    "sharded_receptive_field",
     "stack_influence",
     "stack_moments",
     "theoretical_receptive_field",

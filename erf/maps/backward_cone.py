@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from erf.maps import pointwise_convolution
 from erf.maps.batch_norm_backward import ordered_alike
 from erf.reachability.receptive_field import Box
 
@@ -80,14 +79,11 @@ class _Cone(TorchDispatchMode):
             return func(ordered_alike(*args[:2]), *args[1:], **(kwargs or {}))
         if func is not aten.convolution_backward.default or kwargs or not _is_of_input(*args):
             return func(*args, **(kwargs or {}))
-        grad_output, input, weight, _, stride, padding, _, _, _, groups, _ = args
         if self._is_small:
-            box = nonzero_box(grad_output)
-            self._is_small = _volume(box) <= LARGEST_SHARE * math.prod(grad_output.shape[2:])
+            box = nonzero_box(args[0])
+            self._is_small = _volume(box) <= LARGEST_SHARE * math.prod(args[0].shape[2:])
             if self._is_small and _volume(box):
                 return input_gradient(box, *args)
-        if pointwise_convolution.is_one_product(grad_output, input, weight, stride, padding, groups):
-            return pointwise_convolution.input_gradient(grad_output, weight)
         return func(*args)
 
 

@@ -6,9 +6,9 @@ import torch
 
 @pytest.fixture(scope="session")
 def two_processes(tmp_path_factory):
-    """What two processes found: of the toy training, and of the toy measurement."""
+    """What two processes found of the toy training."""
     from erf.training.loop import launch, make_fabric
-    from tests.erf.toy_sharding import train_and_measure
+    from tests.erf.toy_training import in_two_processes
 
     fabric = make_fabric(torch.device("cpu"), processes=2)
-    return launch(fabric, train_and_measure, tmp_path_factory.mktemp("two_processes"))
+    return launch(fabric, in_two_processes, tmp_path_factory.mktemp("two_processes"))

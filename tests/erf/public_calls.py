@@ -21,7 +21,6 @@ from erf.data import augment, batches, camvid, cifar10, split
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
 from erf.maps.influence_map import map_of_samples, require_non_negative
-from erf.maps.sharding import sharded_receptive_field
 from erf.metrics import gaussian_fit as fits
 from erf.metrics.erf_size import above_threshold, center_pixels, center_value, contour_size
 from erf.metrics.grid_average import grid_average, grid_average_inside
@@ -147,7 +146,6 @@ DISTRIBUTION = Kind(
 LEVEL = Kind([1, -0.1, *NO_NUMBERS], "level=.* shares of the reference")
 CHOICE = Kind(["typo", "", 1, NAN, None, []], "{name}=.* allowed: ")
 IMAGES = Kind(NO_IMAGES, "image|Tensor")
-IMAGES_OR_SET = Kind([each for each in NO_IMAGES if not isinstance(each, np.ndarray)], IMAGES.words)
 PATH = Kind(["", None, 3, b"x"], "{name}=.* path")
 NETWORK = Kind([None, "resnet18", torch.zeros(1), nn.Conv2d], "network=.* Module")
 WEIGHTS = Kind(
@@ -540,16 +538,6 @@ CALLS: dict[str, Call] = {
             "dtype": refused(torch.int64, torch.complex64, "float32", None),
         }
         | {"device": refused("gpu", None, 0)},
-    ),
-    "erf.maps.sharding.sharded_receptive_field": Call(
-        sharded_receptive_field,
-        measured(fabric=fabric()),
-        {
-            "network": MEASURED,
-            "images": IMAGES_OR_SET,
-        }
-        | {"layer": LAYER, "unit": UNIT, "batch_size": WHOLE, "workers": WHOLE_0},
-        free="fabric settings",  # settings are those of effective_receptive_field
     ),
     "erf.training.loop.Plan": Call(
         lambda **changes: toy_plan(**changes),

@@ -35,7 +35,6 @@ MODULES = [
 ]
 MODULES += [
     "erf.stacks.stack_influence",
-    "erf.maps.sharding",
     "erf.training.batch_norm",
     "erf.metrics.grid_average",
     "erf.metrics.normal_distance",

@@ -9,11 +9,10 @@ from torch import nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from erf.maps.backward_cone import gradient_in_cone, input_gradient, nonzero_box
-from erf.maps.pointwise_convolution import input_gradient as pointwise_gradient
 
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
-CALLS, PRODUCT = "erf.maps.backward_cone.input_gradient", "erf.maps.pointwise_convolution.input_gradient"
+CALLS = "erf.maps.backward_cone.input_gradient"
 
 
 def drawn(*shape, dtype=torch.float64, seed=0):
@@ -146,23 +145,3 @@ def test_nothing_stays_behind_also_after_an_error(monkeypatch):
         plain(output, leaf)
         assert not counted.boxes  # no hook is left on the graph
     assert gradient_in_cone(output, leaf).equal(plain(output, leaf))
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [({}, 1), ({"stride": 2}, 0), ({"padding": 1}, 0), ({"groups": 2}, 0), ({"images": 1}, 0), ({"kernel": 3}, 0)],
-)
-def test_images_pass_a_pointwise_convolution_in_one_product(change, expected, monkeypatch):
-    settings = {"images": 3, "kernel": 1} | change
-    options = {name: value for name, value in change.items() if name in ("stride", "padding", "groups")}
-    groups = options.get("groups", 1)
-    weight = drawn(4, 6 // groups, settings["kernel"], settings["kernel"], dtype=torch.float32)
-    leaf = ordered(drawn(settings["images"], 6, 5, 7, dtype=torch.float32), last=True).requires_grad_()
-    layer = F.conv2d(leaf, weight, **options)
-    output = (layer * ordered(drawn(*layer.shape, dtype=torch.float32, seed=1), last=True)).sum()
-    products = []
-    monkeypatch.setattr(PRODUCT, lambda *given: products.append(1) or pointwise_gradient(*given))
-    found, plain_gradient = gradient_in_cone(output, leaf), plain(output, leaf)
-    assert len(products) == expected
-    torch.testing.assert_close(found, plain_gradient, rtol=0, atol=1e-6 * float(plain_gradient.abs().max()))
-    assert found.stride() == plain_gradient.stride()

@@ -376,7 +376,7 @@ def test_progress_is_shown_for_what_is_left_of_an_epoch(fabric, tmp_path):
 
 
 def test_two_processes_agree_with_each_other_and_with_one(two_processes, fabric, tmp_path):
-    found, _ = two_processes
+    found = two_processes
     assert found["same"]
     assert found["resumed"] == found["weights"]
     assert found["resumed_history"] == found["history"]
