@@ -10,22 +10,10 @@ from erf.training.erf_during_training import ErfTracker
 from erf.training.learning_rate import Schedule
 
 if TYPE_CHECKING:
-    from erf.training.loop import (
-        Batches,
-        Diverged,
-        Epoch,
-        Plan,
-        Precision,
-        best_epoch,
-        best_weights,
-        calibrate,
-        evaluate,
-        launch,
-        load_weights,
-        make_fabric,
-        train,
-        training_step,
-    )
+    from erf.training.checkpoints import best_weights, load_weights
+    from erf.training.loop import Diverged, calibrate, evaluate, train, training_step
+    from erf.training.plan import Batches, Epoch, Plan, best_epoch
+    from erf.training.processes import Precision, launch, make_fabric
 
 __all__ = [
     "Batches",
@@ -51,5 +39,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import the loop where it is asked for: it alone needs the extra ``training``."""
     if name in __all__:
-        return getattr(import_module("erf.training.loop"), name)
+        modules = (import_module(f"erf.training.{each}") for each in ("loop", "plan", "processes", "checkpoints"))
+        return next(vars(module)[name] for module in modules if name in vars(module))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,7 +19,7 @@ from erf.data import camvid
 from erf.data.split import DataSet
 from erf.device import resolve_device
 from erf.networks.camvid_frontend import CamvidFrontend
-from erf.training.loop import launch, make_fabric
+from erf.training.processes import launch, make_fabric
 from experiments.harness.experiment import option
 from experiments.harness.logbook import Logbook
 from experiments.trainings.growth import Growth, growth_tables, result_of, study

@@ -30,7 +30,9 @@ from erf.metrics.grid_average import grid_average
 from erf.networks.plain_cnn import PlainCnn
 from erf.reachability.receptive_field import theoretical_receptive_field
 from erf.seeds import derive, generator
-from erf.training.loop import Diverged, Epoch, Plan, Precision, launch, make_fabric, train
+from erf.training.loop import Diverged, train
+from erf.training.plan import Epoch, Plan
+from erf.training.processes import Precision, launch, make_fabric
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides

@@ -18,7 +18,7 @@ from erf.data import cifar10
 from erf.data.split import DataSet
 from erf.device import resolve_device
 from erf.networks.cifar_resnet import CifarResNet
-from erf.training.loop import launch, make_fabric
+from erf.training.processes import launch, make_fabric
 from experiments.harness.experiment import option
 from experiments.harness.logbook import Logbook
 from experiments.trainings.growth import Growth, growth_tables, result_of, study

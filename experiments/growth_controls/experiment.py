@@ -24,7 +24,9 @@ from erf.device import resolve_device
 from erf.networks.batch_norm import fold_batch_norm_
 from erf.networks.start import Start
 from erf.seeds import derive
-from erf.training.loop import Epoch, calibrate, launch, make_fabric, train
+from erf.training.loop import calibrate, train
+from erf.training.plan import Epoch
+from erf.training.processes import launch, make_fabric
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, interval_of, mean_interval

@@ -26,7 +26,9 @@ from erf.maps.statistic import Statistic
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
 from erf.networks.start import Start
-from erf.training.loop import calibrate, launch, load_weights, make_fabric
+from erf.training.checkpoints import load_weights
+from erf.training.loop import calibrate
+from erf.training.processes import launch, make_fabric
 from experiments.camvid import experiment as camvid
 from experiments.cifar10 import experiment as cifar10
 from experiments.growth_start.closed_form import closed_form_sigma

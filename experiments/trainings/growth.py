@@ -13,17 +13,9 @@ import numpy as np
 from rich.console import Group
 from torch import nn
 
-from erf.training.loop import (
-    Epoch,
-    Plan,
-    best_epoch,
-    best_weights,
-    calibrate,
-    evaluate,
-    half_precision_weights,
-    load_weights,
-    train,
-)
+from erf.training.checkpoints import best_weights, half_precision_weights, load_weights
+from erf.training.loop import calibrate, evaluate, train
+from erf.training.plan import Epoch, Plan, best_epoch
 from experiments.harness.intervals import Interval, interval_of
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides

@@ -24,7 +24,8 @@ from erf.networks.cifar_resnet import CifarResNet
 from erf.networks.start import Network, Start, check_gain, start_
 from erf.seeds import derive, generator
 from erf.training.learning_rate import Schedule
-from erf.training.loop import Loss, Plan, Precision
+from erf.training.plan import Loss, Plan
+from erf.training.processes import Precision
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.logbook import Logbook
 from experiments.harness.validation import require_at_least

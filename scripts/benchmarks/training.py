@@ -12,7 +12,8 @@ from erf.data.batches import Batches
 from erf.data.split import Split
 from erf.networks.cifar_resnet import CifarResNet
 from erf.seeds import generator
-from erf.training.loop import Precision, make_fabric, training_step
+from erf.training.loop import training_step
+from erf.training.processes import Precision, make_fabric
 from experiments.harness.record import Environment
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 import erf
-from erf import ConvLayer, InfluenceMap, ReceptiveField, compatibility, inits, plotting, theory
+from erf import ConvLayer, InfluenceMap, ReceptiveField, compatibility, inits, plotting, theory, training
 from erf import device as devices
 from erf.data import augment, batches, camvid, cifar10, split
 from erf.data.noise import NoiseImages
@@ -44,8 +44,7 @@ from erf.networks.attention import residual as residual_attention
 from erf.seeds import derive
 from erf.seeds import generator as generator_of
 from erf.stacks.stack_influence import stack_influence, stack_moments
-from erf.training import batch_norm
-from erf.training import loop as training
+from erf.training import batch_norm, checkpoints
 from tests.erf.data import tiny_sets
 from tests.erf.toy_training import accuracy, sgd, toy_network, toy_plan
 
@@ -223,7 +222,7 @@ class NoBatches:
 def weights_folder() -> Path:
     folder = Path("finished")
     folder.mkdir(exist_ok=True)
-    (folder / training.BEST).write_bytes(training._weights(conv()))
+    (folder / checkpoints.BEST).write_bytes(checkpoints.weights_of(conv()))
     return folder
 
 
@@ -539,25 +538,25 @@ CALLS: dict[str, Call] = {
         }
         | {"device": refused("gpu", None, 0)},
     ),
-    "erf.training.loop.Plan": Call(
+    "erf.training.plan.Plan": Call(
         lambda **changes: toy_plan(**changes),
         dict,
         {"best_by": refused(None, 3), "epochs": WHOLE, "seed": WHOLE_0}
         | {"accumulate": WHOLE, "calibration": WHOLE, "checkpoint_steps": WHOLE},
         free="batches validation loss metrics learning_rate settings",
     ),
-    "erf.training.loop.Epoch": Call(
+    "erf.training.plan.Epoch": Call(
         training.Epoch,
         lambda: {"number": 0, "loss": None, "metrics": {}, "measured": {}},
         {"number": WHOLE_0, "loss": FINITE},
         free="metrics measured",
     ),
-    "erf.training.loop.make_fabric": Call(
+    "erf.training.processes.make_fabric": Call(
         training.make_fabric,
         lambda: {"device": torch.device("cpu")},
         {"device": refused("cpu", None), "processes": WHOLE, "precision": CHOICE},
     ),
-    "erf.training.loop.launch": Call(
+    "erf.training.processes.launch": Call(
         training.launch, lambda: {"fabric": fabric(), "function": lambda _: 1}, {}, free="fabric function arguments"
     ),
     "erf.training.loop.train": Call(
@@ -574,21 +573,21 @@ CALLS: dict[str, Call] = {
         },
         free="fabric on_epoch progress",
     ),
-    "erf.training.loop.best_epoch": Call(
+    "erf.training.plan.best_epoch": Call(
         training.best_epoch,
         lambda: {"history": EPOCHS, "metric": "accuracy"},
         {"history": refused([], EPOCHS[:1], words="epoch"), "metric": refused("", "typo", None)},
     ),
-    "erf.training.loop.half_precision_weights": Call(
-        training.half_precision_weights, lambda: {"network": normed()}, {"network": refused(None, "network")}
+    "erf.training.checkpoints.half_precision_weights": Call(
+        checkpoints.half_precision_weights, lambda: {"network": normed()}, {"network": refused(None, "network")}
     ),
-    "erf.training.loop.best_weights": Call(
+    "erf.training.checkpoints.best_weights": Call(
         training.best_weights, lambda: {"fabric": fabric(), "folder": weights_folder()}, {"folder": PATH}, free="fabric"
     ),
-    "erf.training.loop.load_weights": Call(
+    "erf.training.checkpoints.load_weights": Call(
         training.load_weights,
-        lambda: {"network": conv(), "weights": training._weights(conv())},
-        {"network": NETWORK, "weights": refused(None, "best.safetensors", b"", b"x", training._weights(normed()))},
+        lambda: {"network": conv(), "weights": checkpoints.weights_of(conv())},
+        {"network": NETWORK, "weights": refused(None, "best.safetensors", b"", b"x", checkpoints.weights_of(normed()))},
     ),
     "erf.training.loop.evaluate": Call(
         training.evaluate,

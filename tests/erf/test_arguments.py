@@ -28,7 +28,10 @@ MODULES = [
     "erf.theory.linear_stacks",
     "erf.inits",
     "erf.compatibility",
+    "erf.training.checkpoints",
     "erf.training.loop",
+    "erf.training.plan",
+    "erf.training.processes",
     "erf.plotting",
     "erf.data.pictures",
     "erf.data.noise",
@@ -55,7 +58,7 @@ WITHOUT_A_ROW |= {
 }
 WITHOUT_A_ROW |= {
     "erf.training.loop.Diverged",
-    "erf.training.loop.Batches",
+    "erf.training.plan.Batches",
     "erf.errors.InvalidInput",
     "erf.errors.InternalError",
 }

@@ -7,8 +7,10 @@ from torch import nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
+from erf.training.checkpoints import LAST
 from erf.training.learning_rate import Schedule
-from erf.training.loop import LAST, Plan, train
+from erf.training.loop import train
+from erf.training.plan import Plan
 
 EPOCHS, STEPS, BATCH = 3, 5, 8
 

@@ -9,23 +9,11 @@ from torch import nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from erf import InvalidInput
-from erf.training import loop as training
-from erf.training.loop import (
-    BEST,
-    LAST,
-    Epoch,
-    Precision,
-    best_epoch,
-    best_weights,
-    calibrate,
-    evaluate,
-    half_precision_weights,
-    launch,
-    load_weights,
-    make_fabric,
-    train,
-    training_step,
-)
+from erf.training import checkpoints
+from erf.training.checkpoints import BEST, LAST, best_weights, half_precision_weights, load_weights
+from erf.training.loop import calibrate, evaluate, train, training_step
+from erf.training.plan import Epoch, best_epoch
+from erf.training.processes import Precision, launch, make_fabric
 from tests.erf.toy_training import (
     BATCH,
     EPOCHS,
@@ -124,7 +112,7 @@ def test_stopped_while_the_erf_is_measured_it_goes_on(stop_at, uninterrupted, fa
 
 def test_stopped_before_or_after_any_file_is_written_it_goes_on(uninterrupted, fabric, tmp_path, monkeypatch):
     """Every start writes one file more than the one before; every second one is stopped just before its last."""
-    write = training.atomic_write
+    write = checkpoints.atomic_write
     for start in range(1, 2 * (EPOCHS * (STEPS // 2 + 2) + 1)):
         left = iter(range(start // 2))
 
@@ -135,12 +123,12 @@ def test_stopped_before_or_after_any_file_is_written_it_goes_on(uninterrupted, f
                 raise Stopped
             write(path, data)
 
-        monkeypatch.setattr(training, "atomic_write", write_some)
+        monkeypatch.setattr(checkpoints, "atomic_write", write_some)
         folder = tmp_path / str(start)
         try:
             run_toy(fabric, folder)
         except Stopped:
-            monkeypatch.setattr(training, "atomic_write", write)
+            monkeypatch.setattr(checkpoints, "atomic_write", write)
             assert_resumes_to(uninterrupted, fabric, folder)
         else:
             assert start >= 2 * (EPOCHS * (STEPS // 2 + 1) + 1)

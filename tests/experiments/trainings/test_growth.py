@@ -20,7 +20,9 @@ from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
 from erf.networks.start import Start, start_
 from erf.seeds import derive
-from erf.training.loop import BEST, LAST, calibrate, load_weights, make_fabric
+from erf.training.checkpoints import BEST, LAST, load_weights
+from erf.training.loop import calibrate
+from erf.training.processes import make_fabric
 from experiments.camvid import experiment as camvid
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.cli import folder_of
