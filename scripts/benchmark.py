@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from erf import ConvLayer, InvalidInput, theory
 from erf.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from experiments.harness.validation import require_at_least, require_increasing
 from scripts.benchmarks.case import SHORT_TURNS, Case, Report, time_in_turns
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json

@@ -22,13 +22,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
+from experiments.harness.environment import Environment
 from experiments.harness.experiment import Study, load, load_study
 from experiments.harness.figure_file import write_figure
 from experiments.harness.job import naming_command
 from experiments.harness.record import (
     RESULT,
     UNCHECKED,
-    Environment,
     is_checked,
     is_complete,
     read_environment,

@@ -25,7 +25,7 @@ from erf.device import resolve_device
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.stacks.stack_influence import stack_moments
 from experiments.erf_growth import experiment as erf_growth
-from experiments.harness.record import ROOT, Environment
+from experiments.harness.environment import ROOT, Environment
 from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 from scripts.benchmarks.case import median_seconds
 from scripts.benchmarks.command import exit_code, to_json

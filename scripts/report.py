@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims.readme import README, with_block, write_claims
-from experiments.harness.record import ROOT
+from experiments.harness.environment import ROOT
 from experiments.harness.reference import REFERENCE
 from experiments.report.page import write_report
 from scripts.benchmarks.case import Report

@@ -32,6 +32,7 @@ from experiments.harness.cli import (
     main,
     one_line,
 )
+from experiments.harness.environment import ROOT
 from experiments.harness.experiment import experiment_of, load_study
 from experiments.harness.job import naming_command
 from experiments.harness.override import sweep_overrides
@@ -39,7 +40,6 @@ from experiments.harness.record import (
     ARRAYS,
     ENVIRONMENT,
     RESULT,
-    ROOT,
     is_complete,
     read_environment,
     replace_files,

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf import InvalidInput
 from erf.atomic_file import atomic_write
+from experiments.harness.environment import Environment
 from experiments.harness.figure_file import write_figure
-from experiments.harness.record import Environment
 from experiments.harness.style import new_figure
 from experiments.harness.validation import require_at_least
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json

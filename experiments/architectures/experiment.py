@@ -25,6 +25,7 @@ from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import Reference, above_threshold
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
+from experiments.architectures.families import ARCHITECTURES, DEFAULT
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.intervals import Interval, mean_interval
 from experiments.harness.logbook import Logbook
@@ -36,66 +37,6 @@ from experiments.measure.network_source import Source, make_network
 
 # Noise images over which batch norm's statistics are averaged.
 CALIBRATION = 8
-
-
-class Family(StrEnum):
-    """What joins the layers of an architecture."""
-
-    plain = "plain"
-    inception = "inception"
-    residual = "residual"
-    dense = "dense"
-    depthwise = "depthwise"
-    transformer = "transformer"
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A network of torchvision: its family, and the layers that end its stages."""
-
-    family: Family
-    layers: tuple[str, ...]
-
-
-def _stages(family: Family, pattern: str, *numbers: int) -> Architecture:
-    return Architecture(family, tuple(pattern.format(number) for number in numbers))
-
-
-ARCHITECTURES = {
-    "alexnet": _stages(Family.plain, "features.{}", 2, 5, 7, 9, 12),
-    "vgg11_bn": _stages(Family.plain, "features.{}", 3, 7, 14, 21, 28),
-    "vgg16_bn": _stages(Family.plain, "features.{}", 6, 13, 23, 33, 43),
-    "googlenet": Architecture(Family.inception, ("maxpool1", "maxpool2", "inception3b", "inception4e", "inception5b")),
-    "resnet18": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
-    "resnet34": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
-    "resnet50": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
-    "resnet101": _stages(Family.residual, "layer{}", 1, 2, 3, 4),
-    "regnet_x_400mf": _stages(Family.residual, "trunk_output.block{}", 1, 2, 3, 4),
-    "densenet121": _stages(Family.dense, "features.denseblock{}", 1, 2, 3, 4),
-    "shufflenet_v2_x1_0": _stages(Family.depthwise, "stage{}", 2, 3, 4),
-    "mobilenet_v2": _stages(Family.depthwise, "features.{}", 1, 3, 6, 13, 17),
-    "mobilenet_v3_large": _stages(Family.depthwise, "features.{}", 1, 3, 6, 12, 15),
-    "efficientnet_b0": _stages(Family.depthwise, "features.{}", 1, 2, 3, 5, 7),
-    "convnext_tiny": _stages(Family.depthwise, "features.{}", 1, 3, 5, 7),
-    "swin_t": _stages(Family.transformer, "features.{}", 1, 3, 5, 7),
-    "vit_b_16": _stages(Family.transformer, "encoder.layers.encoder_layer_{}", 2, 5, 8, 11),
-}
-DEFAULT = [
-    "alexnet",
-    "vgg11_bn",
-    "googlenet",
-    "resnet18",
-    "resnet50",
-    "regnet_x_400mf",
-    "densenet121",
-    "shufflenet_v2_x1_0",
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "efficientnet_b0",
-    "convnext_tiny",
-    "swin_t",
-    "vit_b_16",
-]
 
 
 class BatchNorm(StrEnum):

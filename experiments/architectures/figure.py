@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.architectures.experiment import ARCHITECTURES, Family, Result, Stage
+from experiments.architectures.experiment import Result, Stage
+from experiments.architectures.families import ARCHITECTURES, Family
 from experiments.harness.style import bar_lengths, map_colour_bar, new_figure, show_map
 
 # Okabe & Ito (2008).

@@ -27,7 +27,7 @@ from erf.networks.residual import convolution
 from erf.reachability.receptive_field import Box
 from erf.seeds import derive, generator
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, middle
+from experiments.harness.intervals import Interval, bootstrap_maps, interval_of
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
@@ -246,10 +246,10 @@ def _report(config: Config, block: Block, below: int, found: Kept, logbook: Logb
         runs=config.runs - skipped,
         skipped=skipped,
         outside_stack=_share(~_inside(config, _stack_box(config)), imap),
-        outside_stack_interval=_interval(found.outside_stack),
+        outside_stack_interval=interval_of(found.outside_stack),
         outside_field=_share(~_inside(config, box), imap),
         core=_share(_core(config), imap),
-        core_interval=_interval(found.core),
+        core_interval=interval_of(found.core),
         size=erf_size(imap),
         predicted=predicted_share(config, block, below),
     )
@@ -257,12 +257,6 @@ def _report(config: Config, block: Block, below: int, found: Kept, logbook: Logb
     numbers = {"outside": point.outside_stack, "core": point.core, "size": point.size}
     logbook.scalars({f"{name}/{block}": value for name, value in numbers.items()}, below)
     return point
-
-
-def _interval(replicates: np.ndarray) -> Interval:
-    interval = middle(replicates)
-    assert interval is not None, "the config asks for one resampling at least"
-    return interval
 
 
 def _layers(config: Config) -> tuple[Layer, ...]:

@@ -22,7 +22,9 @@ from erf.networks.camvid_frontend import CamvidFrontend
 from erf.training.processes import launch, make_fabric
 from experiments.harness.experiment import option
 from experiments.harness.logbook import Logbook
-from experiments.trainings.growth import Growth, growth_tables, result_of, study
+from experiments.trainings.growth import result_of, study
+from experiments.trainings.growth_result import Growth
+from experiments.trainings.growth_tables import growth_tables
 from experiments.trainings.plan import GrowthConfig, Task, started, weights_generator
 
 if TYPE_CHECKING:

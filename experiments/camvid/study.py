@@ -10,6 +10,7 @@ from erf.networks.start import Start
 from experiments.camvid.experiment import PAPER_DIAMETERS, Config, Result
 from experiments.harness.intervals import Mean
 from experiments.harness.override import Sweep
+from experiments.trainings.arms import SWEPT
 from experiments.trainings.expectations import (
     READ_ALIKE,
     Condition,
@@ -20,7 +21,7 @@ from experiments.trainings.expectations import (
     shrinks,
     two_approach,
 )
-from experiments.trainings.study import SWEPT, StartsStudy, caption, gather_starts, summary
+from experiments.trainings.study import StartsStudy, caption, gather_starts, summary
 
 __all__ = ["QUICK", "SWEPT", "Study", "caption", "gather", "summary", "sweeps"]
 

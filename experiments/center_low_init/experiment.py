@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -24,7 +23,7 @@ from erf.data.augment import FlipAndShift
 from erf.data.batches import Batches, Portions
 from erf.data.split import DataSet, Split
 from erf.device import resolve_device
-from erf.inits import Init, center_low_
+from erf.inits import center_low_
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average
 from erf.networks.plain_cnn import PlainCnn
@@ -33,11 +32,10 @@ from erf.seeds import derive, generator
 from erf.training.loop import Diverged, train
 from erf.training.plan import Epoch, Plan
 from erf.training.processes import Precision, launch, make_fabric
-from experiments.harness.experiment import ExperimentConfig, option
+from experiments.center_low_init.config import Config, data_set, spaced
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.harness.validation import require_at_least
 from experiments.trainings.metrics import accuracy
 from experiments.trainings.plan import ORDER, SIGNS, WEIGHTS, in_order, optimizer_of, settings_of
 from experiments.trainings.probe import shown
@@ -49,59 +47,6 @@ if TYPE_CHECKING:
 MARGIN = 16
 # Recorded accuracies are rounded to float32: 0.45 is 0.44999999. One image of those held out is far more than this.
 ROUNDING = 1e-6
-
-
-@dataclass
-class Config(ExperimentConfig):
-    """One training: its initialization, and what all trainings of a study share; the paper names none of it."""
-
-    name: str = option("center_low_init", "the experiment's name, fixed; it names the folder of results")
-    init: Init = option(Init.he_normal, "of the convolutions, a random one")
-    strength: float = option(0.0, "of the center-low profile, from 0 (the init unchanged) to 1 (corners alone)")
-    kernel_size: int = option(3, "of every convolution, odd")
-    draw: int = option(0, "number of the draw of weights at this seed; others are fresh weights in the same data order")
-    data_dir: str = option("data", "folder of the data sets; it does not name the folder of results")
-    partial_data: bool = option(False, "accept fewer images than were published")
-    training_images: int = option(10_000, "evenly spaced ones of the training images, the same in every training")
-    held_out: int = option(2_500, "evenly spaced ones of the validation images, which accuracies are of")
-    width: int = option(16, "channels of the first convolution; after each stride they double")
-    steps: int = option(1200, "the budget: a level that is not reached in it is censored")
-    evaluate_every: int = option(50, "steps between evaluations, by which the budget is divisible")
-    levels: list[float] = option([0.40, 0.45, 0.50], "accuracies, increasing, that steps are counted to")
-    batch_size: int = option(64, "images of one step")
-    learning_rate: float = option(0.02, "constant, so that the steps to a level do not depend on the budget")
-    momentum: float = option(0.9, "of SGD, in Nesterov's form")
-    weight_decay: float = option(5e-4, "of all parameters")
-    shift: int = option(2, "training images are mirrored at random and moved by up to so many pixels")
-    images: int = option(32, "of those held out, that the ERF is averaged over, at every evaluation the same")
-    threads: int = option(1, "of the CPU in training; the last bits of a training depend on it")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        least = {"draw": 0, "training_images": 1, "held_out": 1, "width": 1, "steps": 1, "evaluate_every": 1}
-        least |= {"batch_size": 1, "momentum": 0, "weight_decay": 0, "shift": 0, "images": 1, "threads": 1}
-        for key, smallest in least.items():
-            require_at_least(smallest, **{key: getattr(self, key)})
-        if self.init is Init.equal:
-            raise InvalidInput("init=equal is not random: all channels would learn the same; allowed: the others")
-        if not 0 <= self.strength <= 1:
-            raise InvalidInput(f"strength={self.strength}: allowed are numbers from 0 to 1")
-        if self.kernel_size < 3 or self.kernel_size % 2 == 0:
-            raise InvalidInput(f"kernel_size={self.kernel_size}: allowed are odd numbers from 3")
-        if self.steps % self.evaluate_every:
-            raise InvalidInput(f"steps={self.steps}: allowed are multiples of evaluate_every={self.evaluate_every}")
-        if not self.levels or self.levels != sorted({*self.levels}) or not 0 < self.levels[0] <= self.levels[-1] < 1:
-            raise InvalidInput(f"levels={self.levels}: allowed are increasing accuracies between 0 and 1, at least one")
-        if not 0 < self.learning_rate < math.inf:
-            raise InvalidInput(f"learning_rate={self.learning_rate}: allowed are numbers above 0")
-        if self.images > self.held_out:
-            raise InvalidInput(f"images={self.images}: allowed with held_out={self.held_out} are up to as many")
-        resolve_device(self.device)
-
-    @cached_property
-    def data(self) -> str:
-        """SHA-256 of the used part of CIFAR-10's images and labels in ``data_dir``."""
-        return _data(self.data_dir, self.partial_data, self.training_images, self.held_out).content()
 
 
 @dataclass(frozen=True)
@@ -191,7 +136,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
-    data = _data(config.data_dir, config.partial_data, config.training_images, config.held_out)
+    data = data_set(config.data_dir, config.partial_data, config.training_images, config.held_out)
     network = network_of(config)
     probe = _Probe(config, data.validation, network)
     plan, optimizer = _plan(config, data), optimizer_of(config, network)
@@ -214,21 +159,6 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
         data=data.content(),
         arrays={"before": probe.shown(network_of(config).to(fabric.device)), "after": probe.shown(network)},
     )
-
-
-@lru_cache(maxsize=1)  # the jobs of a sweep that one process runs share it: decoding takes longer than many steps
-def _data(data_dir: str, partial: bool, training_images: int, held_out: int) -> DataSet:
-    """Return the images that all trainings use; none is tested on."""
-    whole = cifar10.load(data_dir, partial)
-    train_split = _spaced(whole.train, training_images, "training_images")
-    validation = _spaced(whole.validation, held_out, "held_out")
-    return DataSet(train_split, validation, whole.test.subset(torch.arange(0)), whole.classes)
-
-
-def _spaced(split: Split, count: int, key: str) -> Split:
-    if count > len(split):
-        raise InvalidInput(f"{key}={count}: there are {len(split)}")
-    return split.subset(torch.arange(count) * len(split) // count)
 
 
 def network_of(config: Config) -> PlainCnn:
@@ -262,7 +192,7 @@ class _Probe:
     """Measures the top layer's middle unit on the same images again and again."""
 
     def __init__(self, config: Config, held_out: Split, network: PlainCnn) -> None:
-        self._images = mirrored(_spaced(held_out, config.images, "images").normalized())
+        self._images = mirrored(spaced(held_out, config.images, "images").normalized())
         self._layer, self._seed = network.top_layer, derive(config.seed, SIGNS)
         field = theoretical_receptive_field(network, tuple(self._images.shape[2:]), self._layer)
         assert field.jump[0] is not None, "the units are evenly spaced"
@@ -337,7 +267,3 @@ def summary(result: Result) -> Group:
     reached = [f"{level:.0%} {'censored' if at is None else f'{at:.0f}'}" for level, at in levels]
     end = "; the loss was no longer finite: diverged" if result.diverged else ""
     return Group(moments, f"steps to {', '.join(reached)} (of {result.config.steps}){end}")
-
-
-def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"

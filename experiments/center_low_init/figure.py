@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.center_low_init.experiment import Config, Result
+from experiments.center_low_init.config import Config
+from experiments.center_low_init.experiment import Result
 from experiments.harness.style import map_colour_bar, new_figure, show_map
 
 ACCURACY, SIZE, SIGMA = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)

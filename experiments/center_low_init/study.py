@@ -18,7 +18,8 @@ from rich.console import Group
 from erf import InvalidInput
 from erf.data.cifar10 import CLASSES
 from erf.inits import Init
-from experiments.center_low_init.experiment import Config, Result
+from experiments.center_low_init.config import Config
+from experiments.center_low_init.experiment import Result
 from experiments.center_low_init.pairs import (
     PAPER_REDUCTION,
     REPLICATES,

@@ -10,13 +10,14 @@ from erf.networks.start import Start
 from experiments.cifar10.experiment import Config, Result
 from experiments.harness.override import Sweep
 from experiments.trainings import study as starts
+from experiments.trainings.arms import SWEPT as STARTS_SWEPT
 from experiments.trainings.expectations import Condition, Expectation, grows, of_one_sign, two_approach
 from experiments.trainings.study import StartsStudy, caption, gather_starts, summary
 
 __all__ = ["QUICK", "SWEPT", "Study", "caption", "gather", "summary", "sweeps"]
 
 # ``grid`` and ``measure_every`` say what else is measured: the recorded training, of all epochs, is one of the study.
-SWEPT = (*starts.SWEPT, "width", "grid", "measure_every")
+SWEPT = (*STARTS_SWEPT, "width", "grid", "measure_every")
 SMALL, UNIT = Start.small_gain, Start.unit_gain
 NARROW, RECORDED = 16, Config.width
 SEEDS = 3  # of each start

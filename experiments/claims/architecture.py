@@ -12,7 +12,7 @@ from experiments.harness.intervals import interval_text
 from experiments.skip_connections import experiment as skip_connections
 from experiments.skip_connections.experiment import Design
 from experiments.subsampling import experiment as subsampling
-from experiments.subsampling.experiment import STRIDED, Variant
+from experiments.subsampling.variants import STRIDED, Variant
 
 BOXY = -0.3  # the excess kurtosis below which a map counts as rectangular; a box has -1.2
 

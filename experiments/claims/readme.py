@@ -7,7 +7,7 @@ from pathlib import Path
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import table
-from experiments.harness.record import ROOT
+from experiments.harness.environment import ROOT
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of claims -->"

@@ -132,3 +132,13 @@ def claim_of_runs(
         return Row(id, paper, statistic, found, tuple(runs), note if found else "")
 
     return row
+
+
+def meets(interval: Interval, low: float, high: float) -> bool:
+    """Return whether an interval and the range from ``low`` to ``high`` have a number in common."""
+    return interval[0] <= high and interval[1] >= low
+
+
+def inside(interval: Interval, low: float, high: float) -> bool:
+    """Return whether an interval lies in the range from ``low`` to ``high``."""
+    return low <= interval[0] and interval[1] <= high

@@ -18,8 +18,10 @@ from experiments.cifar10 import experiment as cifar10
 from experiments.cifar10 import study as cifar10_study
 from experiments.claims.row import Claim, Part, claim_of_runs
 from experiments.harness.intervals import interval_text
-from experiments.trainings.growth import Growth, in_words
-from experiments.trainings.study import Arm, StartsStudy
+from experiments.trainings.arms import Arm
+from experiments.trainings.growth_result import Growth
+from experiments.trainings.growth_tables import in_words
+from experiments.trainings.study import StartsStudy
 
 PAPER_F3A = "CIFAR-10 ResNet, 17 blocks: the ERF grows markedly in training"
 PAPER_F3B = (

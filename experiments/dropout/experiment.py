@@ -179,7 +179,7 @@ def _measure(config: Config, stack: ConvStack, exact: InfluenceMap) -> Kept:
     expected = exact.values * mean_square_total(config, stack)
     return Kept(
         values=map_of(config, squares).values,
-        zero_runs=zero_runs,
+        zero_runs=int(zero_runs),
         largest_deviation=largest_deviation(squares, expected),
         mean_square=_sigma(config, squares),
         mean_abs=_sigma(config, absolutes),

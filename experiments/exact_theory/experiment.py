@@ -17,10 +17,9 @@ from torch import nn
 
 from erf import ConvLayer, InfluenceMap, InvalidInput, fit_gaussian, theoretical_receptive_field, theory
 from erf.maps.statistic import Statistic
-from erf.metrics.gaussian_fit import map_moments
 from erf.seeds import derive
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, middle
+from experiments.harness.intervals import Interval, bootstrap_maps, interval_of
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
@@ -29,6 +28,7 @@ from experiments.stacks.paper_stacks import (
     Kind,
     StackConfig,
     map_of,
+    mean_sigma,
     mean_square_total,
     measure_runs,
     measured_map,
@@ -178,13 +178,9 @@ def _measure(config: Config, kind: Kind, exact: InfluenceMap) -> Kept:
         values=imap.values,
         skipped=imap.skipped,
         standard_error=kept.std(axis=0, ddof=1) / math.sqrt(len(kept)),
-        sigmas=bootstrap_maps(moments, imap, _sigma, config.bootstrap, derive(config.seed, 1)),
-        sigma=_sigma(imap),
+        sigmas=bootstrap_maps(moments, imap, mean_sigma, config.bootstrap, derive(config.seed, 1)),
+        sigma=mean_sigma(imap),
     )
-
-
-def _sigma(imap: InfluenceMap) -> float:
-    return math.sqrt(np.mean(np.square(map_moments(imap).sigma)))
 
 
 def _random(config: Config, kind: Kind, found: Kept, exact: InfluenceMap) -> Random:
@@ -192,8 +188,6 @@ def _random(config: Config, kind: Kind, found: Kept, exact: InfluenceMap) -> Ran
     linear = kind is Kind.random
     total = mean_square_total(config, stack_of(config, kind, config.depth)) if linear else found.values.sum()
     deviation = (found.values - exact.values * total) / found.standard_error
-    interval = middle(found.sigmas)
-    assert interval  # the config asks for one resampling at least
     return Random(
         kind=kind,
         depth=config.depth,
@@ -202,7 +196,7 @@ def _random(config: Config, kind: Kind, found: Kept, exact: InfluenceMap) -> Ran
         scaled=not linear,
         largest_deviation=float(np.abs(deviation).max()),
         sigma=found.sigma,
-        sigma_interval=interval,
+        sigma_interval=interval_of(found.sigmas),
         predicted_sigma=predicted_sigma(config, kind, config.depth),
     )
 

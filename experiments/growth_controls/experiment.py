@@ -6,9 +6,8 @@ several ways, with several seeds each, and the ERF is measured on held-out image
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from enum import StrEnum
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,81 +16,24 @@ import numpy as np
 from rich.console import Group
 from torch import nn
 
-from erf import InvalidInput
 from erf.data import cifar10 as cifar10_data
 from erf.data.split import DataSet
 from erf.device import resolve_device
 from erf.networks.batch_norm import fold_batch_norm_
-from erf.networks.start import Start
-from erf.seeds import derive
 from erf.training.loop import calibrate, train
 from erf.training.plan import Epoch
 from erf.training.processes import launch, make_fabric
 from experiments.cifar10 import experiment as cifar10
-from experiments.harness.experiment import option
+from experiments.growth_controls.config import LAYER, Arm, Config, config_of
 from experiments.harness.intervals import Interval, interval_of, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.harness.validation import require_at_least, require_choices
-from experiments.trainings.plan import Labels, Probe, TrainingConfig, optimizer_of, plan_of, progress_of
+from experiments.trainings.plan import Probe, optimizer_of, plan_of, progress_of
 from experiments.trainings.probe import Kept, measure_units, probing_of, read_units, shown
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-LAYER = "after_top.0"  # the top convolution, normalized: with batch norm folded into it the same layer
-
-
-class Arm(StrEnum):
-    """A way to train.
-
-    ``batch_norm`` is that of ``cifar10``. ``random_labels`` is the same with labels that say nothing of the images.
-    ``folded`` starts as the same function with the same ERF, batch norm's statistics put into the weights, and is
-    trained without normalization. ``no_batch_norm`` never had any: biases, and sums scaled by a constant. ``zero_gain``
-    is ``batch_norm`` with gains of 0 at the end of each block (Goyal et al. 2017): the ERF starts as that of the first
-    and the last convolution alone.
-    """
-
-    batch_norm = "batch_norm"
-    zero_gain = "zero_gain"
-    random_labels = "random_labels"
-    folded = "folded"
-    no_batch_norm = "no_batch_norm"
-
-
-STARTS = {Arm.zero_gain: Start.small_gain, Arm.no_batch_norm: Start.scaled_sums}  # all others: unit_gain
-
-
-@dataclass
-class Config(TrainingConfig):
-    """Which ways to train are compared, and at which size."""
-
-    name: str = option("growth_controls", "the experiment's name, fixed; it names the folder of results")
-    arms: list[Arm] = option(list(Arm), "ways to train")
-    seeds: int = option(3, "trainings of each, with weights, order and random labels of their own")
-    width: int = option(8, "channels of every layer")
-    epochs: int = option(5, "how often all training images are seen")
-    label_smoothing: float = option(0.1, "share of the target spread over all classes")
-    unnormalized_learning_rate: float = option(
-        0.003, "peak of the arms without batch norm; at 0.03 they become constant functions"
-    )
-    images: int = option(128, "so many of them, evenly spaced, at every epoch the same")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_choices("arms", self.arms)
-        require_at_least(1, seeds=self.seeds)
-        if not self.unnormalized_learning_rate > 0:
-            raise InvalidInput(
-                f"unnormalized_learning_rate={self.unnormalized_learning_rate}: allowed are numbers above 0"
-            )
-        _config_of(self, self.arms[0], 0)  # refuses what it refuses
-
-    @cached_property
-    def data(self) -> str:
-        """SHA-256 of CIFAR-10's images and labels in ``data_dir``."""
-        return cifar10_data.load(self.data_dir, self.partial_data).content()
 
 
 @dataclass(frozen=True)
@@ -215,7 +157,7 @@ class _Found:
 
 
 def _train(fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet, logbook: Logbook) -> _Found:
-    own = _config_of(config, arm, number)
+    own = config_of(config, arm, number)
     task = cifar10.task_of(own, data)
     plan = plan_of(fabric, own, task)
     plan = replace(plan, settings={**plan.settings, "arm": arm.value})
@@ -254,25 +196,6 @@ def _train(fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet,
 
 def _mean_map(maps: list[np.ndarray]) -> np.ndarray:
     return shown(np.stack(maps).mean(0, dtype=np.float64, keepdims=True))[0]
-
-
-def _config_of(config: Config, arm: Arm, number: int) -> cifar10.Config:
-    """Return the settings of one training; trainings of one number share weights and order over all arms."""
-    shared = {known.name: getattr(config, known.name) for known in fields(TrainingConfig)}
-    normalized = arm not in (Arm.folded, Arm.no_batch_norm)
-    return cifar10.Config(
-        **shared
-        | {
-            "name": cifar10.Config.name,
-            "seed": derive(config.seed, number),
-            "learning_rate": config.learning_rate if normalized else config.unnormalized_learning_rate,
-            "width": config.width,
-            "label_smoothing": config.label_smoothing,
-            "start": STARTS.get(arm, Start.unit_gain),
-            "gain": 0.0 if arm is Arm.zero_gain else None,
-            "labels": Labels.random if arm is Arm.random_labels else Labels.true,
-        }
-    )
 
 
 def _report(config: Config, arm: Arm, number: int, epoch: Epoch, logbook: Logbook) -> None:

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from experiments.growth_controls.experiment import Arm, Result
+from experiments.growth_controls.config import Arm
+from experiments.growth_controls.experiment import Result
 from experiments.harness.style import map_colour_bar, new_figure, show_map
 from experiments.trainings.plan import Probe
 

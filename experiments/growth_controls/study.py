@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from erf import InvalidInput
-from experiments.growth_controls.experiment import Arm, Result, summary
+from experiments.growth_controls.config import Arm
+from experiments.growth_controls.experiment import Result, summary
 from experiments.harness.override import Sweep
 from experiments.harness.study import shared_config
 

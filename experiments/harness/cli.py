@@ -30,7 +30,14 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from erf.errors import InvalidInput
 from experiments.harness.about import about
-from experiments.harness.experiment import CONF, ExperimentConfig, experiment_names, load, run_names, scale_names
+from experiments.harness.experiment import (
+    CONF,
+    ExperimentConfig,
+    experiment_names,
+    load,
+    run_names,
+    scale_names,
+)
 from experiments.harness.help import USAGE, experiment_table, field_table, series_table, terminal
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}

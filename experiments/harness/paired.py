@@ -28,8 +28,9 @@ def sign_flip_p(differences: Sequence[float] | np.ndarray, seed: int) -> float:
     if len(values) < 2:  # which scipy refuses
         return 1.0
     test = stats.permutation_test(
-        (values,), _distance, permutation_type="samples", n_resamples=DRAWS, alternative="greater", random_state=seed
-    )
+        (values,), _distance, permutation_type="samples", n_resamples=DRAWS, alternative="greater",
+        random_state=seed,  # pyright: ignore[reportCallIssue]  # newer releases of scipy call it rng, too
+    )  # fmt: skip
     return float(test.pvalue)
 
 

@@ -9,10 +9,8 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial, reduce
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,22 +30,16 @@ from erf import (
     theoretical_receptive_field,
 )
 from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scores
-from erf.data.noise import Noise, NoiseImages
-from erf.data.pictures import Pictures, Unreadable
+from erf.data.noise import NoiseImages
+from erf.data.pictures import Pictures
 from erf.device import resolve_device
-from erf.maps.passes import Mode
-from erf.maps.statistic import Statistic
-from erf.metrics.erf_size import Reference
-from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.intervals import Interval, jackknife_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.harness.validation import require_at_least
-from experiments.measure.network_source import Source, files_of, make_network
-
-NOISE = "noise"
-OUTPUT = "output"  # what the network's own output is called, where no layer is named
+from experiments.measure.config import NOISE, OUTPUT, Compatibility, Config
+from experiments.measure.layer import Layer, axes_text, layer_notes, trf_text
+from experiments.measure.network_source import make_network
 
 # The shares t of RepLKNet's table.
 REPLKNET_MASSES = (0.2, 0.3, 0.5, 0.99)
@@ -57,114 +49,6 @@ FAIR_FIT = 0.5
 
 # Groups of images: each is a point kept on disk, and from their spread come the intervals.
 GROUPS = 10
-
-
-class Compatibility(StrEnum):
-    """Whether the map of another tool is computed beside ours, by its own rules."""
-
-    none = "none"
-    openerf = "openerf"
-    replknet = "replknet"
-
-
-@dataclass
-class Config(ExperimentConfig):
-    """Which layers of which network are measured, on which images."""
-
-    name: str = option("measure", "the experiment's name, fixed; it names the folder of results")
-    source: Source = option(Source.torchvision, "file runs the code of the file that network names")
-    network: str = option("resnet18", "a model's name; for source=file: path/to/file.py:factory")
-    weights: str = option("none", "none (drawn from seed), DEFAULT (pretrained), PATH.pt, PATH.pth, PATH.safetensors")
-    layers: list[str] = option(
-        ["layer1", "layer2", "layer3", "layer4"], "names of modules; [] is the network's own output"
-    )
-    input_size: Any = option(
-        224, "pixels: one number for a square, [rows,columns], [frames,rows,columns]", type="int or list of int"
-    )
-    channels: int = option(3, "of the images")
-    images: str = option(NOISE, "noise, or the path of a folder of pictures")
-    noise: Noise = option(Noise.normal, "distribution of noise's values")
-    unreadable: Unreadable = option(Unreadable.error, "what a picture is that cannot be read: error, or skip it")
-    samples: int = option(8, "number of images; of a folder, the first ones")
-    unit: list[int] = option([], "row and column in each layer's grid; [] is its middle")
-    statistic: Statistic = option(Statistic.mean_abs, "over images and input channels; signed_mean has no size")
-    aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, one channel's index")
-    mode: Mode = option(Mode.eval, "eval, or as_is: as the network was made (torchvision's and timm's: in train mode)")
-    batch_size: int = option(8, "images in one forward pass, at most")
-    compatibility: Compatibility = option(Compatibility.none, "another tool's map of each layer, by its rules, beside")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.input_size = _checked_size(self.input_size)
-        require_at_least(1, samples=self.samples, batch_size=self.batch_size, channels=self.channels)
-        if len(set(self.layers)) < len(self.layers):
-            raise InvalidInput(f"layers=[{','.join(self.layers)}]: a name stands twice")
-        if self.images != NOISE and len(self.input_size) != 2:
-            raise InvalidInput(f"images={self.images}: pictures have rows and columns, input_size={self.input_size}")
-        if self.statistic is Statistic.signed_mean:
-            raise InvalidInput("statistic=signed_mean has no size; allowed: mean_abs, rms, mean_square")
-        if isinstance(self.aggregation, str) and self.aggregation not in ("sum", "random_sign"):
-            raise InvalidInput(f"aggregation={self.aggregation!r} is unknown; allowed: a channel, sum, random_sign")
-        if self.compatibility is not Compatibility.none and (self.unit or len(self.input_size) != 2):
-            raise InvalidInput(
-                f"compatibility={self.compatibility} has a unit of its own and two axes: allowed are unit=[] and an "
-                "input_size of rows and columns"
-            )
-
-    def files(self) -> list[Path]:
-        """Return the files of the network and of its weights, and the folder of pictures."""
-        pictures = [] if self.images == NOISE else [_folder(self.images)]
-        return files_of(self.source, self.network, self.weights) + pictures
-
-
-def _checked_size(given: Any) -> list[int]:
-    sides: list[Any] = list(given) if isinstance(given, list | tuple) else [given]
-    if not 1 <= len(sides) <= 3 or any(type(side) is not int or side < 1 for side in sides):
-        raise InvalidInput(
-            f"input_size={given}: allowed are whole numbers of pixels: one for a square, [rows,columns], "
-            "[frames,rows,columns]"
-        )
-    return sides * 2 if len(sides) == 1 else sides
-
-
-def _folder(images: str) -> Path:
-    if not Path(images).is_dir():
-        raise InvalidInput(f"images={images}: there is no such folder; allowed: noise, or a folder of pictures")
-    return Path(images)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer's fields, in input pixels and by axis; what cannot be read off an empty map is None.
-
-    ``trf_size`` is None where it is infinite, and ``spanned_by`` then names the module. ``cut``: whether the image ends
-    where the influence is still above the size's threshold. The interval is 95 %, over images and their random signs.
-    ``area_ratios`` are RepLKNet's (t, r(t)) where its compatibility is asked for, None where no square of its script
-    holds t. The rest is that of ``erf.Comparison``.
-    """
-
-    name: str
-    grid: tuple[int, ...]
-    unit: tuple[int, ...]
-    trf_size: tuple[int | None, ...]
-    spanned_by: tuple[str | None, ...]
-    box: tuple[tuple[int, int], ...]
-    center: tuple[float, ...]
-    clipped: tuple[bool, ...]
-    effective_stride: tuple[float | None, ...]
-    erf_size: float | None
-    interval: Interval | None
-    reference: str | None
-    cut: tuple[bool, ...] | None
-    ratio: float | None
-    sigma: tuple[float, ...] | None
-    r_squared: float | None
-    r50: float | None
-    r95: float | None
-    samples: int
-    skipped: int
-    diagnostics: tuple[str, ...]
-    area_ratios: tuple[tuple[float, float | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -379,39 +263,3 @@ def _notes(result: Result) -> Iterator[Text]:
             yield Text(f"{layer.name}: {note}")
     if result.unreadable:
         yield Text(f"left out, because they cannot be read: {', '.join(result.unreadable)}")
-
-
-def layer_notes(layer: Layer) -> Iterator[str]:
-    """Yield what the reader must know about a layer's numbers, one sentence each."""
-    if layer.reference == Reference.peak:
-        yield "the ERF size is relative to the peak, because the center is 0 or outside the image"
-    if layer.cut and any(layer.cut):
-        yield "the ERF leaves the image, so its size is that of the part inside; a larger input_size shows the rest"
-    yield from layer.diagnostics
-    if layer.area_ratios:
-        ratios = [f"{100 * mass:g} % in {'no square' if r is None else percent(r)}" for mass, r in layer.area_ratios]
-        yield f"RepLKNet's share of the scores, and the share of the image that holds it: {', '.join(ratios)}"
-
-
-def percent(share: float) -> str:
-    """Return a share for a table or title."""
-    return f"{100 * share:.1f} %"
-
-
-def trf_text(layer: Layer) -> str:
-    """Return the TRF's side in pixels, by axis where they differ."""
-    return axes_text([math.inf if size is None else size for size in layer.trf_size])
-
-
-def axes_text(values: Sequence[float | None] | None, digits: int | None = None) -> str:
-    """Return one value for all axes, or "rows x columns" where they differ; "-" for None."""
-    texts = [_axis_text(value, digits) for value in values or [None]]
-    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
-
-
-def _axis_text(value: float | None, digits: int | None) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if digits is None else f"{value:.{digits}f}"

@@ -8,17 +8,9 @@ from matplotlib.figure import Figure
 
 from erf.plotting import draw_map_on
 from experiments.harness.style import map_colour_bar, new_figure, show_map
-from experiments.measure.experiment import (
-    FAIR_FIT,
-    NOISE,
-    REPLKNET_MASSES,
-    Compatibility,
-    Layer,
-    Result,
-    axes_text,
-    percent,
-    trf_text,
-)
+from experiments.measure.config import NOISE, Compatibility
+from experiments.measure.experiment import FAIR_FIT, REPLKNET_MASSES, Result
+from experiments.measure.layer import Layer, axes_text, percent, trf_text
 
 PER_ROW = 4
 WIDTH, TALLEST, NARROWEST = 2.8, 6.0, 6.0  # of a map, of a map, of the figure; inches

@@ -142,7 +142,7 @@ def _measure(config: Config, kind: Kind) -> Kept:
         r_squared=tuple(_r_squared(config, kept, config.runs)),
         fewer_r_squared=tuple(_r_squared(config, kept, config.fewer_runs)),
         measured=len(moments),
-        skipped=np.count_nonzero(~moments.any(axis=(1, 2))),
+        skipped=int(np.count_nonzero(~moments.any(axis=(1, 2)))),
     )
 
 

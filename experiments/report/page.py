@@ -15,7 +15,8 @@ import msgspec
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
 from experiments.claims import CLAIMS, Row, Verdict
-from experiments.harness.record import ROOT, UNCHECKED, is_complete
+from experiments.harness.environment import ROOT
+from experiments.harness.record import UNCHECKED, is_complete
 from experiments.harness.reference_runs import RUNS, STUDIES, command
 from experiments.report.section import Picture, Section, picture, section, within
 

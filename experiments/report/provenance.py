@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from experiments.harness.record import ROOT, Environment
+from experiments.harness.environment import ROOT, Environment
 
 
 def warnings(environment: Environment) -> tuple[str, ...]:

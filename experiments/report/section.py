@@ -13,8 +13,9 @@ import msgspec
 from rich.console import Console
 
 from erf.errors import InvalidInput
+from experiments.harness.environment import Environment
 from experiments.harness.experiment import Experiment, Study, load, load_study
-from experiments.harness.record import RESULT, Environment, is_checked, is_complete, read_environment, read_record
+from experiments.harness.record import RESULT, is_checked, is_complete, read_environment, read_record
 from experiments.harness.reference_runs import STUDIES
 from experiments.report import maps, provenance
 from experiments.report.pictures import inlined

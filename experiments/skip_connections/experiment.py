@@ -17,19 +17,18 @@ from rich.table import Table
 from torch import nn
 
 from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
-from erf.metrics.gaussian_fit import map_moments
 from erf.networks.conv_stack import Activation
 from erf.networks.residual_stack import Order, ResidualStack
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, middle, resampled
+from experiments.harness.intervals import Interval, interval_of, middle, resampled
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.drawn_networks import exact_map, measure_draws
-from experiments.stacks.paper_stacks import StackConfig, measured_map, require_runs
+from experiments.stacks.paper_stacks import StackConfig, mean_sigma, measured_map, require_runs
 
 # Where the prediction is drawn, besides the measured gains: from a quarter of the smallest to four times the largest.
 CURVE = 17
@@ -265,16 +264,10 @@ def _measure(config: Config, design: Design, gain: float | None) -> Kept:
     return Kept(imap.values, imap.skipped, sizes)
 
 
-def _sigma(imap: InfluenceMap) -> float:
-    return math.sqrt(np.mean(np.square(map_moments(imap).sigma)))
-
-
 def _point(
     design: Design, gain: float | None, imap: InfluenceMap, exact: InfluenceMap, distribution: np.ndarray,
     found: Kept, plain: np.ndarray,
 ) -> Point:  # fmt: skip
-    interval = middle(found.sizes)
-    assert interval, "the config asks for one resampling at least"
     return Point(
         design=design,
         gain=gain,
@@ -282,11 +275,11 @@ def _point(
         runs=int(imap.samples),
         skipped=found.skipped,
         size=erf_size(imap),
-        size_interval=interval,
+        size_interval=interval_of(found.sizes),
         predicted_size=erf_size(exact),
         excess=None if gain is None else middle(found.sizes - plain),
-        sigma=_sigma(imap),
-        predicted_sigma=_sigma(exact),
+        sigma=mean_sigma(imap),
+        predicted_sigma=mean_sigma(exact),
         branches=float(distribution @ np.arange(len(distribution))),
     )
 

@@ -18,19 +18,18 @@ from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
 from erf.device import resolve_device
 from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
-from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average
 from erf.metrics.normal_distance import normal_distance
 from erf.networks.sparse_convolution import Connections, SparseStack
 from erf.seeds import derive, generator
 from erf.stacks.stack_influence import stack_moments
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, middle
+from experiments.harness.intervals import Interval, bootstrap_maps, interval_of, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
-from experiments.stacks.paper_stacks import StackConfig, measured_map
+from experiments.stacks.paper_stacks import StackConfig, mean_sigma, measured_map
 
 # Pixels below this share of the exact map's peak are not compared with it one by one: where positions are drawn, few
 # runs reach them at all, and a standard error over runs says nothing.
@@ -185,10 +184,6 @@ def _period(config: Config, layout: Layout) -> int:
     return config.dilation if layout is Layout.dilated else 1
 
 
-def _sigma(imap: InfluenceMap) -> float:
-    return math.sqrt(np.mean(np.square(map_moments(imap).sigma)))
-
-
 def _size(period: int, imap: InfluenceMap) -> float:
     return erf_size(grid_average(imap, period))
 
@@ -215,7 +210,7 @@ def _measure(config: Config, layout: Layout, depth: int) -> Kept:
     device = resolve_device(config.device)
     moments = stack_moments(stack, config.runs, config.statistic, seed, config.aggregation, device=device)
     imap = map_of_samples(moments, config.statistic, stack.trf_box, config.aggregation)
-    quantities = {"sigmas": _sigma, "sizes": partial(_size, period), "distances": partial(_distance, period)}
+    quantities = {"sigmas": mean_sigma, "sizes": partial(_size, period), "distances": partial(_distance, period)}
     resampled = {
         name: bootstrap_maps(moments, imap, quantity, config.bootstrap, derive(seed, 1))
         for name, quantity in quantities.items()
@@ -233,15 +228,15 @@ def _report(config: Config, layout: Layout, depth: int, found: Kept, plain: np.n
         depth=depth,
         trf_size=stack.trf_size,
         period=period,
-        sigma=_sigma(imap),
-        sigma_interval=_interval(found.sigmas),
-        predicted_sigma=_sigma(exact),
-        gain=None if layout is Layout.adjacent else _interval(found.sigmas - plain),
+        sigma=mean_sigma(imap),
+        sigma_interval=interval_of(found.sigmas),
+        predicted_sigma=mean_sigma(exact),
+        gain=None if layout is Layout.adjacent else interval_of(found.sigmas - plain),
         size=_size(period, imap),
-        size_interval=_interval(found.sizes),
+        size_interval=interval_of(found.sizes),
         predicted_size=_size(period, exact),
         distance=_distance(period, imap),
-        distance_interval=_interval(found.distances),
+        distance_interval=interval_of(found.distances),
         predicted_distance=_distance(period, exact),
         largest_deviation=_largest_deviation(found, exact),
     )
@@ -249,12 +244,6 @@ def _report(config: Config, layout: Layout, depth: int, found: Kept, plain: np.n
     for name in ("sigma", "size", "distance"):
         logbook.scalars({f"{name}/{layout}": getattr(point, name)}, depth)
     return point
-
-
-def _interval(replicates: np.ndarray) -> Interval:
-    interval = middle(replicates)
-    assert interval is not None, "the config asks for one resampling at least"
-    return interval
 
 
 def _largest_deviation(found: Kept, exact: InfluenceMap) -> float:
@@ -270,7 +259,7 @@ def _networks(config: Config, depth: int) -> tuple[Networks, np.ndarray]:
     stack = replace(stack_of(config, Layout.scattered, depth), channels=1, input_channels=1)
     draws = [generator(config.seed, depth, len(Layout), number) for number in range(config.networks)]
     maps = [stack.exact_map_of(stack.draw_layers(draw)) for draw in draws]
-    found = Networks(depth, tuple(map(_sigma, maps)), tuple(_distance(1, imap) for imap in maps))
+    found = Networks(depth, tuple(map(mean_sigma, maps)), tuple(_distance(1, imap) for imap in maps))
     return found, maps[0].values / maps[0].values.max()
 
 

@@ -16,6 +16,7 @@ from erf.device import resolve_device
 from erf.inits import Init, weight_variance
 from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
+from erf.metrics.gaussian_fit import map_moments
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.reachability.receptive_field import Box
 from erf.seeds import derive
@@ -152,6 +153,11 @@ def mean_square_total(config: StackConfig, stack: ConvStack) -> float:
     for c_in, c_out in pairwise(widths):
         total *= c_out * window * weight_variance(stack.init, c_in, c_out, window)
     return total / stack.channels if isinstance(config.aggregation, int) else total
+
+
+def mean_sigma(imap: InfluenceMap) -> float:
+    """Return the root of the mean of the two axes' variances of a map, in pixels."""
+    return math.sqrt(np.mean(np.square(map_moments(imap).sigma)))
 
 
 def predicted_sigma(config: StackConfig, kind: Kind, depth: int) -> float:

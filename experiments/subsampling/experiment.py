@@ -9,100 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import partial
 from itertools import combinations, islice
 
 import numpy as np
 from rich.console import Group
 
-from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
+from erf import InfluenceMap, erf_size, fit_gaussian
 from erf.metrics.erf_size import center_value
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average
-from erf.networks.subsampled_stack import Pooling, SubsampledStack
 from erf.seeds import derive
-from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, middle, resampled
+from experiments.harness.intervals import Interval, interval_of, middle, resampled
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
-from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.drawn_networks import exact_map, measure_draws
-from experiments.stacks.paper_stacks import Kind, StackConfig, measured_map, require_runs, stack_of
+from experiments.stacks.paper_stacks import mean_sigma, measured_map, require_runs
+from experiments.subsampling.variants import STRIDE, Config, Variant, placed, variant_stack
 
-STRIDE = 2  # the paper's (inset of Figure 2)
-# Numbers kept in memory for each variant, one a run and pixel: 1.6 GB.
-LARGEST = 2 * 10**8
 # Placements that are predicted where there are more: evenly spaced ones, in lexicographic order.
 PLACEMENTS = 1000
-
-
-class Variant(StrEnum):
-    """What some of the layers have that those of a plain stack have not."""
-
-    plain = "plain"
-    early_strides = "early_strides"
-    spread_strides = "spread_strides"
-    late_strides = "late_strides"
-    average_pooling = "average_pooling"
-    max_pooling = "max_pooling"
-    dilation = "dilation"
-    dilated_throughout = "dilated_throughout"
-
-    @property
-    def pooling(self) -> Pooling:
-        """What subsamples."""
-        of_variant = {Variant.average_pooling: Pooling.average, Variant.max_pooling: Pooling.max}
-        return of_variant.get(self, Pooling.none)
-
-
-# The claim is about these; poolings and the stack dilated throughout are shown beside them.
-STRIDED = (Variant.early_strides, Variant.spread_strides, Variant.late_strides)
-
-
-@dataclass
-class Config(StackConfig):
-    """Which stacks are compared with the plain one of the same depth."""
-
-    name: str = option("subsampling", "the experiment's name, fixed; it names the folder of results")
-    variants: list[Variant] = option([v for v in Variant if v is not Variant.plain], "compared with the plain stack")
-    kind: Kind = option(Kind.random, "of all stacks; random has no nonlinearity and an exact map")
-    depth: int = option(15, "number of convolutions")
-    subsampled: int = option(3, "how many of them have stride 2, or a pooling by 2 after them")
-    dilations: list[int] = option([2, 4, 8], "of the dilated layers of the variant dilation, from the first on")
-    runs: int = option(400, "draws of weights and inputs for each variant")
-    bootstrap: int = option(1000, "resamplings of the runs for each interval")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require_choices("variants", self.variants)
-        require_at_least(1, subsampled=self.subsampled, bootstrap=self.bootstrap)
-        require_at_least(2, runs=self.runs, depth=self.depth)
-        if Variant.plain in self.variants:
-            raise InvalidInput("variants: plain is measured in any case; allowed are the others")
-        if self.kind is Kind.uniform:
-            raise InvalidInput("kind=uniform has no runs to average over; allowed are the random kinds")
-        if self.subsampled > self.depth:
-            raise InvalidInput(f"subsampled={self.subsampled}: allowed are 1 to depth={self.depth} layers")
-        if not 1 <= len(self.dilations) <= self.depth or min(self.dilations) < 1:
-            raise InvalidInput(f"dilations={self.dilations}: allowed are 1 to depth={self.depth} whole numbers from 1")
-        for variant in self.measured:
-            self._require_memory(variant)
-
-    @property
-    def measured(self) -> list[Variant]:
-        """All variants, the plain one first."""
-        return [Variant.plain, *self.variants]
-
-    def _require_memory(self, variant: Variant) -> None:
-        side = variant_stack(self, variant).trf_size
-        if self.runs * side**2 > LARGEST:
-            raise InvalidInput(
-                f"runs={self.runs}, depth={self.depth}, subsampled={self.subsampled}, dilations={self.dilations}: "
-                f"{variant} has a theoretical field of {side} pixels, whose maps of all runs take "
-                f"{8e-9 * self.runs * side**2:.1f} GB; allowed are {8e-9 * LARGEST:.1f}"
-            )
 
 
 @dataclass(frozen=True)
@@ -187,36 +114,6 @@ class Result:
         return {f"size_{measured.variant}": measured.size for measured in self.variants}
 
 
-def variant_stack(config: Config, variant: Variant) -> SubsampledStack:
-    """Return the family of networks of a variant."""
-    depth = config.depth
-    strides, dilations = (1,) * depth, (1,) * depth
-    match variant:
-        case Variant.early_strides:
-            strides = _placed(depth, range(config.subsampled), [STRIDE] * config.subsampled)
-        case Variant.late_strides:
-            strides = _placed(depth, range(depth - config.subsampled, depth), [STRIDE] * config.subsampled)
-        case Variant.spread_strides | Variant.average_pooling | Variant.max_pooling:
-            strides = _placed(depth, _spread(depth, config.subsampled), [STRIDE] * config.subsampled)
-        case Variant.dilation:
-            dilations = _placed(depth, _spread(depth, len(config.dilations)), config.dilations)
-        case Variant.dilated_throughout:
-            dilations = (2,) * depth
-        case Variant.plain:
-            pass
-    return SubsampledStack(stack_of(config, config.kind, depth), strides, dilations, variant.pooling)
-
-
-def _spread(depth: int, layers: int) -> list[int]:
-    """Return so many layers, evenly spaced: three of 15 are the 4th, 8th and 12th."""
-    return [depth * (i + 1) // (layers + 1) for i in range(layers)] if layers < depth else list(range(depth))
-
-
-def _placed(depth: int, at: range | list[int] | tuple[int, ...], values: list[int]) -> tuple[int, ...]:
-    by_layer = dict(zip(at, values, strict=True))
-    return tuple(by_layer.get(layer, 1) for layer in range(depth))
-
-
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every variant, and predict all placements of the strided layers."""
     arrays: dict[str, np.ndarray] = {}
@@ -276,17 +173,10 @@ def _kurtosis(imap: InfluenceMap) -> float:
     return float(map_moments(imap).excess_kurtosis.mean())
 
 
-def _sigma(imap: InfluenceMap) -> float:
-    return math.sqrt(np.mean(np.square(map_moments(imap).sigma)))
-
-
 def _report(
     config: Config, variant: Variant, imap: InfluenceMap, exact: InfluenceMap, found: Kept, plain: Kept
 ) -> Measured:
     stack = variant_stack(config, variant)
-    size_interval, kurtosis_interval = middle(found.sizes), middle(found.kurtoses)
-    assert size_interval, "the config asks for one resampling at least"
-    assert kurtosis_interval
     return Measured(
         variant=variant,
         strides=stack.strides,
@@ -296,14 +186,14 @@ def _report(
         runs=int(imap.samples),
         skipped=found.skipped,
         size=_averaged_size(imap, stack.period),
-        size_interval=size_interval,
+        size_interval=interval_of(found.sizes),
         predicted_size=_averaged_size(exact, stack.period),
         excess=None if variant is Variant.plain else middle(found.sizes - plain.sizes),
         peak_size=erf_size(imap, "peak"),
-        sigma=_sigma(imap),
-        predicted_sigma=_sigma(exact),
+        sigma=mean_sigma(imap),
+        predicted_sigma=mean_sigma(exact),
         kurtosis=_kurtosis(imap),
-        kurtosis_interval=kurtosis_interval,
+        kurtosis_interval=interval_of(found.kurtoses),
         predicted_kurtosis=_kurtosis(exact),
         center_share=center_value(exact) / center_value(grid_average(exact, stack.period)),
         holes=float(np.mean(exact.values == 0)),
@@ -322,7 +212,7 @@ def _predict_placements(config: Config) -> Placements:
     placements = list(_placements(config))
     sizes = []
     for layers in placements:
-        strides = _placed(config.depth, layers, [STRIDE] * config.subsampled)
+        strides = placed(config.depth, layers, [STRIDE] * config.subsampled)
         stack = replace(variant_stack(config, Variant.plain), strides=strides)
         sizes.append(_averaged_size(exact_map(stack.theory(), config.statistic), stack.period))
     return Placements(np.array(placements) + 1, np.array(sizes))

@@ -9,7 +9,8 @@ from matplotlib.patches import Rectangle
 
 from erf.metrics.grid_average import moving_mean
 from experiments.harness.style import bar_lengths, map_colour_bar, new_figure
-from experiments.subsampling.experiment import Measured, Result, Variant
+from experiments.subsampling.experiment import Measured, Result
+from experiments.subsampling.variants import Variant
 
 LABELS = {
     Variant.plain: "plain",

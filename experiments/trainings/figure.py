@@ -12,7 +12,8 @@ from matplotlib.ticker import MaxNLocator
 from erf.metrics.erf_size import TWO_SIGMA_MASS
 from experiments.harness.intervals import interval_text
 from experiments.harness.style import map_colour_bar, new_figure, show_map
-from experiments.trainings.growth import Growth, in_words
+from experiments.trainings.growth_result import Growth
+from experiments.trainings.growth_tables import in_words
 
 BEFORE, AFTER, METRIC = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)
 CAPTION = (

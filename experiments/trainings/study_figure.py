@@ -12,8 +12,9 @@ from matplotlib.ticker import MaxNLocator
 
 from erf.networks.start import Start
 from experiments.harness.style import map_colour_bar, new_figure, show_map
-from experiments.trainings.growth import in_words
-from experiments.trainings.study import Arm, StartsStudy, Training
+from experiments.trainings.arms import Arm, Training
+from experiments.trainings.growth_tables import in_words
+from experiments.trainings.study import StartsStudy
 
 WIDTH, ROW = 6.75, 2.75  # inches: of a page's text; of one data set
 SMALL, LARGE = 7, 8  # points

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from scripts.benchmarks.limit import MatrixProduct, limit_ratio
 
 LEAST_SECONDS = 0.5  # of one timing

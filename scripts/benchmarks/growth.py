@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from erf import fit_power_law
 from erf.compatibility import replknet_map
 from erf.networks.conv_stack import Activation, ConvStack
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from scripts.benchmarks.case import median_seconds
 from scripts.benchmarks.cost_model import Constants, Prediction, Study
 from scripts.benchmarks.memory import peak_alone

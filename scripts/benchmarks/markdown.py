@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from erf import InvalidInput
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from scripts.benchmarks.case import Case, Report
 from scripts.benchmarks.cost_model import Constants, Study
 from scripts.benchmarks.growth import Scaling, Side

@@ -21,7 +21,7 @@ from erf.compatibility import BATCH, openerf_map, replknet_map
 from erf.extras import extra
 from erf.maps.layer_outputs import layer_outputs
 from erf.training.batch_norm import calibrate_batch_norm_
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from scripts.benchmarks.case import SHORT_TURNS, Case, difference, time_both
 from scripts.benchmarks.limit import operations_of_an_image
 

@@ -15,7 +15,7 @@ from erf.data.noise import Noise
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.stacks.stack_influence import stack_moments
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from scripts.benchmarks.case import Case, Difference, Disagreement, time_both
 from scripts.benchmarks.limit import useful_operations
 from scripts.benchmarks.memory import peak_alone

@@ -11,7 +11,7 @@ import torchvision
 from torch import Tensor, nn
 
 import erf
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 
 LAYERS, SIDE = ["layer1", "layer2", "layer3", "layer4"], 224

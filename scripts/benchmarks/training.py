@@ -14,7 +14,7 @@ from erf.networks.cifar_resnet import CifarResNet
 from erf.seeds import generator
 from erf.training.loop import training_step
 from erf.training.processes import Precision, make_fabric
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 
 SEED = 0

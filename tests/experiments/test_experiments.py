@@ -15,8 +15,9 @@ from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
 from experiments.harness.about import Series, about
 from experiments.harness.cli import main
+from experiments.harness.environment import Environment
 from experiments.harness.experiment import CONF, experiment_names, load
-from experiments.harness.record import Environment, read_environment, read_record, write_record
+from experiments.harness.record import read_environment, read_record, write_record
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.shown import shown_of
 from tests.experiments.smallest import smallest_config, smallest_result, smallest_run

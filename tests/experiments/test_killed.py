@@ -12,7 +12,8 @@ import torch
 from erf.networks.cifar_resnet import CifarResNet
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.cli import main
-from experiments.harness.record import Environment, write_record
+from experiments.harness.environment import Environment
+from experiments.harness.record import write_record
 from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 from tests.experiments.toy_data import toy_data
 

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import generator
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from scripts import benchmark
 from scripts.benchmarks import limit, stacks, tracing, training
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns

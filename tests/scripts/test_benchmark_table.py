@@ -3,7 +3,7 @@ import re
 import pytest
 
 from erf import InvalidInput
-from experiments.harness.record import ROOT, Environment
+from experiments.harness.environment import ROOT, Environment
 from experiments.harness.reference import REFERENCE
 from scripts.benchmarks import markdown
 from scripts.benchmarks.case import Case, Report

@@ -2,7 +2,8 @@ from experiments.camvid import experiment as camvid
 from experiments.camvid.study import gather as gather_camvid
 from experiments.cifar10 import experiment as cifar10
 from experiments.cifar10.study import gather as gather_cifar10
-from experiments.harness.record import Environment, write_record
+from experiments.harness.environment import Environment
+from experiments.harness.record import write_record
 from scripts import figure_3
 from tests.experiments.trainings.made_up_trainings import training
 

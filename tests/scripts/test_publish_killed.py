@@ -14,14 +14,9 @@ from matplotlib.figure import Figure
 
 from erf.errors import InvalidInput
 from experiments.exact_theory import experiment as exact_theory
+from experiments.harness.environment import Environment
 from experiments.harness.figure_file import write_figure
-from experiments.harness.record import (
-    Environment,
-    is_complete,
-    read_environment,
-    read_record,
-    write_record,
-)
+from experiments.harness.record import is_complete, read_environment, read_record, write_record
 from experiments.harness.reference import REFERENCE, reference
 from experiments.nonlinearities import experiment as nonlinearities
 from scripts import reproduce

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torchvision
 
-from experiments.harness.record import Environment
+from experiments.harness.environment import Environment
 from scripts.benchmarks import resnet50
 from scripts.benchmarks.case import Disagreement, difference
 from tests.oracles.replknet import contributions

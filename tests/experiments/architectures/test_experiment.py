@@ -15,7 +15,8 @@ from erf.maps.statistic import Statistic
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.architectures import experiment as architectures
-from experiments.architectures.experiment import ARCHITECTURES, CALIBRATION, Config, run, summary
+from experiments.architectures.experiment import CALIBRATION, Config, run, summary
+from experiments.architectures.families import ARCHITECTURES
 from experiments.harness.experiment import load
 from experiments.harness.intervals import mean_interval
 from experiments.measure.network_source import Source, make_network

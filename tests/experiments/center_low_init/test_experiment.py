@@ -17,8 +17,10 @@ from erf.metrics.grid_average import grid_average
 from erf.networks.plain_cnn import LAYERS, PlainCnn
 from erf.seeds import derive, generator
 from experiments.center_low_init import experiment as center_low_init
-from experiments.center_low_init.experiment import Config, Moment, Result, mirrored, network_of, run, steps_to_level
-from experiments.harness.record import Environment, read_record, write_record
+from experiments.center_low_init.config import Config
+from experiments.center_low_init.experiment import Moment, Result, mirrored, network_of, run, steps_to_level
+from experiments.harness.environment import Environment
+from experiments.harness.record import read_record, write_record
 from experiments.trainings.plan import SIGNS
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data

@@ -6,7 +6,7 @@ import pytest
 
 from erf import InvalidInput
 from erf.inits import Init
-from experiments.center_low_init.experiment import Config
+from experiments.center_low_init.config import Config
 
 
 @pytest.mark.parametrize(

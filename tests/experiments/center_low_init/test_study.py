@@ -11,13 +11,15 @@ from scipy import stats
 from erf import InvalidInput
 from erf.inits import Init
 from experiments.center_low_init import study as study_module
-from experiments.center_low_init.experiment import Config, Moment, Result
+from experiments.center_low_init.config import Config
+from experiments.center_low_init.experiment import Moment, Result
 from experiments.center_low_init.pairs import PAPER_REDUCTION, Start
 from experiments.center_low_init.study import Study, gather
 from experiments.claims import Verdict, center_low
+from experiments.harness.environment import Environment
 from experiments.harness.intervals import Mean
 from experiments.harness.paired import holm, sign_flip_p
-from experiments.harness.record import Environment, read_record, write_record
+from experiments.harness.record import read_record, write_record
 
 LEVELS = [0.4, 0.5]
 SEEDS = range(12)

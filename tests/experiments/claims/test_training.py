@@ -9,7 +9,8 @@ from experiments.camvid import study as camvid_study
 from experiments.cifar10 import experiment as cifar10
 from experiments.cifar10 import study as cifar10_study
 from experiments.claims import Verdict, training
-from experiments.harness.record import Environment, write_record
+from experiments.harness.environment import Environment
+from experiments.harness.record import write_record
 from experiments.harness.reference import REFERENCE
 from tests.experiments.claims.test_claims import LONGEST
 from tests.experiments.trainings import made_up_trainings

@@ -10,7 +10,8 @@ from erf.networks import cifar_resnet
 from erf.networks.start import Start
 from experiments.growth_controls import experiment as growth_controls
 from experiments.growth_controls import study as growth_controls_study
-from experiments.growth_controls.experiment import Arm, Config, _config_of
+from experiments.growth_controls.config import Arm, Config
+from experiments.growth_controls.experiment import _config_of
 from experiments.growth_controls.figure import draw
 from experiments.harness.intervals import mean_interval
 from experiments.trainings.plan import Labels, Probe

@@ -19,7 +19,8 @@ from experiments.growth_start.closed_form import closed_form_sigma
 from experiments.growth_start.experiment import Case, Config, cases, run
 from experiments.growth_start.figure import draw
 from experiments.growth_start.specifications import SIZES
-from experiments.harness.record import Environment, write_record
+from experiments.harness.environment import Environment
+from experiments.harness.record import write_record
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
 

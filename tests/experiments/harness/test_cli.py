@@ -16,10 +16,11 @@ from erf import InvalidInput
 from experiments.harness import experiment
 from experiments.harness.about import about
 from experiments.harness.cli import config_of, folder_of, main
+from experiments.harness.environment import Environment
 from experiments.harness.experiment import CONF, experiment_names, experiment_of, load, run_names
 from experiments.harness.figure_file import write_figure
 from experiments.harness.override import value_text
-from experiments.harness.record import Environment, read_environment, read_record
+from experiments.harness.record import read_environment, read_record
 from experiments.harness.reference_runs import RUNS, STUDIES
 from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from erf.errors import InvalidInput
+from experiments.harness.environment import Environment
 from experiments.harness.experiment import experiment_of, load, load_study
-from experiments.harness.record import Environment, is_checked, read_environment, read_record, write_record
+from experiments.harness.record import is_checked, read_environment, read_record, write_record
 from experiments.harness.reference import REFERENCE, reference
 from experiments.harness.reference_runs import RUNS, STUDIES
 

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from erf.errors import InvalidInput
 from experiments.harness import record
+from experiments.harness.environment import Environment
 from experiments.harness.experiment import ExperimentConfig
 from experiments.harness.figure_file import write_figure
-from experiments.harness.record import Environment, read_environment, read_record, write_record
+from experiments.harness.record import read_environment, read_record, write_record
 
 
 class Colour(StrEnum):

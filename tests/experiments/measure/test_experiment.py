@@ -20,7 +20,9 @@ from experiments.harness.cli import main
 from experiments.harness.experiment import load
 from experiments.harness.intervals import jackknife_interval
 from experiments.measure import experiment as measure
-from experiments.measure.experiment import Compatibility, Config, layer_notes, run, summary
+from experiments.measure.config import Config
+from experiments.measure.experiment import Compatibility, run, summary
+from experiments.measure.layer import layer_notes
 from experiments.measure.network_source import Source, make_network
 from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook

@@ -14,7 +14,8 @@ from PIL import Image
 from experiments.claims import rows
 from experiments.exact_theory.experiment import Result
 from experiments.growth_controls import experiment as growth_controls
-from experiments.harness.record import ROOT, Environment, read_environment, read_record
+from experiments.harness.environment import ROOT, Environment
+from experiments.harness.record import read_environment, read_record
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import command
 from experiments.report import maps, pictures, provenance

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.harness.experiment import load
-from experiments.subsampling.experiment import Variant
+from experiments.subsampling.variants import Variant
 from tests.experiments.smallest import smallest_run
 
 

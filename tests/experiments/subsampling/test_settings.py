@@ -4,7 +4,7 @@ import pytest
 
 from erf import InvalidInput
 from experiments.stacks.paper_stacks import Kind
-from experiments.subsampling.experiment import Config, Variant
+from experiments.subsampling.variants import Config, Variant
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from erf.networks.start import Start
 from experiments.camvid import experiment as camvid
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.reference import reference
-from experiments.trainings.growth import Measures, Moment
+from experiments.trainings.growth_result import Measures, Moment
 
 METRIC = {camvid.Result: "mean_iou", cifar10.Result: "accuracy"}
 

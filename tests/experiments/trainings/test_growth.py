@@ -26,12 +26,14 @@ from erf.training.processes import make_fabric
 from experiments.camvid import experiment as camvid
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.cli import folder_of
+from experiments.harness.environment import Environment
 from experiments.harness.intervals import middle
-from experiments.harness.record import Environment, read_record, write_record
+from experiments.harness.record import read_record, write_record
 from experiments.harness.reference import reference
 from experiments.trainings import growth as erf_in_training
 from experiments.trainings.figure import draw_growth
-from experiments.trainings.growth import _frames, result_of, study
+from experiments.trainings.growth import result_of, study
+from experiments.trainings.growth_result import filmstrip
 from experiments.trainings.plan import BOOTSTRAP, NOISE, SIGNS, Labels, Probe, Task, plan_of, weights_generator
 from experiments.trainings.probe import (
     measure_layers,
@@ -249,7 +251,7 @@ def test_every_epoch_is_told_and_shown(trained):
 
 @pytest.mark.parametrize(("epochs", "best"), [(1, 0), (4, 2), (17, 3), (61, 60), (61, 30)])
 def test_frames_hold_first_last_and_best(epochs, best):
-    frames = _frames(epochs, best)
+    frames = filmstrip(epochs, best)
     assert {0, epochs - 1, best} <= set(frames) <= set(range(epochs))
     assert frames == sorted(set(frames))
     assert len(frames) <= 9

@@ -12,13 +12,15 @@ from experiments.camvid import experiment as camvid
 from experiments.camvid import study as camvid_study
 from experiments.cifar10 import experiment as cifar10
 from experiments.cifar10 import study as cifar10_study
+from experiments.harness.environment import Environment
 from experiments.harness.experiment import load_study
 from experiments.harness.intervals import Mean
-from experiments.harness.record import Environment, read_record, write_record
+from experiments.harness.record import read_record, write_record
 from experiments.harness.reference import reference
 from experiments.trainings import study_figure
+from experiments.trainings.arms import Way
 from experiments.trainings.expectations import Condition, Outcome
-from experiments.trainings.study import MEASURES, Way
+from experiments.trainings.study import MEASURES
 from experiments.trainings.study_figure import draw_starts, message, spread
 from tests.experiments.smallest import smallest_result
 from tests.experiments.trainings.made_up_trainings import training

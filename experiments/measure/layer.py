@@ -1,0 +1,80 @@
+"""What is measured of a layer, and how it is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from erf.metrics.erf_size import Reference
+from experiments.harness.intervals import Interval
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer's fields, in input pixels and by axis; what cannot be read off an empty map is None.
+
+    ``trf_size`` is None where it is infinite, and ``spanned_by`` then names the module. ``cut``: whether the image ends
+    where the influence is still above the size's threshold. The interval is 95 %, over images and their random signs.
+    ``area_ratios`` are RepLKNet's (t, r(t)) where its compatibility is asked for, None where no square of its script
+    holds t. The rest is that of ``erf.Comparison``.
+    """
+
+    name: str
+    grid: tuple[int, ...]
+    unit: tuple[int, ...]
+    trf_size: tuple[int | None, ...]
+    spanned_by: tuple[str | None, ...]
+    box: tuple[tuple[int, int], ...]
+    center: tuple[float, ...]
+    clipped: tuple[bool, ...]
+    effective_stride: tuple[float | None, ...]
+    erf_size: float | None
+    interval: Interval | None
+    reference: str | None
+    cut: tuple[bool, ...] | None
+    ratio: float | None
+    sigma: tuple[float, ...] | None
+    r_squared: float | None
+    r50: float | None
+    r95: float | None
+    samples: int
+    skipped: int
+    diagnostics: tuple[str, ...]
+    area_ratios: tuple[tuple[float, float | None], ...] = ()
+
+
+def layer_notes(layer: Layer) -> Iterator[str]:
+    """Yield what the reader must know about a layer's numbers, one sentence each."""
+    if layer.reference == Reference.peak:
+        yield "the ERF size is relative to the peak, because the center is 0 or outside the image"
+    if layer.cut and any(layer.cut):
+        yield "the ERF leaves the image, so its size is that of the part inside; a larger input_size shows the rest"
+    yield from layer.diagnostics
+    if layer.area_ratios:
+        ratios = [f"{100 * mass:g} % in {'no square' if r is None else percent(r)}" for mass, r in layer.area_ratios]
+        yield f"RepLKNet's share of the scores, and the share of the image that holds it: {', '.join(ratios)}"
+
+
+def percent(share: float) -> str:
+    """Return a share for a table or title."""
+    return f"{100 * share:.1f} %"
+
+
+def trf_text(layer: Layer) -> str:
+    """Return the TRF's side in pixels, by axis where they differ."""
+    return axes_text([math.inf if size is None else size for size in layer.trf_size])
+
+
+def axes_text(values: Sequence[float | None] | None, digits: int | None = None) -> str:
+    """Return one value for all axes, or "rows x columns" where they differ; "-" for None."""
+    texts = [_axis_text(value, digits) for value in values or [None]]
+    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
+
+
+def _axis_text(value: float | None, digits: int | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if digits is None else f"{value:.{digits}f}"
