@@ -135,15 +135,13 @@ def require_initialized(network: nn.Module) -> None:
 
 
 def require_weights(network: Any) -> None:
-    """Raise InvalidInput unless ``network`` is a module whose parameters are real and finite, and no buffer has a NaN.
+    """Raise InvalidInput unless ``network`` is a module whose parameters are finite, and no buffer has a NaN.
 
     Infinite buffers are allowed: masks of attention are.
     """
     require_type(nn.Module, network=network)
     for name, parameter in network.named_parameters():
-        if parameter.is_complex():
-            raise InvalidInput(f"parameter {name!r} is complex ({_dtype(parameter)}); allowed are real ones")
-        if parameter.is_floating_point() and not is_finite(parameter):
+        if (parameter.is_floating_point() or parameter.is_complex()) and not is_finite(parameter):
             raise InvalidInput(f"parameter {name!r} has values that are not finite")
     for name, buffer in network.named_buffers():
         if buffer.is_floating_point() and not is_finite(buffer) and buffer.isnan().any():
@@ -159,7 +157,11 @@ def is_finite(values: Tensor) -> bool:
     """Return whether all values are finite, as far as there are values (on the meta device there are none)."""
     if values.is_meta or is_lazy(values):
         return True
-    numbers = values.detach() if values.dtype in REALS else values.detach().float()  # torch does not add up float8
+    numbers = values.detach()
+    if values.is_complex():
+        numbers = torch.view_as_real(numbers.resolve_conj())
+    elif values.dtype not in REALS:  # torch does not add up float8
+        numbers = numbers.float()
     # A sum needs no tensor of flags, but may overflow.
     return bool(numbers.sum().isfinite() or numbers.isfinite().all())
 

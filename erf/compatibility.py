@@ -21,8 +21,8 @@ from erf.maps.folding import folded, folds
 from erf.maps.layer_outputs import check_layer, is_forward_features, layer_outputs
 from erf.maps.passes import Mode, batches, forward_passes, gradient, measuring
 from erf.maps.statistic import choice
-from erf.reachability.receptive_field import Unit, _called, listed
 from erf.reachability.record import Trace
+from erf.reachability.request import Unit, called, listed
 
 __all__ = [
     "AreaRatio",
@@ -246,7 +246,7 @@ def _crops(network: nn.Module, images: Tensor, names: list[str | None]) -> tuple
     except InvalidInput:
         return None, []
     indices = [probe.index for crop in found for probe in crop.probes.values()]
-    literal = all(index is not None and index[:2] == (slice(None),) * 2 and len(index) == 4 for index in indices)
+    literal = all(index[:2] == (slice(None),) * 2 and len(index) == 4 for index in indices)
     return passed, found if literal else []
 
 
@@ -276,7 +276,7 @@ def _gradients(
     """
     for crop, leaf, outputs in forward_passes(network, images, found):
         for probe in crop.probes.values():
-            unit: Any = probe.index[2:] if probe.index else None
+            unit: Any = probe.index[2:]
             value = center(outputs[probe.layer], probe.layer, network, unit)
             yield probe.layer, crop.slices, 0, gradient(value, leaf, layer=probe.layer)
     for index, image in enumerate([] if found else images.split(1)):
@@ -288,7 +288,7 @@ def _gradients(
 
 def _replknet_center(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
     if features.ndim != 4:
-        raise InvalidInput(f"{_called(name or '')} has shape {list(features.shape)}, not [N, channels, rows, columns]")
+        raise InvalidInput(f"{called(name)} has shape {list(features.shape)}, not [N, channels, rows, columns]")
     return features[(..., *(unit or _middle(features)))].relu().sum(1)
 
 
@@ -306,7 +306,7 @@ def _openerf_center(features: Tensor, name: str | None, network: nn.Module, unit
         prefix = _prefix_tokens(network)
         return features[:, prefix + _middle_token(features.shape[1] - prefix, name)].mean(1)
     raise InvalidInput(
-        f"{_called(name or '')} has shape {list(features.shape)}: OpenERF reads [N, channels, rows, columns] or "
+        f"{called(name)} has shape {list(features.shape)}: OpenERF reads [N, channels, rows, columns] or "
         "[N, tokens, channels]"
     )
 
@@ -330,5 +330,5 @@ def _prefix_tokens(network: nn.Module) -> int:
 def _middle_token(tokens: int, name: str | None) -> int:
     side = math.isqrt(max(tokens, 0))
     if side**2 != tokens or not side:
-        raise InvalidInput(f"{_called(name or '')} has {tokens} tokens after its prefix; OpenERF needs a square grid")
+        raise InvalidInput(f"{called(name)} has {tokens} tokens after its prefix; OpenERF needs a square grid")
     return (side + 1) * ((side - 1) // 2)

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+LONGEST = 600  # characters of what other code says
+
 
 class InvalidInput(ValueError):
     """An argument or a configuration cannot be used; the message says what, where and what is allowed."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error of other code says, on one line of which the middle may be left out."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 class InternalError(Exception):

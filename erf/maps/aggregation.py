@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -11,15 +13,16 @@ from erf.maps.statistic import Statistic
 from erf.seeds import SIGNS, generator
 
 Aggregation = str | int
+AggregationName = Literal["random_sign", "sum"] | int
 
 
-def require_aggregation(aggregation: Aggregation) -> None:
-    """Raise InvalidInput unless ``aggregation`` is the name of one or may be a channel's index."""
-    named = isinstance(aggregation, str) and aggregation in ("random_sign", "sum")
-    if not named and not (is_whole(aggregation) and aggregation >= 0):
-        raise InvalidInput(
-            f"aggregation={shown(aggregation)} is unknown; allowed: random_sign, sum, or a channel's index"
-        )
+def require_aggregation(aggregation: object) -> AggregationName:
+    """Return ``aggregation``; raise InvalidInput unless it is the name of one or may be a channel's index."""
+    if isinstance(aggregation, str) and aggregation in ("random_sign", "sum"):
+        return aggregation
+    if is_whole(aggregation) and aggregation >= 0:
+        return aggregation
+    raise InvalidInput(f"aggregation={shown(aggregation)} is unknown; allowed: random_sign, sum, or a channel's index")
 
 
 def check_aggregation(aggregation: Aggregation, channels: int, statistic: Statistic | None = None) -> None:

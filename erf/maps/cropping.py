@@ -11,11 +11,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from torch import nn
+from torch import Tensor, nn
 
 from erf.errors import InvalidInput
-from erf.reachability.receptive_field import Box, ReceptiveField, Unit, in_mode, traced, traced_fields
+from erf.reachability.forward import traced
+from erf.reachability.receptive_field import Box, ReceptiveField, in_mode, traced_fields
 from erf.reachability.record import Step, Trace
+from erf.reachability.request import Unit
 from erf.reachability.translation import Differs, alignment, check_translation, moved_index
 
 # A pass takes as long as these pixels more would, however small its crop is; so does the comparison, once.
@@ -29,12 +31,12 @@ class Probe:
     Attributes:
         layer: Its name; None is the network's output.
         field: The unit's field in the whole image.
-        index: Of the unit in the layer's output for the crop; None where the layer has no spatial axes.
+        index: Of the unit in the layer's output for the crop.
     """
 
     layer: str | None
     field: ReceptiveField
-    index: tuple[int | slice, ...] | None
+    index: tuple[int | slice, ...]
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def crops(
     layers: Sequence[str | None],
     units: Sequence[Unit | None],
     mode: str = "eval",
+    images: Tensor | None = None,
 ) -> tuple[Trace, list[Crop]]:
     """Return a pass without data, and the crops on which to measure each unit of each of the layers, layer by layer.
 
@@ -81,9 +84,10 @@ def crops(
         layers: Names, None for the network's output.
         units: Of each layer; None is the middle one.
         mode: "eval" or "as_is".
+        images: Two of them, for a network that needs values.
     """
     with in_mode(network, mode):
-        whole, fields = traced_fields(network, size, layers, units, channels)
+        whole, fields = traced_fields(network, tuple(size), layers, units, channels, images)
         probes = [
             Probe(name, field, field.index) for name, found in zip(layers, fields, strict=True) for field in found
         ]
@@ -122,7 +126,7 @@ class _Plan:
         box = self._box(numbers)
         everything = tuple((0, n) for n in self._whole.size)
         try:
-            if _cost(box, 0) < math.prod(self._whole.size):
+            if not self._whole.assumptions and _cost(box, 0) < math.prod(self._whole.size):
                 return Crop(box, {number: self._moved(self._probes[number], box) for number in numbers})
         except Differs:
             pass
@@ -153,7 +157,7 @@ class _Plan:
         Raises:
             Differs: Its influence may be another one there.
         """
-        if not probe.index or probe.index[0] != slice(None):
+        if probe.index[0] != slice(None):
             raise Differs("the layer's first dimension is not the images")
         start, sizes = zip(*((first, end - first) for first, end in box), strict=True)
         step = probe.field.step

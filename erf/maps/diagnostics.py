@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from erf.reachability.receptive_field import ReceptiveField
+from erf.reachability.request import module_of
 
 # Factors of residual branches start at 1e-4 to 1e-6 where they are not 0 ("LayerScale", Touvron et al. 2021, CaiT).
 NEARLY_ZERO = 1e-4
@@ -54,7 +55,7 @@ def _spanning(field: ReceptiveField) -> list[str]:
 def _weights_of_branches(network: nn.Module, modules: tuple[str, ...]) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield what scales a branch's output: the weights of its layers, and the factors that blocks hold themselves."""
     for name in modules:
-        module = network.get_submodule(name)
+        module = module_of(network, name)
         for key, parameter in module.named_parameters(name, recurse=False):
             word = key.rpartition(".")[2]
             if (word == "weight" and isinstance(module, _WEIGHTED)) or "scale" in word or "gamma" in word:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from erf.errors import InternalError
-from erf.reachability.receptive_field import Box, ReceptiveField, _called
-from erf.reachability.tracer import trace
+from erf.reachability.forward import trace
+from erf.reachability.receptive_field import Box, ReceptiveField
+from erf.reachability.request import called
 
 
 def check_field(network: nn.Module, field: ReceptiveField, values: np.ndarray, channels: int, rounding: float) -> None:
@@ -30,7 +31,7 @@ def check_field(network: nn.Module, field: ReceptiveField, values: np.ndarray, c
     pixel = _outside(values, box, rounding)
     if pixel is not None:
         raise InternalError(
-            f"to bound the influence on unit {field.unit} of {type(network).__name__}, {_called(field.step.name)}: "
+            f"to bound the influence on unit {field.unit} of {type(network).__name__}, {called(field.step.name)}: "
             f"pixel {pixel} has an influence of {values[pixel]:.3g}, but the box of the unit's field is {box}"
         )
 
@@ -52,7 +53,7 @@ def _outside(values: np.ndarray, box: Box, rounding: float) -> tuple[int, ...] |
 def _bounded_box(network: nn.Module, field: ReceptiveField, size: tuple[int, ...], channels: int) -> Box:
     """Return the box of the pixels of this image, and none beyond its borders, that reach the unit."""
     passed = trace(network, size, channels, bounded=True, until=field.step.name)
-    axes = [reach.dense()[(slice(None), *(field.index or ()))] for reach in passed.steps[-1].outputs[0]]
+    axes = [reach.dense()[(slice(None), *field.index)] for reach in passed.steps[-1].outputs[0]]
     numbers = [
         axis.reshape(3, -1).min(1) for axis in axes
     ]  # first pixel, last one below 0, operator that spans the axis

@@ -6,83 +6,188 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import is_finite, require_dense, require_images, require_type, require_values, require_whole, shown
+from erf.arguments import (
+    is_finite,
+    is_whole,
+    require_dense,
+    require_images,
+    require_type,
+    require_values,
+    require_whole,
+    shown,
+)
 from erf.errors import InvalidInput
-from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
+from erf.maps.aggregation import Aggregation, AggregationName, check_aggregation, output_direction
 from erf.maps.cropping import Crop, Probe, crops
 from erf.maps.diagnostics import findings
 from erf.maps.field_check import check_field, rounding_of
 from erf.maps.folding import folded, folds
 from erf.maps.influence_map import InfluenceMap, map_of_samples
-from erf.maps.layer_outputs import run
+from erf.maps.layer_outputs import layer_outputs
 from erf.maps.passes import Mode, batches, forward_passes, gradient, measuring
-from erf.maps.statistic import Statistic, choice
-from erf.reachability.receptive_field import ReceptiveField, Unit, is_unit, listed
+from erf.maps.statistic import Statistic, StatisticName, choice
+from erf.reachability.as_written import run_by
+from erf.reachability.forward import as_taken
+from erf.reachability.receptive_field import ReceptiveField, traced_fields
+from erf.reachability.request import Index, Layer, Layers, ModeName, Runner, Unit, Units, called, request
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
 # float32 have a ten-millionth of it.
 CANCELLED = 1e-3
 
 
-def influence(network: nn.Module, images: Tensor, unit: Unit, direction: Tensor | None = None) -> Tensor:
+@overload
+def influence(
+    network: nn.Module, images: Tensor, unit: Unit | None = None, direction: Tensor | None = None,
+    layer: Layer | None = None, *, mode: ModeName = "eval", call: Runner | None = None,
+) -> Tensor: ...  # fmt: skip
+@overload
+def influence(
+    network: nn.Module, images: Tensor, unit: Units, direction: Tensor | None = None,
+    layer: Layer | None = None, *, mode: ModeName = "eval", call: Runner | None = None,
+) -> list[Tensor]: ...  # fmt: skip
+@overload
+def influence(
+    network: nn.Module, images: Tensor, unit: Unit | None = None, direction: Tensor | None = None,
+    *, layer: Layers, mode: ModeName = "eval", call: Runner | None = None,
+) -> dict[str, Tensor]: ...  # fmt: skip
+@overload
+def influence(
+    network: nn.Module, images: Tensor, unit: Units, direction: Tensor | None = None,
+    *, layer: Layers, mode: ModeName = "eval", call: Runner | None = None,
+) -> dict[str, list[Tensor]]: ...  # fmt: skip
+def influence(
+    network: nn.Module,
+    images: Tensor,
+    unit: Unit | Units | None = None,
+    direction: Tensor | None = None,
+    layer: Layer | Layers | None = None,
+    *,
+    mode: ModeName = "eval",
+    call: Runner | None = None,
+) -> Any:
     r"""Return the signed influence of every input pixel on one output unit (section 2 of the paper).
 
     .. math:: g_{n,c,i,j} = \partial \sum_k d_k y_{n,k,u} / \partial x_{n,c,i,j}
 
     Args:
-        network: Maps ``images [N, C, H, W]`` to features ``[N, K, H', W']``.
+        network: Maps ``images [N, C, H, W]`` to features; left as it was found.
         images: Where the gradient is taken. Not modified.
-        unit: Row and column ``u`` of the output unit.
-        direction: Weights ``d`` of the output channels, ``[K]``, or ``[N, K]`` for one set an image; None is all ones.
+        unit: Row and column ``u`` of the layer's grid, a list of them (the result is a list), or None for (H'//2,
+            W'//2).
+        direction: Weights ``d`` of the unit's channels, ``[K]``, or ``[N, K]`` for one set an image; None is all ones.
+        layer: A module or its name, a list of these (the result is a dict by name), or None for the network's output.
+        mode: "eval" measures in eval mode; "as_is" in the modes that the network is in.
+        call: As for :func:`erf.theoretical_receptive_field`.
 
     Returns:
-        ``[N, C, H, W]``, signed.
+        ``[N, C, H, W]``, signed, in the network's precision.
 
     Raises:
         InvalidInput: The unit is outside the output's grid, the images or the direction have another shape or kind,
             images or weights are not finite, the network does not run on the images, or nothing that autograd knows of
             leads to them, as under ``torch.no_grad``.
+
+    >>> import torch
+    >>> network, images = nn.Conv2d(1, 2, 3), torch.ones(1, 1, 5, 5)
+    >>> influence(network, images, unit=(0, 1)).shape, int(influence(network, images).count_nonzero())
+    (torch.Size([1, 1, 5, 5]), 9)
     """
+    require_images(images)
+    asked = request(network, layer, unit)
+    with measuring(network, choice(Mode, mode, "mode")):
+        looked_at, taken = run_by(network, call), images.detach() if images.is_meta else as_taken(network, images)
+        size, pair = tuple(images.shape[2:]), None if images.is_meta else taken[[0, -1]]
+        _, fields = traced_fields(looked_at, size, asked.layers, asked.units, images.shape[1], pair)
+        leaf = taken.clone().requires_grad_()
+        outputs = layer_outputs(looked_at, leaf, asked.layers, whole=False)
+        found = [
+            [_influence_at(outputs[name], field.index, leaf, direction, name) for field in each]
+            for name, each in zip(asked.layers, fields, strict=True)
+        ]
+    return asked.answer(found)
+
+
+def influence_at(network: nn.Module, images: Tensor, index: Index, direction: Tensor | None = None) -> Tensor:
+    """Return what :func:`influence` does in the network's own modes, of the unit of that index in its output."""
     require_images(images)
     with measuring(network, Mode.as_is):
         leaf = images.detach().clone().requires_grad_()
-        features = run(network, leaf)
-        require_type(Tensor, output=features)
-        grid = tuple(features.shape[2:])
-        if not is_unit(unit, grid):
-            raise InvalidInput(f"unit={unit} is outside the layer's grid of {' x '.join(map(str, grid))} units")
-        if direction is not None:
-            _check_direction(direction, features)
-        return gradient(features[(..., *unit)], leaf, direction)
+        outputs = layer_outputs(network, leaf, [None], whole=False)
+        return _influence_at(outputs[None], index, leaf, direction, None)
 
 
-def _check_direction(direction: Tensor, features: Tensor) -> None:
+def _influence_at(outputs: Tensor, index: Index, leaf: Tensor, direction: Tensor | None, layer: str | None) -> Tensor:
+    channels = at_unit(outputs, index, layer, len(leaf))
+    if direction is not None:
+        _check_direction(direction, channels)
+    return gradient(channels, leaf, direction, layer)
+
+
+def _check_direction(direction: Tensor, channels: Tensor) -> None:
     require_dense(direction=direction)
-    if not features.is_meta:
+    if not channels.is_meta:
         require_values(direction=direction)
-    shapes = [list(features.shape[1:2]), list(features.shape[:2])]
+    shapes = [list(channels.shape[1:]), list(channels.shape)]
     if list(direction.shape) not in shapes or direction.is_complex() or not is_finite(direction):
         raise InvalidInput(f"direction={shown(direction)}: allowed are finite real numbers {shapes[0]} or {shapes[1]}")
 
 
+@overload
+def effective_receptive_field(
+    network: nn.Module, images: Tensor | Iterable[Any], layer: Layer | None = None, unit: Unit | None = None,
+    statistic: StatisticName = "mean_abs", aggregation: AggregationName = "random_sign", seed: int = 0,
+    first_sample: int = 0, mode: ModeName = "eval", normalize: bool = False, batch_size: int = 8,
+    call: Runner | None = None, of_channels: int | Sequence[int] | None = None,
+) -> InfluenceMap: ...  # fmt: skip
+@overload
+def effective_receptive_field(
+    network: nn.Module, images: Tensor | Iterable[Any], layer: Layer | None = None, *, unit: Units,
+    statistic: StatisticName = "mean_abs", aggregation: AggregationName = "random_sign", seed: int = 0,
+    first_sample: int = 0, mode: ModeName = "eval", normalize: bool = False, batch_size: int = 8,
+    call: Runner | None = None, of_channels: int | Sequence[int] | None = None,
+) -> list[InfluenceMap]: ...  # fmt: skip
+@overload
+def effective_receptive_field(
+    network: nn.Module, images: Tensor | Iterable[Any], layer: Layer | None, unit: Units,
+    statistic: StatisticName = "mean_abs", aggregation: AggregationName = "random_sign", seed: int = 0,
+    first_sample: int = 0, mode: ModeName = "eval", normalize: bool = False, batch_size: int = 8,
+    call: Runner | None = None, of_channels: int | Sequence[int] | None = None,
+) -> list[InfluenceMap]: ...  # fmt: skip
+@overload
+def effective_receptive_field(
+    network: nn.Module, images: Tensor | Iterable[Any], layer: Layers, unit: Unit | None = None,
+    statistic: StatisticName = "mean_abs", aggregation: AggregationName = "random_sign", seed: int = 0,
+    first_sample: int = 0, mode: ModeName = "eval", normalize: bool = False, batch_size: int = 8,
+    call: Runner | None = None, of_channels: int | Sequence[int] | None = None,
+) -> dict[str, InfluenceMap]: ...  # fmt: skip
+@overload
+def effective_receptive_field(
+    network: nn.Module, images: Tensor | Iterable[Any], layer: Layers, unit: Units,
+    statistic: StatisticName = "mean_abs", aggregation: AggregationName = "random_sign", seed: int = 0,
+    first_sample: int = 0, mode: ModeName = "eval", normalize: bool = False, batch_size: int = 8,
+    call: Runner | None = None, of_channels: int | Sequence[int] | None = None,
+) -> dict[str, list[InfluenceMap]]: ...  # fmt: skip
 def effective_receptive_field(
     network: nn.Module,
     images: Tensor | Iterable[Any],
-    layer: str | list[str] | None = None,
-    unit: Unit | list[Unit] | None = None,
-    statistic: str = "mean_abs",
-    aggregation: Aggregation = "random_sign",
+    layer: Layer | Layers | None = None,
+    unit: Unit | Units | None = None,
+    statistic: StatisticName = "mean_abs",
+    aggregation: AggregationName = "random_sign",
     seed: int = 0,
     first_sample: int = 0,
-    mode: str = "eval",
+    mode: ModeName = "eval",
     normalize: bool = False,
     batch_size: int = 8,
+    call: Runner | None = None,
+    of_channels: int | Sequence[int] | None = None,
 ) -> Any:
     r"""Measure the influence map of units of a network over images.
 
@@ -99,7 +204,8 @@ def effective_receptive_field(
         network: Maps images ``[N, C, H, W]`` to features ``[N, K, H', W']``; left as it was found.
         images: ``[N, C, H, W]``, or an iterable of such batches, or of tuples or lists that begin with one, as a
             DataLoader of images and labels gives them.
-        layer: A module's name, a list of names, or None for the network's output.
+        layer: A module or its name, a list of these, or None for the network's output. One without rows and columns,
+            as of class logits, has one unit.
         unit: A (row, column) of the layer's grid, a list of them, or None for (H'//2, W'//2).
         statistic: "mean_abs", "rms", "mean_square" or "signed_mean", over images and input channels.
         aggregation: Of output channels: "random_sign", "sum" or a channel's index.
@@ -108,6 +214,8 @@ def effective_receptive_field(
         mode: "eval" measures in eval mode; "as_is" leaves train-mode layers, whose batch statistics join all pixels.
         normalize: Divide each image's moments by their sum before averaging.
         batch_size: Images in one forward pass.
+        call: As for :func:`erf.theoretical_receptive_field`.
+        of_channels: The input channel, or those, whose influence counts; None is all.
 
     Returns:
         An InfluenceMap; a dict of them by name for a list of layers; lists of them for a list of units.
@@ -119,36 +227,48 @@ def effective_receptive_field(
     kind = choice(Statistic, statistic, "statistic")
     require_whole(0, seed=seed, first_sample=first_sample)
     require_type(bool, normalize=normalize)
-    names, units = listed(layer, "layer"), listed(unit, "unit")
+    asked = request(network, layer, unit)
     found: list[Crop] = []
     size: list[int] = []
-    channels, rounding = 0, 0.0
+    channels, rounding, counted = 0, 0.0, slice(None)
     parts: dict[int, InfluenceMap] = {}
     cancelling: set[int] = set()
     with measuring(network, choice(Mode, mode, "mode")), ExitStack() as folding:
+        looked_at = run_by(network, call)
         for first, batch in batches(network, images, batch_size, first_sample):
             if not found:
                 channels, *size = batch.shape[1:]
-                passed, found = crops(network, size, channels, names, units, mode)
-                folding.enter_context(folded(folds(network, passed, names)))
+                counted = _counted(of_channels, channels)
+                passed, found = crops(looked_at, size, channels, asked.layers, asked.units, mode, batch[[0, -1]])
+                folding.enter_context(folded(folds(looked_at, passed, asked.layers)))
                 rounding = rounding_of(batch)
                 of_sum = isinstance(aggregation, str) and aggregation == "sum"
-                cancelling = _cancelling(network, batch[:1], found) if of_sum else set()
+                cancelling = _cancelling(looked_at, batch[:1], found) if of_sum else set()
             choose = partial(_directions, aggregation, kind, seed, range(first, first + len(batch)))
-            for number, probe, g in _influences(network, batch, found, choose):
-                new = _map_of(g, probe.field, kind, aggregation, normalize)
+            for number, probe, g in _influences(looked_at, batch, found, choose):
+                new = _map_of(g[:, counted], probe.field, kind, aggregation, normalize)
                 parts[number] = parts[number].merge(new) if number in parts else new
         whole = _on_the_image(parts, found, size)
         for _, probe, imap in whole:
-            check_field(network, probe.field, imap.values, channels, rounding)
+            check_field(looked_at, probe.field, imap.values, channels, rounding)
     if not parts:
         raise InvalidInput("there is no image to measure on")
     maps = [
         replace(imap, findings=findings(network, probe.field, number in cancelling)) for number, probe, imap in whole
     ]
-    by_layer = {name: maps[i * len(units) : (i + 1) * len(units)] for i, name in enumerate(names)}
-    results = {name: found if isinstance(unit, list) else found[0] for name, found in by_layer.items()}
-    return results if isinstance(layer, list) else results[layer]
+    each = len(asked.units)
+    return asked.answer([maps[i * each : (i + 1) * each] for i in range(len(asked.layers))])
+
+
+def _counted(of_channels: int | Sequence[int] | None, channels: int) -> slice | list[int]:
+    """Return the index of the input channels whose influence counts."""
+    if of_channels is None:
+        return slice(None)
+    counted = list(of_channels) if isinstance(of_channels, Sequence) else [of_channels]
+    fits = all(is_whole(channel) and 0 <= channel < channels for channel in counted)
+    if not counted or not fits or len(set(counted)) < len(counted):
+        raise InvalidInput(f"of_channels={shown(of_channels)}: allowed are different channels from 0 to {channels - 1}")
+    return counted
 
 
 def _on_the_image(
@@ -170,8 +290,8 @@ def _influences(
     """Yield each probe, by its number, and its influence on its crop."""
     for crop, leaf, outputs in forward_passes(network, batch, found):
         for number, probe in crop.probes.items():
-            at_unit = _at_unit(outputs[probe.layer], probe, len(batch))
-            yield number, probe, gradient(at_unit, leaf, choose(at_unit.shape[1]), probe.layer)
+            unit = at_unit(outputs[probe.layer], probe.index, probe.layer, len(batch))
+            yield number, probe, gradient(unit, leaf, choose(unit.shape[1]), probe.layer)
 
 
 def _cancelling(network: nn.Module, image: Tensor, found: Sequence[Crop]) -> set[int]:
@@ -188,14 +308,11 @@ def _cancelling(network: nn.Module, image: Tensor, found: Sequence[Crop]) -> set
     return {number for number, total in of_sum.items() if total < CANCELLED * of_signs[number]}
 
 
-def _at_unit(outputs: Tensor, probe: Probe, images: int) -> Tensor:
+def at_unit(outputs: Tensor, index: Index, layer: str | None, images: int) -> Tensor:
     """Return the unit's channels ``[N, K]``, in whatever layout the layer's output is."""
-    name = "the network's output" if probe.layer is None else f"layer {probe.layer!r}"
-    if probe.index is None:
-        raise InvalidInput(f"{name} has no spatial axes, so its units have a TRF but no map; name an earlier layer")
-    if probe.index[0] != slice(None) or len(outputs) != images:
-        raise InvalidInput(f"{name} has shape {list(outputs.shape)}: its first dimension must be the images")
-    return outputs[probe.index].reshape(images, -1)
+    if index[0] != slice(None) or len(outputs) != images:
+        raise InvalidInput(f"{called(layer)} has shape {list(outputs.shape)}: its first dimension must be the images")
+    return outputs[index].reshape(images, -1)
 
 
 def _directions(aggregation: Aggregation, kind: Statistic, seed: int, samples: range, channels: int) -> Tensor:

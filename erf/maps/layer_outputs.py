@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
+from torch.utils.hooks import RemovableHandle
 
-from erf.errors import InvalidInput
-from erf.reachability.receptive_field import _called, _check_name
+from erf.errors import InvalidInput, one_line
+from erf.reachability.request import called, layer_name, module_of
 from erf.reachability.tracer import tensors_in
 
 # The method of timm's networks that stops before the classifier, whose result can be asked for like a layer's.
@@ -25,7 +27,7 @@ class _AllReached(Exception):
 def check_layer(network: nn.Module, name: str | None) -> None:
     """Raise InvalidInput unless ``name`` is a module's, None (the network) or "forward_features" where there is one."""
     if not is_forward_features(network, name):
-        _check_name(network, name)
+        layer_name(network, name)
 
 
 def is_forward_features(network: nn.Module, name: str | None) -> bool:
@@ -47,43 +49,50 @@ def layer_outputs(
     Raises:
         InvalidInput: The network does not run on the images, or a layer does not run once or has several outputs.
     """
-    hooked = [name for name in names if not is_forward_features(network, name)]
-    outputs = _hooked_outputs(network, images, hooked, whole) if hooked else {}
+    of_modules = [name for name in names if not is_forward_features(network, name)]
+    outputs = _outputs_of_modules(network, images, of_modules, whole) if of_modules else {}
     for name in names:
-        if name not in hooked:
+        if name not in of_modules:
             method: Any = network.forward_features
             outputs[name] = _only_tensor(run(method, images), name)
     return outputs
 
 
-def _hooked_outputs(
+def _outputs_of_modules(
     network: nn.Module, images: Tensor, names: Sequence[str | None], whole: bool
 ) -> dict[str | None, Tensor]:
     outputs: dict[str | None, Tensor] = {}
+    inside, itself = [name for name in names if name], [name for name in names if not name]
 
     def keep(name: str | None, module: nn.Module, inputs: object, output: Any) -> Any:
         if name in outputs:
-            raise InvalidInput(f"{_called(name or '')} is called more than once: name a layer that runs once")
+            raise InvalidInput(f"{called(name)} is called more than once: name a layer that runs once")
         outputs[name] = _only_tensor(output, name)
-        if len(outputs) == len(names) and not whole:
+        if len(outputs) == len(names) and not whole:  # the network itself is not among them
             raise _AllReached
         return tree_map_only(Tensor, Tensor.clone, output)  # what goes on is a copy, which may be changed in place
 
     with ExitStack() as hooks:
-        for name in names:
-            module = network.get_submodule(name or "")
-            hooks.callback(module.register_forward_hook(partial(keep, name)).remove)
-        run(network, images)
-    for name in names:
+        for name in inside:
+            hooks.callback(_hook(module_of(network, name), name, partial(keep, name)).remove)
+        output = run(network, images)
+    outputs |= {name: _only_tensor(output, name) for name in itself}
+    for name in inside:
         if name not in outputs:
-            raise InvalidInput(f"{_called(name or '')} does not run when the network does: name another")
+            raise InvalidInput(f"{called(name)} does not run when the network does: name another")
     return outputs
+
+
+def _hook(module: nn.Module, name: str, hook: Callable[..., Any]) -> RemovableHandle:
+    if isinstance(module, torch.jit.ScriptModule):
+        raise InvalidInput(f"{called(name)} is scripted or traced, which shows no outputs: give what it was made from")
+    return module.register_forward_hook(hook)
 
 
 def _only_tensor(output: Any, name: str | None) -> Tensor:
     tensors = tensors_in(output)
     if len(tensors) != 1:
-        raise InvalidInput(f"{_called(name or '')} has {len(tensors)} outputs: name a layer that has one")
+        raise InvalidInput(f"{called(name)} has {len(tensors)} outputs: name a layer that has one")
     return tensors[0]
 
 
@@ -100,4 +109,4 @@ def run(forward: Callable[[Tensor], Any], images: Tensor) -> Any:
     except InvalidInput:
         raise
     except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
-        raise InvalidInput(f"the network does not run on images {list(images.shape)}: {error}") from error
+        raise InvalidInput(f"the network does not run on images {list(images.shape)}: {one_line(error)}") from error

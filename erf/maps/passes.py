@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from enum import StrEnum
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -19,14 +18,9 @@ from erf.errors import InvalidInput
 from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop
 from erf.maps.layer_outputs import layer_outputs
-from erf.reachability.receptive_field import _called
-
-
-class Mode(StrEnum):
-    """Whether the network is put into eval mode while measuring, or left in the modes that it is in."""
-
-    eval = "eval"
-    as_is = "as_is"
+from erf.reachability.as_written import as_written, kept_buffers
+from erf.reachability.forward import as_taken
+from erf.reachability.request import Mode, called
 
 
 @contextmanager
@@ -39,7 +33,7 @@ def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
     require_weights(network)
     require_initialized(network)
     gpus = {tensor.device for tensor in _tensors(network) if tensor.device.type == "cuda"}
-    with torch.inference_mode(False), _without_inference_tensors(network), _restored(network):
+    with torch.inference_mode(False), _without_inference_tensors(network), _restored(network), as_written(network):
         if mode is Mode.eval:
             network.eval()
         with _frozen(network), full_float32(), torch.random.fork_rng(gpus), torch.enable_grad():
@@ -66,15 +60,12 @@ def _copy(tensor: Tensor) -> Tensor:
 def _restored(network: nn.Module) -> Iterator[None]:
     """Put the modes and the buffers' values back in the end."""
     modes = {module: module.training for module in network.modules()}
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     try:
-        yield
+        with kept_buffers(network):
+            yield
     finally:
         for module, training in modes.items():
             module.training = training
-        with torch.no_grad():
-            for name, buffer in network.named_buffers():
-                buffer.copy_(buffers[name])
 
 
 def _tensors(network: nn.Module) -> Iterator[Tensor]:
@@ -162,9 +153,9 @@ def _check_images(images: Tensor, shape: torch.Size | None) -> None:
 
 def _uploaded(checked: Iterator[tuple[int, Tensor]], network: nn.Module) -> Iterator[tuple[int, Tensor]]:
     """Give the batches the network's device and dtype; a GPU gets each next one while it works on the one before."""
-    like = next((tensor for tensor in _tensors(network) if tensor.is_floating_point()), None)
-    if like is None or like.device.type != "cuda":
-        yield from ((first, batch.detach() if like is None else batch.detach().to(like)) for first, batch in checked)
+    like = as_taken(network, torch.empty(0))
+    if like.device.type != "cuda":
+        yield from ((first, as_taken(network, batch)) for first, batch in checked)
         return
     waiting = deque()
     for first, batch in checked:
@@ -243,7 +234,7 @@ def gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None = None, lay
     g = gradient_in_cone(weighted.sum(), leaf)
     if g is None:
         raise InvalidInput(
-            f"{_called(layer or '')} has no gradient with respect to the images: what leads to it runs under "
+            f"{called(layer)} has no gradient with respect to the images: what leads to it runs under "
             "torch.no_grad or inference_mode or is detached, or it does not depend on them"
         )
     return g

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -42,6 +42,9 @@ class Statistic(StrEnum):
     def to_mean_moment(self, values: Array) -> Array:
         """Return the averaged moment that ``values`` of this statistic came from."""
         return values**2 if self is Statistic.rms else values
+
+
+StatisticName = Statistic | Literal["mean_abs", "rms", "mean_square", "signed_mean"]
 
 
 def choice(kind: type[E], value: str, argument: str) -> E:

@@ -85,7 +85,8 @@ def grid_of(reaches: Sequence[Reach]) -> Grid:
     axes = range(len(reaches))
     along = [[dim for dim in range(reach.ndim) if reach.along(dim)] for reach in reaches]
     if not any(along):
-        return _pooled(reaches)
+        is_map = reaches[0].ndim == len(axes) + 2  # of the same boxes everywhere
+        return _map(reaches, [2 + axis for axis in axes]) if is_map else _pooled(reaches)
     # Channels may hold the one row or column of a map of one unit.
     if reaches[0].ndim == len(axes) + 2 and all({*along[axis]} - {1} == {2 + axis} for axis in axes):
         return _map(reaches, [2 + axis for axis in axes])

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import NoneType
+from itertools import chain
 from typing import Any, overload
 
 import numpy as np
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from erf.arguments import is_whole, require_real, require_type, require_whole, require_whole_per_axis, shown
+from erf.arguments import is_whole, require_real, require_whole, shown
 from erf.errors import InvalidInput, own_faults
+from erf.reachability.as_written import is_scripted, run_by
+from erf.reachability.forward import fitting_channels, noise, traced
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.one_sided import Side
 from erf.reachability.record import Step, Trace
-from erf.reachability.tracer import trace
+from erf.reachability.request import (
+    Layer,
+    Layers,
+    ModeName,
+    Runner,
+    Unit,
+    Units,
+    called,
+    image_size,
+    is_unit,
+    layer_name,
+    module_of,
+    request,
+)
 from erf.spelling import OldName
 
 Box = tuple[tuple[int, int], ...]
-Unit = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -49,12 +64,13 @@ class ReceptiveField:
         unit: The unit, by its index along each axis.
         grid: The layer's units along each axis; None where the layer has no spatial axes.
         index: Of the unit in the layer's output ``[N, ...]``, whatever its layout: ``output[index]`` holds the images
-            and the unit's channels; None where the layer has no spatial axes.
+            and the unit's channels.
         one_sided: Per axis, the end of their fields at which the layer's units stand, "first" or "last", where the
             network looks to one side only, as causal ones do; None elsewhere.
         center: Per axis, where the unit stands; pixel centers are integers. It is the center of the box; where the
             field is one-sided, the end at which the unit stands; along an axis that is spanned whole,
             ``start + unit * jump`` if they are known.
+        assumptions: What the field takes for granted, one sentence each; empty where it is exact.
     """
 
     size: tuple[float, ...]
@@ -65,9 +81,10 @@ class ReceptiveField:
     spanned_by: tuple[str | None, ...]
     unit: Unit
     grid: Unit | None
-    index: tuple[int | slice, ...] | None
+    index: tuple[int | slice, ...]
     one_sided: tuple[Side | None, ...]
     center: tuple[float, ...]
+    assumptions: tuple[str, ...] = ()
     centre = OldName("center")
     _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
     _image: Unit = field(default=(), repr=False, compare=False)
@@ -105,82 +122,108 @@ class ReceptiveField:
 
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: Sequence[int], layer: str | None = None, unit: Unit | None = None,
-    *, channels: int | None = None, mode: str = "eval",
+    network: nn.Module, input_size: int | Sequence[int], layer: Layer | None = None, unit: Unit | None = None,
+    *, channels: int | None = None, mode: ModeName = "eval", call: Runner | None = None,
 ) -> ReceptiveField: ...  # fmt: skip
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: Sequence[int], layer: str | None = None, *, unit: list[Unit],
-    channels: int | None = None, mode: str = "eval",
+    network: nn.Module, input_size: int | Sequence[int], layer: Layer | None = None, *, unit: Units,
+    channels: int | None = None, mode: ModeName = "eval", call: Runner | None = None,
 ) -> list[ReceptiveField]: ...  # fmt: skip
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: Sequence[int], layer: list[str], unit: Unit | None = None,
-    *, channels: int | None = None, mode: str = "eval",
+    network: nn.Module, input_size: int | Sequence[int], layer: Layers, unit: Unit | None = None,
+    *, channels: int | None = None, mode: ModeName = "eval", call: Runner | None = None,
 ) -> dict[str, ReceptiveField]: ...  # fmt: skip
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: Sequence[int], layer: list[str], unit: list[Unit],
-    *, channels: int | None = None, mode: str = "eval",
+    network: nn.Module, input_size: int | Sequence[int], layer: Layers, unit: Units,
+    *, channels: int | None = None, mode: ModeName = "eval", call: Runner | None = None,
 ) -> dict[str, list[ReceptiveField]]: ...  # fmt: skip
 def theoretical_receptive_field(
     network: nn.Module,
-    input_size: Sequence[int],
-    layer: str | list[str] | None = None,
-    unit: Unit | list[Unit] | None = None,
+    input_size: int | Sequence[int],
+    layer: Layer | Layers | None = None,
+    unit: Unit | Units | None = None,
     *,
     channels: int | None = None,
-    mode: str = "eval",
+    mode: ModeName = "eval",
+    call: Runner | None = None,
 ) -> Any:
-    """Return the theoretical receptive field of any network's units, by one forward pass without data.
+    """Return the theoretical receptive field (TRF) of any network's units, by one forward pass without data.
 
     Every tensor of the pass carries, for each of its positions, the box of input pixels that can reach it; each
     operator joins boxes as it joins values. Padding continues the pattern of the boxes, so it does not clip them.
 
     Args:
         network: Maps ``[N, channels, *input_size]`` to anything. Not modified.
-        input_size: Extent of each of the 1, 2 or 3 spatial axes, in pixels.
-        layer: A module's name; a list of names (the result is a dict by name); None is the network's own output.
+        input_size: Extent of each of the 1, 2 or 3 spatial axes, in pixels; one number is a square.
+        layer: A module or its name; a list of these (the result is a dict by name); None is the network's own output.
         unit: Position in the layer's output, per axis; a list of them (the result is a list); None is the middle,
             ``(H' // 2, W' // 2)``.
-        channels: Of the input; None infers them from the network's first layer.
+        channels: Of the input; None takes them from where the network first reads its input.
         mode: "eval" looks at the network in eval mode, "as_is" in the modes that it is in.
+        call: A function ``(network, images) -> outputs`` that runs a network with several inputs, or prepares them, or
+            chooses one of several outputs; None is ``network(images)``. With it, layer None is what it returns.
 
     Raises:
         InvalidInput: If a layer is unknown, does not run once, or has several outputs or no rows and columns; if the
             unit lies outside; if an operator has no rule, or the network decides by values.
     """
-    require_type(nn.Module, network=network)
-    names, units = listed(layer, "layer"), listed(unit, "unit")
+    asked = request(network, layer, unit)
     with in_mode(network, mode):
-        _, found = traced_fields(network, input_size, names, units, channels)
-    fields = {name or "": each if isinstance(unit, list) else each[0] for name, each in zip(names, found, strict=True)}
-    return fields if isinstance(layer, list) else fields[layer or ""]
+        _, fields = traced_fields(run_by(network, call), image_size(input_size), asked.layers, asked.units, channels)
+    return asked.answer(fields)
 
 
 def traced_fields(
     network: nn.Module,
-    input_size: Sequence[int],
+    size: Unit,
     layers: Sequence[str | None],
     units: Sequence[Unit | None],
     channels: int | None = None,
+    images: Tensor | None = None,
 ) -> tuple[Trace, list[list[ReceptiveField]]]:
-    """Return the pass without data, and the fields of each unit of each layer that it shows.
+    """Return the pass, and the fields of each unit of each layer that it shows.
 
-    The arguments are those of :func:`theoretical_receptive_field`, and the network is looked at as it is.
+    Args:
+        network: As it is looked at, see :func:`erf.reachability.as_written.run_by`.
+        size: Of the image, per axis.
+        layers: Names; None is the network's output.
+        units: Of each layer; None is the one in the middle.
+        channels: Of the image; None looks for them.
+        images: Two of them, on which to run a network that needs values; None is noise.
     """
-    require_whole_per_axis(input_size=input_size)
-    size = tuple(int(side) for side in input_size)
     if channels is not None:
         require_whole(channels=channels)
-    for name in layers:
-        _check_name(network, name)
-    passed = traced(network, size, _input_channels(network) if channels is None else channels)
+    needed = {_canonical(network, layer_name(network, name) or "") for name in layers}
+    passed = _pass_to(network, size, channels, needed, images)
     fields = []
     for name in layers:
-        with own_faults(_called(name or "")):
+        with own_faults(called(name)):
             fields.append(_fields(network, passed, size, name or "", units))
     return passed, fields
+
+
+def _pass_to(
+    network: nn.Module, size: Unit, channels: int | None, needed: Collection[str], images: Tensor | None
+) -> Trace:
+    """Return a pass without data up to the needed modules at least, or one on images where they need values."""
+    channels = channels or fitting_channels(network, size)
+    try:
+        return traced(network, size, channels, needed=needed)
+    except InvalidInput as error:
+        if any(tensor.is_meta or is_lazy(tensor) for tensor in chain(network.parameters(), network.buffers())):
+            raise
+        cause = error
+    try:
+        given = noise(network, channels, size) if images is None else images
+        passed = traced(network, size, channels, needed=needed, images=given)
+    except InvalidInput as error:
+        raise (error if is_scripted(network) else cause) from error
+    which = "noise" if images is None else "the first images"
+    passed.assumptions.append(f"the field is that of {which}, as the network needs values: {cause}")
+    return passed
 
 
 def _fields(
@@ -194,12 +237,15 @@ def _fields(
             raise InvalidInput(f"its output on an image of {list(size)} pixels is empty")
         grid = grid_of(output)
     except InvalidInput as error:
-        raise InvalidInput(f"{_called(name)} has no units to look at: {error}") from None
+        raise InvalidInput(f"{called(name)} has no units to look at: {error}") from None
     spanning = [owner or type(network).__name__ for owner in passed.operators]
-    return [_field(grid, size, _checked_unit(grid, unit, name), spanning, path) for unit in units]
+    assumed = tuple(passed.assumptions)
+    return [_field(grid, size, _checked_unit(grid, unit, name), spanning, path, assumed) for unit in units]
 
 
-def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[Step, ...]) -> ReceptiveField:
+def _field(
+    grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[Step, ...], assumed: tuple[str, ...]
+) -> ReceptiveField:
     sides = tuple(grid.side(axis, unit, n) for axis, n in enumerate(size))
     extents = [_extent(grid, axis, unit, side) for axis, side in enumerate(sides)]
     names = [spanning[int(e.operator)] if e.operator is not None else None for e in extents]
@@ -215,9 +261,10 @@ def _field(grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[
         spanned_by=tuple(names),
         unit=unit,
         grid=grid.shape,
-        index=None if grid.shape is None else grid.index(unit),
+        index=(slice(None),) if grid.shape is None else grid.index(unit),
         one_sided=sides,
         center=tuple(_place(grid, axis, unit, side, box[axis]) for axis, side in enumerate(sides)),
+        assumptions=assumed,
         _path=path,
         _image=size,
     )
@@ -291,25 +338,12 @@ def _checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
     if unit is None:
         return _middle(grid)
     if grid.shape is None:
-        raise InvalidInput(f"{_called(name)} has no spatial axes, so no unit {unit}: leave the unit out")
+        raise InvalidInput(f"{called(name)} has no spatial axes, so no unit {unit}: leave the unit out")
     if not is_unit(unit, grid.shape):
         raise InvalidInput(
-            f"unit {unit} is outside the grid of {_called(name)}, which is {grid.shape}; allowed are places in it"
+            f"unit {unit} is outside the grid of {called(name)}, which is {grid.shape}; allowed are places in it"
         )
     return tuple(unit)
-
-
-def is_unit(unit: Any, grid: Sequence[int]) -> bool:
-    """Return whether ``unit`` is a place in a grid of these sides."""
-    fits = isinstance(unit, Sequence) and len(unit) == len(grid)
-    return fits and all(is_whole(index) and 0 <= index < side for index, side in zip(unit, grid, strict=True))
-
-
-def listed(value: Any, name: str) -> list[Any]:
-    """Return a list as it is and anything else in a list of its own; refuse an empty one."""
-    if isinstance(value, list) and not value:
-        raise InvalidInput(f"{name}=[]: name at least one {name}")
-    return value if isinstance(value, list) else [value]
 
 
 def require_box(axes: int, **boxes: Box) -> None:
@@ -334,68 +368,26 @@ def _named(name: str, values: Sequence[Any]) -> dict[str, Any]:
 
 def _step_of(network: nn.Module, passed: Trace, name: str) -> Step:
     """Return the one call of the named module."""
-    module = network.get_submodule(name)
-    canonical = next(other for other, candidate in network.named_modules() if candidate is module)
-    calls = [step for step in passed.steps if step.name == canonical]
+    calls = [step for step in passed.steps if step.name == _canonical(network, name)]
+    if not calls and isinstance(module_of(network, name), torch.jit.ScriptModule):
+        raise InvalidInput(
+            f"{called(name)} is inside of a scripted or traced module: give the module that it was made from"
+        )
     if len(calls) != 1:
-        raise InvalidInput(f"{_called(name)} runs {len(calls)} times in one pass: name one that runs once")
+        raise InvalidInput(f"{called(name)} runs {len(calls)} times in one pass: name one that runs once")
     return calls[0]
+
+
+def _canonical(network: nn.Module, name: str) -> str:
+    """Return the first name of a module that may have several."""
+    module = module_of(network, name)
+    return next(other for other, candidate in network.named_modules() if candidate is module)
 
 
 def _only_output(step: Step) -> tuple:
     if len(step.outputs) != 1:
-        raise InvalidInput(f"{_called(step.name)} has {len(step.outputs)} outputs: name a layer that has one")
+        raise InvalidInput(f"{called(step.name)} has {len(step.outputs)} outputs: name a layer that has one")
     return step.outputs[0]
-
-
-def _called(name: str) -> str:
-    return f"layer {name!r}" if name else "the network's output (no layer is named)"
-
-
-def _check_name(network: nn.Module, name: str | None) -> None:
-    names = [known for known, _ in network.named_modules(remove_duplicate=False)]
-    require_type(str, NoneType, layer=name)
-    if name is not None and name not in names:
-        near = difflib.get_close_matches(name, names, n=5, cutoff=0.3)
-        raise InvalidInput(
-            f"layer {name!r} is not in {type(network).__name__}; nearest names: {', '.join(near or names[1:6])}"
-        )
-
-
-def _input_channels(network: nn.Module) -> int:
-    """Read the number of input channels off the first layer with parameters."""
-    for module in network.modules():
-        if next(module.children(), None) is None and next(module.parameters(), None) is not None:
-            channels = getattr(module, "in_channels", None)
-            if isinstance(channels, int) and channels > 0:
-                return channels
-            break
-    raise InvalidInput("the number of input channels cannot be read off the first layer: pass channels=...")
-
-
-def traced(network: nn.Module, size: Unit, channels: int, until: str | None = None) -> Trace:
-    """Return the pass without data, up to the named module's return.
-
-    Raises:
-        InvalidInput: The network does not run on an image of that size, or an operator has no rule.
-    """
-    try:
-        return trace(network, size, channels, until=until)
-    except InvalidInput:
-        raise
-    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
-        shape = ", ".join(map(str, ("N", channels, *size)))
-        raise InvalidInput(
-            f"the network does not run on an input [{shape}]{_wrong_channels(network, channels)}: {error}"
-        ) from error
-
-
-def _wrong_channels(network: nn.Module, channels: int) -> str:
-    try:
-        taken = _input_channels(network)
-    except InvalidInput:
-        return ""
-    return "" if taken == channels else f" (its first layer takes {taken} channels, not {channels})"
 
 
 @contextmanager

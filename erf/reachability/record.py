@@ -69,6 +69,7 @@ class Trace:
         operations: All operators that were called.
         image: The number of the image; lower ones are the network's parameters and buffers.
         size: Of the image, per axis.
+        assumptions: What the pass takes for granted, one sentence each.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -76,3 +77,4 @@ class Trace:
     operations: list[Operation] = field(default_factory=list)
     image: int = 0
     size: tuple[int, ...] = ()
+    assumptions: list[str] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.errors import InvalidInput, own_faults
-from erf.reachability.digit import Digit
 from erf.reachability.reach import Joiner, Reach, nothing
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
 from erf.reachability.registry import Call, find_rule, is_pointwise
@@ -27,88 +25,11 @@ from erf.reachability.storage import WrittenStorage
 _DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
 
 
-class _Returned(Exception):
+class Returned(Exception):
     """The module after which to stop has returned."""
 
 
-def trace(
-    network: nn.Module, input_size: Sequence[int], channels: int, bounded: bool = False, until: str | None = None
-) -> Trace:
-    """Run the network once on the meta device and return what can reach the output of each module.
-
-    Args:
-        network: Not modified.
-        input_size: Extent of each spatial axis of the input.
-        channels: Of the input.
-        bounded: Take the borders as they are, and let padding read nothing, instead of an unbounded image.
-        until: Stop when the module of that name has returned.
-    """
-    dtype = next((p.dtype for p in network.parameters() if p.is_floating_point()), torch.get_default_dtype())
-    # Two images, so that a batch is not mistaken for an axis of size 1, and train-mode norms have something to join.
-    image = torch.empty(2, channels, *input_size, dtype=dtype, device="meta")
-    state = {name: _weightless(tensor) for name, tensor in _owned_tensors(network)}
-    mode = _ReachMode(network, list(state.values()), image, bounded, until)
-    mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
-    contexts = [_without_fast_paths(), torch.random.fork_rng(devices=[]), torch.no_grad(), mode.following_modules()]
-    with ExitStack() as stack, suppress(_Returned):
-        for context in [*contexts, _Functions(mode.trace, bounded), mode]:
-            stack.enter_context(context)
-        _require_replaceable(network)
-        torch.func.functional_call(network, state, (image,), tie_weights=False)
-    return mode.trace
-
-
-def _require_replaceable(network: nn.Module) -> None:
-    """Raise InvalidInput for the modules in which torch cannot put tensors without data in the place of weights."""
-    if isinstance(network, nn.DataParallel):
-        raise InvalidInput("a network in DataParallel cannot be measured: unwrap it with network.module")
-    if isinstance(network, torch.jit.ScriptModule):
-        raise InvalidInput("a scripted or traced network cannot be measured: give the module that it was made from")
-
-
-def _owned_tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Yield each parameter and buffer once for each module that has it.
-
-    A module that stands in the network under two names must be named once: torch would put its stand-in back as if it
-    were the original.
-    """
-    for name, module in network.named_modules():
-        yield from module.named_parameters(name, recurse=False, remove_duplicate=False)
-        yield from module.named_buffers(name, recurse=False, remove_duplicate=False)
-
-
-def _pixels(image: Tensor, axis: int, bounded: bool) -> Reach:
-    """Each input position is reached by itself."""
-    size, dim = image.shape[2 + axis], 2 + axis
-    dims = [Digit(n) for n in image.shape]
-    dims[dim] = Digit(size, 0, 0) if bounded else Digit(size, 1, 1, along=True)
-    positions = np.arange(size, dtype=np.float64)
-    shape = [size if k == dim else 1 for k in range(len(dims))]
-    values = np.stack([positions, -positions, np.full(size, np.inf)]).reshape(3, *shape)
-    return Reach(tuple((digit,) for digit in dims), values)
-
-
-def _weightless(tensor: Tensor) -> Tensor:
-    """Return a stand-in: without data, except for integers, which may be positions."""
-    if is_lazy(tensor):
-        raise InvalidInput("the network has lazy modules: run it once before its receptive field is asked for")
-    if tensor.is_meta or tensor.is_floating_point() or tensor.is_complex():
-        return torch.empty_like(tensor, device="meta")
-    return tensor.detach().cpu().clone()
-
-
-@contextmanager
-def _without_fast_paths() -> Iterator[None]:
-    """Keep attention in the operators that it is made of: the fused one has no meta kernel."""
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
-
-
-class _Functions(TorchFunctionMode):
+class Functions(TorchFunctionMode):
     """Changes two functions that operators no longer tell.
 
     Circular padding continues an unbounded image like any other; torch makes it of writes to slices. And integers from
@@ -131,7 +52,7 @@ class _Functions(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-class _ReachMode(TorchDispatchMode):
+class ReachMode(TorchDispatchMode):
     """Passes the boxes on through every operator, and notes those of every module's output."""
 
     def __init__(
@@ -175,7 +96,7 @@ class _ReachMode(TorchDispatchMode):
             called = len(self.trace.operations)
             self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called, results))
             if self._names[module] == self._until:
-                raise _Returned
+                raise Returned
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

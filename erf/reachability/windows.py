@@ -20,10 +20,10 @@ Ints = Sequence[int]
 Table = tuple[Integers, Integers | None]  # on an unbounded axis; where nothing is known beyond the border
 
 
-@rule("convolution")
+@rule("convolution", "_convolution")
 def _convolution(
     call: Call, x: Reach, weight: Reach, bias: Reach | None, stride: Ints, padding: Ints, dilation: Ints,
-    transposed: bool, output_padding: Ints, groups: int,
+    transposed: bool, output_padding: Ints, groups: int, *_backends: bool,
 ) -> Reach:  # fmt: skip
     if not weight.is_nothing:
         raise InvalidInput(f"{call.place} has weights that depend on the input: no rule")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from erf.arguments import require_images, require_whole
-from erf.maps.aggregation import Aggregation
+from erf.maps.aggregation import AggregationName
 from erf.maps.influence import effective_receptive_field
 from erf.maps.influence_map import InfluenceMap
-from erf.maps.statistic import Statistic, choice
+from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.metrics.erf_size import Reference, erf_size
 from erf.reachability.receptive_field import Unit
 
@@ -44,8 +44,8 @@ class ErfTracker:
     images: Tensor
     layer: str | None = None
     unit: Unit | None = None
-    statistic: str = "mean_abs"
-    aggregation: Aggregation = "random_sign"
+    statistic: StatisticName = "mean_abs"
+    aggregation: AggregationName = "random_sign"
     reference: str = "center"
     epochs: list[int] = field(default_factory=list, init=False)
     maps: list[InfluenceMap] = field(default_factory=list, init=False)

@@ -16,7 +16,7 @@ from erf import InfluenceMap, InvalidInput, ReceptiveField, theoretical_receptiv
 from erf.device import resolve_device
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
 from erf.maps.field_check import check_field, rounding_of
-from erf.maps.influence import influence
+from erf.maps.influence import influence_at
 from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.seeds import INPUTS, WEIGHTS, generator
@@ -75,7 +75,7 @@ def measure_draws(
         network = build(generator(seed, run, WEIGHTS)).eval().to(device, dtype)
         image = config.noise.draw((1, config.input_channels, side, side), generator(seed, run, INPUTS))
         direction = output_direction(config.aggregation, config.channels, seed, run)
-        g = influence(network, image.to(device, dtype), field.unit, direction)
+        g = influence_at(network, image.to(device, dtype), field.index, direction)
         if not g.isfinite().all():
             raise InvalidInput(f"run {run}: the gradient is not finite; choose an init that keeps the variance")
         moments[run] = config.statistic.moment(g.double()).mean((0, 1)).cpu().numpy()

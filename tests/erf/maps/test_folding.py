@@ -8,7 +8,7 @@ from torch.nn.utils import parametrize
 
 from erf import effective_receptive_field
 from erf.maps.folding import folded, folds
-from erf.reachability.receptive_field import traced
+from erf.reachability.forward import traced
 
 CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}

@@ -58,7 +58,7 @@ def test_influence_is_the_jacobian(unit):
 
 @pytest.mark.parametrize("unit", [(4, 0), (0, 4), (-1, 0), (0,), (0, 0, 0)])
 def test_influence_of_a_unit_outside(unit):
-    with pytest.raises(InvalidInput, match="outside the layer's grid of 4 x 4 units"):
+    with pytest.raises(InvalidInput, match="outside the grid of the network's output"):
         influence(small_network(), some_images(1, 2, 7, 8), unit)
 
 
@@ -427,7 +427,7 @@ BAD_ARGUMENTS = [
     ({"images": [["x"]]}, "not a list that begins with str"),
     (
         {"images": torch.zeros(2, 3, 8, 8)},
-        r"does not run on an input \[N, 3, 8, 8\] \(its first layer takes 2 channels, not 3\)",
+        r"does not run on an input \[N, 3, 8, 8\] \(its first layer takes 2 channels, not 3: channels=2\)",
     ),
     (
         {"images": [torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 12)]},
@@ -522,7 +522,7 @@ def test_swin_and_vit_layers_are_measured():
 
 def test_images_must_be_the_first_dimension_of_a_layer():
     network = nn.Sequential(nn.Conv2d(2, 4, 3), BatchLast())
-    with pytest.raises(InvalidInput, match=r"output has shape \[6, 7, 4, 1\]: its first dimension must be the images"):
+    with pytest.raises(InvalidInput, match=r"shape \[6, 7, 4, 1\]: its first dimension must be the images"):
         effective_receptive_field(network, torch.rand(1, 2, 8, 9))
 
 
@@ -555,10 +555,24 @@ def test_several_outputs_are_refused():
         effective_receptive_field(network, some_images(1, 2, 8, 8))
 
 
-def test_a_layer_without_spatial_axes_has_no_map():
-    network = nn.Sequential(nn.Conv2d(2, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
-    with pytest.raises(InvalidInput, match="layer '3' has no spatial axes"):
-        effective_receptive_field(network, torch.rand(1, 2, 8, 8), layer="3")
+@pytest.mark.parametrize("layer", ["1", "2", "3", None])
+def test_a_layer_without_rows_and_columns_has_one_unit(layer):
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)]
+    network, images = nn.Sequential(nn.Conv2d(2, 4, 3), *head).double(), some_images(3, 2, 8, 8)
+    imap = effective_receptive_field(network, images, layer, aggregation=1)
+    part = network if layer is None else network[: int(layer) + 1]
+    expected = torch.stack([jacobian(lambda x: part(x[None]).flatten()[1], image) for image in images])
+    assert difference(imap.values, expected.abs().mean((0, 1))) < 1e-12
+    assert (imap.center, imap.trf_box) == ((3.5, 3.5), ((0, 8), (0, 8)))
+    assert (
+        difference(
+            influence(
+                network, images, direction=torch.eye(4)[1] if layer in ("1", "2") else torch.eye(3)[1], layer=layer
+            ),
+            expected,
+        )
+        < 1e-12
+    )
 
 
 def test_the_map_of_a_residual_block_lies_in_its_theoretical_field():

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from erf.errors import InvalidInput
+from erf.reachability.forward import trace
 from erf.reachability.reach import Reach
 from erf.reachability.receptive_field import theoretical_receptive_field
-from erf.reachability.tracer import trace
 from tests.oracles.nan_poisoning import poisoned_box, values_at
 
 CHANNELS = 4

@@ -1,0 +1,65 @@
+"""A network as it is written: without what compiles, spreads or scripts it, and with all that it changes put back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from erf.reachability.request import Runner
+
+
+class Called(nn.Module):
+    """A network as a function of the user runs it: its modules are the network's, its output is the function's."""
+
+    def __init__(self, network: nn.Module, call: Runner) -> None:
+        super().__init__()
+        self._parameters, self._buffers, self._modules = network._parameters, network._buffers, network._modules
+        self._run = partial(call, network)
+
+    def forward(self, images: Tensor) -> Any:
+        """Return what the function makes of the images."""
+        return self._run(images)
+
+
+def run_by(network: nn.Module, call: Runner | None) -> nn.Module:
+    """Return the network as ``call`` runs it; None is a plain call of the network."""
+    if isinstance(network, nn.DataParallel):  # in whose place torch does not put other weights
+        return Called(network, call or nn.Module.__call__)
+    return network if call is None else Called(network, call)
+
+
+def is_scripted(network: nn.Module) -> bool:
+    """Return whether a module in it is scripted or traced, so that its weights and layers are out of reach."""
+    return any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
+
+
+@contextmanager
+def as_written(network: nn.Module) -> Iterator[None]:
+    """Run wrappers for several devices as the module in them, and what is compiled without compiling."""
+    wrappers = [m for m in network.modules() if isinstance(m, nn.DataParallel | DistributedDataParallel)]
+    with ExitStack() as stack:
+        for wrapper in wrappers:
+            stack.callback(vars(wrapper).pop, "forward")
+            vars(wrapper)["forward"] = wrapper.module
+        if "torch._dynamo" in sys.modules:  # else nothing is compiled, and importing it takes seconds
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+@contextmanager
+def kept_buffers(network: nn.Module) -> Iterator[None]:
+    """Put the buffers' values back in the end."""
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, buffer in network.named_buffers():
+                buffer.copy_(buffers[name])

@@ -1,0 +1,217 @@
+"""Where a network is run to be followed: without data where it allows that, on images where it needs values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.parameter import is_lazy
+
+from erf.errors import InternalError, InvalidInput, one_line
+from erf.reachability.as_written import as_written, is_scripted, kept_buffers
+from erf.reachability.channels import channels_of_first_layer, channels_read
+from erf.reachability.digit import Digit
+from erf.reachability.reach import Reach
+from erf.reachability.record import Trace
+from erf.reachability.request import Unit
+from erf.reachability.tracer import Functions, ReachMode, Returned
+
+TRIAL_CHANNELS = 3  # of an image on which it is looked how many are read
+NOISE_SEED = 0  # of the images of a field that needs values, where none are given
+
+
+def traced(
+    network: nn.Module,
+    size: Unit,
+    channels: int,
+    until: str | None = None,
+    needed: Collection[str] = ("",),
+    images: Tensor | None = None,
+) -> Trace:
+    """Return a pass without data, up to the named module's return, or a pass on images if they are given.
+
+    Raises:
+        InvalidInput: The network does not run on an image of that size, or an operator has no rule.
+    """
+    try:
+        return trace(network, size, channels, until=until, needed=needed, images=images)
+    except (InvalidInput, InternalError):
+        raise
+    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError, NotImplementedError) as error:
+        shape = ", ".join(map(str, ("N", channels, *size)))
+        hint = _wrong_channels(network, size, channels)
+        raise InvalidInput(f"the network does not run on an input [{shape}]{hint}: {one_line(error)}") from error
+
+
+def _wrong_channels(network: nn.Module, size: Unit, channels: int) -> str:
+    taken = first_read(network, size, channels)
+    return (
+        f" (its first layer takes {taken} channels, not {channels}: channels={taken})"
+        if taken not in (None, channels)
+        else ""
+    )
+
+
+def first_read(network: nn.Module, size: Unit, channels: int) -> int | None:
+    """Return how many channels an image must have where it is first read; None if that is not known.
+
+    Args:
+        network: Not modified.
+        size: Of the image, per axis.
+        channels: Of an image on which to try.
+    """
+    if is_scripted(network):
+        return None
+    state, image = _without_data(network), _empty_image(network, channels, size)
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), as_written(network):
+        return channels_read(lambda: torch.func.functional_call(network, state, (image,), tie_weights=False), channels)
+
+
+def fitting_channels(network: nn.Module, size: Unit) -> int:
+    """Return how many channels the network reads an image with.
+
+    Raises:
+        InvalidInput: Neither a pass nor the first layer says it.
+    """
+    stated = channels_of_first_layer(network)
+    channels = first_read(network, size, stated or TRIAL_CHANNELS) or stated
+    if channels is None:
+        raise InvalidInput("the number of input channels cannot be read off the first layer: pass channels=...")
+    return channels
+
+
+def trace(
+    network: nn.Module,
+    input_size: Sequence[int],
+    channels: int,
+    bounded: bool = False,
+    until: str | None = None,
+    needed: Collection[str] = ("",),
+    images: Tensor | None = None,
+) -> Trace:
+    """Run the network once and return what can reach the output of each module.
+
+    Args:
+        network: Not modified.
+        input_size: Extent of each spatial axis of the input.
+        channels: Of the input.
+        bounded: Take the borders as they are, and let padding read nothing, instead of an unbounded image.
+        until: Stop when the module of that name has returned.
+        needed: Names of modules; whatever fails after they have all returned is no matter.
+        images: On which to run; None is a pass on the meta device.
+    """
+    if images is None:
+        _require_no_script(network)
+    state = _without_data(network) if images is None else {}
+    image = _empty_image(network, channels, input_size) if images is None else images
+    mode = ReachMode(
+        network, list(state.values()) or [tensor for _, tensor in _owned_tensors(network)], image, bounded, until
+    )
+    mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
+    contexts = [_without_fast_paths(), _random_state(image), torch.no_grad(), as_written(network)]
+    contexts += [] if images is None else [kept_buffers(network), _in_plain_operators()]
+    try:
+        with ExitStack() as stack:
+            for context in [*contexts, mode.following_modules(), Functions(mode.trace, bounded), mode]:
+                stack.enter_context(context)
+            torch.func.functional_call(network, state, (image,), tie_weights=False) if state else network(image)
+    except Returned:
+        pass
+    except Exception:  # what runs after the needed modules may fail in any way
+        if not set(needed) <= {step.name for step in mode.trace.steps}:
+            raise
+    return mode.trace
+
+
+def _require_no_script(network: nn.Module) -> None:
+    if is_scripted(network):
+        raise InvalidInput("the weights of a scripted or traced module cannot be left out")
+
+
+def noise(network: nn.Module, channels: int, size: Sequence[int]) -> Tensor:
+    """Return two images of normal noise, always the same, as the network takes them."""
+    drawn = torch.randn(2, channels, *size, generator=torch.Generator().manual_seed(NOISE_SEED))
+    return as_taken(network, drawn)
+
+
+def as_taken(network: nn.Module, images: Tensor) -> Tensor:
+    """Return images on the device and in the dtype of the network's (first floating-point) parameters or buffers."""
+    tensors = [tensor for _, tensor in _owned_tensors(network)]
+    device = tensors[0].device if tensors else images.device
+    return images.detach().to(device, _dtype(tensors) or images.dtype)
+
+
+def _dtype(tensors: Sequence[Tensor]) -> torch.dtype | None:
+    return next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), None)
+
+
+def _empty_image(network: nn.Module, channels: int, size: Sequence[int]) -> Tensor:
+    """Return images without data: two, so that a batch is not mistaken for an axis, and train-mode norms join some."""
+    dtype = _dtype(list(network.parameters())) or torch.get_default_dtype()
+    return torch.empty(2, channels, *size, dtype=dtype, device="meta")
+
+
+def _without_data(network: nn.Module) -> dict[str, Tensor]:
+    """Return a stand-in for each parameter and buffer, once for each module that has it.
+
+    A module that stands in the network under two names must be named once: torch would put its stand-in back as if it
+    were the original.
+    """
+    return {name: _weightless(tensor) for name, tensor in _owned_tensors(network)}
+
+
+def _owned_tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    for name, module in network.named_modules():
+        yield from module.named_parameters(name, recurse=False, remove_duplicate=False)
+        yield from module.named_buffers(name, recurse=False, remove_duplicate=False)
+
+
+def _weightless(tensor: Tensor) -> Tensor:
+    """Return a stand-in: without data, except for integers, which may be positions."""
+    if is_lazy(tensor):
+        raise InvalidInput("the network has lazy modules: run it once before its receptive field is asked for")
+    if tensor.is_meta or tensor.is_floating_point() or tensor.is_complex():
+        return torch.empty_like(tensor, device="meta")
+    return tensor.detach().cpu().clone()
+
+
+def _pixels(image: Tensor, axis: int, bounded: bool) -> Reach:
+    """Each input position is reached by itself."""
+    size, dim = image.shape[2 + axis], 2 + axis
+    dims = [Digit(n) for n in image.shape]
+    dims[dim] = Digit(size, 0, 0) if bounded else Digit(size, 1, 1, along=True)
+    positions = np.arange(size, dtype=np.float64)
+    shape = [size if k == dim else 1 for k in range(len(dims))]
+    values = np.stack([positions, -positions, np.full(size, np.inf)]).reshape(3, *shape)
+    return Reach(tuple((digit,) for digit in dims), values)
+
+
+def _random_state(image: Tensor) -> AbstractContextManager[None]:
+    return torch.random.fork_rng([image.device] if image.device.type == "cuda" else [])
+
+
+@contextmanager
+def _without_fast_paths() -> Iterator[None]:
+    """Keep attention in the operators that it is made of: the fused one has no meta kernel."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+@contextmanager
+def _in_plain_operators() -> Iterator[None]:
+    """Keep a pass on images in the operators that a pass without data runs."""
+    enabled = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)  # that of torch.backends sets more, and warns
+    try:
+        with sdpa_kernel(SDPBackend.MATH):
+            yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)
