@@ -7,9 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from erf import (
-    InvalidInput,
-)
+from erf import InvalidInput
 from erf.data.noise import Noise
 from erf.data.pictures import Unreadable
 from erf.maps.passes import Mode
@@ -37,12 +35,14 @@ class Config(ExperimentConfig):
     name: str = option("measure", "the experiment's name, fixed; it names the folder of results")
     source: Source = option(Source.torchvision, "file runs the code of the file that network names")
     network: str = option("resnet18", "a model's name; for source=file: path/to/file.py:factory")
-    weights: str = option("none", "none (drawn from seed), DEFAULT (pretrained), PATH.pt, PATH.pth, PATH.safetensors")
+    weights: str = option("none", "none (drawn from seed), DEFAULT (pretrained), PATH.pt, .pth, .ckpt, .safetensors")
     layers: list[str] = option(
         ["layer1", "layer2", "layer3", "layer4"], "names of modules; [] is the network's own output"
     )
     input_size: Any = option(
-        224, "pixels: one number for a square, [rows,columns], [frames,rows,columns]", type="int or list of int"
+        224,
+        "pixels: a number (square), [samples], [rows,columns], [frames,rows,columns]",
+        type="int or list of int",
     )
     channels: int = option(3, "of the images")
     images: str = option(NOISE, "noise, or the path of a folder of pictures")
@@ -81,13 +81,13 @@ class Config(ExperimentConfig):
 
 
 def _checked_size(given: Any) -> list[int]:
-    sides: list[Any] = list(given) if isinstance(given, list | tuple) else [given]
+    sides: list[Any] = list(given) if isinstance(given, list | tuple) else [given] * 2
     if not 1 <= len(sides) <= 3 or any(type(side) is not int or side < 1 for side in sides):
         raise InvalidInput(
-            f"input_size={given}: allowed are whole numbers of pixels: one for a square, [rows,columns], "
+            f"input_size={given}: allowed are whole numbers of pixels: one for a square, [samples], [rows,columns], "
             "[frames,rows,columns]"
         )
-    return sides * 2 if len(sides) == 1 else sides
+    return sides
 
 
 def _folder(images: str) -> Path:

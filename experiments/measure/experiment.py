@@ -33,6 +33,7 @@ from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scor
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
 from erf.device import resolve_device
+from erf.maps.aggregation import require_aggregation
 from experiments.harness.intervals import Interval, jackknife_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
@@ -76,13 +77,16 @@ class Result:
         return {name: value for name, value in named.items() if value is not None}
 
     def picture(self, layer: Layer) -> tuple[InfluenceMap, GaussianFit | None]:
-        """Return a layer's map as it is drawn, over rows and columns (summed over frames), and that map's fair fit."""
-        values = self.arrays[f"map/{layer.name}"].astype(np.float64)
+        """Return a layer's map as it is drawn, over rows and columns, and that map's fair fit.
+
+        Frames are summed up; the samples of one axis are a row.
+        """
+        values = np.atleast_2d(self.arrays[f"map/{layer.name}"].astype(np.float64))
         imap = InfluenceMap(
             values=values.sum(axis=tuple(range(values.ndim - 2))),
             statistic=self.config.statistic,
-            center=layer.center[-2:],
-            trf_box=layer.box[-2:],
+            center=(0.0, *layer.center)[-2:],
+            trf_box=((0, 1), *layer.box)[-2:],
             samples=layer.samples,
             skipped=layer.skipped,
             aggregation=self.config.aggregation,
@@ -173,13 +177,14 @@ def _groups(
 
 
 def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first: int) -> dict[str, InfluenceMap]:
+    layer: Any = list(config.layers) or None
     found = effective_receptive_field(
         network,
         images,
-        layer=list(config.layers) or None,
+        layer=layer,
         unit=tuple(config.unit) or None,
         statistic=config.statistic,
-        aggregation=config.aggregation,
+        aggregation=require_aggregation(config.aggregation),
         seed=config.seed,
         first_sample=first,
         mode=config.mode,

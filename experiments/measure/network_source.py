@@ -19,13 +19,17 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from erf.errors import InvalidInput
 from erf.extras import extra
 
 UNTRAINED, PRETRAINED = "none", "DEFAULT"
 # Where checkpoints keep the state dict beside other things.
-WRAPPERS = ("state_dict", "model")
+WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "network", "net", "params", "weights", "module")
+# What parallel training, training modules and compilation put before all names.
+PREFIXES = ("module.", "model.", "net.", "network.", "_orig_mod.")
+SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 SHOWN = 3  # mismatches of each kind in an error message
 
 
@@ -186,19 +190,21 @@ def _place(path: Path, error: BaseException) -> str:
 
 
 def _weights_file(path: Path) -> Path:
-    if path.suffix not in (".pt", ".pth", ".safetensors"):
-        raise InvalidInput(f"weights={path}: allowed are none, DEFAULT and files *.pt, *.pth, *.safetensors")
+    if path.suffix not in SUFFIXES:
+        raise InvalidInput(
+            f"weights={path}: allowed are none, DEFAULT and files {', '.join(f'*{s}' for s in SUFFIXES)}"
+        )
     if not path.is_file():
         raise InvalidInput(f"weights={path}: there is no such file")
     return path
 
 
 def read_weights(path: Path) -> dict[str, Any]:
-    """Return the state dict in a file, as it is or under "state_dict" or "model"; reading it runs no code.
+    """Return the state dict in a file, as it is or under the usual keys, nested or not; reading it runs no code.
 
     Raises:
-        InvalidInput: There is no such file, it is neither ``.pt``, ``.pth`` nor ``.safetensors``, it is damaged, or it
-            holds anything but tensors and plain values.
+        InvalidInput: There is no such file, its name ends otherwise than those of weights, it is damaged, or it holds
+            anything but tensors and plain values.
     """
     _weights_file(path)
     try:
@@ -209,11 +215,16 @@ def read_weights(path: Path) -> dict[str, Any]:
         ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
         raise InvalidInput(f"weights={path} is damaged: {' '.join(str(error).split())}") from error
-    inside = [read[key] for key in WRAPPERS if isinstance(read, dict) and isinstance(read.get(key), dict)]
-    found = inside[0] if inside else read
+    found = _innermost(read)
     if not _is_state_dict(found):
         raise InvalidInput(f"weights={path} holds no state dict, neither as it is nor under {', '.join(WRAPPERS)}")
     return found
+
+
+def _innermost(read: Any) -> Any:
+    """Return what stands under the usual keys, one in another."""
+    inside = [read[key] for key in WRAPPERS if isinstance(read, dict) and isinstance(read.get(key), dict)]
+    return _innermost(inside[0]) if inside else read
 
 
 def _is_state_dict(read: Any) -> bool:
@@ -226,6 +237,7 @@ def _is_state_dict(read: Any) -> bool:
 
 def _load(network: nn.Module, weights: dict[str, Any], called: str, name: str) -> None:
     expected = {key: _shape(value) for key, value in network.state_dict().items()}
+    _take_prefix_off(weights, set(expected), called)
     odd = {key: _shape(value) for key, value in weights.items() if key in expected and _shape(value) != expected[key]}
     for key in odd:
         del weights[key]  # not a copy without them: the mapping itself carries the layers' versions
@@ -240,6 +252,18 @@ def _load(network: nn.Module, weights: dict[str, Any], called: str, name: str) -
     }
     if found := [_some(kind, keys) for kind, keys in mismatches.items() if keys]:
         raise InvalidInput(f"{called} do not fit {name}: {'; '.join(found)}")
+
+
+def _take_prefix_off(weights: dict[str, Any], expected: set[str], called: str) -> None:
+    """Take off what stands before all names, unless the network has one of these; say so."""
+    taken = ""
+    while prefix := next((p for p in PREFIXES if all(key.startswith(p) for key in weights)), ""):
+        if expected & weights.keys():
+            break
+        consume_prefix_in_state_dict_if_present(weights, prefix)
+        taken += prefix
+    if taken:
+        warnings.warn(f"{called}: {taken!r}, which stands before all of its names, is taken off", stacklevel=2)
 
 
 def _shape(value: Any) -> str:

@@ -198,8 +198,8 @@ def changed(network):
     return {key: value + 1 for key, value in network.state_dict().items()}
 
 
-@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
-@pytest.mark.parametrize("suffix", [".pt", ".pth", ".safetensors"])
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model", "model_state_dict", "net"])
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".safetensors"])
 def test_weights_of_a_file_are_those_measured(wrapper, suffix, net, tmp_path):
     path = tmp_path / f"weights{suffix}"
     weights = changed(make_network(Source.file, f"{net}:small"))
@@ -209,6 +209,25 @@ def test_weights_of_a_file_are_those_measured(wrapper, suffix, net, tmp_path):
         torch.save({wrapper: weights, "epoch": 3} if wrapper else weights, path)
     loaded = make_network(Source.file, f"{net}:small", str(path)).state_dict()
     assert all(torch.equal(loaded[key], weights[key]) for key in weights)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.", "module.model.", "net._orig_mod."])
+def test_a_prefix_of_all_names_is_taken_off_and_said(prefix, net, tmp_path):
+    path = tmp_path / "weights.ckpt"
+    weights = changed(make_network(Source.file, f"{net}:small"))
+    nested = {"model": {"state_dict": {f"{prefix}{key}": value for key, value in weights.items()}}, "epoch": 3}
+    torch.save(nested, path)
+    with pytest.warns(UserWarning, match=f"weights={path}: '{prefix}', which stands before all of its names"):
+        loaded = make_network(Source.file, f"{net}:small", str(path)).state_dict()
+    assert all(torch.equal(loaded[key], weights[key]) for key in weights)
+
+
+def test_a_prefix_of_some_names_stays(net, tmp_path):
+    path = tmp_path / "weights.pt"
+    weights = changed(make_network(Source.file, f"{net}:small"))
+    first = next(iter(weights))
+    torch.save({f"module.{key}" if key == first else key: value for key, value in weights.items()}, path)
+    assert f"1 unexpected (module.{first})" in refused(Source.file, f"{net}:small", str(path))
 
 
 def test_weights_that_do_not_fit_have_their_first_mismatches_listed(tmp_path):
