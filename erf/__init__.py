@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from erf.public import *  # noqa: F403  # its __all__ has the names
 
+__version__ = "0.2.0"
+
 
 def __getattr__(name: str) -> Any:
     """Load what is exported at its first use: torch takes seconds, and not all that imports erf needs it."""

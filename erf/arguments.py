@@ -134,13 +134,15 @@ def require_initialized(network: nn.Module) -> None:
             raise InvalidInput(f"{name!r} of the network is lazy and has no values yet; run a batch first")
 
 
-def require_weights(network: Any) -> None:
-    """Raise InvalidInput unless ``network`` is a module whose parameters are finite, and no buffer has a NaN.
+def require_weights(network: Any, real: bool = True) -> None:
+    """Raise InvalidInput unless ``network`` is a module of finite (and real) parameters, and no buffer has a NaN.
 
     Infinite buffers are allowed: masks of attention are.
     """
     require_type(nn.Module, network=network)
     for name, parameter in network.named_parameters():
+        if real and parameter.is_complex():
+            raise InvalidInput(f"parameter {name!r} is complex ({_dtype(parameter)}); allowed are real ones")
         if (parameter.is_floating_point() or parameter.is_complex()) and not is_finite(parameter):
             raise InvalidInput(f"parameter {name!r} has values that are not finite")
     for name, buffer in network.named_buffers():

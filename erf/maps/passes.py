@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from erf.arguments import require_images, require_initialized, require_values, require_weights, require_whole
-from erf.device import full_float32
-from erf.errors import InvalidInput
+from erf.device import full_float32, is_out_of_memory
+from erf.errors import InvalidInput, one_line
 from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop
 from erf.maps.layer_outputs import layer_outputs
-from erf.reachability.as_written import as_written, kept_buffers
+from erf.reachability.as_written import as_written, kept_buffers, modes_of, put_into_eval_mode
 from erf.reachability.forward import as_taken
 from erf.reachability.request import Mode, called
 
@@ -28,14 +28,14 @@ def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
     """Put the network into the mode to measure in; restore all that measuring may change.
 
     Raises:
-        InvalidInput: It is no module, or its weights are not finite real numbers or not there yet, as of lazy modules.
+        InvalidInput: It is no module, or its weights are not finite or not there yet, as of lazy modules.
     """
-    require_weights(network)
+    require_weights(network, real=False)
     require_initialized(network)
     gpus = {tensor.device for tensor in _tensors(network) if tensor.device.type == "cuda"}
     with torch.inference_mode(False), _without_inference_tensors(network), _restored(network), as_written(network):
         if mode is Mode.eval:
-            network.eval()
+            put_into_eval_mode(network)
         with _frozen(network), full_float32(), torch.random.fork_rng(gpus), torch.enable_grad():
             yield
 
@@ -59,7 +59,7 @@ def _copy(tensor: Tensor) -> Tensor:
 @contextmanager
 def _restored(network: nn.Module) -> Iterator[None]:
     """Put the modes and the buffers' values back in the end."""
-    modes = {module: module.training for module in network.modules()}
+    modes = modes_of(network)
     try:
         with kept_buffers(network):
             yield
@@ -231,7 +231,12 @@ def gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None = None, lay
     if at_unit.is_complex():
         raise InvalidInput("the layer's output is complex; allowed are layers of real numbers")
     weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
-    g = gradient_in_cone(weighted.sum(), leaf)
+    try:
+        g = gradient_in_cone(weighted.sum(), leaf)
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
+        raise InvalidInput(f"{called(layer)} has no gradient: {one_line(error)}") from error
     if g is None:
         raise InvalidInput(
             f"{called(layer)} has no gradient with respect to the images: what leads to it runs under "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -11,7 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils import checkpoint
 
+from erf.arguments import shown
+from erf.errors import InvalidInput, one_line
 from erf.reachability.request import Runner
 
 
@@ -29,7 +32,13 @@ class Called(nn.Module):
 
 
 def run_by(network: nn.Module, call: Runner | None) -> nn.Module:
-    """Return the network as ``call`` runs it; None is a plain call of the network."""
+    """Return the network as ``call`` runs it; None is a plain call of the network.
+
+    Raises:
+        InvalidInput: ``call`` is no function.
+    """
+    if call is not None and not callable(call):
+        raise InvalidInput(f"call={shown(call)}: allowed is a function (network, images) -> outputs")
     if isinstance(network, nn.DataParallel):  # in whose place torch does not put other weights
         return Called(network, call or nn.Module.__call__)
     return network if call is None else Called(network, call)
@@ -40,17 +49,43 @@ def is_scripted(network: nn.Module) -> bool:
     return any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
 
 
+class _Unchecked:
+    """Runs what a reentrant checkpoint would run again in the backward pass, which needs backward() without inputs."""
+
+    @staticmethod
+    def apply(function: Callable[..., Any], _preserve: bool, *args: Any) -> Any:
+        return function(*args)
+
+
 @contextmanager
 def as_written(network: nn.Module) -> Iterator[None]:
-    """Run wrappers for several devices as the module in them, and what is compiled without compiling."""
+    """Run wrappers for several devices as the module in them, and nothing compiled, nor run again to save memory."""
     wrappers = [m for m in network.modules() if isinstance(m, nn.DataParallel | DistributedDataParallel)]
     with ExitStack() as stack:
         for wrapper in wrappers:
-            stack.callback(vars(wrapper).pop, "forward")
-            vars(wrapper)["forward"] = wrapper.module
+            if "forward" not in vars(wrapper):
+                stack.callback(vars(wrapper).pop, "forward")
+                vars(wrapper)["forward"] = wrapper.module
+        stack.callback(setattr, checkpoint, "CheckpointFunction", checkpoint.CheckpointFunction)
+        setattr(checkpoint, "CheckpointFunction", _Unchecked)  # noqa: B010
         if "torch._dynamo" in sys.modules:  # else nothing is compiled, and importing it takes seconds
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         yield
+
+
+def put_into_eval_mode(network: nn.Module) -> None:
+    """Put the network into eval mode; raise InvalidInput where its mode is fixed, as that of an exported one is."""
+    try:
+        network.eval()
+    except (NotImplementedError, RuntimeError, AttributeError) as error:
+        raise InvalidInput(
+            f"the network cannot be put into eval mode ({one_line(error)}): pass mode='as_is'"
+        ) from error
+
+
+def modes_of(network: nn.Module) -> dict[nn.Module, bool]:
+    """Return the modes of the network's modules; frozen scripted ones have none."""
+    return {module: module.training for module in network.modules() if hasattr(module, "training")}
 
 
 @contextmanager

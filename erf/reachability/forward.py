@@ -20,7 +20,7 @@ from erf.reachability.record import Trace
 from erf.reachability.request import Unit
 from erf.reachability.tracer import Functions, ReachMode, Returned
 
-TRIAL_CHANNELS = 3  # of an image on which it is looked how many are read
+USUAL_CHANNELS = (3, 1)  # of images
 NOISE_SEED = 0  # of the images of a field that needs values, where none are given
 
 
@@ -71,17 +71,17 @@ def first_read(network: nn.Module, size: Unit, channels: int) -> int | None:
         return channels_read(lambda: torch.func.functional_call(network, state, (image,), tie_weights=False), channels)
 
 
-def fitting_channels(network: nn.Module, size: Unit) -> int:
-    """Return how many channels the network reads an image with.
+def likely_channels(network: nn.Module, size: Unit) -> list[int]:
+    """Return how many channels an image may have, the likeliest number first.
 
     Raises:
         InvalidInput: Neither a pass nor the first layer says it.
     """
     stated = channels_of_first_layer(network)
-    channels = first_read(network, size, stated or TRIAL_CHANNELS) or stated
-    if channels is None:
+    read = first_read(network, size, stated or USUAL_CHANNELS[0])
+    if (read or stated) is None:
         raise InvalidInput("the number of input channels cannot be read off the first layer: pass channels=...")
-    return channels
+    return list(dict.fromkeys(number for number in (read, stated, *USUAL_CHANNELS) if number))
 
 
 def trace(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, overload
@@ -16,8 +16,8 @@ from torch.nn.parameter import is_lazy
 
 from erf.arguments import is_whole, require_real, require_whole, shown
 from erf.errors import InvalidInput, own_faults
-from erf.reachability.as_written import is_scripted, run_by
-from erf.reachability.forward import fitting_channels, noise, traced
+from erf.reachability.as_written import is_scripted, modes_of, put_into_eval_mode, run_by
+from erf.reachability.forward import likely_channels, noise, traced
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.one_sided import Side
 from erf.reachability.record import Step, Trace
@@ -209,7 +209,8 @@ def _pass_to(
     network: nn.Module, size: Unit, channels: int | None, needed: Collection[str], images: Tensor | None
 ) -> Trace:
     """Return a pass without data up to the needed modules at least, or one on images where they need values."""
-    channels = channels or fitting_channels(network, size)
+    if channels is None:
+        return _pass_of_some_channels(network, size, needed, images)
     try:
         return traced(network, size, channels, needed=needed)
     except InvalidInput as error:
@@ -224,6 +225,18 @@ def _pass_to(
     which = "noise" if images is None else "the first images"
     passed.assumptions.append(f"the field is that of {which}, as the network needs values: {cause}")
     return passed
+
+
+def _pass_of_some_channels(network: nn.Module, size: Unit, needed: Collection[str], images: Tensor | None) -> Trace:
+    """Return a pass of an image of as many channels as the network first reads, or usual ones if that is not known."""
+    first, *others = likely_channels(network, size)
+    try:
+        return _pass_to(network, size, first, needed, images)
+    except InvalidInput:
+        for channels in others:
+            with suppress(InvalidInput):
+                return _pass_to(network, size, channels, needed, images)
+        raise
 
 
 def _fields(
@@ -396,13 +409,14 @@ def in_mode(network: nn.Module, mode: str) -> Iterator[None]:
     if mode not in ("eval", "as_is"):
         raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
     attributes = {module: dict(module.__dict__) for module in network.modules()}
-    training = {module: module.training for module in attributes}
+    modes = modes_of(network)
     try:
         if mode == "eval":
-            network.eval()
+            put_into_eval_mode(network)
         yield
     finally:
         for module, before in attributes.items():
             module.__dict__.clear()
             module.__dict__.update(before)
-            module.training = training[module]  # scripted modules keep it elsewhere
+        for module, training in modes.items():  # scripted modules keep it elsewhere
+            module.training = training

@@ -16,7 +16,7 @@ from erf import InfluenceMap, InvalidInput, ReceptiveField, effective_receptive_
 from erf.atomic_file import atomic_write
 from erf.data.noise import Noise
 from erf.data.split import Split
-from erf.maps.aggregation import Aggregation
+from erf.maps.aggregation import Aggregation, require_aggregation
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average_inside
@@ -152,7 +152,13 @@ def center_map(
 ) -> InfluenceMap:  # fmt: skip
     """Return the center unit's map over all images."""
     return effective_receptive_field(
-        network, probing.images, layer, probing.units[0], statistic, aggregation, derive(config.seed, SIGNS)
+        network,
+        probing.images,
+        layer,
+        probing.units[0],
+        statistic,
+        require_aggregation(aggregation),
+        derive(config.seed, SIGNS),
     )
 
 
@@ -233,8 +239,8 @@ def _layer_erf(config: TrainingConfig, probing: Probing, layer: str, trf_size: i
 
 def _measured(config: TrainingConfig, probing: Probing, network: nn.Module, index: int, layer: str, units: Any) -> Any:
     return effective_receptive_field(
-        network, probing.images[index : index + 1], layer, units, config.statistic, config.aggregation,
-        derive(config.seed, SIGNS), first_sample=index,
+        network, probing.images[index : index + 1], layer, units, config.statistic,
+        require_aggregation(config.aggregation), derive(config.seed, SIGNS), first_sample=index,
     )  # fmt: skip
 
 

@@ -151,9 +151,10 @@ WEIGHTS = Kind(
     [*NETWORK.values, conv(NAN), conv(math.inf), conv(dtype=torch.complex64), with_buffer(NAN)],
     "Module|parameter 'weight' (has values that are not finite|is complex)|buffer 'mask' has values that are NaN",
 )
-LAZY = Kind([*WEIGHTS.values, LAZY_CONV], WEIGHTS.words + "|'weight' of the network is lazy")
+LAZY = Kind([*WEIGHTS.values, LAZY_CONV], WEIGHTS.words + "|'weight' of the network is lazy|does not run")
 MEASURED = Kind([*LAZY.values, conv(device="meta")], LAZY.words + "|network is on the meta device")
 MEASURED_IMAGES = Kind([*IMAGES.values, images(device="meta")], IMAGES.words)
+CALL = Kind([3, "forward", []], "call=.* function")
 NO_BOX = [None, 3, (0, 3), ((0, 3), 3), ((0, 3), None), "ab"]
 BOX = refused(*NO_BOX, ((0, 3),), ((0, 3), (3, 0)), ((0, 3.5), (0, 3)), ((0, NAN), (0, 3)), ((0, 3, 3), (0, 3)))
 LAYER = refused("typo", 3, [], ["0", 3], ("0",), b"0", words="layer")
@@ -246,7 +247,7 @@ CALLS: dict[str, Call] = {
     "erf.maps.influence.influence": Call(
         erf.influence,
         measured(unit=(2, 2)),
-        {"network": LAZY, "images": IMAGES, "unit": UNIT}
+        {"network": LAZY, "images": IMAGES, "unit": UNIT, "layer": LAYER, "mode": CHOICE, "call": CALL}
         | {
             "direction": refused(
                 torch.ones(3),
@@ -272,13 +273,14 @@ CALLS: dict[str, Call] = {
             "batch_size": WHOLE,
         }
         | {"unit": refused((1.5, 2), (True, 1), (9, 9), 1, []), "seed": WHOLE_0, "first_sample": WHOLE_0}
-        | {"aggregation": refused(2, *NO_AGGREGATIONS), "normalize": FLAG, "batch_size": WHOLE},
+        | {"aggregation": refused(2, *NO_AGGREGATIONS), "normalize": FLAG, "batch_size": WHOLE}
+        | {"call": CALL, "of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True)},
     ),
     "erf.reachability.receptive_field.theoretical_receptive_field": Call(
         erf.theoretical_receptive_field,
         lambda: {"network": conv(), "input_size": (7, 7)},
         {"network": NETWORK, "input_size": SIZE, "layer": LAYER, "unit": UNIT, "mode": refused("typo", None, 1)}
-        | {"channels": refused(0, -1, 1.5, True, NAN, "1")},
+        | {"channels": refused(0, -1, 1.5, True, NAN, "1"), "call": CALL},
     ),
     "erf.maps.influence_map.InfluenceMap": Call(
         a_map,

@@ -71,5 +71,5 @@ def test_the_guard_looks_at_the_backward_pass_too():
 
     images = torch.empty(1, 1, 9, 9, device="meta")
     assert influence(Network(), images, (2, 2)).shape == images.shape
-    with OneDevice(), pytest.raises(RuntimeError, match="mixes devices"):
+    with OneDevice(), pytest.raises(InvalidInput, match="mixes devices"):
         influence(Network(), images, (2, 2))
