@@ -247,7 +247,7 @@ def _crops(network: nn.Module, images: Tensor, names: list[str | None]) -> tuple
         return None, []
     indices = [probe.index for crop in found for probe in crop.probes.values()]
     literal = all(index[:2] == (slice(None),) * 2 and len(index) == 4 for index in indices)
-    return passed, found if literal else []
+    return passed, found if literal and not passed.on_images else []
 
 
 def _checked_names(network: nn.Module, layer: Any) -> list[str | None]:

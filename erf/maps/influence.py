@@ -35,6 +35,7 @@ from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.reachability.as_written import run_by
 from erf.reachability.forward import as_taken
 from erf.reachability.receptive_field import ReceptiveField, traced_fields
+from erf.reachability.record import Trace
 from erf.reachability.request import Index, Layer, Layers, ModeName, Runner, Unit, Units, called, request
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
@@ -228,6 +229,7 @@ def effective_receptive_field(
     require_whole(0, seed=seed, first_sample=first_sample)
     require_type(bool, normalize=normalize)
     asked = request(network, layer, unit)
+    passed: Trace | None = None
     found: list[Crop] = []
     size: list[int] = []
     channels, rounding, counted = 0, 0.0, slice(None)
@@ -249,7 +251,7 @@ def effective_receptive_field(
                 new = _map_of(g[:, counted], probe.field, kind, aggregation, normalize)
                 parts[number] = parts[number].merge(new) if number in parts else new
         whole = _on_the_image(parts, found, size)
-        for _, probe, imap in whole:
+        for _, probe, imap in whole if passed and not passed.on_images else ():
             check_field(looked_at, probe.field, imap.values, channels, rounding)
     if not parts:
         raise InvalidInput("there is no image to measure on")

@@ -20,7 +20,7 @@ from erf.reachability.as_written import is_scripted, modes_of, put_into_eval_mod
 from erf.reachability.forward import likely_channels, noise, traced
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.one_sided import Side
-from erf.reachability.record import Step, Trace
+from erf.reachability.record import Assumption, Step, Trace
 from erf.reachability.request import (
     Layer,
     Layers,
@@ -223,7 +223,8 @@ def _pass_to(
     except InvalidInput as error:
         raise (error if is_scripted(network) else cause) from error
     which = "noise" if images is None else "the first images"
-    passed.assumptions.append(f"the field is that of {which}, as the network needs values: {cause}")
+    passed.on_images = True
+    passed.assumptions.append(Assumption(0, f"the field is that of {which}, as the network needs values: {cause}"))
     return passed
 
 
@@ -252,7 +253,7 @@ def _fields(
     except InvalidInput as error:
         raise InvalidInput(f"{called(name)} has no units to look at: {error}") from None
     spanning = [owner or type(network).__name__ for owner in passed.operators]
-    assumed = tuple(passed.assumptions)
+    assumed = passed.assumed(step.operations)
     return [_field(grid, size, _checked_unit(grid, unit, name), spanning, path, assumed) for unit in units]
 
 

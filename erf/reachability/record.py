@@ -59,6 +59,19 @@ class Operation:
     reaches: tuple[Reaches | None, ...] = ()
 
 
+@dataclass(frozen=True)
+class Assumption:
+    """What is taken for granted of one call of an operator.
+
+    Attributes:
+        operation: How many operators had been called before it.
+        sentence: For the user.
+    """
+
+    operation: int
+    sentence: str
+
+
 @dataclass
 class Trace:
     """One forward pass.
@@ -67,14 +80,20 @@ class Trace:
         steps: The modules' calls in the order in which they returned.
         operators: Per operator that pixels reach, the name of the module in which it was called.
         operations: All operators that were called.
+        assumptions: Of the operators that pixels reach and that have no rule, and of a pass on images.
         image: The number of the image; lower ones are the network's parameters and buffers.
         size: Of the image, per axis.
-        assumptions: What the pass takes for granted, one sentence each.
+        on_images: Whether it ran on images, and tells of these alone.
     """
 
     steps: list[Step] = field(default_factory=list)
     operators: list[str] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
+    assumptions: list[Assumption] = field(default_factory=list)
     image: int = 0
     size: tuple[int, ...] = ()
-    assumptions: list[str] = field(default_factory=list)
+    on_images: bool = False
+
+    def assumed(self, operations: int) -> tuple[str, ...]:
+        """Return the sentences of the assumptions among the first operators, each once."""
+        return tuple(dict.fromkeys(each.sentence for each in self.assumptions if each.operation < operations))

@@ -89,6 +89,7 @@ def test_a_wrapped_network_has_the_fields_and_maps_of_what_is_in_it(wrap):
     assert [set(vars(module)) for module in network.modules()] == attributes
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("wrap", [torch.compile, lambda network: compiled_in_place()], ids=["compile", "in place"])
 def test_nothing_is_compiled(wrap, monkeypatch):
@@ -118,6 +119,7 @@ def test_a_layer_in_a_scripted_module_is_refused_with_its_cause():
         theoretical_receptive_field(scripted, 8, "0", channels=3)
 
 
+@pytest.mark.slow
 def test_an_exported_network_is_measured_as_it_is():
     exported = torch.export.export(plain().eval(), (torch.zeros(2, 3, 8, 8),), strict=False).module()
     with pytest.raises(InvalidInput, match=r"cannot be put into eval mode .*mode='as_is'"):
@@ -145,7 +147,7 @@ ENTRIES = {
 def same(a, b) -> bool:
     if isinstance(a, Tensor):
         return torch.equal(a, b)
-    return a.size == b.size if hasattr(a, "size") else np.array_equal(a.values, b.values)
+    return a.size == b.size if hasattr(a, "size") else np.allclose(a.values, b.values, rtol=1e-5, atol=0)
 
 
 @pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
@@ -246,7 +248,7 @@ def test_the_units_of_a_call_are_those_of_what_it_returns():
         return {"out": nn.functional.interpolate(network(images / 2), scale_factor=2)}
 
     field = theoretical_receptive_field(plain(), 8, call=upsampled)
-    assert (field.grid, field.jump) == ((12, 12), (0.5, 0.5)) or field.grid == (12, 12)
+    assert field.grid == (12, 12)
     halved = influence(plain(), IMAGES, unit=(6, 6), call=upsampled)
     torch.testing.assert_close(halved, influence(plain(), IMAGES / 2, unit=(3, 3)) / 2)
 
