@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -48,9 +48,9 @@ class InfluenceMap:
     aggregation: Aggregation = "random_sign"
     normalized: bool = False
     findings: tuple[str, ...] = ()
-    centre = OldName("center")
+    centre: ClassVar[OldName] = OldName("center")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         values = real_array(self.values, "values").astype(np.float64, copy=False)
         if not values.size or not values.ndim:
             raise InvalidInput(f"values must have an entry and a dimension for each axis, not shape {values.shape}")

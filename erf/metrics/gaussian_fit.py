@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -27,7 +27,7 @@ class Moments:
     center: np.ndarray
     covariance: np.ndarray
     excess_kurtosis: np.ndarray
-    centre = OldName("center")
+    centre: ClassVar[OldName] = OldName("center")
 
     def __post_init__(self) -> None:
         require_finite(center=self.center, covariance=self.covariance, excess_kurtosis=self.excess_kurtosis)
@@ -55,7 +55,7 @@ class GaussianFit:
     amplitude: float
     r_squared: float
     moments: Moments
-    centre = OldName("center")
+    centre: ClassVar[OldName] = OldName("center")
 
     def __post_init__(self) -> None:
         require_finite(center=self.center, covariance=self.covariance)

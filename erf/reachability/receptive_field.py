@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, overload
+from typing import Any, ClassVar, overload
 
 import numpy as np
 import torch
@@ -85,7 +85,7 @@ class ReceptiveField:
     one_sided: tuple[Side | None, ...]
     center: tuple[float, ...]
     assumptions: tuple[str, ...] = ()
-    centre = OldName("center")
+    centre: ClassVar[OldName] = OldName("center")
     _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
     _image: Unit = field(default=(), repr=False, compare=False)
 
