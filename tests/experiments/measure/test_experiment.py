@@ -261,6 +261,14 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 MEASURE = "experiment=measure"
+
+
+def test_a_layer_without_rows_and_columns_has_one_unit():
+    (layer,) = measured("classifier", layers=[]).layers
+    assert (layer.grid, layer.trf_size, layer.box) == ((), (None, None), ((0, 24), (0, 24)))
+    assert layer.samples > 0
+
+
 OWN = [MEASURE, "source=file", "input_size=24", "samples=2"]
 
 
@@ -277,7 +285,6 @@ def own(function, layers="[7,10]"):
         ([MEASURE, "layers=layer1"], ["layers"]),
         ([MEASURE, "unit=[500,3]"], ["(500, 3)", "'layer1'", "(56, 56)"]),
         ([MEASURE, "unit=[1]"], ["unit (1,)", "(56, 56)"]),
-        ([MEASURE, "layers=[]"], ["the network's output", "no spatial axes"]),
         ([MEASURE, "input_size=0"], ["input_size=0", "allowed"]),
         ([MEASURE, "input_size=2.5"], ["input_size=2.5", "allowed"]),
         ([MEASURE, "input_size=null"], ["input_size=None", "allowed"]),
@@ -308,7 +315,6 @@ def own(function, layers="[7,10]"):
         (own("nothing"), ["no function or class of this name", "make"]),
         (own("make", "[70]"), ["'70'", "nearest names"]),
         (own("TwoOutputs", "[]"), ["2 outputs", "name a layer"]),
-        (own("classifier", "[]"), ["the network's output", "no spatial axes"]),
         ([*OWN, "network=nowhere.py:make"], ["no file nowhere.py"]),
     ],
     ids=lambda value: " ".join(value).replace(FILE, "toy.py") if isinstance(value, list) else None,
