@@ -54,10 +54,9 @@ def _bounded_box(network: nn.Module, field: ReceptiveField, size: tuple[int, ...
     """Return the box of the pixels of this image, and none beyond its borders, that reach the unit."""
     passed = trace(network, size, channels, bounded=True, until=field.step.name)
     axes = [reach.dense()[(slice(None), *field.index)] for reach in passed.steps[-1].outputs[0]]
-    numbers = [
-        axis.reshape(3, -1).min(1) for axis in axes
-    ]  # first pixel, last one below 0, operator that spans the axis
+    # First pixel, last one below 0, and what spans the axis.
+    numbers = [axis.reshape(len(axis), -1).min(1) for axis in axes]
     return tuple(
-        (0, n) if np.isfinite(operator) else (int(first), int(1 - last)) if np.isfinite(first) else (0, 0)
-        for (first, last, operator), n in zip(numbers, size, strict=True)
+        (0, n) if np.isfinite(operators).any() else (int(first), int(1 - last)) if np.isfinite(first) else (0, 0)
+        for (first, last, *operators), n in zip(numbers, size, strict=True)
     )

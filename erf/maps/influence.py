@@ -36,7 +36,7 @@ from erf.reachability.as_written import run_by
 from erf.reachability.forward import as_taken
 from erf.reachability.receptive_field import ReceptiveField, traced_fields
 from erf.reachability.record import Trace
-from erf.reachability.request import Index, Layer, Layers, ModeName, Runner, Unit, Units, called, request
+from erf.reachability.request import Index, Layers, ModeName, NamedLayer, Runner, Unit, Units, called, request
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
 # float32 have a ten-millionth of it.
@@ -46,12 +46,12 @@ CANCELLED = 1e-3
 @overload
 def influence(
     network: nn.Module, images: Tensor, unit: Unit | None = None, direction: Tensor | None = None,
-    layer: Layer | None = None, *, mode: ModeName = "eval", call: Runner | None = None,
+    layer: NamedLayer | None = None, *, mode: ModeName = "eval", call: Runner | None = None,
 ) -> Tensor: ...  # fmt: skip
 @overload
 def influence(
     network: nn.Module, images: Tensor, unit: Units, direction: Tensor | None = None,
-    layer: Layer | None = None, *, mode: ModeName = "eval", call: Runner | None = None,
+    layer: NamedLayer | None = None, *, mode: ModeName = "eval", call: Runner | None = None,
 ) -> list[Tensor]: ...  # fmt: skip
 @overload
 def influence(
@@ -68,7 +68,7 @@ def influence(
     images: Tensor,
     unit: Unit | Units | None = None,
     direction: Tensor | None = None,
-    layer: Layer | Layers | None = None,
+    layer: NamedLayer | Layers | None = None,
     *,
     mode: ModeName = "eval",
     call: Runner | None = None,
@@ -142,21 +142,21 @@ def _check_direction(direction: Tensor, channels: Tensor) -> None:
 
 @overload
 def effective_receptive_field(
-    network: nn.Module, images: Tensor | Iterable[Any], layer: Layer | None = None, unit: Unit | None = None,
+    network: nn.Module, images: Tensor | Iterable[Any], layer: NamedLayer | None = None, unit: Unit | None = None,
     statistic: StatisticName = "mean_abs", aggregation: AggregationName = "random_sign", seed: int = 0,
     first_sample: int = 0, mode: ModeName = "eval", normalize: bool = False, batch_size: int = 8,
     call: Runner | None = None, of_channels: int | Sequence[int] | None = None,
 ) -> InfluenceMap: ...  # fmt: skip
 @overload
 def effective_receptive_field(
-    network: nn.Module, images: Tensor | Iterable[Any], layer: Layer | None = None, *, unit: Units,
+    network: nn.Module, images: Tensor | Iterable[Any], layer: NamedLayer | None = None, *, unit: Units,
     statistic: StatisticName = "mean_abs", aggregation: AggregationName = "random_sign", seed: int = 0,
     first_sample: int = 0, mode: ModeName = "eval", normalize: bool = False, batch_size: int = 8,
     call: Runner | None = None, of_channels: int | Sequence[int] | None = None,
 ) -> list[InfluenceMap]: ...  # fmt: skip
 @overload
 def effective_receptive_field(
-    network: nn.Module, images: Tensor | Iterable[Any], layer: Layer | None, unit: Units,
+    network: nn.Module, images: Tensor | Iterable[Any], layer: NamedLayer | None, unit: Units,
     statistic: StatisticName = "mean_abs", aggregation: AggregationName = "random_sign", seed: int = 0,
     first_sample: int = 0, mode: ModeName = "eval", normalize: bool = False, batch_size: int = 8,
     call: Runner | None = None, of_channels: int | Sequence[int] | None = None,
@@ -178,7 +178,7 @@ def effective_receptive_field(
 def effective_receptive_field(
     network: nn.Module,
     images: Tensor | Iterable[Any],
-    layer: Layer | Layers | None = None,
+    layer: NamedLayer | Layers | None = None,
     unit: Unit | Units | None = None,
     statistic: StatisticName = "mean_abs",
     aggregation: AggregationName = "random_sign",

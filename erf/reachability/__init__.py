@@ -1,3 +1,4 @@
 """Which input pixels can reach each position of every tensor in a forward pass, by abstract interpretation."""
 
-from erf.reachability import contractions, views, windows  # noqa: F401  (they register their rules)
+# They register their rules.
+from erf.reachability import contractions, orders, recurrent, sampling, views, windows  # noqa: F401

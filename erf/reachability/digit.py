@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-DIRECTION = np.array([1.0, -1.0, 0.0])  # how the three numbers of a box move when it moves by one pixel
+DIRECTION = np.array([1.0, -1.0, 0.0, 0.0])  # how the numbers of a box move when it moves by one pixel
+NUMBERS = len(DIRECTION)
 FEWEST = 3  # positions from which a law is believed: any two are evenly spaced
 
 
@@ -84,7 +85,7 @@ def explains(digit: Digit, values: Floats, axis: int) -> bool:
         return digit.size == 1
     before = values.take(range(digit.size - digit.period), axis)
     after = values.take(range(digit.period, digit.size), axis)
-    return np.array_equal(before + digit.shift * DIRECTION.reshape(3, *(1,) * (values.ndim - 1)), after)
+    return np.array_equal(before + digit.shift * DIRECTION.reshape(NUMBERS, *(1,) * (values.ndim - 1)), after)
 
 
 def seen(digit: Digit, values: Floats, axis: int) -> Digit:
@@ -111,7 +112,7 @@ def regroup(digits: Sequence[Digit], values: Floats, shape: Sequence[int]) -> tu
 
     Args:
         digits: All digits, outermost first.
-        values: ``[3, *digits]``, 1 wide where constant.
+        values: ``[4, *digits]``, 1 wide where constant.
         shape: The new dimensions; the same number of positions.
 
     Returns:
@@ -163,7 +164,7 @@ def _without_units(groups: list[list[Digit]], values: Floats) -> tuple[list[list
     pairs = [[(digit, next(widths)) for digit in group] for group in groups]
     needed = [group if _has_unit(group) else [pair for pair in group if pair[0].size > 1] for group in pairs]
     needed = [group or [(Digit(1), 1)] for group in needed]
-    values = values.reshape(3, *(width for group in needed for _, width in group))
+    values = values.reshape(NUMBERS, *(width for group in needed for _, width in group))
     return [[digit for digit, _ in group] for group in needed], values
 
 

@@ -14,11 +14,12 @@ from torch.nn.parameter import is_lazy
 from erf.errors import InternalError, InvalidInput, one_line
 from erf.reachability.as_written import as_written, is_scripted, kept_buffers
 from erf.reachability.channels import channels_of_first_layer, channels_read
-from erf.reachability.digit import Digit
-from erf.reachability.reach import Reach
+from erf.reachability.digit import NUMBERS, Digit
+from erf.reachability.functions import Functions
+from erf.reachability.reach import NOTHING, Reach
 from erf.reachability.record import Trace
 from erf.reachability.request import Unit
-from erf.reachability.tracer import Functions, ReachMode, Returned
+from erf.reachability.tracer import ReachMode, Returned
 
 USUAL_CHANNELS = (3, 1)  # of images
 NOISE_SEED = 0  # of the images of a field that needs values, where none are given
@@ -112,11 +113,17 @@ def trace(
         network, list(state.values()) or [tensor for _, tensor in _owned_tensors(network)], image, bounded, until
     )
     mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
+    functions = Functions(mode.trace, bounded, mode.as_one_operator, mode.leave_for_python)
     contexts = [_without_fast_paths(), _random_state(image), torch.no_grad(), as_written(network)]
     contexts += [] if images is None else [kept_buffers(network), _in_plain_operators()]
     try:
         with ExitStack() as stack:
-            for context in [*contexts, mode.following_modules(), Functions(mode.trace, bounded), mode]:
+            for context in [
+                *contexts,
+                mode.following_modules(),
+                functions,
+                mode,
+            ]:
                 stack.enter_context(context)
             torch.func.functional_call(network, state, (image,), tie_weights=False) if state else network(image)
     except Returned:
@@ -186,7 +193,8 @@ def _pixels(image: Tensor, axis: int, bounded: bool) -> Reach:
     dims[dim] = Digit(size, 0, 0) if bounded else Digit(size, 1, 1, along=True)
     positions = np.arange(size, dtype=np.float64)
     shape = [size if k == dim else 1 for k in range(len(dims))]
-    values = np.stack([positions, -positions, np.full(size, np.inf)]).reshape(3, *shape)
+    nowhere = np.full(size, NOTHING)
+    values = np.stack([positions, -positions, nowhere, nowhere]).reshape(NUMBERS, *shape)
     return Reach(tuple((digit,) for digit in dims), values)
 
 

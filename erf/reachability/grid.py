@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from erf.errors import InvalidInput
-from erf.reachability.digit import Digit, Floats
+from erf.reachability.digit import NUMBERS, Digit, Floats
 from erf.reachability.one_sided import Side, standing_side
 from erf.reachability.reach import NOTHING, Integers, Reach, aligned
 
@@ -19,7 +19,7 @@ class Grid:
 
     Attributes:
         shape: Units per axis; None if the layer has no spatial axes.
-        boxes: Per input axis ``[3, *shape]``, as in :class:`Reach`, the channels joined; 1 wide where constant.
+        boxes: Per input axis ``[4, *shape]``, as in :class:`Reach`, the channels joined; 1 wide where constant.
         digits: Per input axis, how the boxes go on from unit to unit; None where there is nothing to count.
         exact: Per input axis, as in :class:`Reach`.
         dims: Per input axis, the output's dimension that runs along it; None where there is none.
@@ -43,7 +43,7 @@ class Grid:
         return tuple(places.get(dim, slice(None)) for dim in range(last + 1))
 
     def line(self, axis: int, unit: Sequence[int]) -> Floats:
-        """Return the boxes ``[3, n]`` of the units along one axis through ``unit``."""
+        """Return the boxes ``[4, n]`` of the units along one axis through ``unit``."""
         box = self.boxes[axis]
         index = [slice(None) if k == axis else min(u, box.shape[1 + k] - 1) for k, u in enumerate(unit)]
         return box[(slice(None), *index)]
@@ -65,13 +65,14 @@ class Grid:
 
     def side(self, axis: int, unit: Sequence[int], size: int) -> Side | None:
         """Return the side of their fields at which the units along an axis stand, of an image of that size."""
-        firsts, lasts, _ = self.line(axis, unit) * [[1], [-1], [1]]
+        firsts, minus_lasts = self.line(axis, unit)[:2]
+        lasts = 0 - minus_lasts
         digit = self.digits[axis]
         law = digit.law if digit and digit.period else None
         return standing_side(firsts, lasts, law, size) if np.isfinite([firsts, lasts]).all() else None
 
     def box(self, axis: int, unit: Sequence[int]) -> Floats:
-        """Return the three numbers of a unit."""
+        """Return the numbers of a unit."""
         line = self.line(axis, unit)
         return line[:, min(unit[axis], line.shape[1] - 1)]
 
@@ -109,7 +110,7 @@ def _varies(reach: Reach, dim: int) -> bool:
 def _pooled(reaches: Sequence[Reach]) -> Grid:
     """No axis is left."""
     boxes = tuple(reach.values.min(axis=tuple(range(1, reach.values.ndim))) for reach in reaches)
-    boxes = tuple(box.reshape(3, *(1,) * len(reaches)) for box in boxes)
+    boxes = tuple(box.reshape(NUMBERS, *(1,) * len(reaches)) for box in boxes)
     nowhere = (None,) * len(reaches)
     return Grid(None, boxes, nowhere, tuple(reach.exact for reach in reaches), nowhere)
 
@@ -137,7 +138,7 @@ def _joined(reach: Reach, dims: Sequence[int | None]) -> Floats:
     order = np.argsort(np.argsort(kept))
     values = reach.values.min(axis=others).transpose(0, *(1 + order))
     widths = iter(values.shape[1:])
-    return values.reshape(3, *(1 if dim is None else next(widths) for dim in dims))
+    return values.reshape(NUMBERS, *(1 if dim is None else next(widths) for dim in dims))
 
 
 def _has_prefix(reach: Reach, dim: int) -> bool:
@@ -147,7 +148,7 @@ def _has_prefix(reach: Reach, dim: int) -> bool:
 
 def _tokens(reaches: Sequence[Reach], dim: int) -> Grid:
     """Find the row and column of each token; prefix tokens have none, as they have no pixels of their own."""
-    lines = [np.broadcast_to(_joined(reach.single(dim), [dim]), (3, reaches[0].shape[dim])) for reach in reaches]
+    lines = [np.broadcast_to(_joined(reach.single(dim), [dim]), (NUMBERS, reaches[0].shape[dim])) for reach in reaches]
     placed = np.isfinite(lines[0][0])
     if not placed.any():
         return _pooled(reaches)
@@ -157,9 +158,9 @@ def _tokens(reaches: Sequence[Reach], dim: int) -> Grid:
     cells = np.ravel_multi_index(tuple(places), shape)
     if len(np.unique(cells)) != len(cells) or len(cells) != np.prod(shape):
         raise InvalidInput("its tokens are not the rows and columns of one map")
-    boxes = [np.full((3, *shape), NOTHING) for _ in lines]
+    boxes = [np.full((NUMBERS, *shape), NOTHING) for _ in lines]
     for box, line in zip(boxes, lines, strict=True):
-        box.reshape(3, -1)[:, cells] = line[:, placed]
+        box.reshape(NUMBERS, -1)[:, cells] = line[:, placed]
     if not all(_goes_one_way(box, axis) for axis, box in enumerate(boxes)):
         raise InvalidInput("its tokens are not the rows and columns of one map")
     tokens = np.empty(shape, dtype=np.int64)

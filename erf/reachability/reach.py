@@ -1,8 +1,10 @@
 r"""For each position of one tensor: which pixels, along one axis of the input, can reach it.
 
-A box is three numbers that all join by the minimum: the first pixel, minus the last pixel, and the number of the first
-operator that spanned the whole axis on the way. Each is :data:`NOTHING` where there is none. The boxes of a tensor are
-an array over its positions that is 1 wide along every direction in which they do not vary, so that it stays small.
+A box is four numbers that all join by the minimum: the first pixel, minus the last pixel, and the numbers of the first
+operators that joined all pixels before, and all pixels after, on the way. Each is :data:`NOTHING` where there is none.
+Where an operator spanned the axis, the first and last pixels are those of what is left without it: the local box. The
+boxes of a tensor are an array over its positions that is 1 wide along every direction in which they do not vary, so
+that it stays small.
 
 Each dimension of the tensor is a sequence of *digits*, the outermost first, because networks flatten rows and columns
 into tokens, cut maps into windows and put both together again: position ``r * W + c`` has the digits ``r`` and ``c``.
@@ -24,6 +26,7 @@ from torch import Tensor
 
 from erf.reachability.digit import (
     DIRECTION,
+    NUMBERS,
     Digit,
     Floats,
     common_sizes,
@@ -35,7 +38,7 @@ from erf.reachability.digit import (
     seen,
 )
 
-NOTHING = np.inf  # in all three numbers: no pixel, no spanning operator; neutral under the minimum
+NOTHING = np.inf  # in all four numbers: no pixel, no spanning operator; neutral under the minimum
 NOWHERE = -(2**40)  # in a table of positions: reads nothing
 
 Integers = NDArray[np.int64]
@@ -60,7 +63,7 @@ class Reach:
 
     Attributes:
         dims: The digits of each dimension.
-        values: ``[3, *digits]``; 1 wide where the boxes do not vary.
+        values: ``[4, *digits]``; 1 wide where the boxes do not vary.
         exact: False once padding was read where the boxes beyond the border are unknown; then they are clipped.
         data: The tensor itself where its values are known, as those of indices are.
     """
@@ -83,7 +86,7 @@ class Reach:
     @property
     def is_nothing(self) -> bool:
         """Whether no pixel reaches any position."""
-        return self.values.size == 3 and bool(np.isinf(self.values).all())
+        return self.values.size == NUMBERS and bool(np.isinf(self.values).all())
 
     def along(self, dim: int) -> bool:
         """Whether the dimension runs along the input axis."""
@@ -98,16 +101,16 @@ class Reach:
         return 1 + sum(len(digits) for digits in self.dims[:dim])
 
     def dense(self) -> Floats:
-        """Return ``[3, *shape]`` with every position written out."""
+        """Return ``[4, *shape]`` with every position written out."""
         sizes = [digit.size for digits in self.dims for digit in digits]
-        return np.broadcast_to(self.values, (3, *sizes)).reshape(3, *self.shape)
+        return np.broadcast_to(self.values, (NUMBERS, *sizes)).reshape(NUMBERS, *self.shape)
 
     def with_digits(self, new: dict[int, Digits], values: Floats | None = None) -> Reach:
         """Replace the digits of some dimensions, and what fits them 1 wide if no values are given."""
         dims = tuple(new.get(dim, digits) for dim, digits in enumerate(self.dims))
         if values is None:
             widths = [(1,) * len(new[dim]) if dim in new else self.widths(dim) for dim in range(self.ndim)]
-            values = self.values.reshape(3, *sum(widths, ()))
+            values = self.values.reshape(NUMBERS, *sum(widths, ()))
         return replace(self, dims=dims, values=values)
 
     def widths(self, dim: int) -> tuple[int, ...]:
@@ -156,7 +159,7 @@ class Reach:
         if tuple(shape) == self.shape:
             return self
         extra = len(shape) - self.ndim
-        values = self.values.reshape(3, *(1,) * extra, *self.values.shape[1:])
+        values = self.values.reshape(NUMBERS, *(1,) * extra, *self.values.shape[1:])
         padded = replace(self, dims=((Digit(1),),) * extra + self.dims, values=values)
         grown = {dim: (Digit(n),) for dim, n in enumerate(shape) if n != padded.shape[dim]}
         return padded.with_digits(grown)
@@ -165,7 +168,7 @@ class Reach:
         """Drop dimensions of size 1."""
         kept = [dim for dim in range(self.ndim) if dim not in dims]
         widths = sum((self.widths(dim) for dim in kept), ())
-        return replace(self, dims=tuple(self.dims[dim] for dim in kept), values=self.values.reshape(3, *widths))
+        return replace(self, dims=tuple(self.dims[dim] for dim in kept), values=self.values.reshape(NUMBERS, *widths))
 
     def resized(self, dim: int, size: int) -> Reach:
         """Change the size of a dimension along which the boxes are constant."""
@@ -200,21 +203,36 @@ class Reach:
     def contract(self, dims: Sequence[int], operator: Joiner) -> Reach:
         """Join all positions along the dimensions, which become 1 wide.
 
-        Where that spans the input axis, the operator's number says so, and no single pixel is left.
+        Where that spans the input axis, the operator's number says so, and no local pixel is left.
         """
         places = tuple(self.place(dim) + k for dim in dims for k in range(len(self.dims[dim])))
         values = self.values.min(axis=places, keepdims=True) if places else self.values
         if any(self.along(dim) for dim in dims):
             spanned = self._spans(dims, values, operator.extent)
-            number = np.where(spanned, np.minimum(values[2], operator.number), values[2])
-            values = np.stack([*np.where(spanned, NOTHING, values[:2]), number])
-        contracted = replace(self, values=values)
-        return contracted.with_digits({dim: (Digit(1),) for dim in dims})
+            numbers = np.where(spanned, np.minimum(values[2:], operator.number), values[2:])
+            values = np.concatenate([np.where(spanned, NOTHING, values[:2]), numbers])
+        contracted = replace(self, values=values).with_digits({dim: (Digit(1),) for dim in dims})
+        return contracted._settled() if np.isinf(values[0]).all() else contracted
+
+    def _settled(self) -> Reach:
+        """Forget how boxes without pixels would go on along the digits along which they are all the same."""
+        values, dims, place = self.values, [], 1
+        for digits in self.dims:
+            dims.append([])
+            for digit in digits:
+                values = narrowed(values, place)
+                dims[-1].append(Digit(digit.size, along=digit.along) if values.shape[place] == 1 else digit)
+                place += 1
+        return replace(self, dims=tuple(map(tuple, dims)), values=values)
+
+    def whole(self, operator: Joiner) -> Reach:
+        """Join all positions into a tensor without dimensions."""
+        return self.contract(range(self.ndim), operator).remove(range(self.ndim))
 
     def _spans(self, dims: Sequence[int], joined: Floats, extent: float) -> NDArray[np.bool_]:
         """Whether joined boxes go from one end of the axis to the other: a slice or half of the axis does not."""
         missing = np.maximum(joined[0], joined[1] + extent - 1)
-        spanned = (missing <= 0) | np.isfinite(joined[2])
+        spanned = missing <= 0
         return spanned if spanned.all() else spanned | (missing < self._spacing(dims))
 
     def _spacing(self, dims: Sequence[int]) -> float:
@@ -224,6 +242,39 @@ class Reach:
             return max(abs(digit.shift) for digit in along)
         firsts = np.unique(self.values[0][np.isfinite(self.values[0])])
         return float(np.diff(firsts).max(initial=1))
+
+    def accumulate(self, dim: int, operator: Joiner) -> Reach:
+        """Let every position along the dimension depend on all up to it, as a running sum does.
+
+        Where those go to an end of the input axis, the operator's number says so on that side; the own pixels stay
+        visible, and on the other side nothing is joined.
+        """
+        source = self.single(dim)
+        place, digit = source.place(dim), source.dims[dim][0]
+        if source.values.shape[place] == 1:
+            return source
+        own, joined = source.values, np.minimum.accumulate(source.values, axis=place)
+        joins = np.any(joined < own, axis=place, keepdims=True)[:2]
+        spanned = self._ends(dim, joined.take([-1], place), operator.extent) & joins
+        pixels = np.where(spanned, own[:2], joined[:2])
+        numbers = np.where(spanned, np.minimum(joined[2:], operator.number), joined[2:])
+        law = digit if np.array_equal(pixels, own[:2]) else replace(digit, period=0, shift=0)
+        return source.with_digits({dim: (law,)}, np.concatenate([pixels, numbers]))
+
+    def _ends(self, dim: int, joined: Floats, extent: float) -> NDArray[np.bool_]:
+        """Whether joined boxes go to the first, and to the last, pixel of an unbounded image's axis."""
+        if not self.along(dim) or np.isinf(extent):
+            return np.zeros_like(joined[:2], dtype=np.bool_)
+        ends = np.reshape([0, 1 - extent], (2, *(1,) * (joined.ndim - 1)))
+        return joined[:2] < ends + self._spacing([dim])
+
+    def everywhere(self, dims: Sequence[int], shape: Sequence[int], operator: Joiner) -> Reach:
+        """Let every position of a new shape depend on all positions along the dimensions: nothing local is left.
+
+        The dimensions still run along the input axis if they did before.
+        """
+        joined = self.contract(dims, operator)
+        return joined.with_digits({dim: (Digit(shape[dim], along=self.along(dim)),) for dim in dims}).expand(shape)
 
     def mix(self, dims: Sequence[int], operator: Joiner) -> Reach:
         """Let every position along the dimensions depend on all of them, as a norm does.
@@ -237,18 +288,18 @@ class Reach:
 
 def nothing(shape: Sequence[int], data: Tensor | None = None) -> Reach:
     """Return the boxes of a tensor that no pixel reaches."""
-    return Reach(tuple((Digit(size),) for size in shape), np.full((3, *(1,) * len(shape)), NOTHING), data=data)
+    return Reach(tuple((Digit(size),) for size in shape), np.full((NUMBERS, *(1,) * len(shape)), NOTHING), data=data)
 
 
 def from_dense(values: Floats, dims: Sequence[Digits], exact: bool) -> Reach:
-    """Return the boxes ``[3, *shape]`` as they are.
+    """Return the boxes ``[4, *shape]`` as they are.
 
     Args:
         values: The boxes.
         dims: The digits that each dimension may have; where they do not explain the boxes, others are seen from these.
         exact: As in :class:`Reach`.
     """
-    values = values.reshape(3, *(digit.size for digits in dims for digit in digits))
+    values = values.reshape(NUMBERS, *(digit.size for digits in dims for digit in digits))
     place, explained = 1, []
     for digits in dims:
         explained.append([])
@@ -331,7 +382,7 @@ def _boxes_at(
         offsets, exact = np.zeros_like(rest), not np.any(missing & (rest != NOWHERE))
     column = (*table.shape, *(1,) * (values.ndim - place - 1))
     boxes = np.take(values, np.clip(rest, 0, values.shape[place] - 1), axis=place)
-    boxes = boxes + offsets.reshape(column) * DIRECTION.reshape(3, *(1,) * (boxes.ndim - 1))
+    boxes = boxes + offsets.reshape(column) * DIRECTION.reshape(NUMBERS, *(1,) * (boxes.ndim - 1))
     return np.where(missing.reshape(column), NOTHING, boxes) if missing.any() else boxes, exact
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, ClassVar, overload
 
@@ -17,14 +18,16 @@ from torch.nn.parameter import is_lazy
 from erf.arguments import is_whole, require_real, require_whole, shown
 from erf.errors import InvalidInput, own_faults
 from erf.reachability.as_written import is_scripted, modes_of, put_into_eval_mode, run_by
+from erf.reachability.extent import Extent, extent_of, middle
 from erf.reachability.forward import likely_channels, noise, traced
 from erf.reachability.grid import Grid, grid_of
+from erf.reachability.layers import Layer, layer_of, only_output, table
 from erf.reachability.one_sided import Side
 from erf.reachability.record import Assumption, Step, Trace
 from erf.reachability.request import (
-    Layer,
     Layers,
     ModeName,
+    NamedLayer,
     Runner,
     Unit,
     Units,
@@ -55,10 +58,12 @@ class ReceptiveField:
 
     Attributes:
         size: Per axis, side in input pixels of the hull, holes included, of all pixels that can reach the unit on an
-            unbounded image; ``math.inf`` where one operator spans the whole axis.
+            unbounded image; ``math.inf`` where one operator spans the whole axis, to one side or both; in a ``local``
+            field None where nothing local is left.
         jump: Per axis, input pixels between neighbouring units' ``center``; None where they are not evenly spaced.
         start: Per axis, the ``center`` of unit 0; None where ``jump`` is.
-        box: Per axis, the half-open range of pixels, not clipped by the image; the image itself where size is inf.
+        box: Per axis, the half-open range of pixels, not clipped by the image; where size is inf, it ends with the
+            image on the side that is joined whole; where it is None, it is the image itself.
         clipped: Per axis, whether the box leaves the image, or is cut off because nothing is known beyond the border.
         spanned_by: Per axis, the first module that spans it whole; None where the size is finite.
         unit: The unit, by its index along each axis.
@@ -70,7 +75,9 @@ class ReceptiveField:
         center: Per axis, where the unit stands; pixel centers are integers. It is the center of the box; where the
             field is one-sided, the end at which the unit stands; along an axis that is spanned whole,
             ``start + unit * jump`` if they are known.
-        assumptions: What the field takes for granted, one sentence each; empty where it is exact.
+        assumptions: Empty where the field is exact; else a sentence for each operator that ran and has no rule, and was
+            taken to join all that it reads: the field is then never too small, but may be too large. And one for a
+            pass on images, of which alone the field then tells.
     """
 
     size: tuple[float, ...]
@@ -86,12 +93,14 @@ class ReceptiveField:
     center: tuple[float, ...]
     assumptions: tuple[str, ...] = ()
     centre: ClassVar[OldName] = OldName("center")
+    _local: ReceptiveField | None = field(default=None, repr=False, compare=False)
     _path: tuple[Step, ...] = field(default=(), repr=False, compare=False)
     _image: Unit = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_box(len(self.size), box=self.box)
-        require_real(lambda side: side > 0, "numbers above 0", **_named("size", self.size))
+        sizes = [size for size in self.size if size is not None]
+        require_real(lambda side: side > 0, "numbers above 0", **_named("size", sizes))
         for name in ("jump", "start"):
             known = [value for value in getattr(self, name) if value is not None]
             require_real(math.isfinite, "finite numbers, and None", **_named(name, known))
@@ -107,27 +116,39 @@ class ReceptiveField:
         """The layer's call in the pass without data that the field was read from."""
         return self._path[-1]
 
-    def table(self) -> str:
-        """Return the recursion layer by layer, in the order of the calls, up to this layer's own line.
+    @property
+    def local(self) -> ReceptiveField:
+        """The field with all that spans the image held constant; this one itself where nothing does.
 
-        A layer's size is that of its middle unit; layers without rows and columns have none.
+        Norms then act position by position, and what gates and attention mix in is a constant. Its ``size`` is None
+        along an axis where nothing local is left, as after global pooling.
         """
-        lines = [("layer", "type", "size", "jump", "start"), *(_line(step, self._image) for step in self._lines())]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+        return self if self._local is None else self._local
 
-    def _lines(self) -> tuple[Step, ...]:
-        return tuple(step for step in self._path if step.leaf or step is self._path[-1])
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The rows of all layers that have run when this one has, in the order of their calls, this one last."""
+        return tuple(layer_of(step, self._image) for step in self._path if step.leaf or step is self._path[-1])
+
+    @property
+    def first_larger_than_input(self) -> Layer | None:
+        """The first layer whose field exceeds the input along some axis; None if none does."""
+        larger = (layer for layer in self.layers if any(map(operator.gt, layer.size, self._image)))
+        return next(larger, None)
+
+    def table(self) -> str:
+        """Return the rows of :attr:`layers`; local sizes stand beside infinite ones."""
+        return table(self.layers)
 
 
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: int | Sequence[int], layer: Layer | None = None, unit: Unit | None = None,
+    network: nn.Module, input_size: int | Sequence[int], layer: NamedLayer | None = None, unit: Unit | None = None,
     *, channels: int | None = None, mode: ModeName = "eval", call: Runner | None = None,
 ) -> ReceptiveField: ...  # fmt: skip
 @overload
 def theoretical_receptive_field(
-    network: nn.Module, input_size: int | Sequence[int], layer: Layer | None = None, *, unit: Units,
+    network: nn.Module, input_size: int | Sequence[int], layer: NamedLayer | None = None, *, unit: Units,
     channels: int | None = None, mode: ModeName = "eval", call: Runner | None = None,
 ) -> list[ReceptiveField]: ...  # fmt: skip
 @overload
@@ -143,7 +164,7 @@ def theoretical_receptive_field(
 def theoretical_receptive_field(
     network: nn.Module,
     input_size: int | Sequence[int],
-    layer: Layer | Layers | None = None,
+    layer: NamedLayer | Layers | None = None,
     unit: Unit | Units | None = None,
     *,
     channels: int | None = None,
@@ -168,7 +189,7 @@ def theoretical_receptive_field(
 
     Raises:
         InvalidInput: If a layer is unknown, does not run once, or has several outputs or no rows and columns; if the
-            unit lies outside; if an operator has no rule, or the network decides by values.
+            unit lies outside; or if the network decides by values.
     """
     asked = request(network, layer, unit)
     with in_mode(network, mode):
@@ -246,111 +267,73 @@ def _fields(
     step = _step_of(network, passed, name)
     path = tuple(passed.steps[: passed.steps.index(step) + 1])
     try:
-        output = _only_output(step)
+        output = only_output(step)
         if 0 in output[0].shape:
             raise InvalidInput(f"its output on an image of {list(size)} pixels is empty")
         grid = grid_of(output)
     except InvalidInput as error:
         raise InvalidInput(f"{called(name)} has no units to look at: {error}") from None
-    spanning = [owner or type(network).__name__ for owner in passed.operators]
-    assumed = passed.assumed(step.operations)
-    return [_field(grid, size, _checked_unit(grid, unit, name), spanning, path, assumed) for unit in units]
+    return [_field(grid, size, _checked_unit(grid, unit, name), passed, path) for unit in units]
 
 
-def _field(
-    grid: Grid, size: Unit, unit: Unit, spanning: list[str], path: tuple[Step, ...], assumed: tuple[str, ...]
-) -> ReceptiveField:
+def _field(grid: Grid, size: Unit, unit: Unit, passed: Trace, path: tuple[Step, ...]) -> ReceptiveField:
     sides = tuple(grid.side(axis, unit, n) for axis, n in enumerate(size))
-    extents = [_extent(grid, axis, unit, side) for axis, side in enumerate(sides)]
-    names = [spanning[int(e.operator)] if e.operator is not None else None for e in extents]
-    box = tuple((0, n) if e.operator is not None else (e.first, e.end) for e, n in zip(extents, size, strict=True))
-    leaves = [low < 0 or high > n for (low, high), n in zip(box, size, strict=True)]
-    cut = [e.operator is None and not exact for e, exact in zip(extents, grid.exact, strict=True)]
-    return ReceptiveField(
+    extents = [extent_of(grid, axis, unit, side, size[axis]) for axis, side in enumerate(sides)]
+    owners = [passed.operators[e.operator] or passed.network if e.operator is not None else None for e in extents]
+    box = tuple(e.box for e in extents)
+    known = ReceptiveField(
         size=tuple(e.size for e in extents),
         jump=tuple(e.jump for e in extents),
         start=tuple(e.start for e in extents),
         box=box,
-        clipped=tuple(a or b for a, b in zip(leaves, cut, strict=True)),
-        spanned_by=tuple(names),
+        clipped=_clipped(grid, box, size, [e.operator is None for e in extents]),
+        spanned_by=tuple(owners),
         unit=unit,
         grid=grid.shape,
         index=(slice(None),) if grid.shape is None else grid.index(unit),
         one_sided=sides,
         center=tuple(_place(grid, axis, unit, side, box[axis]) for axis, side in enumerate(sides)),
-        assumptions=assumed,
+        assumptions=passed.assumed(path[-1].operations),
         _path=path,
         _image=size,
     )
+    return known if all(e.operator is None for e in extents) else replace(known, _local=_local(known, grid, extents))
+
+
+def _local(known: ReceptiveField, grid: Grid, extents: Sequence[Extent]) -> ReceptiveField:
+    """Return the field with all that spans the image held constant."""
+    box = tuple(e.local or (0, n) for e, n in zip(extents, known._image, strict=True))
+    return replace(
+        known,
+        size=tuple(e.local_size for e in extents),
+        box=box,
+        clipped=_clipped(grid, box, known._image, [e.local is not None for e in extents]),
+        spanned_by=(None,) * len(extents),
+    )
+
+
+def _clipped(grid: Grid, box: Box, size: Unit, finite: Sequence[bool]) -> tuple[bool, ...]:
+    """Return, per axis, whether a box leaves the image, or is cut off because nothing is known beyond the border."""
+    leaves = [low < 0 or high > n for (low, high), n in zip(box, size, strict=True)]
+    cut = [ends and not exact for ends, exact in zip(finite, grid.exact, strict=True)]
+    return tuple(a or b for a, b in zip(leaves, cut, strict=True))
 
 
 def _place(grid: Grid, axis: int, unit: Unit, side: Side | None, box: tuple[int, int]) -> float:
     """Return where a unit stands along an axis, ``box`` being its field's; the grid's own box is the local one."""
-    first, minus_last, operator = grid.box(axis, unit)
+    first, minus_last, *spanning = grid.box(axis, unit)
     spacing = grid.spacing(axis, unit, side)
     if side is not None:
         return float(first if side is Side.first else 0 - minus_last)
-    if np.isfinite(operator) and spacing is not None:
+    if np.isfinite(spanning).any() and spacing is not None:
         jump, start = spacing
         return start + unit[axis] * jump
     return (box[0] + box[1] - 1) / 2
 
 
-@dataclass(frozen=True)
-class _Extent:
-    """A unit along one axis; ``operator`` is the number of the one that spanned the axis."""
-
-    first: int
-    end: int
-    operator: int | None
-    jump: float | None
-    start: float | None
-
-    @property
-    def size(self) -> float:
-        return self.end - self.first if self.operator is None else math.inf
-
-
-def _extent(grid: Grid, axis: int, unit: Unit, side: Side | None) -> _Extent:
-    first, last, operator = grid.box(axis, unit)
-    jump, start = grid.spacing(axis, unit, side) or (None, None)
-    jump = None if jump is None else _whole(jump)
-    if np.isfinite(operator):
-        return _Extent(0, 0, int(operator), jump, start)
-    if not np.isfinite(first):
-        raise InvalidInput(f"no input pixel reaches unit {unit}")
-    return _Extent(int(first), int(1 - last), None, jump, start)
-
-
-def _whole(value: float) -> float:
-    return int(value) if value == int(value) else value
-
-
-def _line(step: Step, size: Unit) -> tuple[str, ...]:
-    """One line of the table."""
-    try:
-        grid = grid_of(_only_output(step))
-        unit = _middle(grid)
-        extents = [_extent(grid, axis, unit, grid.side(axis, unit, n)) for axis, n in enumerate(size)]
-    except InvalidInput:
-        return step.name, step.kind, "-", "-", "-"
-    columns = [e.size for e in extents], [e.jump for e in extents], [e.start for e in extents]
-    return step.name, step.kind, *(_per_axis(column) for column in columns)
-
-
-def _per_axis(values: Sequence[float | None]) -> str:
-    """Write what is equal on all axes once."""
-    texts = ["-" if value is None else f"{value:g}" for value in values]
-    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
-
-
-def _middle(grid: Grid) -> Unit:
-    return tuple(n // 2 for n in grid.shape or (1,) * len(grid.boxes))
-
-
 def _checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
     if unit is None:
-        return _middle(grid)
+        return middle(grid)
     if grid.shape is None:
         raise InvalidInput(f"{called(name)} has no spatial axes, so no unit {unit}: leave the unit out")
     if not is_unit(unit, grid.shape):
@@ -396,12 +379,6 @@ def _canonical(network: nn.Module, name: str) -> str:
     """Return the first name of a module that may have several."""
     module = module_of(network, name)
     return next(other for other, candidate in network.named_modules() if candidate is module)
-
-
-def _only_output(step: Step) -> tuple:
-    if len(step.outputs) != 1:
-        raise InvalidInput(f"{called(step.name)} has {len(step.outputs)} outputs: name a layer that has one")
-    return step.outputs[0]
 
 
 @contextmanager

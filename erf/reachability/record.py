@@ -10,6 +10,7 @@ from torch._ops import OpOverload
 from erf.reachability.reach import Reach
 
 Reaches = tuple[Reach, ...]  # one per input axis
+Unit = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Trace:
         image: The number of the image; lower ones are the network's parameters and buffers.
         size: Of the image, per axis.
         on_images: Whether it ran on images, and tells of these alone.
+        network: The class of the network.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -93,6 +95,7 @@ class Trace:
     image: int = 0
     size: tuple[int, ...] = ()
     on_images: bool = False
+    network: str = ""
 
     def assumed(self, operations: int) -> tuple[str, ...]:
         """Return the sentences of the assumptions among the first operators, each once."""

@@ -38,7 +38,7 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(*names: str) -> Callable[[_Rule], _Rule]:
-    """Register a rule for all overloads, in place or not, of the named aten operators."""
+    """Register a rule for all overloads, in place or not, of the named operators; those of aten without a prefix."""
 
     def register(function: _Rule) -> _Rule:
         RULES.update(dict.fromkeys(names, function))
@@ -50,20 +50,30 @@ def rule(*names: str) -> Callable[[_Rule], _Rule]:
 # Pointwise operators that torch, or an earlier release of it, does not tag as such.
 UNTAGGED = frozenset(
     """elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmoid_forward mish _prelu_kernel silu
-    softplus softshrink threshold _to_copy""".split()  # noqa: SIM905
+    softplus softshrink threshold _to_copy floor_divide complex polar _conj _neg_view _conj_physical
+    resolve_conj resolve_neg tril triu native_dropout bucketize rsub""".split()  # noqa: SIM905
 )
+
+
+def name_of(operator: OpOverload) -> str:
+    """Return an operator's name, with its library's where that is not aten, without the mark of what works in place.
+
+    A copying operator has the name of the view that it copies.
+    """
+    name = operator.overloadpacket.__name__
+    name = name if operator.namespace == "aten" else f"{operator.namespace}::{name}"
+    return name if name in RULES or name in UNTAGGED else name.removesuffix("_").removesuffix("_copy")
 
 
 def find_rule(operator: OpOverload) -> Rule | None:
     """Return the rule of an operator, or None. Pointwise ones share one."""
-    name = operator.overloadpacket.__name__
-    found = RULES.get(name) or RULES.get(name.removesuffix("_"))
-    return found or (pointwise if is_pointwise(operator) else None)
+    return RULES.get(name_of(operator)) or (pointwise if is_pointwise(operator) else None)
 
 
 def is_pointwise(operator: OpOverload) -> bool:
     """Whether each position of its output depends on the same position of its inputs, and on nothing drawn."""
-    return torch.Tag.pointwise in operator.tags or operator.overloadpacket.__name__.removesuffix("_") in UNTAGGED
+    in_aten = operator.namespace == "aten"
+    return in_aten and (torch.Tag.pointwise in operator.tags or name_of(operator) in UNTAGGED)
 
 
 @rule("rrelu_with_noise", "bernoulli")

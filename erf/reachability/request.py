@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from erf.arguments import is_whole, require_type, require_whole_per_axis, shown
 from erf.errors import InvalidInput
+from erf.reachability.record import Unit
 
-Unit = tuple[int, ...]
 Units = list[tuple[int]] | list[tuple[int, int]] | list[tuple[int, int, int]] | list[Unit]
-Layer = str | nn.Module
-Layers = list[str] | list[nn.Module] | list[Layer]
+NamedLayer = str | nn.Module
+Layers = list[str] | list[nn.Module] | list[NamedLayer]
 Index = tuple[int | slice, ...]
 Runner = Callable[[Any, Tensor], Any]  # a function (network, images) -> outputs
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 
-from erf.reachability.digit import Digit
-from erf.reachability.reach import NOTHING, Digits, Floats, Reach, directed, from_dense
+from erf.errors import InvalidInput
+from erf.reachability.digit import NUMBERS, Digit
+from erf.reachability.reach import NOTHING, Digits, Floats, Reach, directed, from_dense, nothing
 
 
 class WrittenStorage:
@@ -24,15 +25,17 @@ class WrittenStorage:
     """
 
     def __init__(self, owner: Tensor, reaches: tuple[Reach, ...]) -> None:
+        self._element_size = owner.element_size()
         elements = owner.untyped_storage().nbytes() // owner.element_size()
         self.version = 0
-        self._flat = [np.full((3, elements), NOTHING) for _ in reaches]
+        self._flat = [np.full((NUMBERS, elements), NOTHING) for _ in reaches]
         self._exact = [True for _ in reaches]
         self._strides: list[set[int]] = [set() for _ in reaches]  # of what runs along the axis
         self.write(owner, reaches)
 
     def write(self, tensor: Tensor, reaches: tuple[Reach, ...]) -> None:
         """Set the boxes of the elements that the tensor views."""
+        self._require_same_elements(tensor)
         self.version += 1
         for axis, reach in enumerate(reaches):
             _viewed(self._flat[axis], tensor)[...] = reach.dense()
@@ -42,21 +45,38 @@ class WrittenStorage:
 
     def read(self, tensor: Tensor, before: tuple[Reach, ...]) -> tuple[Reach, ...]:
         """Return the boxes of the elements that the tensor views, which were those of ``before`` once."""
+        self._require_same_elements(tensor)
         reaches = []
         for flat, exact, strides, reach in zip(self._flat, self._exact, self._strides, before, strict=True):
             dims = [_directed(digits, step, strides) for digits, step in zip(reach.dims, tensor.stride(), strict=True)]
             reaches.append(from_dense(_viewed(flat, tensor).copy(), dims, exact))
         return tuple(reaches)
 
+    def _require_same_elements(self, tensor: Tensor) -> None:
+        if tensor.element_size() != self._element_size:
+            raise InvalidInput("the network writes to a part of a tensor of which it has a view of another dtype")
+
+    def forget_directions(self) -> None:
+        """Take no dimension to run along an axis because of its stride."""
+        self._strides = [set() for _ in self._strides]
+
     def directed(self, reaches: tuple[Reach, ...]) -> tuple[Reach, ...]:
         """Look for the direction of the boxes along axes of which no written tensor had one."""
         return tuple(r if strides else directed(r) for r, strides in zip(reaches, self._strides, strict=True))
 
 
+def strided(owner: Tensor, reaches: tuple[Reach, ...], view: Tensor) -> tuple[Reach, ...]:
+    """Return the boxes of any view, by its strides alone; the direction in which they move farthest is the axis's."""
+    unknown = tuple(nothing(view.shape) for _ in reaches)
+    storage = WrittenStorage(owner, reaches)
+    storage.forget_directions()
+    return storage.directed(storage.read(view, unknown))
+
+
 def _viewed(flat: Floats, tensor: Tensor) -> Floats:
-    """Return the elements that the tensor views, as ``[3, *shape]``."""
+    """Return the elements that the tensor views, as ``[4, *shape]``."""
     strides = [flat.strides[0], *(stride * flat.itemsize for stride in tensor.stride())]
-    return as_strided(flat[:, tensor.storage_offset() :], (3, *tensor.shape), strides)
+    return as_strided(flat[:, tensor.storage_offset() :], (NUMBERS, *tensor.shape), strides)
 
 
 def _strided(digits: Digits, stride: int) -> Iterator[tuple[Digit, int]]:

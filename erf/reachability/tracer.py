@@ -11,45 +11,22 @@ import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.errors import InvalidInput, own_faults
+from erf.reachability.join import joined
 from erf.reachability.reach import Joiner, Reach, nothing
-from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
-from erf.reachability.registry import Call, find_rule, is_pointwise
-from erf.reachability.storage import WrittenStorage
+from erf.reachability.record import Assumption, Operand, Operation, Reaches, Step, Trace
+from erf.reachability.registry import Call, Rule, find_rule, is_pointwise
+from erf.reachability.storage import WrittenStorage, strided
 
 _DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
 
 
 class Returned(Exception):
     """The module after which to stop has returned."""
-
-
-class Functions(TorchFunctionMode):
-    """Changes two functions that operators no longer tell.
-
-    Circular padding continues an unbounded image like any other; torch makes it of writes to slices. And integers from
-    a list, which may be positions, keep their values.
-    """
-
-    def __init__(self, passed: Trace, bounded: bool) -> None:
-        super().__init__()
-        self._trace = passed
-        self._bounded = bounded
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        if func is nn.functional.pad and not self._bounded and "circular" in (*args[2:3], kwargs.get("mode")):
-            self._trace.operations.append(Operation(None))
-            args, kwargs = args[:2], {"pad": kwargs["pad"]} if "pad" in kwargs else {}
-        if func in (torch.tensor, torch.as_tensor) and str(kwargs.get("device")).startswith("meta"):
-            made = func(*args, **kwargs)
-            return made if made.is_floating_point() else func(*args, **(kwargs | {"device": "cpu"}))
-        return func(*args, **kwargs)
 
 
 class ReachMode(TorchDispatchMode):
@@ -59,7 +36,7 @@ class ReachMode(TorchDispatchMode):
         self, network: nn.Module, state: Sequence[Tensor], image: Tensor, bounded: bool, until: str | None
     ) -> None:
         super().__init__()
-        self.trace = Trace(image=len(state), size=tuple(image.shape[2:]))
+        self.trace = Trace(image=len(state), size=tuple(image.shape[2:]), network=type(network).__name__)
         self.reaches = WeakTensorKeyDictionary()
         self._bounded = bounded
         self._until = until
@@ -69,6 +46,8 @@ class ReachMode(TorchDispatchMode):
             self._number(tensor)
         self._names = {module: name for name, module in network.named_modules()}
         self._running: list[str] = [""]
+        self._image = image
+        self._in_python = False  # whether values that pixels reach left for Python
         self._owners: dict[int, Tensor] = {}  # per storage that has views: the tensor that was there first
         self._written: dict[int, WrittenStorage] = {}
         self._versions = WeakTensorKeyDictionary()  # per view of those: of the storage when its boxes were read
@@ -105,7 +84,7 @@ class ReachMode(TorchDispatchMode):
             tensors = tensors_in((args, kwargs))
             self._refuse(func, tensors)
             output = _known_output(func, args, tensors)
-        if find_rule(func) is None:
+        if find_rule(func) is None and not func.is_view:
             with self:  # what torch itself defines by other operators, which it does not show in inference mode
                 decomposed = func.decompose(*args, **kwargs)
             if decomposed is not NotImplemented:
@@ -116,6 +95,14 @@ class ReachMode(TorchDispatchMode):
             self._follow(func, args, kwargs, tensors, tensors_in(output))
         return output
 
+    def as_one_operator(self, func: OpOverload, args: Any, kwargs: Any) -> Any:
+        """Run what torch would show as many operators, and follow it as one."""
+        with _disable_current_modes():
+            output = func(*args, **kwargs)
+        with own_faults(f"{func} in {self._where()}"):
+            self._follow(func, args, kwargs, tensors_in((args, kwargs)), tensors_in(output))
+        return output
+
     def _follow(
         self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], outputs: list[Tensor]
     ) -> None:  # fmt: skip
@@ -123,9 +110,19 @@ class ReachMode(TorchDispatchMode):
         if func.is_view:
             self._owners.setdefault(_storage(args[0]), args[0])
         arguments = _numbered((args, kwargs), self._numbers)
-        if any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors):
+        if self._in_python or self._is_reached(tensors):
             self._pass_on(func, args, kwargs, outputs)
         self._note(func, arguments, outputs)
+
+    def _is_reached(self, tensors: list[Tensor]) -> bool:
+        return any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors)
+
+    def leave_for_python(self, reader: object, tensors: list[Tensor]) -> None:
+        """Note that values were read, on which all that follows may depend."""
+        if self._is_reached(tensors) and not self._in_python:
+            self._in_python = True
+            sentence = f"{reader} in {self._where()} reads values: all that follows is taken to depend on all pixels"
+            self.trace.assumptions.append(Assumption(len(self.trace.operations), sentence))
 
     def _note(self, func: OpOverload, arguments: Any, outputs: list[Tensor]) -> None:
         """Keep the call and what it returned."""
@@ -151,6 +148,8 @@ class ReachMode(TorchDispatchMode):
             return
         if func.overloadpacket.__name__ in _DATA_DEPENDENT:
             raise InvalidInput(f"{self._where()} decides by the values of a tensor ({func}), which are not known here")
+        if func.overloadpacket.__name__ == "set_":
+            raise InvalidInput(f"{self._where()} gives a tensor another's storage ({func}), which cannot be followed")
         if func._schema.is_mutable and not tensors[0].is_meta:
             raise InvalidInput(f"{self._where()} writes ({func}) to a tensor that is not on its input's device")
 
@@ -181,26 +180,63 @@ class ReachMode(TorchDispatchMode):
             self._versions[tensor] = storage.version
 
     def _pass_on(self, func: OpOverload, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
-        rule = find_rule(func)
-        if rule is None:
-            raise InvalidInput(f"no rule for the operator {func}, which {self._where()} calls")
-        shape, number = tuple(outputs[0].shape), len(self.trace.operators)
+        number = len(self.trace.operators)
         self.trace.operators.append(self._running[-1])
         reaches_of = self._reaches_of if func.is_view else self._directed_reaches_of
         known = {id(tensor): reaches_of(tensor) for tensor in tensors_in((args, kwargs))}
-        results = []
-        for axis, size in enumerate(self.trace.size):
-            joiner = Joiner(number, np.inf if self._bounded else size)
-            call = Call(shape, joiner, f"{func} in {self._where()}")
-            arguments = _replaced(args, known, axis)
-            options = {name: _replaced(value, known, axis) for name, value in kwargs.items()}
-            results.append(_per_output(rule(call, *arguments, **options), outputs))
+        written, options = _written(func, args, kwargs)
+        outputs = [*outputs, *(tensor for tensor in written if all(tensor is not output for output in outputs))]
+        if not outputs:
+            self.leave_for_python(func, tensors_in((args, kwargs)))
+            return
+        rule = find_rule(func)
+        if self._in_python:
+            results = self._everywhere(number, list(known.values()), outputs)
+        elif rule is None and func.is_view and outputs[0].element_size() == args[0].element_size():
+            owner = self._owners[_storage(args[0])]
+            results = list(zip(*(strided(owner, reaches_of(owner), view) for view in outputs), strict=True))
+        elif rule is None:
+            results = self._joined(func, number, list(known.values()), outputs)
+        else:
+            results = self._by_rule(rule, func, number, (args, options), known, outputs)
         for tensor, *reaches in zip(outputs, *results, strict=True):
             if not tensor.numel():
                 continue
             if any(reach.shape != tuple(tensor.shape) for reach in reaches):
                 raise ValueError(f"the rule does not give the shape {list(tensor.shape)}")
             self._write(tensor, tuple(reaches), known)
+
+    def _by_rule(
+        self, rule: Rule, func: OpOverload, number: int, given: Any, known: dict[int, Reaches], outputs: list[Tensor]
+    ) -> list[list[Reach]]:
+        """Return the boxes of the outputs, per input axis."""
+        results, (args, kwargs) = [], given
+        for axis in range(len(self.trace.size)):
+            call = Call(tuple(outputs[0].shape), self._joiner(number, axis), f"{func} in {self._where()}")
+            arguments = _replaced(args, known, axis)
+            options = {name: _replaced(value, known, axis) for name, value in kwargs.items()}
+            results.append(_per_output(rule(call, *arguments, **options), outputs))
+        return results
+
+    def _joined(self, func: OpOverload, number: int, known: list[Reaches], outputs: list[Tensor]) -> list[list[Reach]]:
+        """Return boxes in which all that an operator without a rule reads reaches all that it returns or writes."""
+        sentence = f"{func} in {self._where()} has no rule: all that it reads is taken to reach all that it gives"
+        self.trace.assumptions.append(Assumption(len(self.trace.operations), sentence))
+        return self._join(number, known, outputs)
+
+    def _everywhere(self, number: int, known: list[Reaches], outputs: list[Tensor]) -> list[list[Reach]]:
+        """Return boxes in which all pixels of the image reach all outputs."""
+        return self._join(number, [*known, self._reaches_of(self._image)], outputs)
+
+    def _join(self, number: int, known: list[Reaches], outputs: list[Tensor]) -> list[list[Reach]]:
+        shapes = [tensor.shape for tensor in outputs]
+        return [
+            joined([reaches[axis] for reaches in known], shapes, self._joiner(number, axis))
+            for axis in range(len(self.trace.size))
+        ]
+
+    def _joiner(self, number: int, axis: int) -> Joiner:
+        return Joiner(number, np.inf if self._bounded else self.trace.size[axis])
 
     def _write(self, tensor: Tensor, reaches: Reaches, known: dict[int, Reaches]) -> None:
         """Note an output. Where it is an operand written in place, the views of the same storage change with it."""
@@ -217,6 +253,16 @@ class ReachMode(TorchDispatchMode):
                 self._written[key] = WrittenStorage(owner, self._reaches_of(owner))
             self._written[key].write(tensor, reaches)
             self._keep(tensor, reaches)
+
+
+def _written(func: OpOverload, args: Any, kwargs: Any) -> tuple[list[Tensor], dict[str, Any]]:
+    """Return the tensors that an operator writes to, and its named arguments without those that it only writes to."""
+    schema = func._schema.arguments
+    marked = [argument for argument in schema if argument.alias_info is not None and argument.alias_info.is_write]
+    given = dict(zip((argument.name for argument in schema), args, strict=False)) | kwargs
+    tensors = tensors_in([given.get(argument.name) for argument in marked])
+    outs = {argument.name for argument in marked if argument.is_out}
+    return tensors, {name: value for name, value in kwargs.items() if name not in outs}
 
 
 def _storage(tensor: Tensor) -> int:

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from erf.reachability.digit import DIRECTION, Digit
+from erf.reachability.digit import DIRECTION, NUMBERS, Digit
 from erf.reachability.reach import Reach
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
-from erf.reachability.registry import RULES, is_pointwise
+from erf.reachability.registry import RULES, is_pointwise, name_of
 
 Box = tuple[tuple[int, int], ...]
 Index = tuple[int | slice, ...]
@@ -134,10 +134,8 @@ def _is_same_constant(a: Operation, b: Operation, of_same: bool) -> bool:
 
 
 def _name(operation: Operation) -> str:
-    """The operator's, without the mark of what works in place."""
     assert operation.operator is not None
-    name = operation.operator.overloadpacket.__name__
-    return name if name in RULES else name.removesuffix("_")
+    return name_of(operation.operator)
 
 
 def _check_stationary(a: Operation, b: Operation, shapes: dict[int, Any]) -> None:
@@ -222,7 +220,7 @@ def _check_boxes(whole: Reach, part: Reach, start: int, found: tuple[int, int] |
     if found:
         k, first = found
         values = values.take(range(first, first + _digits(part)[k].size), 1 + k) if values.shape[1 + k] > 1 else values
-    expected = part.values + start * DIRECTION.reshape(3, *(1,) * (part.values.ndim - 1))
+    expected = part.values + start * DIRECTION.reshape(NUMBERS, *(1,) * (part.values.ndim - 1))
     if not np.array_equal(values, expected):
         raise Differs("the boxes are not the same")
 
@@ -232,7 +230,7 @@ def _check_beyond(whole: Reach, part: Reach, k: int, first: int, sides: tuple[in
     digit, values = _digits(part)[k], part.values
     if values.shape[1 + k] != digit.size or digit.period > digit.size:
         raise Differs("how the boxes go on is not known")
-    spanned = np.isfinite(values[2])
+    spanned = np.isfinite(values[2:]).any(axis=0)
     below = (values[0] - digit.shift < sides[0]) | spanned
     above = (digit.shift - values[1] >= sides[1]) | spanned
     if first > 0 and not below.take(range(digit.period), k).all():

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from erf.errors import InvalidInput
-from erf.reachability.digit import Digit
+from erf.reachability.digit import NUMBERS, Digit
 from erf.reachability.reach import Integers, Reach, concatenate, directed, from_dense, nothing, union
 from erf.reachability.registry import Call, rule
 
@@ -99,7 +98,7 @@ def _select(call: Call, x: Reach, dim: int, index: int) -> Reach:
     return _sliced(x, dim, index % x.shape[dim], 1).remove([dim])
 
 
-@rule("split", "split_with_sizes")
+@rule("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")
 def _split(call: Call, x: Reach, sizes: int | Sequence[int], dim: int = 0) -> list[Reach]:
     dim %= x.ndim
     total = x.shape[dim]
@@ -140,6 +139,24 @@ def _flip(call: Call, x: Reach, dims: Sequence[int]) -> Reach:
     return x
 
 
+@rule("rot90")
+def _rotate(call: Call, x: Reach, turns: int = 1, dims: Sequence[int] = (0, 1)) -> Reach:
+    first, second = (dim % x.ndim for dim in dims)
+    for _ in range(turns % 4):
+        x = _transpose(call, _flip(call, x, [second]), first, second)
+    return x
+
+
+@rule("view_as_real")
+def _parts_apart(call: Call, x: Reach) -> Reach:
+    return _unsqueeze(call, x, x.ndim).expand(call.shape)
+
+
+@rule("view_as_complex")
+def _parts_together(call: Call, x: Reach) -> Reach:
+    return x.contract([x.ndim - 1], call.operator).remove([x.ndim - 1])
+
+
 @rule("roll")
 def _roll(call: Call, x: Reach, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Reach:
     """On an unbounded image a roll only moves: what comes round at the other end lies beyond the border."""
@@ -162,17 +179,21 @@ def _repeat(call: Call, x: Reach, repeats: Sequence[int]) -> Reach:
 
 @rule("index_select")
 def _index_select(call: Call, x: Reach, dim: int, index: Reach) -> Reach:
-    return _indexed(x, dim % x.ndim, _positions(call, index).reshape(-1))
+    if index.data is None:
+        return x.everywhere([dim % x.ndim], call.shape, call.operator)
+    return _indexed(x, dim % x.ndim, index.data.numpy().reshape(-1))
 
 
 @rule("index")
 def _index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
-    parts = [part for index in indices for part in ([None] if index is None else _arrays(call, index))]
+    if any(index is not None and index.data is None for index in indices):
+        return _unknown_index(call, x, indices)
+    parts = [part for index in indices for part in ([None] if index is None else _arrays(index))]
     given = {dim: part for dim, part in enumerate(parts) if part is not None}
     first, last = min(given), max(given)
     if len(given) == 1 and given[first].ndim == 1:
         return _indexed(x, first, given[first] % x.shape[first])
-    # The three numbers are the last dimension here: in front, numpy would move the indexed ones before them.
+    # The numbers are the last dimension here: in front, numpy would move the indexed ones before them.
     index = tuple(slice(None) if part is None else part for part in parts)
     dense = np.moveaxis(np.moveaxis(x.dense(), 0, -1)[index], -1, 0)
     # Indexed dimensions become those of the indices, in their place if they are neighbours, else in front.
@@ -183,17 +204,35 @@ def _index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
     return from_dense(dense, dims, x.exact)
 
 
-def _arrays(call: Call, index: Reach) -> list[Integers]:
+def _unknown_index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
+    """Positions that are not known may be any along the indexed dimensions."""
+    given = [dim for dim, index in enumerate(indices) if index is not None]
+    x = x.contract(given, call.operator).remove(given)
+    place = given[0] if given[-1] - given[0] == len(given) - 1 else 0
+    for _ in range(len(call.shape) - x.ndim):
+        x = _unsqueeze(call, x, place)
+    return x.expand(call.shape)
+
+
+def _arrays(index: Reach) -> list[Integers]:
     """A mask stands for the positions at which it is true."""
-    positions = _positions(call, index)
+    assert index.data is not None
+    positions = index.data.numpy()
     return list(np.nonzero(positions)) if positions.dtype == np.bool_ else [positions]
 
 
 @rule("gather")
 def _gather(call: Call, x: Reach, dim: int, index: Reach, **_kwargs: Any) -> Reach:
-    positions, dim = _positions(call, index), dim % x.ndim
+    if not x.ndim:
+        return x
+    dim %= x.ndim
+    if index.data is None:
+        for other in (other for other in range(x.ndim) if other != dim):
+            x = _sliced(x, other, 0, index.shape[other])
+        return x.everywhere([dim], call.shape, call.operator)
+    positions = index.data.numpy()
     grid = x.dense()[(slice(None), *(slice(n) for n in _fitting(positions.shape, dim, x.shape)))]
-    grid = np.take_along_axis(grid, np.broadcast_to(positions, (3, *positions.shape)), axis=dim + 1)
+    grid = np.take_along_axis(grid, np.broadcast_to(positions, (NUMBERS, *positions.shape)), axis=dim + 1)
     dims = [x.single(k).dims[k][0] for k in range(x.ndim)]
     return from_dense(grid, [(replace(d, size=n),) for d, n in zip(dims, positions.shape, strict=True)], x.exact)
 
@@ -201,12 +240,6 @@ def _gather(call: Call, x: Reach, dim: int, index: Reach, **_kwargs: Any) -> Rea
 def _fitting(shape: Sequence[int], dim: int, full: Sequence[int]) -> list[int]:
     """The index may be smaller than the tensor along the other dimensions."""
     return [full[k] if k == dim else n for k, n in enumerate(shape)]
-
-
-def _positions(call: Call, index: Reach) -> Integers:
-    if index.data is None:
-        raise InvalidInput(f"the positions that {call.place} reads are not known without data")
-    return index.data.numpy()
 
 
 def _indexed(x: Reach, dim: int, positions: Integers) -> Reach:

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from erf.errors import InvalidInput
-from erf.reachability.reach import NOWHERE, Integers, Reach
+from erf.reachability.reach import NOWHERE, Integers, Reach, union
 from erf.reachability.registry import Call, rule
 
 Ints = Sequence[int]
@@ -25,12 +24,23 @@ def _convolution(
     call: Call, x: Reach, weight: Reach, bias: Reach | None, stride: Ints, padding: Ints, dilation: Ints,
     transposed: bool, output_padding: Ints, groups: int, *_backends: bool,
 ) -> Reach:  # fmt: skip
-    if not weight.is_nothing:
-        raise InvalidInput(f"{call.place} has weights that depend on the input: no rule")
+    if transposed:
+        x = _mix_channels(call, x, groups)
+        for k, dim in enumerate(range(2, x.ndim)):
+            window = weight.shape[dim], _at(stride, k), _at(padding, k), _at(dilation, k)
+            x = _transposed(x, dim, call.shape[dim], *window)
+    else:
+        x = convolved(call, x, weight.shape[2:], stride, padding, dilation, groups)
+    # Weights and biases that depend on the image, as in dynamic convolutions, are the same for all positions.
+    made = [reach.whole(call.operator) for reach in (weight, bias) if reach is not None]
+    return union([x, *made], call.shape)
+
+
+def convolved(call: Call, x: Reach, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int) -> Reach:
+    """Return what a convolution with constant weights reads."""
     x = _mix_channels(call, x, groups)
     for k, dim in enumerate(range(2, x.ndim)):
-        window = weight.shape[dim], _at(stride, k), _at(padding, k), _at(dilation, k)
-        x = _transposed(x, dim, call.shape[dim], *window) if transposed else _slid(x, dim, call.shape[dim], *window)
+        x = _slid(x, dim, call.shape[dim], kernel[k], _at(stride, k), _at(padding, k), _at(dilation, k))
     return x
 
 

@@ -306,7 +306,7 @@ CALLS: dict[str, Call] = {
         {"size": refused((NAN, 3), (0, 3), (-1, 3), ("3", 3), (3,), words="size|box"), "box": BOX}
         | {"jump": refused((NAN, 1), (math.inf, 1), (1j, 1)), "start": refused((NAN, 1), (math.inf, 1), ("0", 1))}
         | {"center": refused((NAN, 1), (math.inf, 1), ("0", 1))},
-        free="clipped spanned_by unit grid index one_sided _path _image",
+        free="clipped spanned_by unit grid index one_sided assumptions _local _path _image",
     ),
     "erf.theory.linear_stacks.ConvLayer": Call(
         ConvLayer,

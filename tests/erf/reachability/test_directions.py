@@ -127,7 +127,8 @@ def test_a_square_of_tokens_is_no_column() -> None:
 
 def _line(size: int, *shape: int) -> np.ndarray:
     pixels = np.arange(float(size))
-    return np.stack([pixels, -pixels, np.full(size, np.inf)]).reshape(3, *shape)
+    nowhere = np.full(size, np.inf)
+    return np.stack([pixels, -pixels, nowhere, nowhere]).reshape(4, *shape)
 
 
 def test_tokens_whose_columns_are_not_known_to_run_along_the_axis_are_no_column() -> None:

@@ -1,0 +1,63 @@
+"""Functions that change here because the operators that they are made of no longer tell what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.overrides import TorchFunctionMode
+
+from erf.reachability.record import Operation, Trace
+from erf.reachability.recurrent import RECURRENT
+
+READERS = (Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__dlpack__)
+
+
+class Functions(TorchFunctionMode):
+    """Changes or notes five kinds of functions.
+
+    Circular padding continues an unbounded image like any other; torch makes it of writes to slices. Integers from a
+    list, which may be positions, keep their values; so do the lists by which a tensor is indexed. A recurrent layer is
+    one operator. And what reads values calls no operator.
+    """
+
+    def __init__(
+        self, passed: Trace, bounded: bool, as_one_operator: Callable[[OpOverload, Any, Any], Any],
+        leave_for_python: Callable[[object, list[Tensor]], None],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._trace = passed
+        self._bounded = bounded
+        self._as_one_operator = as_one_operator
+        self._leave_for_python = leave_for_python
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is nn.functional.pad and not self._bounded and "circular" in (*args[2:3], kwargs.get("mode")):
+            self._trace.operations.append(Operation(None))
+            args, kwargs = args[:2], {"pad": kwargs["pad"]} if "pad" in kwargs else {}
+        if func in (torch.tensor, torch.as_tensor) and str(kwargs.get("device")).startswith("meta"):
+            made = func(*args, **kwargs)
+            return made if made.is_floating_point() else func(*args, **(kwargs | {"device": "cpu"}))
+        if func in READERS:
+            self._leave_for_python(f"Tensor.{func.__name__}", [args[0]])
+        if func in (Tensor.__getitem__, Tensor.__setitem__):
+            args = (args[0], _as_tensors(args[1]), *args[2:])
+        if getattr(func, "__name__", "") in RECURRENT and len(args) == 9:
+            return self._as_one_operator(getattr(torch.ops.aten, func.__name__).input, args, kwargs)
+        return func(*args, **kwargs)
+
+
+def _as_tensors(index: Any) -> Any:
+    """Make tensors of the lists in an index."""
+    if isinstance(index, tuple):
+        return tuple(map(_as_tensors, index))
+    return torch.tensor(index) if isinstance(index, list) and _is_numbers(index) else index
+
+
+def _is_numbers(values: list[Any]) -> bool:
+    """Whether a list holds whole numbers or truth values, or lists of them."""
+    return bool(values) and all(_is_numbers(v) if isinstance(v, list) else isinstance(v, int) for v in values)

@@ -1,0 +1,120 @@
+"""Rules of the operators that read a map at positions which are computed, or write to such positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from erf.reachability.reach import NOWHERE, Reach, from_dense, union
+from erf.reachability.registry import Call, rule
+from erf.reachability.views import moved
+from erf.reachability.windows import convolved
+
+
+@rule("grid_sampler_2d", "grid_sampler_3d")
+def _grid_sample(call: Call, x: Reach, grid: Reach, *_settings: Any) -> Reach:
+    """A position is read from anywhere in the map; from where is told at the position itself."""
+    anywhere = x.everywhere(range(2, x.ndim), call.shape, call.operator)
+    told = grid.contract([grid.ndim - 1], call.operator).permute((0, grid.ndim - 1, *range(1, grid.ndim - 1)))
+    return union([anywhere, told], call.shape)
+
+
+@rule("torchvision::deform_conv2d")
+def _deformed_convolution(
+    call: Call, x: Reach, weight: Reach, offset: Reach, mask: Reach, bias: Reach, *settings: int
+) -> Reach:  # fmt: skip
+    """A convolution whose taps move to anywhere in the map; where to is told at the position itself."""
+    stride, padding, dilation, groups = settings[:2], settings[2:4], settings[4:6], settings[6]
+    taps = convolved(call, x, weight.shape[2:], stride, padding, dilation, groups)
+    anywhere = x.contract([1], call.operator).everywhere((2, 3), (x.shape[0], 1, *call.shape[2:]), call.operator)
+    told = [each.contract([1], call.operator) for each in (offset, mask) if not each.is_nothing]
+    return union([taps, anywhere, *told, weight.whole(call.operator)], call.shape)
+
+
+@rule("max_unpool2d", "max_unpool3d")
+def _unpooled(call: Call, x: Reach, _positions: Reach, *_sizes: Any) -> Reach:
+    return x.everywhere(range(_positions.ndim - len(call.shape) + 2, x.ndim), call.shape, call.operator)
+
+
+@rule("scatter", "scatter_add", "scatter_reduce")
+def _scatter(call: Call, x: Reach, dim: int, _index: Reach, source: Any = None, *_args: Any, **_kwargs: Any) -> Reach:
+    """What is written may land anywhere along the dimension, and stays where it is along the others."""
+    if not isinstance(source, Reach) or not x.ndim:
+        return x
+    dim %= x.ndim
+    source = source.everywhere([dim], _with(source.shape, dim, x.shape[dim]), call.operator)
+    for other, size in enumerate(x.shape):
+        source = _extended(source, other, size)
+    return union([x, source], call.shape)
+
+
+@rule("index_add", "index_copy", "index_reduce")
+def _index_add(call: Call, x: Reach, dim: int, index: Reach, source: Reach, *_args: Any, **_kwargs: Any) -> Reach:
+    return _scatter(call, x, dim, index, source)
+
+
+@rule("index_fill")
+def _index_fill(call: Call, x: Reach, _dim: int, _index: Reach, value: Any) -> Reach:
+    return union([x, value], call.shape) if isinstance(value, Reach) else x
+
+
+@rule("index_put", "_unsafe_index_put", "_index_put_impl")
+def _index_put(
+    call: Call, x: Reach, indices: Sequence[Reach | None], source: Reach, accumulate: bool = False, *_unsafe: bool
+) -> Reach:  # fmt: skip
+    """What is written lands where the indices say; where those are not known, anywhere."""
+    known = [None if index is None else index.data for index in indices]
+    if any(index is not None and data is None for index, data in zip(indices, known, strict=True)):
+        anywhere = source.whole(call.operator)
+        return union([x, anywhere], call.shape)
+    places: Any = tuple(slice(None) if data is None else data.numpy() for data in known)
+    boxes = np.moveaxis(x.dense(), 0, -1).copy()
+    written = np.moveaxis(source.dense(), 0, -1)
+    if accumulate:
+        np.minimum.at(boxes, places, np.broadcast_to(written, boxes[places].shape))
+    else:
+        boxes[places] = written
+    reaches = [reach for reach in (x, source) if not reach.is_nothing]
+    dims = [(x.single(dim).dims[dim][0],) for dim in range(x.ndim)]
+    return from_dense(np.moveaxis(boxes, -1, 0), dims, all(reach.exact for reach in reaches))
+
+
+@rule("col2im")
+def _fold(
+    call: Call, x: Reach, _size: Any, kernel: Sequence[int], dilation: Any, padding: Any, stride: Sequence[int]
+) -> Reach:  # fmt: skip
+    """Each window's positions are added to where they lie in the map."""
+    grid = [
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, p, d, k, s in zip(call.shape[-2:], padding, dilation, kernel, stride, strict=True)
+    ]
+    lead = call.shape[:-2]
+    x = x.reshape((*lead, *kernel, *grid))
+    for axis, dim in enumerate((len(lead), len(lead) + 1)):  # of the taps; the windows' dimension is two further
+        x = _put_back(x, dim, dim + 2, call.shape[dim], stride[axis], padding[axis], dilation[axis])
+    return x.remove((len(lead), len(lead) + 1))
+
+
+def _put_back(x: Reach, taps: int, windows: int, size: int, stride: int, padding: int, dilation: int) -> Reach:
+    """Let position i of a map join tap k of window (i + padding - k * dilation) / stride, where that is whole."""
+    parts = []
+    for k in range(x.shape[taps]):
+        tap = moved(x, taps, np.array([k]))
+        window, rest = np.divmod(np.arange(size)[:, None] + padding - k * dilation, stride)
+        table = np.where(rest == 0, window, NOWHERE)
+        parts.append(tap.resized(windows, size) if tap.constant(windows) else tap.read(windows, table, (stride, 1)))
+    return union(parts, parts[0].shape)
+
+
+def _with(shape: Sequence[int], dim: int, size: int) -> tuple[int, ...]:
+    return (*shape[:dim], size, *shape[dim + 1 :])
+
+
+def _extended(x: Reach, dim: int, size: int) -> Reach:
+    """The source may be smaller than the tensor: nothing is written beyond."""
+    if x.shape[dim] == size:
+        return x
+    positions = np.arange(size)
+    return moved(x, dim, np.where(positions < x.shape[dim], positions, NOWHERE), 1)
