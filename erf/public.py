@@ -15,6 +15,7 @@ from erf.metrics.mass_radius import mass_radius, mass_within
 from erf.metrics.normal_distance import normal_distance
 from erf.metrics.power_law import PowerLaw, fit_power_law
 from erf.reachability.receptive_field import ReceptiveField, theoretical_receptive_field
+from erf.reachability.tiles import Halo, halo
 from erf.stacks.stack_influence import stack_influence, stack_moments
 from erf.theory.linear_stacks import ConvLayer, Residual
 from erf.training.erf_during_training import ErfTracker
@@ -24,6 +25,7 @@ __all__ = [
     "ConvLayer",
     "ErfTracker",
     "GaussianFit",
+    "Halo",
     "InfluenceMap",
     "InternalError",
     "InvalidInput",
@@ -40,6 +42,7 @@ __all__ = [
     "fit_gaussian",
     "fit_power_law",
     "grid_average",
+    "halo",
     "influence",
     "inits",
     "map_moments",

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/measure.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/measure.md", "docs/tiles.md"])
 def test_the_examples_of_the_page_do_what_it_says(page):
     results = doctest.testfile(str(ROOT / page), module_relative=False)
     assert results.attempted > 5

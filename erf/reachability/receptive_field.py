@@ -264,7 +264,7 @@ def _pass_of_some_channels(network: nn.Module, size: Unit, needed: Collection[st
 def _fields(
     network: nn.Module, passed: Trace, size: Unit, name: str, units: Sequence[Unit | None]
 ) -> list[ReceptiveField]:
-    step = _step_of(network, passed, name)
+    step = step_of(network, passed, name)
     path = tuple(passed.steps[: passed.steps.index(step) + 1])
     try:
         output = only_output(step)
@@ -363,7 +363,7 @@ def _named(name: str, values: Sequence[Any]) -> dict[str, Any]:
     return {f"{name}[{index}]": value for index, value in enumerate(values)}
 
 
-def _step_of(network: nn.Module, passed: Trace, name: str) -> Step:
+def step_of(network: nn.Module, passed: Trace, name: str) -> Step:
     """Return the one call of the named module."""
     calls = [step for step in passed.steps if step.name == _canonical(network, name)]
     if not calls and isinstance(module_of(network, name), torch.jit.ScriptModule):

@@ -282,6 +282,18 @@ CALLS: dict[str, Call] = {
         {"network": NETWORK, "input_size": SIZE, "layer": LAYER, "unit": UNIT, "mode": refused("typo", None, 1)}
         | {"channels": refused(0, -1, 1.5, True, NAN, "1"), "call": CALL},
     ),
+    "erf.reachability.tiles.halo": Call(
+        erf.halo,
+        lambda: {"network": conv()},
+        {"network": NETWORK, "layer": LAYER, "mode": refused("typo", None, 1)}
+        | {"channels": refused(0, -1, 1.5, True, NAN, "1")},
+    ),
+    "erf.reachability.tiles.Halo": Call(
+        erf.Halo,
+        lambda: dict.fromkeys(("before", "after", "alignment", "units", "smallest_input"), (1,)),
+        {},
+        free="before after alignment units smallest_input",
+    ),
     "erf.maps.influence_map.InfluenceMap": Call(
         a_map,
         dict,

@@ -1,0 +1,132 @@
+"""What a tile of an image must hold beside its own pixels, so that a network gives there what it gives on the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from erf.arguments import require_type, require_whole
+from erf.errors import InvalidInput
+from erf.reachability.extent import middle
+from erf.reachability.forward import likely_channels, traced
+from erf.reachability.grid import Grid, grid_of
+from erf.reachability.layers import only_output
+from erf.reachability.receptive_field import in_mode, step_of
+from erf.reachability.record import Step, Trace
+from erf.reachability.request import ModeName, NamedLayer, called, layer_name
+from erf.reachability.translation import Differs, alignment, check_translation
+
+SMALLEST, LARGEST = 64, 4096  # sides of the images at which the search for one that shows the grid's period ends
+
+OWN = 32  # pixels of the tile that is checked, without its halo: networks do not run on the smallest
+
+
+@dataclass(frozen=True)
+class Halo:
+    """What tiles of an image need, in pixels, per axis.
+
+    Attributes:
+        before: On the side of lower indices, beyond the tile's own pixels; a multiple of ``alignment``.
+        after: On the other side; likewise.
+        alignment: Tiles begin and end at multiples of this, so that all strided layers fall on the same pixels.
+        units: Of the layer, for each ``alignment`` pixels.
+        smallest_input: The smallest aligned side of an image that holds the whole field of one unit.
+    """
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    alignment: tuple[int, ...]
+    units: tuple[int, ...]
+    smallest_input: tuple[int, ...]
+
+
+def halo(
+    network: nn.Module, layer: NamedLayer | None = None, *, channels: int | None = None, mode: ModeName = "eval"
+) -> Halo:
+    """Return what tiles need so that a layer's units over them are those of the whole image.
+
+    With an alignment a, tiles begin and end at multiples of a. All units over a tile have their fields in the tile
+    with ``before`` pixels in front and ``after`` behind, whatever their places within a. At the image's own borders
+    the tile ends with the image.
+
+    Args:
+        network: As for :func:`erf.theoretical_receptive_field`.
+        layer: A module or its name; None is the network's output.
+        channels: Of the input; None infers them from the network's first layer.
+        mode: "eval" or "as_is".
+
+    Raises:
+        InvalidInput: An operator spans the image, or depends on position or size: then no tile gives what the image
+            gives; or the layer has no evenly repeating rows and columns.
+    """
+    require_type(nn.Module, network=network)
+    name = layer_name(network, layer) or ""
+    if channels is not None:
+        require_whole(channels=channels)
+    with in_mode(network, mode):
+        channels = channels or likely_channels(network, (SMALLEST,) * _axes(network))[0]
+        needed = _search(network, channels, name)
+        _check(network, channels, needed, name)
+    return needed
+
+
+def _search(network: nn.Module, channels: int, name: str) -> Halo:
+    """Look at larger and larger images, until one shows how the layer's grid repeats."""
+    side = SMALLEST
+    while side <= LARGEST:
+        passed = traced(network, (side,) * _axes(network), channels)
+        needed = _halo(passed, step_of(network, passed, name))
+        if needed is not None:
+            return needed
+        side *= 2
+    raise InvalidInput(f"{called(name)} has units that do not repeat evenly: no tiles are known")
+
+
+def _axes(network: nn.Module) -> int:
+    dims = [m.weight.ndim - 2 for m in network.modules() if isinstance(m, nn.modules.conv._ConvNd)]
+    if not dims:
+        raise InvalidInput("the number of spatial axes cannot be read off the network: it has no convolution")
+    return dims[0]
+
+
+def _halo(passed: Trace, step: Step) -> Halo | None:
+    """Return it; None if the image is too small to show how the grid repeats."""
+    grid = grid_of(only_output(step))
+    sides = [_side(grid, axis, alignment(passed, step.operations, axis), step) for axis in range(len(passed.size))]
+    known = [side for side in sides if side is not None]
+    return Halo(*zip(*known, strict=True)) if len(known) == len(sides) else None
+
+
+def _side(grid: Grid, axis: int, aligned: int, step: Step) -> tuple[int, ...] | None:
+    line, digit = grid.line(axis, middle(grid)), grid.digits[axis]
+    if np.isfinite(line[2:]).any():
+        raise InvalidInput(f"an operator spans the image below {called(step.name)}: no tile gives what the image gives")
+    if digit is None or digit.period == 0 or digit.shift <= 0 or line.shape[1] < digit.period:
+        return None
+    units = digit.period * aligned // digit.shift
+    laps, phase = np.divmod(np.arange(units), digit.period)
+    firsts = line[0][phase] + laps * digit.shift
+    ends = 1 - line[1][phase] + laps * digit.shift
+    before, after = max(0, -int(firsts.min())), max(0, int(ends.max()) - aligned)
+    first, end = firsts // aligned, -(-ends // aligned)
+    return _up(before, aligned), _up(after, aligned), aligned, units, int((end - first).min()) * aligned
+
+
+def _up(value: int, step: int) -> int:
+    return -(-value // step) * step
+
+
+def _check(network: nn.Module, channels: int, needed: Halo, name: str) -> None:
+    """Raise unless the pass of a tile is that of a part of an image."""
+    per_axis: Any = list(zip(needed.before, needed.after, needed.alignment, strict=True))
+    tile = tuple(before + _up(OWN, step) + after for before, after, step in per_axis)
+    image = tuple(side + 2 * step for side, step in zip(tile, needed.alignment, strict=True))
+    whole, part = traced(network, image, channels), traced(network, tile, channels, until=name)
+    box = tuple((0, side) for side in tile)
+    try:
+        check_translation(whole, step_of(network, whole, name), part, needed.alignment, box)
+    except Differs as error:
+        raise InvalidInput(f"a tile does not give what the image gives at {called(name)}: {error}") from None
