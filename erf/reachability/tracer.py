@@ -143,13 +143,13 @@ class ReachMode(TorchDispatchMode):
         return self._numbers[tensor]
 
     def _refuse(self, func: OpOverload, tensors: list[Tensor]) -> None:
-        """Refuse what cannot be done without data."""
+        """Refuse what cannot be followed, or cannot be done without data."""
+        if func.overloadpacket.__name__ == "set_" and self._is_reached(tensors):
+            raise InvalidInput(f"{self._where()} gives a tensor another's storage ({func}), which cannot be followed")
         if all(not tensor.is_meta for tensor in tensors):
             return
         if func.overloadpacket.__name__ in _DATA_DEPENDENT:
             raise InvalidInput(f"{self._where()} decides by the values of a tensor ({func}), which are not known here")
-        if func.overloadpacket.__name__ == "set_":
-            raise InvalidInput(f"{self._where()} gives a tensor another's storage ({func}), which cannot be followed")
         if func._schema.is_mutable and not tensors[0].is_meta:
             raise InvalidInput(f"{self._where()} writes ({func}) to a tensor that is not on its input's device")
 

@@ -16,7 +16,7 @@ from torchvision.ops import DeformConv2d
 
 from erf import effective_receptive_field, theoretical_receptive_field
 from erf.errors import InvalidInput
-from erf.reachability.tracer import trace
+from erf.reachability.forward import trace
 from tests.erf.hard_cases import Forward
 from tests.oracles.nan_poisoning import poisoned_box, values_at
 
@@ -188,8 +188,9 @@ def test_only_what_runs_before_the_layer_is_assumed() -> None:
     assert fields["2"].local.size == (3, 3)
 
 
-def test_an_output_of_another_shape_has_no_grid() -> None:
-    assert theoretical_receptive_field(Forward(lambda x: torch.cdist(x, x)), PLANE, channels=2).grid is None
+def test_the_units_of_an_output_of_another_shape_stand_nowhere() -> None:
+    field = theoretical_receptive_field(Forward(lambda x: torch.cdist(x, x)), PLANE, channels=2)
+    assert (field.size, field.jump, field.start) == ((np.inf, np.inf), (None, None), (None, None))
 
 
 def test_a_map_behind_an_operator_without_a_rule_is_measured_on_the_whole_image() -> None:
@@ -261,3 +262,34 @@ def test_running_sums_among_convolutions_are_one_sided_as_nan_poisoning_finds(st
     field = theoretical_receptive_field(network, (40,), unit=(unit,), channels=2)
     assert contains(field.box, found)
     assert (field.size[0] == np.inf) == ("sum" in steps)
+
+
+def scaled_by(read: Callable[[Tensor], float]) -> nn.Module:
+    """Return a network that multiplies by what was read off a tensor outside of torch."""
+    torch.manual_seed(0)
+    layers = nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(2, 2, 3, padding=1))
+    return Forward(lambda x, pair: pair[1](pair[0](x) * read(pair[0](x))), layers)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: x.abs().mean().item(),
+        lambda x: float(x.abs().max()),
+        lambda x: max(x.flatten().tolist()),
+        lambda x: float(x.numpy().max()),
+        lambda x: float(np.asarray(x).max()),
+        lambda x: 1.0 if (x > 0).any() else 2.0,
+        lambda x: 1.0 if torch.equal(x, -x) else 2.0,
+    ],
+)
+def test_behind_values_that_left_for_python_all_pixels_may_count(read: Callable[[Tensor], float]) -> None:
+    field = theoretical_receptive_field(scaled_by(read), PLANE)
+    assert field.size == (np.inf, np.inf)
+    assert any("reads values: all that follows is taken to depend on all pixels" in one for one in field.assumptions)
+    assert any("the field is that of noise" in one for one in field.assumptions)
+
+
+def test_values_that_no_pixel_reaches_may_leave_for_python() -> None:
+    field = theoretical_receptive_field(scaled_by(lambda _: torch.arange(5).sum().item()), PLANE)
+    assert (field.size, field.assumptions) == ((5, 5), ())
