@@ -55,9 +55,11 @@ WITHOUT_A_ROW |= {
     "erf.metrics.grid_average.moving_mean",
     "erf.metrics.normal_distance.line_distance",
     "erf.maps.influence_map.scaled",
+    *(f"erf.training.checkpoints.{name}" for name in ("resumed", "save_last", "weights_of", "write_checkpoint")),
 }
 WITHOUT_A_ROW |= {
     "erf.training.loop.Diverged",
+    "erf.training.checkpoints.Progress",
     "erf.training.plan.Batches",
     "erf.errors.InvalidInput",
     "erf.errors.InternalError",

@@ -13,8 +13,9 @@ from experiments.cifar10.experiment import Result as Cifar10
 from experiments.cifar10.study import gather as gather_cifar10
 from experiments.growth_controls.study import Study as ControlsStudy
 from experiments.growth_controls.study_figure import draw as draw_controls
-from experiments.harness.experiment import load
-from experiments.harness.reference import RUNS, experiment_of, reference
+from experiments.harness.experiment import experiment_of, load
+from experiments.harness.reference import reference
+from experiments.harness.reference_runs import RUNS
 from experiments.trainings.study_figure import draw_starts
 from tests.experiments.center_low_init import shown as center_low
 from tests.experiments.growth_controls import shown as controls

@@ -10,8 +10,7 @@ from erf.networks import cifar_resnet
 from erf.networks.start import Start
 from experiments.growth_controls import experiment as growth_controls
 from experiments.growth_controls import study as growth_controls_study
-from experiments.growth_controls.config import Arm, Config
-from experiments.growth_controls.experiment import _config_of
+from experiments.growth_controls.config import Arm, Config, config_of
 from experiments.growth_controls.figure import draw
 from experiments.harness.intervals import mean_interval
 from experiments.trainings.plan import Labels, Probe
@@ -119,9 +118,9 @@ def test_a_training_does_not_depend_on_the_others_of_its_run(trained):
 
 def test_trainings_of_one_number_differ_in_their_arm_alone():
     config = Config(**SETTINGS)
-    of_arm = {arm: _config_of(config, arm, 1) for arm in Arm}
+    of_arm = {arm: config_of(config, arm, 1) for arm in Arm}
     assert len({one.seed for one in of_arm.values()}) == 1
-    assert _config_of(config, Arm.folded, 0).seed != of_arm[Arm.folded].seed
+    assert config_of(config, Arm.folded, 0).seed != of_arm[Arm.folded].seed
     assert [(one.start, one.gain) for one in of_arm.values()] == [
         (Start.unit_gain, None),
         (Start.small_gain, 0.0),
