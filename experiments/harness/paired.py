@@ -27,10 +27,10 @@ def sign_flip_p(differences: Sequence[float] | np.ndarray, seed: int) -> float:
     values = np.asarray(differences, float)
     if len(values) < 2:  # which scipy refuses
         return 1.0
+    drawn = {"random_state": np.random.default_rng(seed)}  # newer releases of scipy call it rng, too
     test = stats.permutation_test(
-        (values,), _distance, permutation_type="samples", n_resamples=DRAWS, alternative="greater",
-        random_state=seed,  # pyright: ignore[reportCallIssue]  # newer releases of scipy call it rng, too
-    )  # fmt: skip
+        (values,), _distance, permutation_type="samples", n_resamples=DRAWS, alternative="greater", **drawn
+    )
     return float(test.pvalue)
 
 

@@ -12,6 +12,7 @@ from erf import InvalidInput, effective_receptive_field, erf_size, theoretical_r
 from erf.data.noise import NoiseImages
 from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
+from erf.metrics.erf_size import Reference
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.architectures import experiment as architectures
@@ -72,7 +73,7 @@ def test_depth_counts_the_convolutions_and_linear_layers_called_so_far():
         nn.Conv2d(3, 3, 1), nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)), nn.Linear(6, 2)
     ).eval()
     depths = architectures._depths(network, torch.zeros(1, 3, 8, 8), ["1", "1.0", "2"])
-    assert depths.tolist() == [3, 2, 4]
+    assert list(depths) == [3, 2, 4]
     assert not any(module._forward_hooks for module in network.modules())
 
 
@@ -108,16 +109,12 @@ def test_a_size_has_its_reference_and_says_whether_the_border_is_reached():
 
 
 def test_a_draw_without_any_influence_has_no_size_and_the_others_count():
-    draw = {
-        "depth": np.array([1, 2, 3]),
-        "trf_size": np.array([3.0, 5.0, np.inf]),
-        "size": np.array([2.0, np.nan, 4.0]),
-        "reference": np.array(["center", "center", "peak"]),
-        "cut": np.array([False, False, True]),
-        "findings": np.array(["", "", "a\nb"]),
-        "map": np.ones((2, 2)),
-    }
-    other = draw | {"size": np.array([3.0, np.nan, 5.0]), "findings": np.array(["", "", "b\nc"])}
+    def draw_of(sizes, findings):
+        places = zip([1, 2, 3], [3.0, 5.0, np.inf], sizes, [Reference.center, Reference.center, Reference.peak],
+                     [False, False, True], [(), (), findings], strict=True)  # fmt: skip
+        return architectures.Draw(tuple(architectures.DrawnStage(*place) for place in places), np.ones((2, 2)))
+
+    draw, other = draw_of([2.0, np.nan, 4.0], ("a", "b")), draw_of([3.0, np.nan, 5.0], ("b", "c"))
     first, second, third = architectures._stages_of("shufflenet_v2_x1_0", [draw, other])
     assert (first.sizes, first.size, first.ratio) == ((2, 3), 2.5, 2.5 / 3)
     assert (second.sizes, second.size, second.interval, second.ratio) == ((), None, None, None)

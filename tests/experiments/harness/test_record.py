@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from erf.errors import InvalidInput
-from experiments.harness import record
+from experiments.harness import environment, record
 from experiments.harness.environment import Environment
 from experiments.harness.experiment import ExperimentConfig
 from experiments.harness.figure_file import write_figure
@@ -154,10 +154,10 @@ def test_arrays_of_objects_are_not_read(tmp_path):
 
 
 def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "ROOT", tmp_path)
-    environment = Environment.now("cpu")
-    assert environment.commit is None
-    assert environment.dirty is None
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    outside = Environment.now("cpu")
+    assert outside.commit is None
+    assert outside.dirty is None
 
 
 def test_a_device_that_is_absent_is_refused():

@@ -9,7 +9,6 @@ from torch import nn
 from torchvision import models
 
 from erf import InvalidInput
-from experiments.measure import network_source
 from experiments.measure.network_source import Source, files_of, make_network, read_weights
 
 NET = """
@@ -106,7 +105,7 @@ def test_pretrained_weights_without_a_network_are_one_line(monkeypatch):
     def offline(*_, **__):
         raise URLError("Name or service not known")
 
-    monkeypatch.setattr(network_source.models, "get_model", offline)
+    monkeypatch.setattr(models, "get_model", offline)
     line = refused(Source.torchvision, "resnet18", "DEFAULT")
     for part in ("weights=DEFAULT", "resnet18", "Name or service not known", "weights=none, PATH"):
         assert part in line
@@ -114,7 +113,7 @@ def test_pretrained_weights_without_a_network_are_one_line(monkeypatch):
 
 def test_pretrained_weights_are_asked_for_by_their_name(monkeypatch):
     asked = []
-    monkeypatch.setattr(network_source.models, "get_model", lambda name, **settings: asked.append((name, settings)))
+    monkeypatch.setattr(models, "get_model", lambda name, **settings: asked.append((name, settings)))
     make_network(Source.torchvision, "resnet18", "DEFAULT")
     make_network(Source.torchvision, "resnet18", "none")
     assert asked == [("resnet18", {"weights": "DEFAULT"}), ("resnet18", {"weights": None})]
