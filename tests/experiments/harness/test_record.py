@@ -9,7 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from erf.errors import InvalidInput
-from experiments.harness import environment, record
+from experiments.harness import environment as environment_module
+from experiments.harness import record
 from experiments.harness.environment import Environment
 from experiments.harness.experiment import ExperimentConfig
 from experiments.harness.figure_file import write_figure
@@ -154,7 +155,7 @@ def test_arrays_of_objects_are_not_read(tmp_path):
 
 
 def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "ROOT", tmp_path)
+    monkeypatch.setattr(environment_module, "ROOT", tmp_path)
     outside = Environment.now("cpu")
     assert outside.commit is None
     assert outside.dirty is None
