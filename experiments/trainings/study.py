@@ -73,7 +73,7 @@ class StartsStudy:
 
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""
-        return {f"{when}/{arm.way.key}": ("h", "w") for arm in self.arms for when in ("before", "after")}
+        return {f"{when}/{one.way.key}": ("h", "w") for one in self.trainings for when in ("before", "after")}
 
     def arm(self, start: Start, width: int | None = None) -> Arm:
         """Return the arm that starts so.

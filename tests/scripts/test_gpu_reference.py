@@ -55,8 +55,7 @@ def test_what_the_time_cuts_off_is_interrupted(two_jobs, capfd):
     assert capfd.readouterr().out.count(f"{INTERRUPTED}  ") == 2
 
 
-def test_a_training_that_fails_or_is_killed_is_no_success(monkeypatch):
-    monkeypatch.setattr(gpu_reference, "JOBS", gpu_reference.JOBS[:2])
+def test_a_training_that_fails_or_is_killed_is_no_success(two_jobs, monkeypatch):
     for code in (1, -9):
         monkeypatch.setattr(
             gpu_reference, "train_at_once", lambda jobs, *_, code=code: dict.fromkeys(jobs, 0) | {min(jobs): code}

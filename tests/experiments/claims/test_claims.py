@@ -104,6 +104,8 @@ def test_rules_that_were_settled_after_measuring_keep_what_came_out_before():
         ("F2", "uniform size slope over depths 40-100"): (True, True),
         ("F2", "random size slope over depths 40-100"): (True, False),
         ("F2", "relu size slope over depths 40-100"): (False, False),
+        ("F3a", "start small gain 0.16, width 16"): (True, True),
+        ("F3b", "start small gain 0.16"): (True, False),
         ("T1", "measured map"): (True, False),
         ("T3", "back-propagated"): (True, False),
         ("T3", "random weights"): (True, True),
