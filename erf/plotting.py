@@ -17,6 +17,7 @@ from erf.metrics.gaussian_fit import GaussianFit
 with extra("plot"):
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
     from matplotlib.patches import Ellipse, Rectangle
 
 __all__ = ["draw_map", "draw_map_on"]
@@ -31,7 +32,7 @@ def draw_map(imap: InfluenceMap, fit: GaussianFit | None = None) -> Figure:
     return figure
 
 
-def draw_map_on(axes: Axes, imap: InfluenceMap, fit: GaussianFit | None = None):
+def draw_map_on(axes: Axes, imap: InfluenceMap, fit: GaussianFit | None = None) -> AxesImage:
     """Draw a two-dimensional map on ``axes``: its peak is 1 on the colour scale.
 
     The dashed rectangle is the TRF's box; with a fit, the line is where the Gaussian falls to the paper's threshold,

@@ -21,8 +21,8 @@ from erf.reachability.receptive_field import Box
 # Of a layer's positions: to cut out a box that is hardly smaller takes longer than it spares.
 LARGEST_SHARE = 0.75
 
-aten = torch.ops.aten
-BATCH_NORMS = (aten.native_batch_norm_backward.default, aten.batch_norm_backward.default)
+_aten = torch.ops.aten
+BATCH_NORMS = (_aten.native_batch_norm_backward.default, _aten.batch_norm_backward.default)
 
 
 def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
@@ -77,7 +77,7 @@ class _Cone(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in BATCH_NORMS:
             return func(ordered_alike(*args[:2]), *args[1:], **(kwargs or {}))
-        if func is not aten.convolution_backward.default or kwargs or not _is_of_input(*args):
+        if func is not _aten.convolution_backward.default or kwargs or not _is_of_input(*args):
             return func(*args, **(kwargs or {}))
         if self._is_small:
             box = nonzero_box(args[0])
@@ -134,7 +134,7 @@ def input_gradient(
     size = [*input.shape[:2], *(end - first for first, end in reached)]
     like = torch.empty(size, dtype=input.dtype, memory_format=_memory_format(input))  # of which nothing is read
     options = bias_sizes, stride, [0] * len(box), dilation, transposed, output_padding, groups, output_mask
-    found = aten.convolution_backward(inside, like, weight, *options)[0]
+    found = _aten.convolution_backward(inside, like, weight, *options)[0]
     return _placed(found, reached, input.shape), None, None
 
 

@@ -39,6 +39,10 @@ class CamvidFrontend(nn.Module):
 
     trf_size: ClassVar[int] = 505
     top_layer: ClassVar[str] = "stage4"
+    stage1: nn.Sequential
+    stage2: nn.Sequential
+    stage3: nn.Sequential
+    stage4: nn.Sequential
     layers: ClassVar[tuple[str, ...]] = (
         "stem",
         *(f"stage{stage}.{i}" for stage, blocks in enumerate(BLOCKS, 1) for i in range(blocks + 1)),
@@ -53,7 +57,7 @@ class CamvidFrontend(nn.Module):
         if len(widths) != len(BLOCKS) or not all(is_whole(width) and width > 0 for width in widths):
             raise InvalidInput(f"widths={list(widths)}: allowed are {len(BLOCKS)} whole numbers from 1")
         require_whole(classes=classes, input_channels=input_channels)
-        self.stem = ConvUnit(input_channels, widths[0], generator, batch_norm=batch_norm)
+        self.stem: ConvUnit = ConvUnit(input_channels, widths[0], generator, batch_norm=batch_norm)
         self.stage1, self.stage2, self.stage3, self.stage4 = (
             nn.Sequential(
                 ConvUnit(before, width, generator, stride=2, batch_norm=batch_norm),
@@ -61,7 +65,9 @@ class CamvidFrontend(nn.Module):
             )
             for (before, width), blocks in zip(pairwise((widths[0], *widths)), BLOCKS, strict=True)
         )
-        self.classifier = convolution(widths[-1], classes, generator, kernel_size=1, bias=True, init=Init.glorot_normal)
+        self.classifier: nn.Conv2d = convolution(
+            widths[-1], classes, generator, kernel_size=1, bias=True, init=Init.glorot_normal
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``[N, classes, H, W]`` of images ``[N, input_channels, H, W]``."""

@@ -43,11 +43,13 @@ class CifarResNet(nn.Module):
     ):  # fmt: skip
         super().__init__()
         require_whole(width=width, classes=classes, input_channels=input_channels)
-        self.stem = ConvUnit(input_channels, width, generator, batch_norm=batch_norm)
-        self.blocks = nn.Sequential(*(BasicBlock(width, generator, batch_norm) for _ in range(BLOCKS)))
-        self.top = convolution(width, width, generator, bias=not batch_norm)
-        self.after_top = nn.Sequential(norm(width, batch_norm), nn.ReLU(inplace=True))
-        self.classifier = convolution(width, classes, generator, kernel_size=1, bias=True, init=Init.glorot_normal)
+        self.stem: ConvUnit = ConvUnit(input_channels, width, generator, batch_norm=batch_norm)
+        self.blocks: nn.Sequential = nn.Sequential(*(BasicBlock(width, generator, batch_norm) for _ in range(BLOCKS)))
+        self.top: nn.Conv2d = convolution(width, width, generator, bias=not batch_norm)
+        self.after_top: nn.Sequential = nn.Sequential(norm(width, batch_norm), nn.ReLU(inplace=True))
+        self.classifier: nn.Conv2d = convolution(
+            width, classes, generator, kernel_size=1, bias=True, init=Init.glorot_normal
+        )
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``[N, classes]`` of images ``[N, input_channels, H, W]``."""

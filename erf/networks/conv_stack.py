@@ -81,7 +81,7 @@ class ConvStack:
     dropout_rate: float = 0.0
     dropout: Dropout = Dropout.elementwise
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("depth", "channels", "input_channels", "kernel_size"):
             require_whole(**{name: getattr(self, name)})
         require_real(lambda rate: 0 <= rate < 1, "numbers from 0 to below 1", dropout_rate=self.dropout_rate)

@@ -28,8 +28,8 @@ class FullyConnected(nn.Module):
         super().__init__()
         require_whole_per_axis(2, size=size)
         units = size[0] * size[1]
-        self.positions = nn.Parameter(fill_(torch.empty(units, units), Init.glorot_normal, generator))
-        self.channels = pointwise(channels, channels, generator)
+        self.positions: nn.Parameter = nn.Parameter(fill_(torch.empty(units, units), Init.glorot_normal, generator))
+        self.channels: nn.Conv2d = pointwise(channels, channels, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[N, C, H, W]`` of maps of the given size."""

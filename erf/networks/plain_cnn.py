@@ -48,9 +48,11 @@ class PlainCnn(nn.Module):
             convolution(c_in, c_out, generator, kernel_size, stride, bias=True, init=init)
             for (c_in, c_out), (_, stride) in zip(pairwise(widths), LAYERS, strict=True)
         ]
-        self.below = nn.Sequential(*(part for layer in layers[:-1] for part in (layer, nn.ReLU(inplace=True))))
-        self.top = layers[-1]
-        self.classifier = convolution(widths[-1], classes, generator, 1, bias=True, init=Init.glorot_normal)
+        self.below: nn.Sequential = nn.Sequential(
+            *(part for layer in layers[:-1] for part in (layer, nn.ReLU(inplace=True)))
+        )
+        self.top: nn.Conv2d = layers[-1]
+        self.classifier: nn.Conv2d = convolution(widths[-1], classes, generator, 1, bias=True, init=Init.glorot_normal)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``[N, classes]`` of images ``[N, input_channels, H, W]``."""

@@ -55,11 +55,11 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels: int, generator: torch.Generator | None, batch_norm: bool = True):
         super().__init__()
-        self.conv1 = convolution(channels, channels, generator, bias=not batch_norm)
-        self.norm1 = norm(channels, batch_norm)
-        self.conv2 = convolution(channels, channels, generator, bias=not batch_norm)
-        self.norm2 = norm(channels, batch_norm)
-        self.scale = 1.0 if batch_norm else math.sqrt(0.5)
+        self.conv1: nn.Conv2d = convolution(channels, channels, generator, bias=not batch_norm)
+        self.norm1: nn.Module = norm(channels, batch_norm)
+        self.conv2: nn.Conv2d = convolution(channels, channels, generator, bias=not batch_norm)
+        self.norm2: nn.Module = norm(channels, batch_norm)
+        self.scale: float = 1.0 if batch_norm else math.sqrt(0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the block's output, of the shape of ``x [N, C, H, W]``."""

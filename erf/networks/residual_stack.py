@@ -70,7 +70,7 @@ class ResidualStack:
     activation: Activation = Activation.none
     final_activation: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         sizes = ("blocks", "branch_depth", "channels", "input_channels", "kernel_size")
         require_whole(**{name: getattr(self, name) for name in sizes})
         set_choices(self, order=Order, init=Init, activation=Activation)

@@ -64,7 +64,7 @@ class SparseConv2d(nn.Module):
             )
         self.padding = padding
         weight = torch.empty(channels_out, channels_in, len(positions), 1)
-        self.weight = nn.Parameter(fill_(weight, init, generator).squeeze(-1))
+        self.weight: nn.Parameter = nn.Parameter(fill_(weight, init, generator).squeeze(-1))
         self.register_buffer("taps", _interpolation(positions, area))
 
     def kernel(self) -> Tensor:
@@ -114,7 +114,7 @@ class SparseStack(ConvStack):
     side: int = 3
     connections: Connections = Connections.grid
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         require_whole(side=self.side)
         set_choices(self, connections=Connections)

@@ -49,7 +49,7 @@ class SubsampledStack:
     dilations: tuple[int, ...]
     pooling: Pooling = Pooling.none
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         require_type(ConvStack, stack=self.stack)
         for name in ("strides", "dilations"):
             values = getattr(self, name)

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from erf.reachability.record import Operation, Trace
 from erf.reachability.recurrent import RECURRENT
 
-READERS = (Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__dlpack__)
+READERS: tuple[Callable[..., object], ...] = (Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__dlpack__)
 
 
 class Functions(TorchFunctionMode):

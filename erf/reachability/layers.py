@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from erf.errors import InvalidInput
 from erf.reachability.extent import extent_of, middle
 from erf.reachability.grid import grid_of
-from erf.reachability.record import Step, Unit
+from erf.reachability.record import Reaches, Step, Unit
 from erf.reachability.request import called
 
 
@@ -76,7 +76,7 @@ def per_axis(values: Sequence[float | None]) -> str:
     return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
 
 
-def only_output(step: Step) -> tuple:
+def only_output(step: Step) -> Reaches:
     """Return the boxes of a layer's one output."""
     if len(step.outputs) != 1:
         raise InvalidInput(f"{called(step.name)} has {len(step.outputs)} outputs: name a layer that has one")

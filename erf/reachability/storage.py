@@ -27,7 +27,7 @@ class WrittenStorage:
     def __init__(self, owner: Tensor, reaches: tuple[Reach, ...]) -> None:
         self._element_size = owner.element_size()
         elements = owner.untyped_storage().nbytes() // owner.element_size()
-        self.version = 0
+        self.version: int = 0
         self._flat = [np.full((NUMBERS, elements), NOTHING) for _ in reaches]
         self._exact = [True for _ in reaches]
         self._strides: list[set[int]] = [set() for _ in reaches]  # of what runs along the axis

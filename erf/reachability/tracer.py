@@ -36,8 +36,8 @@ class ReachMode(TorchDispatchMode):
         self, network: nn.Module, state: Sequence[Tensor], image: Tensor, bounded: bool, until: str | None
     ) -> None:
         super().__init__()
-        self.trace = Trace(image=len(state), size=tuple(image.shape[2:]), network=type(network).__name__)
-        self.reaches = WeakTensorKeyDictionary()
+        self.trace: Trace = Trace(image=len(state), size=tuple(image.shape[2:]), network=type(network).__name__)
+        self.reaches: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
         self._bounded = bounded
         self._until = until
         self._count = 0

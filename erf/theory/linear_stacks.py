@@ -75,7 +75,7 @@ class Residual:
     gain: float = 1.0
     stride: tuple[int, ...] = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_stack(self.branch, ConvLayer)
         if any(s != 1 for layer in self.branch for s in layer.stride):
             raise InvalidInput("a Residual needs a branch of at least one layer, all of stride 1")

@@ -27,9 +27,9 @@ class MultiScaleAttention(nn.Module):
 
     def __init__(self, channels: int, generator: torch.Generator | None = None):
         super().__init__()
-        self.features = nn.Sequential(convolution(channels, channels, generator, bias=True), nn.ReLU())
+        self.features: nn.Sequential = nn.Sequential(convolution(channels, channels, generator, bias=True), nn.ReLU())
         hidden = convolution(2 * channels, channels, generator, bias=True, init=Init.he_normal)
-        self.weights = nn.Sequential(hidden, nn.ReLU(), pointwise(channels, 2, generator), nn.Softmax(1))
+        self.weights: nn.Sequential = nn.Sequential(hidden, nn.ReLU(), pointwise(channels, 2, generator), nn.Softmax(1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[N, C, H, W]``."""

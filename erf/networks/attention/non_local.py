@@ -25,10 +25,10 @@ class NonLocalAttention(nn.Module):
     def __init__(self, channels: int, reduction: int = 2, generator: torch.Generator | None = None):
         super().__init__()
         middle = reduced(channels, reduction)
-        self.theta = pointwise(channels, middle, generator)
-        self.phi = pointwise(channels, middle, generator)
-        self.g = pointwise(channels, middle, generator)
-        self.out = pointwise(middle, channels, generator)
+        self.theta: nn.Conv2d = pointwise(channels, middle, generator)
+        self.phi: nn.Conv2d = pointwise(channels, middle, generator)
+        self.g: nn.Conv2d = pointwise(channels, middle, generator)
+        self.out: nn.Conv2d = pointwise(middle, channels, generator)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[N, C, H, W]``."""

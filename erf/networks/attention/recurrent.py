@@ -31,9 +31,9 @@ class RecurrentAttention(nn.Module):
         super().__init__()
         require_whole(passes=passes)
         middle = reduced(channels, reduction)
-        self.theta = pointwise(channels, middle, generator)
-        self.phi = pointwise(channels, middle, generator)
-        self.value = pointwise(channels, channels, generator)
+        self.theta: nn.Conv2d = pointwise(channels, middle, generator)
+        self.phi: nn.Conv2d = pointwise(channels, middle, generator)
+        self.value: nn.Conv2d = pointwise(channels, channels, generator)
         self.passes = passes
 
     def forward(self, x: Tensor) -> Tensor:

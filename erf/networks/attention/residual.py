@@ -26,8 +26,8 @@ class ResidualAttention(nn.Module):
     def __init__(self, channels: int, generator: torch.Generator | None = None):
         super().__init__()
         blocks = [BasicBlock(channels, generator, batch_norm=False) for _ in range(2)]
-        self.down = nn.Sequential(nn.MaxPool2d(3, stride=2, padding=1), *blocks)
-        self.gate = nn.Sequential(
+        self.down: nn.Sequential = nn.Sequential(nn.MaxPool2d(3, stride=2, padding=1), *blocks)
+        self.gate: nn.Sequential = nn.Sequential(
             pointwise(channels, channels, generator), pointwise(channels, channels, generator), nn.Sigmoid()
         )
 

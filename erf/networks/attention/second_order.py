@@ -25,9 +25,13 @@ class SecondOrderAttention(nn.Module):
     def __init__(self, channels: int, reduction: int = 2, generator: torch.Generator | None = None):
         super().__init__()
         middle = reduced(channels, reduction)
-        self.reduce = nn.Sequential(pointwise(channels, middle, generator), nn.ReLU())
-        self.rows = nn.Parameter(fill_(torch.empty(middle, 4, middle, 1), Init.glorot_normal, generator).squeeze(-1))
-        self.gate = nn.Sequential(nn.LeakyReLU(0.1), pointwise(4 * middle, channels, generator), nn.Sigmoid())
+        self.reduce: nn.Sequential = nn.Sequential(pointwise(channels, middle, generator), nn.ReLU())
+        self.rows: nn.Parameter = nn.Parameter(
+            fill_(torch.empty(middle, 4, middle, 1), Init.glorot_normal, generator).squeeze(-1)
+        )
+        self.gate: nn.Sequential = nn.Sequential(
+            nn.LeakyReLU(0.1), pointwise(4 * middle, channels, generator), nn.Sigmoid()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[N, C, H, W]``."""

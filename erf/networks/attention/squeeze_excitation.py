@@ -22,7 +22,7 @@ class SqueezeExcitation(nn.Module):
     def __init__(self, channels: int, reduction: int = 4, generator: torch.Generator | None = None):
         super().__init__()
         middle = reduced(channels, reduction)
-        self.gate = nn.Sequential(
+        self.gate: nn.Sequential = nn.Sequential(
             pointwise(channels, middle, generator), nn.ReLU(), pointwise(middle, channels, generator), nn.Sigmoid()
         )
 
