@@ -168,6 +168,13 @@ def center_low_(module: nn.Module, strength: float) -> nn.Module:
         InvalidInput: ``strength`` is outside [0, 1], or a convolution's weight is not a parameter with values (weight
             norm and other parametrizations: call this before them; lazy modules: after a first batch), or is not
             finite and real. Nothing is changed then.
+
+    >>> import erf
+    >>> from torch import nn
+    >>> layer = nn.Conv2d(1, 1, 3)
+    >>> _ = nn.init.ones_(layer.weight)
+    >>> erf.inits.center_low_(layer, strength=1).weight[0, 0].tolist()
+    [[1.5, 0.0, 1.5], [0.0, 0.0, 0.0], [1.5, 0.0, 1.5]]
     """
     require_weights(module)
     _require_strength(strength)

@@ -95,10 +95,12 @@ def influence(
             images or weights are not finite, the network does not run on the images, or nothing that autograd knows of
             leads to them, as under ``torch.no_grad``.
 
+    >>> import erf
     >>> import torch
-    >>> network, images = nn.Conv2d(1, 2, 3), torch.ones(1, 1, 5, 5)
-    >>> influence(network, images, unit=(0, 1)).shape, int(influence(network, images).count_nonzero())
-    (torch.Size([1, 1, 5, 5]), 9)
+    >>> network, images = torch.nn.Conv2d(1, 2, 3), torch.ones(1, 1, 5, 5)
+    >>> g = erf.influence(network, images, unit=(0, 1))
+    >>> tuple(g.shape), int(g.count_nonzero())
+    ((1, 1, 5, 5), 9)
     """
     require_images(images)
     asked = request(network, layer, unit)
@@ -224,6 +226,13 @@ def effective_receptive_field(
     Raises:
         InvalidInput: An argument does not fit the network, a gradient is not finite, or nothing that autograd knows of
             leads from a layer to the images, as under ``torch.no_grad``.
+
+    >>> import erf
+    >>> import torch
+    >>> network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3))
+    >>> imap = erf.effective_receptive_field(network, torch.ones(2, 1, 33, 33))
+    >>> imap.values.shape, imap.trf_box, imap.samples
+    ((33, 33), ((14, 19), (14, 19)), 2)
     """
     kind = choice(Statistic, statistic, "statistic")
     require_whole(0, seed=seed, first_sample=first_sample)

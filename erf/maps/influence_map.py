@@ -159,6 +159,13 @@ def map_of_samples(
         normalize: Divide each sample's moments by their sum first: the few samples of largest gain then do not
             dominate, but the map is biased away from exact theory.
         center: Of the unit, in the maps' coordinates; that of the box if it is not given.
+
+    >>> import erf
+    >>> import numpy as np
+    >>> samples = np.array([[1.0, 2.0], [3.0, 6.0]])
+    >>> imap = erf.map_of_samples(samples, "mean_abs", trf_box=((0, 2),), aggregation="sum")
+    >>> imap.values.tolist(), imap.samples
+    ([2.0, 4.0], 2)
     """
     statistic, moments = choice(Statistic, statistic, "statistic"), real_array(moments, "moments")
     if moments.ndim < 2:

@@ -66,6 +66,14 @@ def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
 
     Raises:
         InvalidInput: The two are not of one unit, or the map has negative values.
+
+    >>> import erf
+    >>> import torch
+    >>> network = torch.nn.Conv2d(1, 1, 3)
+    >>> trf = erf.theoretical_receptive_field(network, input_size=9)
+    >>> imap = erf.effective_receptive_field(network, torch.ones(1, 1, 9, 9))
+    >>> erf.compare(trf, imap).trf_size
+    (3, 3)
     """
     require_type(ReceptiveField, trf=trf)
     require_type(InfluenceMap, imap=imap)

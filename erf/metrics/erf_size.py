@@ -51,6 +51,11 @@ def erf_size(imap: InfluenceMap, reference: str = "center", level: float = 1 - T
     Raises:
         InvalidInput: The map has negative values or is 0 everywhere, its center is 0 or outside the image, or the level
             is outside [0, 1).
+
+    >>> import erf
+    >>> imap = erf.theory.influence_map([erf.ConvLayer(3)] * 12)
+    >>> imap.values.shape, round(erf.erf_size(imap), 2)
+    ((25, 25), 12.37)
     """
     return float(np.count_nonzero(above_threshold(imap, reference, level)) ** (1 / imap.values.ndim))
 
@@ -133,6 +138,11 @@ def contribution_area_ratio(imap: InfluenceMap, mass: float, scale: str = "linea
 
     Raises:
         InvalidInput: ``mass`` is out of range, or the map has negative values or is 0 everywhere.
+
+    >>> import erf
+    >>> imap = erf.theory.influence_map([erf.ConvLayer(3)] * 12)  # 25 x 25 pixels
+    >>> erf.contribution_area_ratio(imap, 0.5) * 25**2
+    49.0
     """
     require_non_negative(imap)
     require_share(mass=mass)

@@ -73,6 +73,11 @@ def fit_gaussian(imap: InfluenceMap) -> GaussianFit:
     Raises:
         InvalidInput: The map has negative values, is 0 everywhere there, has fewer pixels than parameters, or is so
             flat or so narrow that no Gaussian is nearest.
+
+    >>> import erf
+    >>> fit = erf.fit_gaussian(erf.theory.influence_map([erf.ConvLayer(3)] * 12))
+    >>> [round(sigma, 3) for sigma in fit.sigma], round(fit.r_squared, 4)
+    ([2.873, 2.873], 0.9999)
     """
     values, points = _fitted_pixels(imap)
     moments = _moments(values, points)
@@ -106,6 +111,11 @@ def map_moments(imap: InfluenceMap) -> Moments:
 
     Raises:
         InvalidInput: The map has negative values or is 0 everywhere there.
+
+    >>> import erf
+    >>> moments = erf.map_moments(erf.theory.influence_map([erf.ConvLayer(3)] * 12))
+    >>> [round(sigma**2, 6) for sigma in moments.sigma]  # 12 layers of variance 2 / 3
+    [8.0, 8.0]
     """
     return _moments(*_fitted_pixels(imap))
 

@@ -29,6 +29,11 @@ def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> Influence
 
     Raises:
         InvalidInput: The period is not a whole number from 1 for each axis, or the TRF leaves the map.
+
+    >>> import erf
+    >>> imap = erf.theory.influence_map([erf.ConvLayer((3,))], "signed_mean")
+    >>> (erf.grid_average(imap, 2).values * 6).round(9).tolist()
+    [1.0, 2.0, 2.0, 1.0]
     """
     require_type(InfluenceMap, imap=imap)
     periods = per_axis(period, imap.values.ndim, "period")

@@ -21,6 +21,11 @@ def mass_within(imap: InfluenceMap, radius: float) -> float:
 
     Raises:
         InvalidInput: ``radius`` is out of range, or the map has negative values or is 0 everywhere.
+
+    >>> import erf
+    >>> imap = erf.theory.influence_map([erf.ConvLayer(3)])  # 3 x 3 equal values
+    >>> round(erf.mass_within(imap, 1) * 9, 9)
+    5.0
     """
     require_real(lambda pixels: pixels >= 0, "distances from 0, in pixels", radius=radius)
     distances, shares = _held(imap)
@@ -40,6 +45,11 @@ def mass_radius(imap: InfluenceMap, mass: float) -> float:
 
     Raises:
         InvalidInput: ``mass`` is out of range, or the map has negative values or is 0 everywhere.
+
+    >>> import erf
+    >>> imap = erf.theory.influence_map([erf.ConvLayer(3)])  # 3 x 3 equal values
+    >>> erf.mass_radius(imap, 0.1), erf.mass_radius(imap, 0.5)
+    (0.0, 1.0)
     """
     require_share(mass=mass)
     distances, shares = _held(imap)

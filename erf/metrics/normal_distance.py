@@ -24,6 +24,11 @@ def normal_distance(imap: InfluenceMap) -> tuple[float, ...]:
 
     Raises:
         InvalidInput: The map has negative values, is 0 everywhere, or has no extent along an axis.
+
+    >>> import erf
+    >>> few, many = (erf.theory.influence_map([erf.ConvLayer(3)] * layers) for layers in (2, 50))
+    >>> erf.normal_distance(many) < erf.normal_distance(few)
+    True
     """
     require_non_negative(imap)
     axes = range(imap.values.ndim)

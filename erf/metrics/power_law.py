@@ -40,6 +40,11 @@ def fit_power_law(x: ArrayLike, y: ArrayLike, replicates: ArrayLike | None = Non
 
     Raises:
         InvalidInput: Too few points, shapes that differ, or values that have no logarithm.
+
+    >>> import erf
+    >>> law = erf.fit_power_law([1, 2, 4], [3, 6, 12])
+    >>> round(law.exponent, 6), round(law.amplitude, 6)
+    (1.0, 3.0)
     """
     log_x, log_y = _logarithm(x, "x"), _logarithm(y, "y")
     if log_x.ndim != 1 or log_x.shape != log_y.shape:

@@ -190,6 +190,13 @@ def theoretical_receptive_field(
     Raises:
         InvalidInput: If a layer is unknown, does not run once, or has several outputs or no rows and columns; if the
             unit lies outside; or if the network decides by values.
+
+    >>> import erf
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3, stride=2))
+    >>> trf = erf.theoretical_receptive_field(network, input_size=33)
+    >>> trf.size, trf.jump, trf.unit, trf.box
+    ((5, 5), (2, 2), (7, 7), ((14, 19), (14, 19)))
     """
     asked = request(network, layer, unit)
     with in_mode(network, mode):

@@ -61,6 +61,13 @@ def halo(
     Raises:
         InvalidInput: An operator spans the image, or depends on position or size: then no tile gives what the image
             gives; or the layer has no evenly repeating rows and columns.
+
+    >>> import erf
+    >>> from torch import nn
+    >>> network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, stride=2, padding=1))
+    >>> needed = erf.halo(network)
+    >>> needed.before, needed.after, needed.alignment
+    ((2, 2), (2, 2), (2, 2))
     """
     require_type(nn.Module, network=network)
     name = layer_name(network, layer) or ""

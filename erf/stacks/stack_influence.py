@@ -72,6 +72,11 @@ def stack_influence(
 
     Raises:
         InvalidInput: An argument is of another kind, or a gradient is not finite; the message names the run.
+
+    >>> import erf
+    >>> from erf.networks import ConvStack
+    >>> [tuple(batch.shape) for batch in erf.stack_influence(ConvStack(depth=2), range(3))]
+    [(3, 1, 5, 5)]
     """
     require_type(ConvStack, stack=stack)
     require_type(range, runs=runs)
@@ -110,6 +115,11 @@ def stack_moments(
     """Return each run's moment map (|g|, g^2 or g, averaged over input channels), float64 ``[runs, S, S]``.
 
     :func:`erf.map_of_samples` makes a map of them, also of resampled ones, which is what intervals over runs need.
+
+    >>> import erf
+    >>> from erf.networks import ConvStack
+    >>> erf.stack_moments(ConvStack(depth=2), runs=3).shape
+    (3, 5, 5)
     """
     require_type(ConvStack, stack=stack)
     require_whole(runs=runs)

@@ -104,6 +104,11 @@ def influence_map(layers: Sequence[Block], statistic: str = "mean_square") -> In
     Raises:
         InvalidInput: There is no layer, the axes differ, or the statistic has no exact map (mean_abs: see
             :func:`mean_abs_limit`).
+
+    >>> import erf
+    >>> imap = erf.theory.influence_map([erf.ConvLayer((2,))] * 3, "signed_mean")
+    >>> (imap.values * 8).tolist()
+    [1.0, 3.0, 3.0, 1.0]
     """
     kind = choice(Statistic, statistic, "statistic")
     if kind is Statistic.mean_abs:

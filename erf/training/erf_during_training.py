@@ -32,9 +32,11 @@ class ErfTracker:
         maps: The influence maps then.
         sizes: Their ERF sizes, in pixels.
 
+    >>> import erf
     >>> import torch
+    >>> from torch import nn
     >>> network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
-    >>> tracker = ErfTracker(torch.randn(8, 1, 9, 9), layer="2")
+    >>> tracker = erf.ErfTracker(torch.randn(8, 1, 9, 9), layer="2")
     >>> for epoch in range(3):  # a training epoch would stand here, too
     ...     imap = tracker.measure(network, epoch)
     >>> tracker.epochs, len(tracker.sizes), tracker.maps[-1].trf_size

@@ -1,12 +1,9 @@
-import doctest
-
 import pytest
 import torch
 from torch import nn
 
 import erf
 from erf import ErfTracker, InvalidInput, effective_receptive_field, erf_size
-from erf.training import erf_during_training
 from tests.erf.toy_training import ToyBatches, sgd, toy_network, weights
 
 
@@ -49,9 +46,3 @@ def test_a_failed_measurement_leaves_nothing_behind():
     with pytest.raises(InvalidInput, match="nowhere"):
         tracker.measure(toy_network(), 0)
     assert tracker.maps == tracker.sizes == tracker.epochs == []
-
-
-def test_the_example_in_the_docstring():
-    results = doctest.testmod(erf_during_training)
-    assert results.attempted > 3
-    assert results.failed == 0
