@@ -39,7 +39,7 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.measure.config import NOISE, OUTPUT, Compatibility, Config
-from experiments.measure.layer import Layer, axes_text, layer_notes, trf_text
+from experiments.measure.layer import Layer, axes_text, layer_notes, ratio_text, trf_text
 from experiments.measure.network_source import make_network
 
 # The shares t of RepLKNet's table.
@@ -229,6 +229,8 @@ def _layer(name: str, trf: ReceptiveField, imap: InfluenceMap, groups: list[Infl
         samples=int(imap.samples),
         skipped=imap.skipped,
         diagnostics=both.diagnostics,
+        local_size=tuple(None if size is None else int(size) for size in trf.local.size),
+        assumptions=trf.assumptions,
     )
 
 
@@ -250,7 +252,7 @@ def summary(result: Result) -> Group:
     """Return the table of layers, and below it what the reader must know about each."""
     layers = table(
         result.layers, ("layer", "name"), ("TRF", trf_text), ("ERF size", "erf_size", 1), ("95 %", "interval", 1),
-        ("ratio", "ratio", 3), ("sigma", lambda layer: axes_text(_fair_sigma(layer), 1)), ("r²", "r_squared", 2),
+        ("ratio", lambda layer: ratio_text(layer, 3)), ("sigma", lambda layer: axes_text(_fair_sigma(layer), 1)), ("r²", "r_squared", 2),
         ("r95", "r95", 1), ("stride", lambda layer: axes_text(layer.effective_stride)),
         ("clipped", lambda layer: axes_text(layer.clipped)), ("images", "samples"),
     )  # fmt: skip

@@ -10,7 +10,7 @@ from erf.plotting import draw_map_on
 from experiments.harness.style import map_colour_bar, new_figure, show_map
 from experiments.measure.config import NOISE, Compatibility
 from experiments.measure.experiment import FAIR_FIT, REPLKNET_MASSES, Result
-from experiments.measure.layer import Layer, axes_text, percent, trf_text
+from experiments.measure.layer import Layer, axes_text, percent, ratio_text, trf_text
 
 PER_ROW = 4
 WIDTH, TALLEST, NARROWEST = 2.8, 6.0, 6.0  # of a map, of a map, of the figure; inches
@@ -72,7 +72,7 @@ def _title(layer: Layer) -> str:
     if layer.interval is not None:
         size += f" ({axes_text([low], 1)} to {axes_text([high], 1)})"
     clipped = ", clipped" if any(layer.clipped) else ""
-    return f"{layer.name}\nTRF {trf_text(layer)}{clipped}, ratio {axes_text([layer.ratio], 2)}\nERF {size}"
+    return f"{layer.name}\nTRF {trf_text(layer)}{clipped}, ratio {ratio_text(layer, 2)}\nERF {size}"
 
 
 def _caption(result: Result) -> str:

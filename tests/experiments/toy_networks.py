@@ -22,6 +22,21 @@ def with_attention():
     return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Squeeze(), nn.Conv2d(4, 4, 3, padding=1))
 
 
+def pooled():
+    """Nothing local is left of its output."""
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))
+
+
+def assumed():
+    """An operator that no rule knows is taken to join all that it reads."""
+
+    class Whitened(nn.Module):
+        def forward(self, x):
+            return torch.linalg.qr(x)[0]
+
+    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Whitened())
+
+
 def normalized():
     """In train mode, its batch norm joins all pixels."""
     return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4))

@@ -40,7 +40,10 @@ def _map(result, layer, ylabel, xlabel):
         marks.append(ellipse(fit_gaussian(imap)))
     sizes = ["inf" if size is None else f"{size:g}" for size in layer.trf_size]
     trf = sizes[0] if len(set(sizes)) == 1 else " x ".join(sizes)
-    ratio = "-" if layer.ratio is None else f"{layer.ratio:.2f}"
+    if None in layer.trf_size:
+        (local,) = set(layer.local_size)
+        trf += f" (local {local})"
+    ratio = "-" if layer.ratio is None else f"{'≥ ' if any(layer.cut) else ''}{layer.ratio:.2f}"
     erf = "-" if layer.erf_size is None else f"{layer.erf_size:.1f}"
     erf += " ({:.1f} to {:.1f})".format(*layer.interval) if layer.interval else ""
     clipped = ", clipped" if any(layer.clipped) else ""

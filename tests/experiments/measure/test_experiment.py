@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -22,7 +23,7 @@ from experiments.harness.intervals import jackknife_interval
 from experiments.measure import experiment as measure
 from experiments.measure.config import Config
 from experiments.measure.experiment import Compatibility, run, summary
-from experiments.measure.layer import layer_notes
+from experiments.measure.layer import layer_notes, ratio_text
 from experiments.measure.network_source import Source, make_network
 from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook
@@ -173,6 +174,49 @@ def test_what_the_reader_must_know_stands_below_the_table():
     assert not any("ERF leaves" in note for note in layer_notes(replace(clipped, cut=(False, False))))
     plain = printed(measured(samples=1))
     assert not any(part in plain for part in ("infinite", "peak", "leaves"))
+
+
+def test_the_local_field_stands_beside_an_infinite_one():
+    result = measured("with_attention", layers=["0", "1", "2"])
+    assert [layer.local_size for layer in result.layers] == [(3, 3), (3, 3), (5, 5)]
+    table = printed(result)
+    assert "inf (local 5)" in table
+    assert "2: with all that spans the image held constant, the TRF is 5 pixels" in table
+    assert "0: with all" not in table
+    assert "(local 3)" in load("measure").draw(result).axes[1].get_title()
+    (logits,) = measured("pooled", layers=[]).layers
+    assert (logits.trf_size, logits.local_size) == ((None, None), (None, None))
+    assert "no local TRF" in " ".join(layer_notes(logits))
+
+
+def test_what_is_assumed_of_a_field_is_recorded_and_printed():
+    result = measured("assumed", layers=[])
+    (layer,) = result.layers
+    expected = theoretical_receptive_field(toy_networks.assumed(), (24, 24)).assumptions
+    assert layer.assumptions == expected != ()
+    assert all(f"output: assumed: {sentence}" in printed(result) for sentence in expected)
+
+
+def test_the_ratio_of_an_erf_that_the_image_cuts_off_is_a_lower_bound():
+    (cut,) = measured(input_size=9, layers=["10"]).layers
+    assert f"≥ {cut.ratio:.3f}" in printed(measured(input_size=9, layers=["10"]))
+    assert "its ratio is a lower bound for the same reason" in layer_notes(cut)
+    whole = measured(layers=["10"])
+    assert "≥" not in printed(whole)
+    assert not any("ratio" in note for note in layer_notes(whole.layers[0]))
+    ends_inside = replace(cut, cut=(False, False))
+    assert "the ERF ends inside the image" in " ".join(layer_notes(ends_inside))
+    assert ratio_text(ends_inside, 2) == f"{cut.ratio:.2f}"
+
+
+def test_a_record_of_before_says_nothing_of_local_sizes():
+    result = measured("with_attention", layers=["2"])
+    old = msgspec.to_builtins(replace(result, arrays={}))
+    for layer in old["layers"]:
+        del layer["local_size"], layer["assumptions"]
+    read = msgspec.convert(old, type(result))
+    assert "local" not in printed(read)
+    assert " inf " in printed(read)
 
 
 def test_a_map_without_any_influence_is_a_stated_result():
