@@ -77,16 +77,16 @@ class Result:
         return {name: value for name, value in named.items() if value is not None}
 
     def picture(self, layer: Layer) -> tuple[InfluenceMap, GaussianFit | None]:
-        """Return a layer's map as it is drawn, over rows and columns, and that map's fair fit.
+        """Return a layer's map as it is drawn, over samples or rows and columns, and that map's fair fit.
 
-        Frames are summed up; the samples of one axis are a row.
+        Frames are summed up.
         """
-        values = np.atleast_2d(self.arrays[f"map/{layer.name}"].astype(np.float64))
+        values = self.arrays[f"map/{layer.name}"].astype(np.float64)
         imap = InfluenceMap(
             values=values.sum(axis=tuple(range(values.ndim - 2))),
             statistic=self.config.statistic,
-            center=(0.0, *layer.center)[-2:],
-            trf_box=((0, 1), *layer.box)[-2:],
+            center=layer.center[-2:],
+            trf_box=layer.box[-2:],
             samples=layer.samples,
             skipped=layer.skipped,
             aggregation=self.config.aggregation,
@@ -242,17 +242,27 @@ def _interval(groups: list[InfluenceMap], reference: str) -> Interval | None:
 
 
 def _report(result: Result, layer: Layer, logbook: Logbook) -> None:
-    logbook.map(f"map/{layer.name}", *result.picture(layer), 0)
+    imap, fit = result.picture(layer)
+    image = (imap, fit) if imap.values.ndim == 2 else (_one_row(imap), None)
+    logbook.map(f"map/{layer.name}", *image, 0)
     numbers = {"size": layer.erf_size, "ratio": layer.ratio, "r95": layer.r95, "r_squared": layer.r_squared}
     numbers |= {"skipped_images": layer.skipped}
     logbook.scalars({f"{name}/{layer.name}": value for name, value in numbers.items() if value is not None}, 0)
+
+
+def _one_row(imap: InfluenceMap) -> InfluenceMap:
+    """Return a map of samples as one of rows and columns."""
+    return replace(
+        imap, values=imap.values[None], center=(0.0, *imap.center), trf_box=((0, 1), *imap.trf_box), origin=()
+    )
 
 
 def summary(result: Result) -> Group:
     """Return the table of layers, and below it what the reader must know about each."""
     layers = table(
         result.layers, ("layer", "name"), ("TRF", trf_text), ("ERF size", "erf_size", 1), ("95 %", "interval", 1),
-        ("ratio", lambda layer: ratio_text(layer, 3)), ("sigma", lambda layer: axes_text(_fair_sigma(layer), 1)), ("r²", "r_squared", 2),
+        ("ratio", lambda layer: ratio_text(layer, 3)),
+        ("sigma", lambda layer: axes_text(_fair_sigma(layer), 1)), ("r²", "r_squared", 2),
         ("r95", "r95", 1), ("stride", lambda layer: axes_text(layer.effective_stride)),
         ("clipped", lambda layer: axes_text(layer.clipped)), ("images", "samples"),
     )  # fmt: skip

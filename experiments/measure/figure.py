@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from erf import GaussianFit, InfluenceMap
 from erf.plotting import draw_map_on
 from experiments.harness.style import map_colour_bar, new_figure, show_map
 from experiments.measure.config import NOISE, Compatibility
@@ -13,11 +14,12 @@ from experiments.measure.experiment import FAIR_FIT, REPLKNET_MASSES, Result
 from experiments.measure.layer import Layer, axes_text, percent, ratio_text, trf_text
 
 PER_ROW = 4
-WIDTH, TALLEST, NARROWEST = 2.8, 6.0, 6.0  # of a map, of a map, of the figure; inches
+WIDTH, TALLEST, NARROWEST, CURVE = 2.8, 6.0, 6.0, 1.8  # of a map, of a map, of the figure, height of a curve; inches
 CAPTION = (
     "{network} ({source}), weights {weights}, {images}, {statistic}, seed {seed}. Pixels; in brackets 95 %. "
-    "Dashed: the TRF's box; line: the Gaussian fit (if its r² is above {fair}) at 4.55 % of its peak.{frames}{tool}"
+    "Dashed: the TRF's box; {line}: the Gaussian fit (if its r² is above {fair}){level}.{frames}{tool}"
 )
+FIT_COLOUR = "#0072B2"
 
 TOOLS = {
     Compatibility.none: "",
@@ -28,15 +30,15 @@ TOOLS = {
 
 def draw(result: Result) -> Figure:
     """Draw every layer's map over the whole image, and below them those of another tool, if asked for."""
-    height, width = result.config.input_size[-2:]
+    curves = len(result.config.input_size) == 1
     compatible = result.config.compatibility is not Compatibility.none
     columns = min(len(result.layers), PER_ROW)
     rows = -(-len(result.layers) // columns)
-    panel = min(WIDTH * height / width, TALLEST)
+    panel = CURVE if curves else _height(*result.config.input_size[-2:])
     figure = new_figure(max(WIDTH * columns + 1, NARROWEST), (panel + 0.9) * rows * (1 + compatible) + 0.4)
     panels = figure.subplots(rows * (1 + compatible), columns, squeeze=False)
     for layer, axes in zip(result.layers, _used(panels[:rows], result), strict=True):
-        draw_map_on(axes, *result.picture(layer))
+        (_draw_curve if curves else draw_map_on)(axes, *result.picture(layer))
         axes.set_title(_title(layer), fontsize=9)
         axes.set(xlabel="", ylabel="")
     if compatible:
@@ -46,12 +48,30 @@ def draw(result: Result) -> Figure:
     for axes in panels.flat:
         axes.tick_params(labelsize=7)
     for axes in panels[:, 0]:
-        axes.set_ylabel("row (pixels)", fontsize=8)
+        axes.set_ylabel("influence / peak" if curves else "row (pixels)", fontsize=8)
     for axes in panels[-1]:
-        axes.set_xlabel("column (pixels)", fontsize=8)
-    map_colour_bar(figure, list(panels.flat))
+        axes.set_xlabel("sample" if curves else "column (pixels)", fontsize=8)
+    if not curves:
+        map_colour_bar(figure, list(panels.flat))
     figure.supxlabel(_caption(result), fontsize=8, wrap=True)
     return figure
+
+
+def _height(rows: int, columns: int) -> float:
+    return min(WIDTH * rows / columns, TALLEST)
+
+
+def _draw_curve(axes: Axes, imap: InfluenceMap, fit: GaussianFit | None) -> None:
+    """Draw a map of samples, its peak 1, with its fit over all samples and its TRF's ends."""
+    peak = imap.values.max() or 1.0
+    places = np.arange(len(imap.values))
+    axes.plot(places, imap.values / peak, color="black", lw=0.8)
+    if fit is not None:
+        fitted = fit.amplitude * np.exp(-((places - fit.center[0]) ** 2) / (2 * fit.covariance[0, 0]))
+        axes.plot(places, fitted / peak, color=FIT_COLOUR, lw=1.2)
+    for end in imap.trf_box[0]:
+        axes.axvline(end - 0.5, color="grey", ls="--", lw=0.8)
+    axes.set_xlim(-0.5, len(places) - 0.5)
 
 
 def _used(panels: np.ndarray, result: Result) -> list[Axes]:
@@ -87,6 +107,8 @@ def _caption(result: Result) -> str:
         statistic=config.statistic,
         seed=config.seed,
         fair=FAIR_FIT,
+        line="blue" if len(config.input_size) == 1 else "line",
+        level="" if len(config.input_size) == 1 else " at 4.55 % of its peak",
         frames=" Maps: sums over frames." if len(config.input_size) == 3 else "",
         tool=TOOLS[config.compatibility],
     )

@@ -14,10 +14,10 @@ from experiments.harness.intervals import Interval
 class Layer:
     """One layer's fields, in input pixels and by axis; what cannot be read off an empty map is None.
 
-    ``trf_size`` is None where it is infinite, and ``spanned_by`` then names the module. ``local_size`` is the TRF's side
-    with all that spans the image held constant, None along an axis where nothing local is left; where a record of 0.1
-    does not tell it, it is None as a whole. ``cut``: whether the image ends where the influence is still above the
-    size's threshold. The interval is 95 %, over images and their random signs. ``assumptions`` are those of the field.
+    ``trf_size`` is None where it is infinite, and ``spanned_by`` then names the module. ``local_size`` is the TRF's
+    side with all that spans the image held constant, None along an axis where nothing local is left; it is None as a
+    whole in records that are older. ``cut``: whether the image ends where the influence is still above the size's
+    threshold. The interval is 95 %, over images and their random signs. ``assumptions`` are those of the field.
     ``area_ratios`` are RepLKNet's (t, r(t)) where its compatibility is asked for, None where no square of its script
     holds t. The rest is that of ``erf.Comparison``.
     """

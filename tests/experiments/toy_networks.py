@@ -82,6 +82,13 @@ def video():
     return nn.Sequential(nn.Conv3d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv3d(4, 4, (1, 3, 3), padding=(0, 1, 1)))
 
 
+def signal():
+    """One axis: TRFs of 5 and 13 samples, then a norm that spans all of them."""
+    return nn.Sequential(
+        nn.Conv1d(1, 8, 5, padding=2), nn.ReLU(), nn.Conv1d(8, 8, 5, padding=4, dilation=2), nn.GroupNorm(2, 8)
+    )
+
+
 class Overflows(nn.Module):
     """Its gradient overflows once it has been asked for often enough, as for a rare image."""
 

@@ -3,17 +3,21 @@
 import numpy as np
 
 from erf.metrics.gaussian_fit import fit_gaussian
-from tests.figures import Panel, Shown, box, ellipse, image
+from tests.figures import Panel, Shown, box, ellipse, image, line, upright
 
 
 def shown(result):
     config = result.config
     tool = config.compatibility if config.compatibility != "none" else None
+    curves = len(config.input_size) == 1
     above, below = [], []
     for place, layer in enumerate(result.layers):
         ylabel = "" if place % 4 else "row (pixels)"
         low = not tool and place + 4 >= len(result.layers)
-        above.append(_map(result, layer, ylabel, "column (pixels)" if low else ""))
+        if curves:
+            above.append(_curve(result, layer, "" if place % 4 else "influence / peak", "sample" if low else ""))
+        else:
+            above.append(_map(result, layer, ylabel, "column (pixels)" if low else ""))
         if tool:
             pixels = [image(result.compatible_picture(layer))]
             ratio = dict(layer.area_ratios).get(0.99)
@@ -26,8 +30,19 @@ def shown(result):
             f"{config.network} ({config.source}), weights {config.weights}, {samples} x ",
             f"{config.statistic}, seed {config.seed}",
         ],
-        colour_bars=[("influence / peak", 0, 1)],
+        colour_bars=[] if curves else [("influence / peak", 0, 1)],
     )
+
+
+def _curve(result, layer, ylabel, xlabel):
+    values = result.arrays[f"map/{layer.name}"].astype(np.float64)
+    places = np.arange(len(values))
+    marks = [line(places, values / values.max()), *(upright(end - 0.5) for end in layer.box[0])]
+    _, fit = result.picture(layer)
+    if fit is not None:
+        fitted = fit.amplitude * np.exp(-0.5 * (places - fit.center[0]) ** 2 / fit.sigma[0] ** 2)
+        marks.append(line(places, fitted / values.max()))
+    return Panel(marks, _title(layer), xlabel, ylabel)
 
 
 def _map(result, layer, ylabel, xlabel):
@@ -38,6 +53,10 @@ def _map(result, layer, ylabel, xlabel):
     imap, fit = result.picture(layer)
     if fit is not None:
         marks.append(ellipse(fit_gaussian(imap)))
+    return Panel(marks, _title(layer), xlabel, ylabel)
+
+
+def _title(layer):
     sizes = ["inf" if size is None else f"{size:g}" for size in layer.trf_size]
     trf = sizes[0] if len(set(sizes)) == 1 else " x ".join(sizes)
     if None in layer.trf_size:
@@ -47,4 +66,4 @@ def _map(result, layer, ylabel, xlabel):
     erf = "-" if layer.erf_size is None else f"{layer.erf_size:.1f}"
     erf += " ({:.1f} to {:.1f})".format(*layer.interval) if layer.interval else ""
     clipped = ", clipped" if any(layer.clipped) else ""
-    return Panel(marks, f"{layer.name}\nTRF {trf}{clipped}, ratio {ratio}\nERF {erf}", xlabel, ylabel)
+    return f"{layer.name}\nTRF {trf}{clipped}, ratio {ratio}\nERF {erf}"

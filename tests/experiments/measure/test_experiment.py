@@ -20,6 +20,7 @@ from erf.maps.statistic import Statistic
 from experiments.harness.cli import main
 from experiments.harness.experiment import load
 from experiments.harness.intervals import jackknife_interval
+from experiments.harness.record import read_record
 from experiments.measure import experiment as measure
 from experiments.measure.config import Config
 from experiments.measure.experiment import Compatibility, run, summary
@@ -138,6 +139,20 @@ def test_video_has_maps_over_frames_rows_and_columns():
     np.testing.assert_allclose(imap.values.sum(), result.arrays["map/2"].astype(float).sum())
     (axes, *_) = load("measure").draw(result).axes
     assert axes.images[0].get_array().shape == (16, 12)
+
+
+def test_a_network_of_one_axis_is_measured_by_the_command(elsewhere, capsys):
+    command = [*OWN, f"network={FILE}:signal", "input_size=[2048]", "channels=1", "layers=[0,2,3]"]
+    assert main(command) == 0
+    assert "inf (local 13)" in capsys.readouterr().out
+    (folder,) = Path("results/runs/measure").iterdir()
+    result = read_record(folder, measure.Result)
+    assert [layer.trf_size for layer in result.layers] == [(5,), (13,), (None,)]
+    network = make_network(Source.file, f"{FILE}:signal")
+    images = torch.cat(list(NoiseImages("normal", (1, 2048), 2)))
+    for name, imap in effective_receptive_field(network, images, layer=["0", "2", "3"]).items():
+        np.testing.assert_allclose(result.arrays[f"map/{name}"], imap.values, rtol=1e-4, atol=1e-6)
+    assert (folder / "measure.png").exists()
 
 
 def test_weights_of_a_file_are_measured(tmp_path):
@@ -434,6 +449,7 @@ def test_a_users_network_is_measured_by_the_command(elsewhere, capsys):
         ("make", {"compatibility": Compatibility.replknet, "statistic": Statistic.rms}),
         ("with_attention", {"layers": ["2"]}),
         ("video", {"layers": ["0", "2"], "input_size": [5, 16, 12]}),
+        ("signal", {"layers": ["0", "2", "3"], "input_size": [64], "channels": 1}),
     ],
 )
 def test_the_figure_shows_the_record(function, settings):
