@@ -131,6 +131,11 @@ class ReceptiveField:
         return tuple(layer_of(step, self._image) for step in self._path if step.leaf or step is self._path[-1])
 
     @property
+    def calls(self) -> tuple[Layer, ...]:
+        """The rows of all calls of modules until this one, those that hold other modules included."""
+        return tuple(layer_of(step, self._image) for step in self._path)
+
+    @property
     def first_larger_than_input(self) -> Layer | None:
         """The first layer whose field exceeds the input along some axis; None if none does."""
         larger = (layer for layer in self.layers if any(map(operator.gt, layer.size, self._image)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -36,8 +37,10 @@ class Config(ExperimentConfig):
     source: Source = option(Source.torchvision, "file runs the code of the file that network names")
     network: str = option("resnet18", "a model's name; for source=file: path/to/file.py:factory")
     weights: str = option("none", "none (drawn from seed), DEFAULT (pretrained), PATH.pt, .pth, .ckpt, .safetensors")
-    layers: list[str] = option(
-        ["layer1", "layer2", "layer3", "layer4"], "names of modules; [] is the network's own output"
+    layers: list[str] | None = option(
+        None,
+        "names of modules; null: the last at each of the 4 coarsest resolutions; [] is the network's own output",
+        type="list of str",
     )
     input_size: Any = option(
         224,
@@ -48,8 +51,12 @@ class Config(ExperimentConfig):
     images: str = option(NOISE, "noise, or the path of a folder of pictures")
     noise: Noise = option(Noise.normal, "distribution of noise's values")
     unreadable: Unreadable = option(Unreadable.error, "what a picture is that cannot be read: error, or skip it")
+    mean: list[float] = option([], "of pictures, one a channel, in [0, 1]; [] is ImageNet's")
+    std: list[float] = option([], "as mean; pictures become (value / 255 - mean) / std")
     samples: int = option(8, "number of images; of a folder, the first ones")
-    unit: list[int] = option([], "row and column in each layer's grid; [] is its middle")
+    unit: Any = option(
+        [], "[row,column] in each layer's grid, or several as [[3,4],[5,6]]; [] is its middle", type="list of int"
+    )
     statistic: Statistic = option(Statistic.mean_abs, "over images and input channels; signed_mean has no size")
     aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, one channel's index")
     mode: Mode = option(Mode.eval, "eval, or as_is: as the network was made (torchvision's and timm's: in train mode)")
@@ -60,8 +67,12 @@ class Config(ExperimentConfig):
         super().__post_init__()
         self.input_size = _checked_size(self.input_size)
         require_at_least(1, samples=self.samples, batch_size=self.batch_size, channels=self.channels)
-        if len(set(self.layers)) < len(self.layers):
-            raise InvalidInput(f"layers=[{','.join(self.layers)}]: a name stands twice")
+        layers = self.layers or []
+        if len(set(layers)) < len(layers):
+            raise InvalidInput(f"layers=[{','.join(layers)}]: a name stands twice")
+        self.unit = _checked_unit(self.unit)
+        for key, values in (("mean", self.mean), ("std", self.std)):
+            self._require_per_channel(key, values)
         if self.images != NOISE and len(self.input_size) != 2:
             raise InvalidInput(f"images={self.images}: pictures have rows and columns, input_size={self.input_size}")
         if self.statistic is Statistic.signed_mean:
@@ -73,6 +84,32 @@ class Config(ExperimentConfig):
                 f"compatibility={self.compatibility} has a unit of its own and two axes: allowed are unit=[] and an "
                 "input_size of rows and columns"
             )
+
+    def _require_per_channel(self, key: str, values: list[float]) -> None:
+        if not values:
+            return
+        if self.images == NOISE:
+            raise InvalidInput(f"{key}={values} is of pictures; allowed with images=noise: []")
+        lowest = 0 if key == "std" else -math.inf
+        if len(values) != self.channels or not all(lowest < value < math.inf for value in values):
+            above = " above 0" if key == "std" else ""
+            raise InvalidInput(f"{key}={values}: allowed are {self.channels} finite numbers{above}, one a channel")
+
+    @property
+    def several_units(self) -> bool:
+        """Whether ``unit`` is a list of units."""
+        return any(isinstance(index, list) for index in self.unit)
+
+    @property
+    def units(self) -> Any:
+        """``unit`` as the library takes it: a tuple, a list of tuples, or None."""
+        return [tuple(unit) for unit in self.unit] if self.several_units else tuple(self.unit) or None
+
+    @classmethod
+    def of_0_1(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Return settings without what came later, where it is left as it is; 0.1 named four layers by default."""
+        old = {key: value for key, value in settings.items() if value or key not in ("mean", "std")}
+        return old | {"layers": ["layer1", "layer2", "layer3", "layer4"]} if old["layers"] is None else old
 
     def files(self) -> list[Path]:
         """Return the files of the network and of its weights, and the folder of pictures."""
@@ -88,6 +125,18 @@ def _checked_size(given: Any) -> list[int]:
             "[frames,rows,columns]"
         )
     return sides
+
+
+def _checked_unit(given: Any) -> list[Any]:
+    units = list(given) if isinstance(given, list | tuple) else [given]
+    several = [list(unit) for unit in units if isinstance(unit, list | tuple)]
+    indices = [index for unit in several or [units] for index in unit]
+    mixed = len(several) not in (0, len(units))
+    if mixed or [] in several or any(type(index) is not int for index in indices):
+        raise InvalidInput(f"unit={given}: allowed are [row,column], several as [[3,4],[5,6]], and []")
+    if len(set(map(tuple, several))) < len(several):
+        raise InvalidInput(f"unit={given}: a unit stands twice")
+    return several or units
 
 
 def _folder(images: str) -> Path:

@@ -39,6 +39,7 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.measure.config import NOISE, OUTPUT, Compatibility, Config
+from experiments.measure.default_layers import default_layers
 from experiments.measure.layer import Layer, axes_text, layer_notes, ratio_text, trf_text
 from experiments.measure.network_source import make_network
 
@@ -50,6 +51,9 @@ FAIR_FIT = 0.5
 
 # Groups of images: each is a point kept on disk, and from their spread come the intervals.
 GROUPS = 10
+
+# Rows of the image of a map of one axis.
+BAND = 160
 
 
 @dataclass(frozen=True)
@@ -112,16 +116,17 @@ def _fair_fit(imap: InfluenceMap) -> GaussianFit | None:
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every layer's map, one group of images after the other, and compare it with its theoretical field."""
     network = make_network(config.source, config.network, config.weights, config.seed)
-    fields = _fields(config, network)
+    asked = replace(config, layers=_layers(config, network))
+    fields = _fields(asked, network)
     images = _images(config)
-    groups = list(_groups(config, network.to(resolve_device(config.device)), images, logbook))
+    groups = list(_groups(asked, network.to(resolve_device(config.device)), images, logbook))
     found = {name: [group[name] for group in groups] for name in fields}
     merged = {name: reduce(InfluenceMap.merge, maps) for name, maps in found.items()}
     arrays = {f"map/{name}": imap.values.astype(np.float32) for name, imap in merged.items()}
     layers = [_layer(name, fields[name], merged[name], found[name]) for name in fields]
     if config.compatibility is not Compatibility.none:
         compatible = logbook.once(
-            config.compatibility, dict[str, np.ndarray], partial(_compatible, config, network, images)
+            config.compatibility, dict[str, np.ndarray], partial(_compatible, asked, network, images)
         )
         arrays |= {f"{config.compatibility}/{name}": values.astype(np.float32) for name, values in compatible.items()}
         layers = [replace(layer, area_ratios=_area_ratios(config, compatible[layer.name])) for layer in layers]
@@ -132,13 +137,29 @@ def run(config: Config, logbook: Logbook) -> Result:
     return result
 
 
+def _layers(config: Config, network: nn.Module) -> list[str]:
+    if config.layers is not None:
+        return config.layers
+    return default_layers(network, config.input_size, config.channels, config.mode)
+
+
 def _fields(config: Config, network: nn.Module) -> dict[str, ReceptiveField]:
-    """Return the theoretical field of each layer's unit, by name."""
+    """Return the theoretical field of each layer's units, by name."""
+    layer: Any = config.layers or None
     settings: Any = {"channels": config.channels, "mode": config.mode}
-    unit = tuple(config.unit) or None
-    if not config.layers:
-        return {OUTPUT: theoretical_receptive_field(network, config.input_size, None, unit, **settings)}
-    return theoretical_receptive_field(network, config.input_size, config.layers, unit, **settings)
+    return _named(config, theoretical_receptive_field(network, config.input_size, layer, config.units, **settings))
+
+
+def _named(config: Config, answer: Any) -> dict[str, Any]:
+    """Return the library's answer for each unit, by its layer's name, with the unit where there are several."""
+    of_layers = answer if config.layers else {OUTPUT: answer}
+    if not config.several_units:
+        return of_layers
+    return {
+        f"{name}@{','.join(map(str, unit))}": value
+        for name, values in of_layers.items()
+        for unit, value in zip(config.unit, values, strict=True)
+    }
 
 
 def _images(config: Config) -> NoiseImages | Pictures:
@@ -151,6 +172,8 @@ def _images(config: Config) -> NoiseImages | Pictures:
         folder=config.images,
         input_size=(rows_columns[0], rows_columns[1]),
         channels=config.channels,
+        mean=tuple(config.mean) or None,
+        std=tuple(config.std) or None,
         batch_size=batch_size,
         limit=config.samples,
         unreadable=config.unreadable,
@@ -177,12 +200,12 @@ def _groups(
 
 
 def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first: int) -> dict[str, InfluenceMap]:
-    layer: Any = list(config.layers) or None
+    layer: Any = config.layers or None
     found = effective_receptive_field(
         network,
         images,
         layer=layer,
-        unit=tuple(config.unit) or None,
+        unit=config.units,
         statistic=config.statistic,
         aggregation=require_aggregation(config.aggregation),
         seed=config.seed,
@@ -190,12 +213,11 @@ def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first
         mode=config.mode,
         batch_size=config.batch_size,
     )
-    return found if config.layers else {OUTPUT: found}
+    return _named(config, found)
 
 
 def _compatible(config: Config, network: nn.Module, images: NoiseImages | Pictures) -> dict[str, np.ndarray]:
-    found = compatible_map(network, images, list(config.layers) or None, config.compatibility)
-    return found if config.layers else {OUTPUT: found}
+    return _named(config, compatible_map(network, images, config.layers or None, config.compatibility))
 
 
 def _area_ratios(config: Config, contributions: np.ndarray) -> tuple[tuple[float, float | None], ...]:
@@ -243,18 +265,17 @@ def _interval(groups: list[InfluenceMap], reference: str) -> Interval | None:
 
 def _report(result: Result, layer: Layer, logbook: Logbook) -> None:
     imap, fit = result.picture(layer)
-    image = (imap, fit) if imap.values.ndim == 2 else (_one_row(imap), None)
+    image = (imap, fit) if imap.values.ndim == 2 else (_band(imap), None)
     logbook.map(f"map/{layer.name}", *image, 0)
     numbers = {"size": layer.erf_size, "ratio": layer.ratio, "r95": layer.r95, "r_squared": layer.r_squared}
     numbers |= {"skipped_images": layer.skipped}
     logbook.scalars({f"{name}/{layer.name}": value for name, value in numbers.items() if value is not None}, 0)
 
 
-def _one_row(imap: InfluenceMap) -> InfluenceMap:
-    """Return a map of samples as one of rows and columns."""
-    return replace(
-        imap, values=imap.values[None], center=(0.0, *imap.center), trf_box=((0, 1), *imap.trf_box), origin=()
-    )
+def _band(imap: InfluenceMap) -> InfluenceMap:
+    """Return a map of samples as one of rows and columns, each row the same."""
+    values = np.repeat(imap.values[None], BAND, axis=0)
+    return replace(imap, values=values, center=(BAND / 2, *imap.center), trf_box=((0, BAND), *imap.trf_box), origin=())
 
 
 def summary(result: Result) -> Group:

@@ -29,8 +29,8 @@ def text_kind(annotation: Any) -> type | None:
     """Return str or list where a field holds a text or a list of them, perhaps beside other types."""
     if isinstance(annotation, type) and issubclass(annotation, str) and not issubclass(annotation, Enum):
         return str
-    parts = [text_kind(part) for part in get_args(annotation)]
-    return (list if getattr(annotation, "__origin__", None) is list else str) if any(parts) else None
+    kind = next(filter(None, map(text_kind, get_args(annotation))), None)
+    return list if kind and getattr(annotation, "__origin__", None) is list else kind
 
 
 TEXTS = [

@@ -22,6 +22,11 @@ def with_attention():
     return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Squeeze(), nn.Conv2d(4, 4, 3, padding=1))
 
 
+def alone():
+    """One module without others in it."""
+    return nn.Conv2d(3, 4, 3, padding=1)
+
+
 def pooled():
     """Nothing local is left of its output."""
     return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10))

@@ -117,11 +117,31 @@ def test_without_layers_it_is_the_networks_own_output():
     assert output.erf_size == measured(layers=["10"]).layers[0].erf_size
 
 
+def test_where_layers_are_not_named_the_default_ones_are_measured_and_the_record_says_so():
+    result = measured(layers=None)
+    assert [layer.name for layer in result.layers] == LAYERS
+    assert result.config.layers is None
+    assert [layer.erf_size for layer in result.layers] == [layer.erf_size for layer in measured().layers]
+    assert [layer.name for layer in measured("alone", layers=None).layers] == ["output"]
+
+
 def test_one_unit_of_every_layer_can_be_chosen():
     fields = theoretical_receptive_field(make_network(Source.file, f"{FILE}:make"), (24, 24), LAYERS, (2, 5))
     for layer in measured(unit=[2, 5]).layers:
         assert layer.unit == (2, 5)
         assert (layer.box, layer.center) == (fields[layer.name].box, fields[layer.name].center)
+
+
+def test_several_units_are_measured_at_once():
+    several = measured(unit=[[2, 5], [3, 3]])
+    assert [layer.name for layer in several.layers] == ["7@2,5", "7@3,3", "10@2,5", "10@3,3"]
+    one = {layer.name: layer for layer in measured(unit=[3, 3]).layers}
+    for layer in several.layers:
+        name, at = layer.name.split("@")
+        assert ",".join(map(str, layer.unit)) == at
+        if layer.unit == (3, 3):
+            assert (layer.box, layer.erf_size) == (one[name].box, one[name].erf_size)
+    assert [layer.name for layer in measured(unit=[[3, 3]], layers=[]).layers] == ["output@3,3"]
 
 
 @pytest.mark.parametrize("given", [24, [24], [24, 24], [24, 32], [3, 8, 9]])
@@ -297,6 +317,18 @@ def test_pictures_of_a_folder_are_measured(pictures):
     assert "6 x pictures" in load("measure").draw(result).get_supxlabel()
 
 
+def test_pictures_are_normalized_by_the_mean_and_std_given(pictures):
+    result = measured(images=str(pictures), mean=[0.5, 0.4, 0.3], std=[0.1, 0.5, 2.0])
+    network = make_network(Source.file, f"{FILE}:make")
+    images = Pictures(pictures, (24, 24), mean=(0.5, 0.4, 0.3), std=(0.1, 0.5, 2.0))
+    maps = effective_receptive_field(network, images, layer=LAYERS)
+    plain = measured(images=str(pictures))
+    for layer in result.layers:
+        drawn = result.arrays[f"map/{layer.name}"]
+        np.testing.assert_allclose(drawn, maps[layer.name].values, rtol=1e-4, atol=1e-6)
+        assert not np.allclose(drawn, plain.arrays[f"map/{layer.name}"], rtol=1e-3)
+
+
 def test_a_truncated_picture_is_an_error_or_is_left_out_and_named(pictures):
     damaged = pictures / "3.png"
     damaged.write_bytes(damaged.read_bytes()[:200])
@@ -344,6 +376,18 @@ def own(function, layers="[7,10]"):
         ([MEASURE, "layers=layer1"], ["layers"]),
         ([MEASURE, "unit=[500,3]"], ["(500, 3)", "'layer1'", "(56, 56)"]),
         ([MEASURE, "unit=[1]"], ["unit (1,)", "(56, 56)"]),
+        ([MEASURE, "unit=[[1,1],[500,3]]"], ["(500, 3)", "'layer1'", "(56, 56)"]),
+        ([MEASURE, "unit=[[1,1],3]"], ["unit=[[1, 1], 3]", "[[3,4],[5,6]]"]),
+        ([MEASURE, "unit=[[1,1],[]]"], ["unit=[[1, 1], []]", "[[3,4],[5,6]]"]),
+        ([MEASURE, "unit=[[1,1],[1,1]]"], ["twice"]),
+        ([MEASURE, "unit=middle"], ["unit=middle", "[row,column]"]),
+        ([MEASURE, "unit=[1.5,2]"], ["unit=[1.5, 2]", "[row,column]"]),
+        ([MEASURE, "mean=[0.5,0.5,0.5]"], ["mean=[0.5, 0.5, 0.5]", "images=noise"]),
+        ([MEASURE, "images=.", "mean=[0.5]"], ["mean=[0.5]", "3 finite numbers", "one a channel"]),
+        ([MEASURE, "images=.", "mean=[0.5,nan,0]"], ["mean=[0.5, nan, 0.0]", "finite"]),
+        ([MEASURE, "images=.", "std=[1,1,0]"], ["std=[1.0, 1.0, 0.0]", "above 0"]),
+        ([MEASURE, "images=.", "std=[1,1,inf]"], ["std=[1.0, 1.0, inf]", "finite"]),
+        ([MEASURE, "images=.", "mean=half"], ["mean"]),
         ([MEASURE, "input_size=0"], ["input_size=0", "allowed"]),
         ([MEASURE, "input_size=2.5"], ["input_size=2.5", "allowed"]),
         ([MEASURE, "input_size=null"], ["input_size=None", "allowed"]),
