@@ -52,9 +52,6 @@ FAIR_FIT = 0.5
 # Groups of images: each is a point kept on disk, and from their spread come the intervals.
 GROUPS = 10
 
-# Rows of the image of a map of one axis.
-BAND = 160
-
 
 @dataclass(frozen=True)
 class Result:
@@ -264,18 +261,11 @@ def _interval(groups: list[InfluenceMap], reference: str) -> Interval | None:
 
 
 def _report(result: Result, layer: Layer, logbook: Logbook) -> None:
-    imap, fit = result.picture(layer)
-    image = (imap, fit) if imap.values.ndim == 2 else (_band(imap), None)
-    logbook.map(f"map/{layer.name}", *image, 0)
+    if len(result.config.input_size) > 1:  # a curve is no image; the figure has it
+        logbook.map(f"map/{layer.name}", *result.picture(layer), 0)
     numbers = {"size": layer.erf_size, "ratio": layer.ratio, "r95": layer.r95, "r_squared": layer.r_squared}
     numbers |= {"skipped_images": layer.skipped}
     logbook.scalars({f"{name}/{layer.name}": value for name, value in numbers.items() if value is not None}, 0)
-
-
-def _band(imap: InfluenceMap) -> InfluenceMap:
-    """Return a map of samples as one of rows and columns, each row the same."""
-    values = np.repeat(imap.values[None], BAND, axis=0)
-    return replace(imap, values=values, center=(BAND / 2, *imap.center), trf_box=((0, BAND), *imap.trf_box), origin=())
 
 
 def summary(result: Result) -> Group:
