@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -27,7 +28,7 @@ def sign_flip_p(differences: Sequence[float] | np.ndarray, seed: int) -> float:
     values = np.asarray(differences, float)
     if len(values) < 2:  # which scipy refuses
         return 1.0
-    drawn = {"random_state": np.random.default_rng(seed)}  # newer releases of scipy call it rng, too
+    drawn: Any = {"random_state": np.random.default_rng(seed)}  # newer releases of scipy call it rng, too
     test = stats.permutation_test(
         (values,), _distance, permutation_type="samples", n_resamples=DRAWS, alternative="greater", **drawn
     )
