@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -91,10 +92,27 @@ def modes_of(network: nn.Module) -> dict[nn.Module, bool]:
 @contextmanager
 def kept_buffers(network: nn.Module) -> Iterator[None]:
     """Put the buffers' values back in the end."""
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     try:
         yield
     finally:
         with torch.no_grad():
-            for name, buffer in network.named_buffers():
-                buffer.copy_(buffers[name])
+            for buffer, before in buffers:
+                buffer.copy_(before)
+
+
+@contextmanager
+def kept_attributes(network: nn.Module) -> Iterator[None]:
+    """Put every module's attributes back in the end: what a forward notes, caches, or registers."""
+    attributes = {module: dict(module.__dict__) for module in network.modules()}
+    values = [value for before in attributes.values() for value in before.values()]
+    contents = [(value, value.copy()) for value in values if type(value) in (dict, list, set, OrderedDict)]
+    try:
+        yield
+    finally:
+        for module, before in attributes.items():
+            module.__dict__.clear()
+            module.__dict__.update(before)
+        for value, before in contents:
+            value.clear()
+            value.extend(before) if isinstance(value, list) else value.update(before)

@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import is_lazy
 
 from erf.errors import InternalError, InvalidInput, one_line
-from erf.reachability.as_written import as_written, is_scripted, kept_buffers
+from erf.reachability.as_written import as_written, is_scripted, kept_attributes, kept_buffers
 from erf.reachability.channels import channels_of_first_layer, channels_read
 from erf.reachability.digit import NUMBERS, Digit
 from erf.reachability.functions import Functions
@@ -42,7 +42,7 @@ def traced(
         return trace(network, size, channels, until=until, needed=needed, images=images)
     except (InvalidInput, InternalError):
         raise
-    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError, NotImplementedError) as error:
+    except Exception as error:  # a user's forward may raise anything
         shape = ", ".join(map(str, ("N", channels, *size)))
         hint = _wrong_channels(network, size, channels)
         raise InvalidInput(f"the network does not run on an input [{shape}]{hint}: {one_line(error)}") from error
@@ -68,7 +68,7 @@ def first_read(network: nn.Module, size: Unit, channels: int) -> int | None:
     if is_scripted(network):
         return None
     state, image = _without_data(network), _empty_image(network, channels, size)
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), as_written(network):
+    with kept_attributes(network), torch.random.fork_rng(devices=[]), torch.no_grad(), as_written(network):
         return channels_read(lambda: torch.func.functional_call(network, state, (image,), tie_weights=False), channels)
 
 
@@ -113,8 +113,9 @@ def trace(
         network, list(state.values()) or [tensor for _, tensor in _owned_tensors(network)], image, bounded, until
     )
     mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
-    functions = Functions(mode.trace, bounded, mode.as_one_operator, mode.leave_for_python)
-    contexts = [_without_fast_paths(), _random_state(image), torch.no_grad(), as_written(network)]
+    functions = Functions(mode.trace, bounded, mode.as_one_operator, mode.leave_for_python, mode.in_windows)
+    contexts = [kept_attributes(network), as_written(network)]
+    contexts += [_without_fast_paths(), _random_state(image), torch.no_grad()]
     contexts += [] if images is None else [kept_buffers(network), _in_plain_operators()]
     try:
         with ExitStack() as stack:

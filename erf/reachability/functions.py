@@ -26,17 +26,19 @@ class Functions(TorchFunctionMode):
 
     def __init__(
         self, passed: Trace, bounded: bool, as_one_operator: Callable[[OpOverload, Any, Any], Any],
-        leave_for_python: Callable[[object, list[Tensor]], None],
+        leave_for_python: Callable[[object, list[Tensor]], None], in_windows: Callable[[Tensor], bool],
     ) -> None:  # fmt: skip
         super().__init__()
         self._trace = passed
         self._bounded = bounded
         self._as_one_operator = as_one_operator
         self._leave_for_python = leave_for_python
+        self._in_windows = in_windows
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
-        if func is nn.functional.pad and not self._bounded and "circular" in (*args[2:3], kwargs.get("mode")):
+        circular = func is nn.functional.pad and "circular" in (*args[2:3], kwargs.get("mode"))
+        if circular and not self._bounded and not self._in_windows(args[0]):
             self._trace.operations.append(Operation(None))
             args, kwargs = args[:2], {"pad": kwargs["pad"]} if "pad" in kwargs else {}
         if func in (torch.tensor, torch.as_tensor) and str(kwargs.get("device")).startswith("meta"):

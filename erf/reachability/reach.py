@@ -225,6 +225,20 @@ class Reach:
                 place += 1
         return replace(self, dims=tuple(map(tuple, dims)), values=values)
 
+    def in_windows(self, dim: int) -> bool:
+        """Whether the dimension runs along windows of the input axis, so that its ends are not the image's."""
+        return not self.along(dim) and not self.constant(dim)
+
+    def ended(self, dim: int) -> Reach:
+        """Forget how a dimension goes on beyond its ends, where those are not the image's."""
+        if not self.in_windows(dim):
+            return self
+        source = self.single(dim)
+        place, digit = source.place(dim), source.dims[dim][0]
+        shape = list(source.values.shape)
+        shape[place] = digit.size
+        return source.with_digits({dim: (replace(digit, period=0, shift=0),)}, np.broadcast_to(source.values, shape))
+
     def whole(self, operator: Joiner) -> Reach:
         """Join all positions into a tensor without dimensions."""
         return self.contract(range(self.ndim), operator).remove(range(self.ndim))

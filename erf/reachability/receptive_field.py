@@ -17,7 +17,7 @@ from torch.nn.parameter import is_lazy
 
 from erf.arguments import is_whole, require_real, require_whole, shown
 from erf.errors import InvalidInput, own_faults
-from erf.reachability.as_written import is_scripted, modes_of, put_into_eval_mode, run_by
+from erf.reachability.as_written import is_scripted, kept_attributes, modes_of, put_into_eval_mode, run_by
 from erf.reachability.extent import Extent, extent_of, middle
 from erf.reachability.forward import likely_channels, noise, traced
 from erf.reachability.grid import Grid, grid_of
@@ -398,15 +398,12 @@ def in_mode(network: nn.Module, mode: str) -> Iterator[None]:
     """Run in eval mode, or as it is, and put every module's attributes back: modes, and whatever a forward notes."""
     if mode not in ("eval", "as_is"):
         raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
-    attributes = {module: dict(module.__dict__) for module in network.modules()}
     modes = modes_of(network)
     try:
-        if mode == "eval":
-            put_into_eval_mode(network)
-        yield
+        with kept_attributes(network):
+            if mode == "eval":
+                put_into_eval_mode(network)
+            yield
     finally:
-        for module, before in attributes.items():
-            module.__dict__.clear()
-            module.__dict__.update(before)
         for module, training in modes.items():  # scripted modules keep it elsewhere
             module.training = training

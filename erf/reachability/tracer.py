@@ -117,6 +117,10 @@ class ReachMode(TorchDispatchMode):
     def _is_reached(self, tensors: list[Tensor]) -> bool:
         return any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors)
 
+    def in_windows(self, tensor: Tensor) -> bool:
+        """Whether a dimension of a tensor runs along windows of the image."""
+        return any(reach.in_windows(dim) for reach in self._reaches_of(tensor) for dim in range(reach.ndim))
+
     def leave_for_python(self, reader: object, tensors: list[Tensor]) -> None:
         """Note that values were read, on which all that follows may depend."""
         if self._is_reached(tensors) and not self._in_python:

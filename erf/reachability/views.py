@@ -159,12 +159,15 @@ def _parts_together(call: Call, x: Reach) -> Reach:
 
 @rule("roll")
 def _roll(call: Call, x: Reach, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Reach:
-    """On an unbounded image a roll only moves: what comes round at the other end lies beyond the border."""
+    """On an unbounded image a roll only moves: what comes round at the other end lies beyond the border.
+
+    In windows it comes round.
+    """
     shifts, dims = _listed(shifts), _listed(dims)
     if not dims:
         return _roll(call, x.reshape((-1,) if not x.ndim else (int(np.prod(x.shape)),)), shifts, 0).reshape(call.shape)
     for shift, dim in zip(shifts, (dim % x.ndim for dim in dims), strict=True):
-        positions = np.arange(x.shape[dim]) - shift
+        positions, x = np.arange(x.shape[dim]) - shift, x.ended(dim)
         x = moved(x, dim, positions, 1, positions % x.shape[dim])
     return x
 
@@ -205,8 +208,14 @@ def _index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
 
 
 def _unknown_index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
-    """Positions that are not known may be any along the indexed dimensions."""
-    given = [dim for dim, index in enumerate(indices) if index is not None]
+    """Positions that are not known may be any along the indexed dimensions; a mask takes as many as it has."""
+    shapes = [index.shape for index in indices if index is not None]
+    are_masks = x.ndim - len(shapes) + max(map(len, shapes)) != len(call.shape)
+    given, dim = [], 0
+    for index in indices:
+        width = index.ndim if index is not None and are_masks else 1
+        given += range(dim, dim + width) if index is not None else ()
+        dim += width
     x = x.contract(given, call.operator).remove(given)
     place = given[0] if given[-1] - given[0] == len(given) - 1 else 0
     for _ in range(len(call.shape) - x.ndim):

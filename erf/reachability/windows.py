@@ -189,7 +189,7 @@ def _inputs_per_output(old: int, new: int, factor: float | None, aligned: bool) 
 
 @rule("constant_pad_nd")
 def _constant_pad(call: Call, x: Reach, padding: Ints, *_value: float) -> Reach:
-    return _padded(x, padding, lambda positions, size: positions)
+    return _padded(x, padding, None)
 
 
 @rule("reflection_pad1d", "reflection_pad2d", "reflection_pad3d")
@@ -202,8 +202,8 @@ def _replication_pad(call: Call, x: Reach, padding: Ints) -> Reach:
     return _padded(x, padding, lambda p, n: np.clip(p, 0, n - 1))
 
 
-def _padded(x: Reach, padding: Ints, bounded: Callable[[Integers, int], Integers]) -> Reach:
-    """Padding goes on beyond the border; ``padding`` lists (before, after) from the last dimension."""
+def _padded(x: Reach, padding: Ints, repeated: Callable[[Integers, int], Integers] | None) -> Reach:
+    """Padding goes on beyond the image's border; ``padding`` lists (before, after) from the last dimension."""
     for k in range(len(padding) // 2):
         dim, before, after = x.ndim - 1 - k, padding[2 * k], padding[2 * k + 1]
         size = x.shape[dim]
@@ -211,7 +211,7 @@ def _padded(x: Reach, padding: Ints, bounded: Callable[[Integers, int], Integers
             x = x.resized(dim, before + size + after)
         else:
             table = np.arange(-before, size + after)[:, None]
-            x = x.read(dim, table, bounded=bounded(table, size))
+            x = x.read(dim, table) if repeated is None else x.ended(dim).read(dim, table, bounded=repeated(table, size))
     return x
 
 
