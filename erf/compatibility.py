@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from erf.arguments import real_array, require_share, require_type, require_whole
+from erf.arguments import real_array, require_share, require_whole
 from erf.errors import InvalidInput
-from erf.maps.cropping import Crop, crops
-from erf.maps.field_check import check_field, rounding_of
-from erf.maps.folding import folded, folds
-from erf.maps.layer_outputs import check_layer, is_forward_features, layer_outputs
-from erf.maps.passes import Mode, batches, forward_passes, gradient, measuring
+from erf.maps.layer_outputs import is_forward_features
+from erf.maps.mean_scores import mean_scores
 from erf.maps.statistic import choice
-from erf.reachability.record import Trace
-from erf.reachability.request import Unit, called, listed
+from erf.reachability.request import Unit, called
 
 __all__ = [
     "AreaRatio",
@@ -36,7 +30,6 @@ __all__ = [
 
 # OpenERF takes a transformer's map for channels-last where no side of its grid is longer and its channels are more.
 _LONGEST_GRID_SIDE = 16
-BATCH = 8  # images whose crops are run at once
 
 
 class Tool(StrEnum):
@@ -46,9 +39,23 @@ class Tool(StrEnum):
     replknet = "replknet"
 
 
+ToolName = Tool | Literal["openerf", "replknet"]
+
+
+@overload
 def compatible_map(
-    network: nn.Module, images: Tensor | Iterable[Tensor], layer: str | list[str] | None = None, tool: str = "openerf"
-) -> Any:
+    network: nn.Module, images: Tensor | Iterable[Any], layer: str | None = None, tool: ToolName = "openerf"
+) -> np.ndarray: ...
+@overload
+def compatible_map(
+    network: nn.Module, images: Tensor | Iterable[Any], layer: list[str], tool: ToolName = "openerf"
+) -> dict[str, np.ndarray]: ...
+def compatible_map(
+    network: nn.Module,
+    images: Tensor | Iterable[Any],
+    layer: str | list[str] | None = None,
+    tool: ToolName = "openerf",
+) -> np.ndarray | dict[str, np.ndarray]:
     """Return the map of the named tool: :func:`openerf_map` or :func:`replknet_map`.
 
     Raises:
@@ -58,7 +65,13 @@ def compatible_map(
     return maps[choice(Tool, tool, "tool")](network, images, layer)
 
 
-def openerf_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: str | list[str] | None = None) -> Any:
+@overload
+def openerf_map(network: nn.Module, images: Tensor | Iterable[Any], layer: str | None = None) -> np.ndarray: ...
+@overload
+def openerf_map(network: nn.Module, images: Tensor | Iterable[Any], layer: list[str]) -> dict[str, np.ndarray]: ...
+def openerf_map(
+    network: nn.Module, images: Tensor | Iterable[Any], layer: str | list[str] | None = None
+) -> np.ndarray | dict[str, np.ndarray]:
     r"""Return the map that OpenERF 0.6.1 computes, its ``erf_map`` (https://github.com/kmbmjn/OpenERF).
 
     .. math:: v_{i,j} = \frac{a_{i,j}}{\sum_{i,j} a_{i,j}}, \quad
@@ -94,11 +107,17 @@ def openerf_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: st
         InvalidInput: A layer is unknown, does not run once or has no one unit in the middle, the images do not fit the
             network, or a gradient is not finite.
     """
-    means = _mean_scores(network, images, layer, _openerf_center, lambda gradients: gradients.mean(1).clamp(min=0))
+    means = mean_scores(network, images, layer, _openerf_center, lambda gradients: gradients.mean(1).clamp(min=0))
     return _by_layer({name: mean / (mean.sum() or 1) for name, mean in means.items()}, layer)
 
 
-def replknet_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: str | list[str] | None = None) -> Any:
+@overload
+def replknet_map(network: nn.Module, images: Tensor | Iterable[Any], layer: str | None = None) -> np.ndarray: ...
+@overload
+def replknet_map(network: nn.Module, images: Tensor | Iterable[Any], layer: list[str]) -> dict[str, np.ndarray]: ...
+def replknet_map(
+    network: nn.Module, images: Tensor | Iterable[Any], layer: str | list[str] | None = None
+) -> np.ndarray | dict[str, np.ndarray]:
     r"""Return the contribution scores of RepLKNet's script (Ding et al. 2022, arXiv 2203.06717, ``visualize_erf.py``).
 
     .. math:: a_{i,j} = \operatorname{mean}_n \sum_c \max\Big(0, \frac{\partial}{\partial x_{n,c,i,j}}
@@ -129,7 +148,7 @@ def replknet_map(network: nn.Module, images: Tensor | Iterable[Tensor], layer: s
         InvalidInput: A layer is unknown, does not run once or is not ``[N, K, H', W']``, the images do not fit the
             network, or a gradient is not finite.
     """
-    means = _mean_scores(network, images, layer, _replknet_center, lambda gradients: gradients.clamp(min=0).sum(1))
+    means = mean_scores(network, images, layer, _replknet_center, lambda gradients: gradients.clamp(min=0).sum(1))
     return _by_layer(means, layer)
 
 
@@ -199,91 +218,8 @@ def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | N
     return None
 
 
-# A layer's output, its name, the network, and the unit (None: that in the tool's middle) give each image's number whose
-# gradient is taken, ``[N]``.
-_Center = Callable[[Tensor, str | None, nn.Module, Unit | None], Tensor]
-
-
-def _mean_scores(
-    network: nn.Module, images: Any, layer: Any, center: _Center, score: Callable[[Tensor], Tensor]
-) -> dict[str | None, np.ndarray]:
-    """Return by layer the mean over images of ``score [N, H, W]`` of their gradients ``[N, C, H, W]`` in float64."""
-    names = _checked_names(network, layer)
-    sums: dict[str | None, Tensor] = {}
-    found: list[Crop] = []
-    count, channels, rounding = 0, 0, 0.0
-    with measuring(network, Mode.eval), ExitStack() as folding:
-        for first, batch in batches(network, images, BATCH, first=0, joined=True):
-            _check_two_axes(batch)
-            if not count:
-                passed, found = _crops(network, batch, names)
-                folding.enter_context(folded(folds(network, passed, names) if passed else []))
-                sums = {name: batch.new_zeros(batch.shape[2:], dtype=torch.float64) for name in names}
-            for name, part, index, gradients in _gradients(network, batch, names, center, found, whole=not count):
-                _require_finite(gradients, first + index)
-                sums[name][part] += score(gradients.double()).sum(0)
-                rounding = rounding_of(gradients)
-            count, channels = count + len(batch), batch.shape[1]
-        for probe in (probe for crop in found for probe in crop.probes.values()):
-            check_field(network, probe.field, sums[probe.layer].cpu().numpy(), channels, rounding)
-    if not count:
-        raise InvalidInput("there is no image to measure on")
-    return {name: (total / count).cpu().numpy() for name, total in sums.items()}
-
-
-def _require_finite(gradients: Tensor, first: int) -> None:
-    for bad in (~gradients.isfinite()).flatten(1).any(1).nonzero()[:1]:
-        raise InvalidInput(f"the gradient of image {first + int(bad)} is not finite: leave it out, or use float64")
-
-
-def _crops(network: nn.Module, images: Tensor, names: list[str | None]) -> tuple[Trace | None, list[Crop]]:
-    """Return a pass without data, and the crops with the tools' middle units; no crops where none will do.
-
-    The tools read layers in layouts of their own, and measure networks whose TRF is not known.
-    """
-    try:
-        passed, found = crops(network, images.shape[2:], images.shape[1], names, [None])
-    except InvalidInput:
-        return None, []
-    indices = [probe.index for crop in found for probe in crop.probes.values()]
-    literal = all(index[:2] == (slice(None),) * 2 and len(index) == 4 for index in indices)
-    return passed, found if literal and not passed.on_images else []
-
-
-def _checked_names(network: nn.Module, layer: Any) -> list[str | None]:
-    require_type(nn.Module, network=network)
-    names = listed(layer, "layer")
-    for name in names:
-        check_layer(network, name)
-    return list(dict.fromkeys(names))
-
-
-def _by_layer(maps: dict[str | None, np.ndarray], layer: Any) -> Any:
+def _by_layer(maps: dict[str | None, np.ndarray], layer: str | list[str] | None) -> Any:
     return maps if isinstance(layer, list) else maps[layer]
-
-
-def _check_two_axes(images: Tensor) -> None:
-    if images.ndim != 4:
-        raise InvalidInput(f"these tools measure images [N, C, H, W], not {list(images.shape)}")
-
-
-def _gradients(
-    network: nn.Module, images: Tensor, names: list[str | None], center: _Center, found: list[Crop], whole: bool
-) -> Iterator[tuple[str | None, tuple[slice, ...], int, Tensor]]:
-    """Yield each layer, a part of the images, an image's index and from it on the center's gradients on that part.
-
-    They are 0 everywhere else. Without crops images are run one at a time, as the tools do.
-    """
-    for crop, leaf, outputs in forward_passes(network, images, found):
-        for probe in crop.probes.values():
-            unit: Any = probe.index[2:]
-            value = center(outputs[probe.layer], probe.layer, network, unit)
-            yield probe.layer, crop.slices, 0, gradient(value, leaf, layer=probe.layer)
-    for index, image in enumerate([] if found else images.split(1)):
-        leaf = image.clone().requires_grad_()
-        outputs = layer_outputs(network, leaf, names, whole and not index)
-        for name in names:
-            yield name, (), index, gradient(center(outputs[name], name, network, None), leaf, layer=name)
 
 
 def _replknet_center(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:

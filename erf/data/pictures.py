@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -95,7 +96,7 @@ class Pictures:
     std: tuple[float, ...] | None = None
     batch_size: int = 8
     limit: int | None = None
-    unreadable: str = "error"
+    unreadable: Unreadable | Literal["error", "skip"] = "error"
     paths: tuple[Path, ...] = field(init=False)
     skipped: tuple[Path, ...] = field(init=False)
 

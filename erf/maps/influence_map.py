@@ -11,7 +11,7 @@ import numpy as np
 from erf.arguments import real_array, require_real, require_type, require_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, require_aggregation
-from erf.maps.statistic import Statistic, choice
+from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.reachability.receptive_field import Box, require_box
 from erf.spelling import OldName
 
@@ -143,7 +143,7 @@ class InfluenceMap:
 
 def map_of_samples(
     moments: np.ndarray,
-    statistic: Statistic,
+    statistic: StatisticName,
     trf_box: Box,
     aggregation: Aggregation,
     normalize: bool = False,

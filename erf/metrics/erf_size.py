@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -27,6 +28,9 @@ class Reference(StrEnum):
     peak = "peak"
 
 
+ReferenceName = Reference | Literal["center", "peak"]
+
+
 class Scale(StrEnum):
     """Whether areas are weighed by influence or by log10(influence + 1), which depends on the map's units."""
 
@@ -34,7 +38,10 @@ class Scale(StrEnum):
     log10 = "log10"
 
 
-def erf_size(imap: InfluenceMap, reference: str = "center", level: float = 1 - TWO_SIGMA_MASS) -> float:
+ScaleName = Scale | Literal["linear", "log10"]
+
+
+def erf_size(imap: InfluenceMap, reference: ReferenceName = "center", level: float = 1 - TWO_SIGMA_MASS) -> float:
     r"""Return the ERF size of section 3.1, in input pixels.
 
     .. math:: \left|\{p : g_p > level\, g_{ref}\}\right|^{1/d}, \quad level = 1 - 0.9545
@@ -60,7 +67,9 @@ def erf_size(imap: InfluenceMap, reference: str = "center", level: float = 1 - T
     return float(np.count_nonzero(above_threshold(imap, reference, level)) ** (1 / imap.values.ndim))
 
 
-def above_threshold(imap: InfluenceMap, reference: str = "center", level: float = 1 - TWO_SIGMA_MASS) -> np.ndarray:
+def above_threshold(
+    imap: InfluenceMap, reference: ReferenceName = "center", level: float = 1 - TWO_SIGMA_MASS
+) -> np.ndarray:
     """Return which pixels :func:`erf_size` counts, a bool in the shape of the map.
 
     Raises:
@@ -125,7 +134,7 @@ def center_pixels(imap: InfluenceMap) -> tuple[slice, ...]:
     return tuple(slice(low, high) for low, high in zip(lows, highs, strict=True))
 
 
-def contribution_area_ratio(imap: InfluenceMap, mass: float, scale: str = "linear") -> float:
+def contribution_area_ratio(imap: InfluenceMap, mass: float, scale: ScaleName = "linear") -> float:
     r"""Return RepLKNet's r(t): the share of the image's area that holds the share ``mass`` of the influence.
 
     The area is the smallest square about the unit's center, clipped by the image, with at least that share.

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from erf.arguments import per_axis, real_array, require_real, require_type
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
-from erf.maps.statistic import Statistic, choice
+from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.theory.nfold_convolution import Taps, box_size, convolve
 
 
@@ -89,7 +89,7 @@ class Residual:
 Block = ConvLayer | Residual
 
 
-def influence_map(layers: Sequence[Block], statistic: str = "mean_square") -> InfluenceMap:
+def influence_map(layers: Sequence[Block], statistic: StatisticName = "mean_square") -> InfluenceMap:
     r"""Return the exact influence map of a linear stack on an unbounded image.
 
     Args:
@@ -137,7 +137,7 @@ def mean_abs_limit(layers: Sequence[Block]) -> InfluenceMap:
     return replace(rms, values=math.sqrt(2 / math.pi) * rms.values, statistic=Statistic.mean_abs)
 
 
-def variance(layers: Sequence[Block], statistic: str = "mean_square") -> tuple[float, ...]:
+def variance(layers: Sequence[Block], statistic: StatisticName = "mean_square") -> tuple[float, ...]:
     r"""Return the per-axis variance of the exact map in closed form, in square input pixels.
 
     .. math:: \sum_l jump_l^2\, dilation_l^2 \operatorname{Var}[m_l]
@@ -157,7 +157,7 @@ def variance(layers: Sequence[Block], statistic: str = "mean_square") -> tuple[f
     return tuple(float(v) for v in total)
 
 
-def gaussian_sigma(layers: Sequence[Block], statistic: str) -> tuple[float, ...]:
+def gaussian_sigma(layers: Sequence[Block], statistic: StatisticName) -> tuple[float, ...]:
     """Return, per axis, the standard deviation of the Gaussian that the map tends to with depth, in input pixels.
 
     It is the closed-form one for mean_square and signed_mean; the root of a Gaussian of variance v is one of variance

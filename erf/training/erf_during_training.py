@@ -11,7 +11,7 @@ from erf.maps.aggregation import AggregationName
 from erf.maps.influence import effective_receptive_field
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.statistic import Statistic, StatisticName, choice
-from erf.metrics.erf_size import Reference, erf_size
+from erf.metrics.erf_size import Reference, ReferenceName, erf_size
 from erf.reachability.receptive_field import Unit
 
 
@@ -48,7 +48,7 @@ class ErfTracker:
     unit: Unit | None = None
     statistic: StatisticName = "mean_abs"
     aggregation: AggregationName = "random_sign"
-    reference: str = "center"
+    reference: ReferenceName = "center"
     epochs: list[int] = field(default_factory=list, init=False)
     maps: list[InfluenceMap] = field(default_factory=list, init=False)
     sizes: list[float] = field(default_factory=list, init=False)

@@ -29,11 +29,12 @@ from erf import (
     fit_gaussian,
     theoretical_receptive_field,
 )
-from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scores
+from erf.compatibility import Tool, compatible_map, replknet_area_ratio, replknet_scores
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
 from erf.device import resolve_device
 from erf.maps.aggregation import require_aggregation
+from erf.metrics.erf_size import Reference
 from experiments.harness.intervals import Interval, jackknife_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
@@ -214,7 +215,10 @@ def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first
 
 
 def _compatible(config: Config, network: nn.Module, images: NoiseImages | Pictures) -> dict[str, np.ndarray]:
-    return _named(config, compatible_map(network, images, config.layers or None, config.compatibility))
+    tool = Tool(config.compatibility)
+    if config.layers:
+        return _named(config, compatible_map(network, images, list(config.layers), tool))
+    return _named(config, compatible_map(network, images, tool=tool))
 
 
 def _area_ratios(config: Config, contributions: np.ndarray) -> tuple[tuple[float, float | None], ...]:
@@ -253,7 +257,7 @@ def _layer(name: str, trf: ReceptiveField, imap: InfluenceMap, groups: list[Infl
     )
 
 
-def _interval(groups: list[InfluenceMap], reference: str) -> Interval | None:
+def _interval(groups: list[InfluenceMap], reference: Reference) -> Interval | None:
     try:
         return jackknife_interval([g for g in groups if g.samples], partial(erf_size, reference=reference))
     except InvalidInput:  # without one of the groups the map has no size

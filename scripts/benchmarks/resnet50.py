@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torchvision.models import resnet50
 
 from erf import effective_receptive_field
-from erf.compatibility import BATCH, openerf_map, replknet_map
+from erf.compatibility import openerf_map, replknet_map
 from erf.extras import extra
 from erf.maps.layer_outputs import layer_outputs
+from erf.maps.mean_scores import BATCH
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.harness.environment import Environment
 from scripts.benchmarks.case import SHORT_TURNS, Case, difference, time_both
