@@ -4,9 +4,7 @@ from experiments.harness.about import Series
 
 QUESTION = "What are the fields of the layers of any network?"
 SERIES = (
-    Series(
-        "map/LAYER", "0", "influence map of the layer's unit, peak 1; not of one axis, whose curve is in the figure"
-    ),
+    Series("map/LAYER", "0", "influence map of the layer's unit, peak 1; none where images have one axis"),
     Series(
         "map/LAYER/fit",
         "0",

@@ -19,7 +19,8 @@ RESOLUTIONS = 4
 def default_layers(network: nn.Module, input_size: Sequence[int], channels: int, mode: Mode) -> list[str]:
     """Return the last layer at each of the four coarsest resolutions, and the last of all, in the order of their calls.
 
-    Layers are modules with several units and one output that run once. Resolutions are told apart by octaves, so that
+    Layers are modules with several units and one output that run once; outer ones come before those within others,
+    which may be branches. Resolutions are told apart by octaves, so that
     convolutions without padding do not change them. Where there is no such layer, the list is empty.
 
     Raises:
@@ -32,7 +33,8 @@ def default_layers(network: nn.Module, input_size: Sequence[int], channels: int,
         for call in field.calls
         if call.name and runs[call.name] == 1 and call.grid and max(call.grid) > 1
     ]
-    last = {_octaves(input_size, grid): name for name, grid in layers}
+    inner_first = sorted(layers, key=lambda layer: -layer[0].count("."))
+    last = {_octaves(input_size, grid): name for name, grid in inner_first}
     chosen = {last[octaves] for octaves in sorted(last, key=sum)[-RESOLUTIONS:]} | {name for name, _ in layers[-1:]}
     return [name for name, _ in layers if name in chosen]
 

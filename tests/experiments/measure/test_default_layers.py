@@ -20,7 +20,8 @@ def layers_of(network, input_size=(224, 224), channels=3):
     [
         (models.resnet18, STAGES),
         (models.vgg11, ["features.9", "features.14", "features.19", "avgpool"]),
-        (models.convnext_tiny, ["features.2.0", "features.4.0", "features.6.0", "features"]),
+        (models.efficientnet_b0, ["features.2", "features.3", "features.5", "features"]),
+        (models.convnext_tiny, ["features.1", "features.3", "features.5", "features"]),
     ],
 )
 def test_a_classifier_has_the_last_layer_of_each_coarse_resolution(network, expected):
