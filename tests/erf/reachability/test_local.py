@@ -82,3 +82,12 @@ def test_the_fields_of_tensors_are_finite_again_where_nothing_spans() -> None:
     with torch.device("meta"):
         field = theoretical_receptive_field(nn.Conv2d(3, 4, 3), (16, 16))
     assert field.local is field
+
+
+def test_the_rows_of_calls_hold_those_of_blocks_too():
+    network = nn.Sequential(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3, stride=2)), nn.ReLU())
+    field = theoretical_receptive_field(network, (32, 32))
+    assert [(call.name, call.size[0], call.grid) for call in field.calls] == [
+        ("0.0", 3, (30, 30)), ("0.1", 5, (14, 14)), ("0", 5, (14, 14)), ("1", 5, (14, 14)), ("", 5, (14, 14))
+    ]  # fmt: skip
+    assert [call for call in field.calls if call.name != "0"] == list(field.layers)
