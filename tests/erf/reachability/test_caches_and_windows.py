@@ -1,4 +1,4 @@
-"""Networks that keep tables, cut an image into windows, or index by masks of its pixels: seen faults and their kin."""
+"""Networks that fill caches, cut an image into windows, index by masks of its pixels, or fail in any way."""
 
 from __future__ import annotations
 
