@@ -13,7 +13,7 @@ from erf.networks.cifar_resnet import CifarResNet
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.cli import main
 from experiments.harness.environment import Environment
-from experiments.harness.record import write_record
+from experiments.harness.record import is_complete, write_record
 from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 from tests.experiments.toy_data import toy_data
 
@@ -25,6 +25,8 @@ DIFFERING = {"environment.json", "tensorboard", ".hydra"}
 
 def train(folder: Path, data_dir: Path) -> None:
     """Do what the command line does, without the figures, which take longest."""
+    if is_complete(folder):  # the command shows it
+        return
     torch.set_num_threads(1)
     CifarResNet.layers = ("stem", "top")  # in this process alone: measuring each of the others takes longest
     result = cifar10.run(cifar10.Config(**SETTINGS, data_dir=str(data_dir)), logbook := TensorBoardLogbook(folder))
