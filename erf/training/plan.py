@@ -49,7 +49,7 @@ class Plan:
         accumulate: Parts that each batch goes through the network in, their gradients summed before the step.
         calibration: Batches that batch norm's statistics are averaged over before the first epoch.
         checkpoint_steps: Steps between checkpoints within an epoch, at which losses are checked, too.
-        settings: What a checkpoint must agree with to be gone on from.
+        settings: What a checkpoint must agree with; a training does not go on from one of other settings.
 
     Raises:
         InvalidInput: A number is too small.

@@ -16,7 +16,7 @@ from experiments.trainings.study import StartsStudy, caption, gather_starts, sum
 
 __all__ = ["QUICK", "SWEPT", "Study", "caption", "gather", "summary", "sweeps"]
 
-# ``grid`` and ``measure_every`` say what else is measured: the recorded training, of all epochs, is one of the study.
+# ``grid`` and ``measure_every`` say what else is measured, not what is trained.
 SWEPT = (*STARTS_SWEPT, "width", "grid", "measure_every")
 SMALL, UNIT = Start.small_gain, Start.unit_gain
 NARROW, RECORDED = 16, Config.width
