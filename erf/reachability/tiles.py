@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ def halo(
     ((2, 2), (2, 2), (2, 2))
     """
     require_type(nn.Module, network=network)
+    require_type(str, nn.Module, NoneType, layer=layer)
     name = layer_name(network, layer) or ""
     if channels is not None:
         require_whole(channels=channels)
