@@ -27,8 +27,7 @@ from experiments.harness.experiment import experiment_names, experiment_of
 ROOT = Path(__file__).parents[1]
 DOCS = "docs"
 LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)")
-CLAIMS = re.compile(r"<!-- claims: .*?-->\n(.*?)<!-- end of claims -->", re.DOTALL)
-CLAIMS_HERE = "<!-- claims -->"
+CLAIMS_PAGE = "claims.md"
 SERIES_HERE = "<!-- series -->"
 EXPERIMENTS_HERE = re.compile(r"<!-- experiments -->\n.*?<!-- end of experiments -->\n", re.DOTALL)
 EXPERIMENTS = ROOT / DOCS / "experiments"
@@ -64,9 +63,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Return a page's text as the site shows it."""
-    if CLAIMS_HERE in markdown:
+    if page.file.src_uri == CLAIMS_PAGE:
         page.meta["hide"] = ["toc"]  # the table needs its room
-    text = _with_tables(_with_claims(markdown)).replace(".ipynb)", ".md)")
+    text = _with_tables(markdown).replace(".ipynb)", ".md)")
     return _each_outside(text, page.file.src_uri, lambda path: relpath(path, dirname(page.file.src_uri) or "."))
 
 
@@ -89,16 +88,6 @@ def _shown(output: dict) -> str:
 
 def _page_of(notebook: str) -> str:
     return f"{notebook.removesuffix('.ipynb')}.md"
-
-
-def _with_claims(markdown: str) -> str:
-    """Put the README's claim table where a page wants it."""
-    if CLAIMS_HERE not in markdown:
-        return markdown
-    table = CLAIMS.search((ROOT / "README.md").read_text())
-    if not table:
-        raise PluginError("README.md: it has no claim table between its two comments")
-    return markdown.replace(CLAIMS_HERE, table[1].replace("](", "](../"))
 
 
 def _with_tables(markdown: str) -> str:
@@ -133,7 +122,7 @@ def _claims_of(names: list[str]) -> str:
 
 def _links_outside(page: File) -> list[str]:
     found: list[str] = []
-    _each_outside(_with_claims(page.content_string), page.src_uri, lambda path: found.append(path) or path)
+    _each_outside(page.content_string, page.src_uri, lambda path: found.append(path) or path)
     for path in found:
         if not (ROOT / path).is_file() or path.endswith(".md"):
             raise PluginError(

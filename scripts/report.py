@@ -14,16 +14,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.claims.readme import README, with_block, write_claims
+from experiments.claims.pages import README, with_block, write_claims
 from experiments.harness.environment import ROOT
 from experiments.harness.reference import REFERENCE
 from experiments.report.page import write_report
 from scripts.benchmarks.case import Report
 from scripts.benchmarks.growth import Scaling
-from scripts.benchmarks.markdown import growth, read, table
+from scripts.benchmarks.markdown import growth, read, short_table, table
 from scripts.gpu_check import study_on_gpu
 
-BEGIN, END = "<!-- benchmark: written by scripts/report.py -->", "<!-- end of benchmark -->"
+BENCHMARK = "<!-- benchmark: written by scripts/report.py -->", "<!-- end of benchmark -->"
+GROWTH = "<!-- growth: written by scripts/report.py -->", "<!-- end of growth -->"
 DOCS = ROOT / "docs" / "benchmark.md"
 
 
@@ -36,10 +37,11 @@ def main(arguments: Sequence[str]) -> int:
         path = write_report(folder, speed=speed if folder.resolve() == REFERENCE else None)
         print(f"report        {path} ({path.stat().st_size / 2**20:.1f} MiB)")
         if folder.resolve() == REFERENCE:
-            print(f"tables        {write_claims()}")
+            print(f"tables        {', '.join(map(str, write_claims()))}")
             timed, scaling = (REFERENCE / "benchmark" / f"{name}.json" for name in ("benchmark", "scaling"))
-            _write(README, speed(timed))
-            _write(DOCS, growth(read(scaling, Scaling, "scaling.py --output"), study_on_gpu()))
+            _write(README, BENCHMARK, short_table(read(timed, Report, "benchmark.py --output")))
+            _write(DOCS, BENCHMARK, speed(timed))
+            _write(DOCS, GROWTH, growth(read(scaling, Scaling, "scaling.py --output"), study_on_gpu()))
     except (InvalidInput, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -51,9 +53,9 @@ def speed(record: Path) -> str:
     return table(read(record, Report, "benchmark.py --output"))
 
 
-def _write(page: Path, text: str) -> None:
+def _write(page: Path, marks: tuple[str, str], text: str) -> None:
     """Write what was measured of speed between its marks on a page."""
-    atomic_write(page, with_block(page.read_text(), BEGIN, END, text).encode())
+    atomic_write(page, with_block(page.read_text(), *marks, text).encode())
 
 
 if __name__ == "__main__":

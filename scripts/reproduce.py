@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from erf.errors import InvalidInput
 from experiments.claims import rows
 from experiments.claims.comparison import compare
-from experiments.claims.readme import write_claims
+from experiments.claims.pages import write_claims
 from experiments.harness.cli import (
     INTERRUPTED,
     USERS_ERRORS,
@@ -364,7 +364,7 @@ def write_up(evidence: Evidence) -> None:
     write_report(evidence.folder, evidence.commands(), evidence.note, speed if evidence is FULL else None)
     print(f"\nreport        {evidence.folder / 'report.html'}")
     if evidence is FULL:
-        print(f"claim table   {write_claims()}")
+        print(f"claim tables  {', '.join(map(str, write_claims()))}")
 
 
 if __name__ == "__main__":

@@ -11,13 +11,15 @@ reproduced when none does.
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.claims import architecture, center_low, connections, growth, kernels, shape, theory, training
 from experiments.claims.row import Part, Row, Verdict
 from experiments.harness.reference import REFERENCE
 
-__all__ = ["CLAIMS", "Part", "Row", "Verdict", "rows", "table"]
+__all__ = ["CLAIMS", "Part", "Row", "Verdict", "rows", "short_table", "table"]
 
 CLAIMS = (
     *shape.CLAIMS,
@@ -30,9 +32,9 @@ CLAIMS = (
     *center_low.CLAIMS,
 )
 
-READ_SO = """Of a claim with many parts, the table shows those that fail (**not:**) and the least clear of the others;
-report.html has all. Where a rule had left something open that was chosen after measuring, or more was measured because
-the first record was not clear, *at first* says what comes out without that."""
+READ_SO = """A claim may have many parts. The table shows the parts that fail (**not:**) and the least clear of the
+others; report.html shows all. Some rules were settled, or changed, after a first measurement: *at first* says what came
+out before that."""
 
 
 def rows(folder: Path = REFERENCE) -> list[Row]:
@@ -48,6 +50,24 @@ def table(folder: Path = REFERENCE) -> str:
     """Return the claim table in Markdown, how it is read, and the notes on its rows."""
     columns = ("id", "the paper says", "we measure (95 % interval; n)", "verdict", "statistic", "command", "figure")
     header = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    found = rows(folder)
-    notes = [f"\n{textwrap.fill(f'**{row.id}**: {row.note}', 120)}" for row in found if row.note]
-    return "\n".join([READ_SO, "", *header, *(row.markdown() for row in found), *notes])
+    claims = rows(folder)
+    notes = [f"\n{textwrap.fill(f'**{ids}**: {note}', 120)}" for note, ids in _notes(claims).items()]
+    return "\n".join([READ_SO, "", *header, *(row.markdown() for row in claims), *notes])
+
+
+def short_table(folder: Path = REFERENCE) -> str:
+    """Return how many claims have which verdict, and the claim table in three columns, in Markdown."""
+    claims = rows(folder)
+    counts = Counter(row.verdict for row in claims)
+    tally = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
+    header = ["| the paper says | we measure (95 % interval) | verdict |", "|---|---|---|"]
+    return "\n".join([f"Of {len(claims)} claims: {tally}.", "", *header, *(row.short_markdown() for row in claims)])
+
+
+def _notes(claims: Sequence[Row]) -> dict[str, str]:
+    """Return the notes, each with the ids of the rows that it stands for."""
+    notes: dict[str, str] = {}
+    for row in claims:
+        if row.note:
+            notes[row.note] = ", ".join(filter(None, (notes.get(row.note), row.id)))
+    return notes

@@ -23,11 +23,15 @@ def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
             text = f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {found} pixels ({where})"
             by_depth = ", ".join(f"{interval_text(gain, 2)} at {depth}" for depth, gain in gains.items())
             brief = f"{layout}: {by_depth} (n = {config.runs} runs)"
-            yield Part(text, all(low > 0 for low, _ in gains.values()), tuple(gains.values()), brief)
+            deepest = max(gains)
+            answer = f"dilated, depth {deepest}: σ larger by {interval_text(gains[deepest], 2)} pixels"
+            holds = all(low > 0 for low, _ in gains.values())
+            answer = answer if layout is Layout.dilated else ""
+            yield Part(text, holds, tuple(gains.values()), brief, answer=answer)
 
 
 def _r2_parts(result: attention.Result) -> Iterator[Part]:
-    yield _share_part(result, Block.fully_connected)
+    yield _share_part(result, Block.fully_connected, answers=True)
     yield _share_part(result, Block.none)
     for layer in result.layers:
         connected = layer.name != "convolution"
@@ -42,11 +46,17 @@ def _r2_parts(result: attention.Result) -> Iterator[Part]:
 def _r3_parts(*results: attention.Result) -> Iterator[Part]:
     blocks = [block for block in results[0].config.blocks if block not in (Block.none, Block.fully_connected)]
     for result in results:  # of which the table shows the first
-        yield from (replace(_share_part(result, block), shown=result is results[0]) for block in blocks)
+        for block in blocks:
+            first = result is results[0]
+            part = _share_part(result, block, answers=first and block is Block.self_attention)
+            yield replace(part, shown=first)
 
 
-def _share_part(result: attention.Result, block: Block) -> Part:
-    """Return whether the share outside the TRF of all convolutions is above 0 where the field is global, else 0."""
+def _share_part(result: attention.Result, block: Block, answers: bool = False) -> Part:
+    """Return whether the share outside the TRF of all convolutions is above 0 where the field is global, else 0.
+
+    With ``answers`` this part's number is the one that the README gives.
+    """
     points = result.of_block(block)
     name = "convolutions alone" if block is Block.none else str(block)
     measured = f"{result.config.statistic}, n = {min(point.runs for point in points)} runs"
@@ -57,8 +67,10 @@ def _share_part(result: attention.Result, block: Block) -> Part:
         text = f"{name} after {places} of {result.config.depth} convolutions: share {shares} outside the stack's field"
         intervals = tuple(point.outside_stack_interval for point in points)
         least = min(points, key=lambda point: point.outside_stack)
-        brief = f"{name} {least.outside_stack:.3g} ({_span(least.outside_stack_interval)}; n = {least.runs})"
-        return Part(f"{text} ({measured})", all(low > 0 for low, _ in intervals), intervals, brief)
+        share = f"{least.outside_stack:.3g} ({_span(least.outside_stack_interval)}"
+        answer = f"share of influence outside the convolutions' field: {share})" if answers else ""
+        holds = all(low > 0 for low, _ in intervals)
+        return Part(f"{text} ({measured})", holds, intervals, f"{name} {share}; n = {least.runs})", answer=answer)
     outside = max(point.outside_field for point in points)
     field = ", ".join(map(str, finite))
     text = f"{name}: field of {field} pixels, share {outside:.2g} outside of it"
@@ -75,6 +87,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim(
         "A1",
         "as many connections, spread sparsely over a larger area, enlarge the ERF; dilation is one case",
+        "As many connections, spread over a larger area, enlarge the ERF",
         "σ less the plain 3x3 stack's, in pixels, at each of the depths; mean_square maps",
         "sparse_connections",
         sparse_connections.Result,
@@ -83,6 +96,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim(
         "R2",
         "a fully connected layer sees everything, a convolution is sparse and shares weights (not the paper's own)",
+        "A fully connected layer sees everything, a convolution its window (not the paper's own)",
         "share of influence outside the convolutions' field, least of all places; mean_abs maps",
         "attention",
         attention.Result,
@@ -91,6 +105,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim_of_runs(
         "R3",
         "attention gives low layers a global field (not the paper's own)",
+        "Attention gives low layers a field that spans the image (not the paper's own)",
         "share of influence outside the convolutions' field, least of all places; mean_abs maps, then mean_square ones",
         {"attention": attention.Result, "attention_mean_square": attention.Result},
         _r3_parts,

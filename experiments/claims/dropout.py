@@ -24,7 +24,9 @@ def dropout_parts(result: Result) -> Iterator[Part]:
             found = f"within {interval_text(widest, 3)} (n = {result.config.runs} runs"
             text = f"{kind} dropout, {rates}: σ of the mean_square map over {reference} {found}, margin {MARGIN:.0%})"
             holds, brief = inside(widest, 1 - MARGIN, 1 + MARGIN), f"{kind} dropout: σ {found})"
-            yield Part(text, holds, tuple(intervals), brief, shown=reference != "theory")
+            decides = kind is Dropout.elementwise and reference != "theory"
+            answer = f"dropout: σ within {interval_text(widest, 3)} of that without" if decides else ""
+            yield Part(text, holds, tuple(intervals), brief, shown=reference != "theory", answer=answer)
 
 
 def _over_zero(points: list[Point]) -> list[Interval]:

@@ -21,7 +21,8 @@ def _t3_parts(result: Result) -> Iterator[Part]:
     exact = max(f.exact_difference for f in result.fixed)
     kernels = f"n = {len(result.fixed)} kernels"
     brief = f"fixed kernels: exact map within {exact:.0e} of the peak"
-    yield Part(f"{brief} from whole numbers ({kernels})", exact < 1e-9, brief=f"{brief} ({kernels})")
+    answer = f"exact map within {exact:.0e} of the peak"
+    yield Part(f"{brief} from whole numbers ({kernels})", exact < 1e-9, brief=f"{brief} ({kernels})", answer=answer)
     yield measured_by_float32("back-propagated", max(f.measured_difference for f in result.fixed))
     variance = max(f.variance_difference for f in result.fixed)
     yield Part(f"variance n Var[w] within {variance:.0e}", variance < 1e-9)
@@ -40,6 +41,7 @@ def _deviation(result: Result, deepest: int) -> Part:
 def _i1_parts(result: Result) -> Iterator[Part]:
     widest_ends = {size: _over_prediction(result, size) for size in result.config.kernel_sizes}
     worst = max(widest_ends, key=lambda size: max(abs(end - 1) for end in widest_ends[size]))
+    smallest = min(widest_ends)
     for size, widest in widest_ends.items():
         found = result.of_size(size)
         last = found[-1]
@@ -50,6 +52,7 @@ def _i1_parts(result: Result) -> Iterator[Part]:
             all(s.step is None or s.step[0] > 0 for s in found),
             tuple(s.gain_interval for s in found),
             f"{size}x{size}: {found_gain}",
+            answer=f"{size}x{size}: σ {last.gain:.3f} times ({low:.3f} to {high:.3f})" if size == smallest else "",
         )
         text = f"gain over prediction {widest[0]:.3f} to {widest[1]:.3f}"
         yield Part(text, inside(widest, 0.98, 1.02), brief=f"{size}x{size}: {text}", shown=size == worst)
@@ -76,7 +79,9 @@ def _i3_parts(result: Result) -> Iterator[Part]:
         text = f"{d.profile} {d.kernel_size}x{d.kernel_size}, random: like depth^{exponent:.2f}"
         text += f" ({ends[0]:.2f} to {ends[1]:.2f}; n = {result.config.runs} runs)"
         brief = text.replace(", random", ", random weights, the slowest") if ends[1] == slowest else ""
-        yield Part(text, ends[1] < 0, (ends,), brief, shown=ends[1] == slowest)
+        fall = f"distance from a Gaussian falls like depth^{exponent:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"
+        answer = fall if ends[1] == slowest else ""
+        yield Part(text, ends[1] < 0, (ends,), brief, shown=ends[1] == slowest, answer=answer)
 
 
 _kernels = partial(claim, run="kernels", kind=kernels.Result)
@@ -85,18 +90,21 @@ CLAIMS: tuple[Claim, ...] = (
     _kernels(
         "T3",
         "any positive kernel w: a sum of n steps drawn from w, σ = √(n Var[w]), Gaussian",
+        "Any positive kernel gives a sum of random steps: Gaussian, σ = √(n Var[w])",
         "largest difference over pixels from whole numbers; of mean_square maps from theory, in standard errors",
         parts=_t3_parts,
     ),
     _kernels(
         "I1",
         "weights scaled down in the kernel's center and up outside enlarge the ERF",
+        "Small weights in the kernel's center enlarge the ERF",
         "σ of the mean_square map at the largest strength over that at strength 0",
         parts=_i1_parts,
     ),
     _kernels(
         "I3",
         "whatever w is, the ERF stays Gaussian",
+        "The ERF becomes Gaussian whatever the kernel is",
         "Kolmogorov's distance of the map's marginal from the normal distribution; mean_square maps",
         parts=_i3_parts,
     ),

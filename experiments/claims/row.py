@@ -35,6 +35,7 @@ class Part:
             Exact numbers, and those without an interval such as a largest deviation, have none.
         brief: The same in few words, for the table; empty where ``measured`` is short.
         shown: Whether the table shows it in any case. One that fails, or that once failed, it always shows.
+        answer: The one number that the README gives of the claim, in its words; empty in all parts but one.
         at_first: The same by the rule as it was first put, or by what was first measured; None where nothing changed.
     """
 
@@ -43,6 +44,7 @@ class Part:
     intervals: tuple[Interval, ...] = ()
     brief: str = ""
     shown: bool = True
+    answer: str = ""
     at_first: Part | None = None
 
     @property
@@ -60,11 +62,13 @@ class Part:
 class Row:
     """One claim: its id, what the paper says, the statistic that is measured, the parts of its rule, and their runs.
 
-    There are no parts where one of the records is missing. ``note`` says in words what qualifies the reference's.
+    There are no parts where one of the records is missing. ``plain`` says what the paper does for one who has not read
+    it. ``note`` says in words what qualifies the reference's.
     """
 
     id: str
     paper: str
+    plain: str
     statistic: str
     parts: tuple[Part, ...]
     runs: tuple[str, ...]
@@ -80,8 +84,16 @@ class Row:
             return Verdict.reproduced
         return Verdict.qualified if any(held) else Verdict.not_reproduced
 
+    def short_markdown(self) -> str:
+        """Return the row of the README's table: the claim in plain words, one number, the verdict."""
+        return f"| **{self.id}** {self.plain} | {self.answer()} | {self.verdict} |"
+
+    def answer(self) -> str:
+        """Return the one number that the README gives; empty where a record is missing."""
+        return next((part.answer for part in self.parts if part.answer), "")
+
     def markdown(self) -> str:
-        """Return the row of a Markdown table."""
+        """Return the row of the table in docs/claims.md."""
         commands = "<br>".join(f"`{command(run)}`" for run in self.runs)
         figures = "<br>".join(f"[{run}]({_figure(run)})" for run in self.runs) if self.parts else ""
         cells = (self.id, self.paper, self.headline(), self.verdict, self.statistic, commands, figures)
@@ -107,29 +119,42 @@ class Row:
 
 
 def _figure(run: str) -> str:
-    return f"results/reference/{run}/{experiment_of(run)}.png"
+    return f"../results/reference/{run}/{experiment_of(run)}.png"
 
 
 Claim = Callable[[Path], Row]  # given the folder of records
 
 
 def claim(
-    id: str, paper: str, statistic: str, run: str, kind: type[R], parts: Callable[[R], Iterator[Part]], note: str = ""
+    id: str,
+    paper: str,
+    plain: str,
+    statistic: str,
+    run: str,
+    kind: type[R],
+    parts: Callable[[R], Iterator[Part]],
+    note: str = "",
 ) -> Claim:
     """Return the row of a claim that one reference run, with a result of ``kind``, decides."""
-    return claim_of_runs(id, paper, statistic, {run: kind}, parts, note)
+    return claim_of_runs(id, paper, plain, statistic, {run: kind}, parts, note)
 
 
 def claim_of_runs(
-    id: str, paper: str, statistic: str, runs: Mapping[str, type], parts: Callable[..., Iterator[Part]], note: str = ""
+    id: str,
+    paper: str,
+    plain: str,
+    statistic: str,
+    runs: Mapping[str, type],
+    parts: Callable[..., Iterator[Part]],
+    note: str = "",
 ) -> Claim:
     """Return the row of a claim that several reference runs decide: ``parts`` takes their results in this order."""
 
     def row(folder: Path) -> Row:
-        found = ()
+        decided = ()
         if all(is_complete(folder / run) for run in runs):
-            found = tuple(parts(*(reference(run, kind, folder) for run, kind in runs.items())))
-        return Row(id, paper, statistic, found, tuple(runs), note if found else "")
+            decided = tuple(parts(*(reference(run, kind, folder) for run, kind in runs.items())))
+        return Row(id, paper, plain, statistic, decided, tuple(runs), note if decided else "")
 
     return row
 

@@ -22,7 +22,8 @@ def _f1_parts(result: gaussian_shape.Result) -> Iterator[Part]:
     text = f"{brief}, less theory's own like runs^{fall.noise_exponent:.2f} ({interval_text(fall.noise_interval, 2)})"
     # "Like 1 / runs" named no tolerance; it got its 0.1 after a first run had given an exponent of -0.95.
     at_first = Part("-1 lies in its interval", meets(fall.interval, -1, -1))
-    yield Part(text, meets(fall.interval, -1.1, -0.9), (fall.interval,), brief, at_first=at_first)
+    answer = f"{fall.kind} weights: 1 - r² falls like runs^{fall.exponent:.2f} ({interval_text(fall.interval, 2)})"
+    yield Part(text, meets(fall.interval, -1.1, -0.9), (fall.interval,), brief, answer=answer, at_first=at_first)
     many = [g for g in result.of_kind(Kind.random) if g.runs >= 200]
     texts = [f"{g.r_squared:.4f} of {g.runs} runs (n = {g.groups} groups)" for g in many]
     yield Part(
@@ -44,7 +45,8 @@ def _f1b_parts(result: nonlinearities.Result) -> Iterator[Part]:
         text = f"{kind}: r² {r_squared[0]:.3f} at {few} runs, {r_squared[1]:.3f} at {many}"
         text += f" (gain {interval_text(fits.gain, 3)}, n = {len(fits.r_squared)} groups)"
         brief = f"{kind} {r_squared[1]:.3f} (more by {interval_text(fits.gain, 3)}; n = {len(fits.r_squared)})"
-        yield Part(text, fits.gain[0] > 0, (fits.gain,), brief)
+        answer = f"ReLU: r² higher by {interval_text(fits.gain, 3)}" if kind is Kind.relu else ""
+        yield Part(text, fits.gain[0] > 0, (fits.gain,), brief, answer=answer)
     relu = result.of_kind(Kind.relu)
     for kind in (Kind.tanh, Kind.sigmoid):
         gap = difference_interval(result.of_kind(kind).r_squared, relu.r_squared)
@@ -57,6 +59,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim(
         "F1",
         "ERFs of uniform and random 3x3 stacks are Gaussian, with ReLU less so (20 runs)",
+        "Stacks of uniform or random weights have Gaussian ERFs, those with ReLU a little less so",
         "r² of a Gaussian fit to the mean_abs map; means over groups of runs",
         "gaussian_shape",
         gaussian_shape.Result,
@@ -65,6 +68,7 @@ CLAIMS: tuple[Claim, ...] = (
     claim(
         "F1b",
         "20 layers with ReLU, tanh or sigmoid: the mean of 100 runs is more Gaussian",
+        "The mean over 100 runs is more Gaussian than the mean over 20",
         "r² of a Gaussian fit to the mean_abs map of 100 runs, less that of 20; n groups of runs",
         "nonlinearities",
         nonlinearities.Result,

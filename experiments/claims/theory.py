@@ -13,7 +13,8 @@ from experiments.stacks.paper_stacks import Kind
 def _t1_parts(result: exact_theory.Result) -> Iterator[Part]:
     exact = max(u.exact_difference for u in result.uniform)
     measured = max(u.measured_difference for u in result.uniform)
-    yield Part(f"exact map within {exact:.0e} of the peak (n = {len(result.uniform)} stacks)", exact < 1e-9)
+    text = f"exact map within {exact:.0e} of the peak"
+    yield Part(f"{text} (n = {len(result.uniform)} stacks)", exact < 1e-9, answer=text)
     yield measured_by_float32("measured map", measured)
 
 
@@ -30,8 +31,9 @@ def measured_by_float32(name: str, difference: float) -> Part:
 
 def _t2_parts(result: exact_theory.Result) -> Iterator[Part]:
     random = result.of_kind(Kind.random)
-    text = f"depth {random.depth}: no pixel more than {random.largest_deviation:.1f} standard errors from theory"
-    yield Part(f"{text} (n = {random.runs} runs)", random.largest_deviation <= 5)
+    answer = f"no pixel more than {random.largest_deviation:.1f} standard errors from theory"
+    text = f"depth {random.depth}: {answer} (n = {random.runs} runs)"
+    yield Part(text, random.largest_deviation <= 5, answer=answer)
 
 
 def _t4_parts(result: exact_theory.Result) -> Iterator[Part]:
@@ -39,12 +41,14 @@ def _t4_parts(result: exact_theory.Result) -> Iterator[Part]:
     low, high = (end / relu.predicted_sigma for end in relu.sigma_interval)
     text = f"σ of the mean_square map over the linear one's: {relu.sigma / relu.predicted_sigma:.4f}"
     text += f" ({low:.4f} to {high:.4f}; n = {relu.runs} runs)"
-    yield Part(text, inside((low, high), 0.97, 1.03), ((low, high),))
+    answer = f"σ is {relu.sigma / relu.predicted_sigma:.4f} ({low:.4f} to {high:.4f}) of the linear stack's"
+    yield Part(text, inside((low, high), 0.97, 1.03), ((low, high),), answer=answer)
 
 
 def _r1_parts(result: exact_theory.Result) -> Iterator[Part]:
     sizes = result.example_trf_sizes
-    yield Part(f"the worked example gives {', '.join(map(str, sizes))}", sizes == exact_theory.EXAMPLE_TRF_SIZES)
+    text = f"the worked example gives {', '.join(map(str, sizes))}"
+    yield Part(text, sizes == exact_theory.EXAMPLE_TRF_SIZES, answer=text)
 
 
 _theory = partial(claim, run="exact_theory", kind=exact_theory.Result)
@@ -53,24 +57,28 @@ CLAIMS: tuple[Claim, ...] = (
     _theory(
         "T1",
         "uniform kernels give extended binomial coefficients",
+        "With uniform weights the ERF is a row of binomial coefficients",
         "largest difference over pixels from whole numbers, in units of the peak",
         parts=_t1_parts,
     ),
     _theory(
         "T2",
         "random weights: Var[g] is the n-fold convolution of the weight variances",
+        "With random weights the gradient's variance is a convolution of the weights' variances",
         "largest difference over pixels of the mean_square map from theory, in standard errors over runs",
         parts=_t2_parts,
     ),
     _theory(
         "T4",
         "ReLU scales the variance by a constant and leaves its shape",
+        "ReLU leaves the shape of that variance as it is",
         "σ of the mean_square map over the linear stack's, by theory",
         parts=_t4_parts,
     ),
     _theory(
         "R1",
         "the recursion of theoretical receptive fields: 3, 5, 7, 9, 10",
+        "Theoretical fields follow a recursion over the layers",
         "theoretical receptive field, layer by layer; exact",
         parts=_r1_parts,
     ),

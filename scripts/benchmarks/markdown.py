@@ -1,4 +1,4 @@
-"""Records of measured speed as Markdown: the README's table of the benchmark, and how cost grows."""
+"""Records of measured speed as Markdown: the benchmark's tables, in short and in full, and how cost grows."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from experiments.harness.environment import Environment
 from scripts.benchmarks.case import Case, Report
 from scripts.benchmarks.cost_model import Constants, Study
 from scripts.benchmarks.growth import Scaling, Side
+from scripts.benchmarks.resnet50 import ALTERNATIVE_ALONE
 
 R = TypeVar("R")
 
@@ -28,6 +29,16 @@ def read(path: Path, kind: type[R], script: str) -> R:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
         raise InvalidInput(f"{path}: {error}; scripts/{script} writes it") from error
+
+
+def short_table(report: Report) -> str:
+    """Return four cases: the smallest ratio to an alternative, the largest, and two at equal distances between."""
+    compared = [case for case in report.cases if case.ratio and not case.name.startswith(ALTERNATIVE_ALONE)]
+    by_ratio = sorted(compared, key=lambda case: case.ratio or 0)
+    between = {round(step * (len(by_ratio) - 1) / 3) for step in range(4)}
+    rows = ["| case | times as fast as the alternative |", "|---|---|"]
+    rows += [f"| {by_ratio[at].name} | {_ratio(by_ratio[at])} |" for at in sorted(between)]
+    return "\n".join(rows)
 
 
 def table(report: Report) -> str:
@@ -92,11 +103,14 @@ def _machine(environment: Environment) -> str:
 
 def _cells(case: Case) -> tuple[str, str, str, str]:
     theirs = "-" if case.theirs_seconds is None else _seconds(case.theirs_seconds)
-    ratio = "-"
-    if case.ratio is not None and case.ratio_range is not None:
-        ratio = f"**{case.ratio:.3g}** ({case.ratio_range[0]:.3g} to {case.ratio_range[1]:.3g})"
     limit = "-" if case.limit_ratio is None else f"{case.limit_ratio:.0%}"
-    return _seconds(case.ours_seconds), theirs, ratio, limit
+    return _seconds(case.ours_seconds), theirs, _ratio(case), limit
+
+
+def _ratio(case: Case) -> str:
+    if case.ratio is None or case.ratio_range is None:
+        return "-"
+    return f"**{case.ratio:.3g}** ({case.ratio_range[0]:.3g} to {case.ratio_range[1]:.3g})"
 
 
 def _seconds(value: float) -> str:

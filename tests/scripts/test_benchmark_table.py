@@ -9,8 +9,9 @@ from scripts.benchmarks import markdown
 from scripts.benchmarks.case import Case, Report
 from scripts.benchmarks.cost_model import Constants, Prediction, Study
 from scripts.benchmarks.growth import Curve, Scaling, Side
+from scripts.benchmarks.resnet50 import ALTERNATIVE_ALONE
 from scripts.gpu_check import study_on_gpu
-from scripts.report import BEGIN, END
+from scripts.report import BENCHMARK, GROWTH
 
 RECORDS = REFERENCE / "benchmark"
 
@@ -26,6 +27,16 @@ def test_a_row_says_what_its_case_does():
     assert "medians of 1 or 2 turns" in machine
 
 
+def test_the_short_table_has_the_smallest_ratio_the_largest_and_two_between():
+    environment = Environment.now("cpu")
+    ratios = (9.0, 0.5, 3.0, 100.0, 2.0, 7.0, 4.0)
+    cases = [Case.of(f"case {ratio:g}", [[1.0], [ratio]], environment) for ratio in ratios]
+    alone = Case.of(f"{ALTERNATIVE_ALONE}, 8 px", [[1.0], [0.1]], environment)
+    others = [Case.of("ours alone", [[2.0]], environment), alone]
+    names = re.findall(r"\| case (\S+) \|", markdown.short_table(Report(environment, [*cases, *others])))
+    assert names == ["0.5", "3", "7", "100"]
+
+
 def test_a_damaged_record_is_named(tmp_path):
     path = tmp_path / "benchmark.json"
     with pytest.raises(InvalidInput, match=r"benchmark.json: .*scripts/benchmark.py --output writes it"):
@@ -36,17 +47,20 @@ def test_a_damaged_record_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("page", "text"),
+    ("page", "marks", "text"),
     [
-        ("README.md", lambda: markdown.table(markdown.read(RECORDS / "benchmark.json", Report, ""))),
+        ("README.md", BENCHMARK, lambda: markdown.short_table(markdown.read(RECORDS / "benchmark.json", Report, ""))),
+        ("docs/benchmark.md", BENCHMARK, lambda: markdown.table(markdown.read(RECORDS / "benchmark.json", Report, ""))),
         (
             "docs/benchmark.md",
+            GROWTH,
             lambda: markdown.growth(markdown.read(RECORDS / "scaling.json", Scaling, ""), study_on_gpu()),
         ),
     ],
 )
-def test_a_pages_tables_are_the_records(page, text):
-    block = re.search(f"{BEGIN}\n(.*?)\n{END}", (ROOT / page).read_text(), re.DOTALL)
+def test_a_pages_tables_are_the_records(page, marks, text):
+    begin, end = marks
+    block = re.search(f"{begin}\n(.*?)\n{end}", (ROOT / page).read_text(), re.DOTALL)
     assert block
     assert block[1] == text()
 

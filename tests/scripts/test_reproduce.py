@@ -8,7 +8,7 @@ import pytest
 from erf import InvalidInput
 from experiments.center_low_init.study import FEWER_PAIRS, PAIRS
 from experiments.claims import rows
-from experiments.claims.readme import BEGIN, END, with_claims
+from experiments.claims.pages import BEGIN, END, with_claims
 from experiments.harness import cli
 from experiments.harness.experiment import load_study
 from experiments.harness.record import read_record

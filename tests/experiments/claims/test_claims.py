@@ -9,7 +9,8 @@ import pytest
 
 from erf import InvalidInput
 from erf.maps.statistic import Statistic
-from experiments.claims import CLAIMS, Part, Row, Verdict, rows, table
+from experiments.claims import CLAIMS, Part, Row, Verdict, rows, short_table, table
+from experiments.claims.pages import CLAIMS_PAGE
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES, command
 
@@ -18,14 +19,26 @@ LONGEST = 350  # letters of what a cell of the table says was measured
 EXACT = {"T1", "R1"}  # rows that name no statistic, as weights are fixed
 
 
-def test_the_readme_shows_the_records():
-    assert table() in README.read_text()
+def test_the_pages_show_the_records():
+    assert short_table() in README.read_text()
+    assert table() in CLAIMS_PAGE.read_text()
+
+
+def test_the_short_table_gives_one_number_of_each_claim_and_counts_verdicts():
+    first, _, _, _, *lines = short_table().splitlines()
+    assert len(lines) == len(rows()) == sum(map(int, re.findall(r"(?<!of )\d+", first.partition(":")[2])))
+    for row, line in zip(rows(), lines, strict=True):
+        assert sum(bool(part.answer) for part in row.parts) == 1
+        (part,) = [part for part in row.parts if part.answer]
+        assert line == f"| **{row.id}** {row.plain} | {part.answer} | {row.verdict} |"
+        assert re.search(r"\d", part.answer)
+        assert len(line) < 200
 
 
 def test_the_notes_on_rows_stand_below_the_table():
-    notes = table().rpartition("|\n\n")[2].split("\n\n")
-    assert [note.replace("\n", " ") for note in notes] == [f"**{row.id}**: {row.note}" for row in rows() if row.note]
-    assert [row.id for row in rows() if row.note] == ["F2", "F3a", "F3b", "T5"]
+    notes = dict(note.replace("\n", " ").split(": ", 1) for note in table().rpartition("|\n\n")[2].split("\n\n"))
+    assert list(notes) == ["**F2**", "**F3a, F3b**", "**T5**"]
+    assert {row.note for row in rows() if row.note} == {*notes.values()}
 
 
 def test_every_claim_of_these_figures_has_its_row():
@@ -67,7 +80,7 @@ def test_every_link_of_the_readme_leads_somewhere():
     [([True, True], Verdict.reproduced), ([True, False], Verdict.qualified), ([False], Verdict.not_reproduced)],
 )
 def test_verdicts(held, verdict):
-    row = Row("X", "says", "rms", tuple(Part("measured", holds) for holds in held), ("erf_growth",))
+    row = Row("X", "says", "plainly", "rms", tuple(Part("measured", holds) for holds in held), ("erf_growth",))
     assert row.verdict is verdict
     assert row.markdown().count("**not:**") == held.count(False)
     beside = replace(row, parts=(*row.parts, Part("told beside", None)))
@@ -81,7 +94,7 @@ def test_a_headline_leaves_out_no_part_that_fails_or_once_failed():
     once_failing, as_ever = (replace(fine, at_first=Part("20 runs", holds)) for holds in (False, True))
 
     def headline(*parts):
-        return Row("X", "says", "rms", (Part("main", True), *parts), ("erf_growth",)).headline()
+        return Row("X", "says", "plainly", "rms", (Part("main", True), *parts), ("erf_growth",)).headline()
 
     assert headline(fine, fine) == "main; all 3 parts hold"
     assert headline(fine, failing) == "main; **not:** bad; 2 of 3 parts hold"

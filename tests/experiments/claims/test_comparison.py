@@ -8,7 +8,7 @@ from experiments.claims.comparison import LEVEL, compare
 
 
 def row(*intervals, id="X", holds=True):
-    return Row(id, "says", "rms", (Part("measured", holds, intervals),), ("erf_growth",))
+    return Row(id, "says", "plainly", "rms", (Part("measured", holds, intervals),), ("erf_growth",))
 
 
 def test_a_difference_counts_in_standard_errors_of_both():
@@ -54,7 +54,7 @@ def test_exact_numbers_must_be_equal():
 
 
 def test_claims_without_numbers_are_compared_by_their_verdict_and_unmeasured_ones_not_at_all():
-    empty = Row("X", "says", "rms", (), ("erf_growth",))
+    empty = Row("X", "says", "plainly", "rms", (), ("erf_growth",))
     assert compare([empty], [row((0, 1))]) == []
     (found,) = compare([row()], [row()])
     assert (found.numbers, found.adjusted, found.agrees) == (0, 1.0, True)

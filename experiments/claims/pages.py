@@ -1,4 +1,4 @@
-"""The claim table in the README, between two marks."""
+"""The pages that show the claims, between two marks: the README in short, docs/claims.md in full."""
 
 from __future__ import annotations
 
@@ -6,26 +6,28 @@ from pathlib import Path
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.claims import table
+from experiments.claims import short_table, table
 from experiments.harness.environment import ROOT
 
-README = ROOT / "README.md"
+README, CLAIMS_PAGE = ROOT / "README.md", ROOT / "docs" / "claims.md"
 BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of claims -->"
 
 
-def write_claims() -> Path:
-    """Write the table of the reference's records into the README and return its path."""
-    atomic_write(README, with_claims(README.read_text(), table()).encode())
-    return README
+def write_claims() -> tuple[Path, ...]:
+    """Write the tables of the reference's records into both pages and return their paths."""
+    tables = {README: short_table(), CLAIMS_PAGE: table()}
+    for page, text in tables.items():
+        atomic_write(page, with_claims(page.read_text(), text).encode())
+    return tuple(tables)
 
 
-def with_claims(readme: str, claims: str) -> str:
-    """Return ``readme`` with the claim table between its marks replaced.
+def with_claims(page: str, claims: str) -> str:
+    """Return ``page`` with the claim table between its marks replaced.
 
     Raises:
         InvalidInput: The marks are not there.
     """
-    return with_block(readme, BEGIN, END, claims)
+    return with_block(page, BEGIN, END, claims)
 
 
 def with_block(page: str, begin: str, end: str, text: str) -> str:
