@@ -347,6 +347,8 @@ def verify() -> int:
             print(f"{row.id:5}{'-':9}not measured both times: {', '.join(row.runs)}")
             continue
         print(f"{row.id:5}{'agrees' if found.agrees else 'DIFFERS':9}{found.in_words()}")
+    held, numbers = (sum(getattr(one, name) for one in compared.values()) for name in ("held", "numbers"))
+    print(f"{held} of {numbers} intervals hold the new value; with equal errors in both, 83 % are expected to")
     return 0 if all(one.agrees for one in compared.values()) else 1
 
 

@@ -27,6 +27,8 @@ class Comparison:
         before, after: Both verdicts.
         numbers: How many random numbers of the claim were compared.
         largest: The largest of their differences, in units of 1.96 sqrt(se_new^2 + se_old^2); 0 without numbers.
+        held: How many of the first measurement's intervals hold the second's value, the middle of its own interval. Of
+            95 % intervals, with the same error in both, 83 % are expected to: the second value has its error, too.
         p: Probability of a largest difference as large, by Bonferroni over the claim's numbers.
         adjusted: The same by Holm over all claims compared.
     """
@@ -36,6 +38,7 @@ class Comparison:
     after: Verdict
     numbers: int
     largest: float
+    held: int
     p: float
     adjusted: float = 1.0
 
@@ -51,7 +54,8 @@ class Comparison:
         if not self.numbers:
             return f"{verdicts}; nothing random to compare"
         found = f"the largest of {self.numbers} differences" if self.numbers > 1 else "the one difference"
-        return f"{verdicts}; {found} is {self.largest:.2f} of its 95 % margin (p = {self.adjusted:.3f})"
+        held = f"{self.held} of {self.numbers} intervals hold the new value"
+        return f"{verdicts}; {found} is {self.largest:.2f} of its 95 % margin (p = {self.adjusted:.3f}); {held}"
 
 
 def compare(before: Sequence[Row], after: Sequence[Row]) -> list[Comparison]:
@@ -72,7 +76,8 @@ def _compare(before: Row, after: Row) -> Comparison:
         raise InvalidInput(f"claim {after.id} has {len(old)} numbers in one measurement and {len(new)} in the other")
     largest = max((_difference(*pair) for pair in zip(old, new, strict=True)), default=0.0)
     p = min(1.0, len(new) * 2 * float(stats.norm.sf(NORMAL * largest)))
-    return Comparison(after.id, before.verdict, after.verdict, len(new), largest, p if new else 1.0)
+    held = sum(low <= sum(interval) / 2 <= high for (low, high), interval in zip(old, new, strict=True))
+    return Comparison(after.id, before.verdict, after.verdict, len(new), largest, held, p if new else 1.0)
 
 
 def _difference(old: Interval, new: Interval) -> float:

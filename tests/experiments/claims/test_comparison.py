@@ -42,6 +42,12 @@ def test_several_numbers_and_claims_raise_the_bar_by_bonferroni_and_holm():
     assert [one.adjusted for one in found] == pytest.approx([3 * p, 1.0, 3 * p])
 
 
+def test_an_interval_holds_the_middle_of_the_other_or_not():
+    (found,) = compare([row((0, 2), (0, 2), (5, 5))], [row((1.8, 2.0), (1.8, 2.4), (5, 5))])
+    assert (found.numbers, found.held) == (3, 2)
+    assert "2 of 3 intervals hold the new value" in found.in_words()
+
+
 def test_another_verdict_differs_whatever_the_numbers():
     (found,) = compare([row((0, 1))], [row((0, 1), holds=False)])
     assert (found.before, found.after, found.largest) == (Verdict.reproduced, Verdict.not_reproduced, 0)
@@ -65,6 +71,6 @@ def test_claims_without_numbers_are_compared_by_their_verdict_and_unmeasured_one
 def test_the_reference_agrees_with_itself():
     found = compare(rows(), rows())
     assert len(found) == sum(bool(one.parts) for one in rows())
-    assert all(one.agrees and one.largest == 0 for one in found)
+    assert all(one.agrees and one.largest == 0 and one.held == one.numbers for one in found)
     exact = {"T1", "T2", "T3", "R1"}  # nothing random but largest deviations
     assert {one.id for one in found if not one.numbers} == exact
