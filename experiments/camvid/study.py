@@ -36,6 +36,7 @@ def sweeps(first_seed: int) -> tuple[Sweep, ...]:
     return (
         {"start": (UNIT, DEFAULT), "seed": seeds},
         {"start": (SMALL,), "gain": (0.16,), "seed": seeds},
+        {"start": (BRANCHES,), "learning_rate": (0.005,), "seed": (first_seed,)},  # the rate was chosen on seed 100
     )
 
 
