@@ -4,7 +4,8 @@ import erf.compatibility as compatibility
 import erf.inits as inits
 import erf.theory as theory
 from erf.errors import InternalError, InvalidInput
-from erf.maps.influence import effective_receptive_field, influence
+from erf.maps.effective_field import effective_receptive_field
+from erf.maps.influence import influence
 from erf.maps.influence_map import InfluenceMap, map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.comparison import Comparison, compare

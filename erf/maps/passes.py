@@ -20,7 +20,7 @@ from erf.maps.cropping import Crop
 from erf.maps.layer_outputs import layer_outputs
 from erf.reachability.as_written import as_written, kept_buffers, modes_of, put_into_eval_mode
 from erf.reachability.forward import as_taken
-from erf.reachability.request import Mode, called
+from erf.reachability.request import Index, Mode, called
 
 
 @contextmanager
@@ -222,15 +222,22 @@ def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
     return fits and not any(module.training for module in network.modules())
 
 
-def gradient(at_unit: Tensor, leaf: Tensor, direction: Tensor | None = None, layer: str | None = None) -> Tensor:
+def at_unit(outputs: Tensor, index: Index, layer: str | None, images: int) -> Tensor:
+    """Return the unit's channels ``[N, K]``, in whatever layout the layer's output is."""
+    if index[0] != slice(None) or len(outputs) != images:
+        raise InvalidInput(f"{called(layer)} has shape {list(outputs.shape)}: its first dimension must be the images")
+    return outputs[index].reshape(images, -1)
+
+
+def gradient(channels: Tensor, leaf: Tensor, direction: Tensor | None = None, layer: str | None = None) -> Tensor:
     """Return the gradient of a unit's channels ``[N, K]``, weighted by the direction and summed, at the leaf.
 
     Raises:
         InvalidInput: The channels are complex, or autograd knows of no way from the layer's output to the leaf.
     """
-    if at_unit.is_complex():
+    if channels.is_complex():
         raise InvalidInput("the layer's output is complex; allowed are layers of real numbers")
-    weighted = at_unit if direction is None else at_unit * direction.to(at_unit)
+    weighted = channels if direction is None else channels * direction.to(channels)
     try:
         g = gradient_in_cone(weighted.sum(), leaf)
     except RuntimeError as error:

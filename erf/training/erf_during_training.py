@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from erf.arguments import require_images, require_whole
 from erf.maps.aggregation import AggregationName
-from erf.maps.influence import effective_receptive_field
+from erf.maps.effective_field import effective_receptive_field
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.metrics.erf_size import Reference, ReferenceName, erf_size

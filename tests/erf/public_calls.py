@@ -261,7 +261,7 @@ CALLS: dict[str, Call] = {
             )
         },
     ),
-    "erf.maps.influence.effective_receptive_field": Call(
+    "erf.maps.effective_field.effective_receptive_field": Call(
         erf.effective_receptive_field,
         measured(),
         {
