@@ -224,4 +224,4 @@ def _map_of(
             f"{str(g.dtype).removeprefix('torch.')}; measure in float64 or rescale the weights"
         )
     moments = kind.moment(g.double()).mean(1).cpu().numpy()
-    return map_of_samples(moments, kind, field.box, aggregation, normalize, field.center)
+    return map_of_samples(moments, kind, field.box, aggregation, normalize, field.center, field.jump)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -14,6 +15,8 @@ from erf.maps.aggregation import Aggregation, require_aggregation
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.reachability.receptive_field import Box, require_box
 from erf.spelling import OldName
+
+_MOVED = "the map was moved, and its field leaves the image it was measured on: what lay outside counts as 0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,7 @@ class InfluenceMap:
         aggregation: How output channels were combined: "random_sign", "sum" or a channel's index.
         normalized: Whether each run's moments were divided by their sum before averaging.
         findings: What the map alone does not show of the network, one sentence each.
+        jump: Per axis, the pixels between neighbouring units; None where they are not evenly spaced or it is not known.
 
     Raises:
         InvalidInput: A value is not a finite real number, or an attribute does not have an entry for each axis.
@@ -48,6 +52,7 @@ class InfluenceMap:
     aggregation: Aggregation = "random_sign"
     normalized: bool = False
     findings: tuple[str, ...] = ()
+    jump: tuple[float | None, ...] = ()
     centre: ClassVar[OldName] = OldName("center")
 
     def __post_init__(self) -> None:
@@ -60,6 +65,7 @@ class InfluenceMap:
         object.__setattr__(self, "trf_box", tuple((int(first), int(end)) for first, end in self.trf_box))
         object.__setattr__(self, "center", self._numbers("center", float))
         object.__setattr__(self, "origin", self._numbers("origin", int) if np.size(self.origin) else (0,) * values.ndim)
+        object.__setattr__(self, "jump", self._jumps() or (None,) * values.ndim)
         require_aggregation(self.aggregation)
         require_type(bool, normalized=self.normalized)
         require_real(lambda samples: samples >= 0, "numbers from 0", samples=self.samples)
@@ -73,6 +79,17 @@ class InfluenceMap:
             whole = "whole " if kind is int else ""
             raise InvalidInput(f"{name}={shown(given)}: allowed is a {whole}number for each of {self.values.ndim} axes")
         return tuple(map(kind, numbers))
+
+    def _jumps(self) -> tuple[float | None, ...]:
+        """Return the jump, a number or None for each axis, as a tuple."""
+        jumps = tuple(self.jump) if isinstance(self.jump, Sequence) else (math.nan,)
+        if len(jumps) not in (0, self.values.ndim):
+            allowed = f"a number or None for each of {self.values.ndim} axes"
+            raise InvalidInput(f"jump={shown(self.jump)}: allowed is {allowed}")
+        for jump in jumps:
+            if jump is not None:
+                require_real(math.isfinite, "finite numbers, and None", jump=jump)
+        return jumps
 
     @property
     def trf_size(self) -> tuple[int, ...]:
@@ -132,6 +149,53 @@ class InfluenceMap:
             findings=tuple(dict.fromkeys(self.findings + other.findings)),
         )
 
+    def shifted_to(self, other: InfluenceMap) -> InfluenceMap:
+        r"""Return this map moved to the unit of ``other``: ``other.merge(self.shifted_to(other))`` averages both units.
+
+        .. math:: values'_{i} = values_{i - d}, \quad d = other.center - center
+
+        It is the map of the other unit where the network does the same at every position. What moves out of the map is
+        left out. What moves in from outside of it is not known and counts as 0; ``diagnostics`` then says so.
+
+        Raises:
+            InvalidInput: The maps have different jumps, their units are not whole jumps apart, or these are not whole
+                pixels.
+
+        >>> import erf
+        >>> import torch
+        >>> network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(4, 4, 3, stride=2))
+        >>> a, b = erf.effective_receptive_field(network, torch.ones(1, 1, 33, 33), unit=[(7, 7), (7, 8)])
+        >>> a.center, b.center, b.shifted_to(a).center
+        ((16.0, 16.0), (16.0, 18.0), (16.0, 16.0))
+        """
+        require_type(InfluenceMap, other=other)
+        if self.jump != other.jump:
+            raise InvalidInput(f"a map of jump {self.jump} cannot be moved to one of jump {other.jump}")
+        moves = [self._move_to(other, axis) for axis in range(self.values.ndim)]
+        box = tuple((first + move, end + move) for (first, end), move in zip(self.trf_box, moves, strict=True))
+        missing = any(self.clipped) and any(moves)
+        return replace(
+            self,
+            values=_moved(self.values, moves),
+            center=other.center,
+            trf_box=box,
+            origin=other.origin,
+            findings=(*self.findings, _MOVED) if missing and _MOVED not in self.findings else self.findings,
+        )
+
+    def _move_to(self, other: InfluenceMap, axis: int) -> int:
+        """Return by how many of the map's pixels its unit is to be moved along an axis."""
+        move, jump = other.center[axis] - self.center[axis], self.jump[axis]
+        apart = move + other.origin[axis] - self.origin[axis]
+        if apart and (jump is None or apart % jump):
+            raise InvalidInput(
+                f"the units are {apart:g} pixels apart along axis {axis}, where neighbours are "
+                f"{'not known to be evenly spaced' if jump is None else f'{jump:g} apart'}: allowed are whole jumps"
+            )
+        if move % 1:
+            raise InvalidInput(f"the units are {move:g} pixels apart along axis {axis}: allowed are whole pixels")
+        return int(move)
+
     def _merged_values(self, other: InfluenceMap) -> np.ndarray:
         samples = self.samples + other.samples
         if samples == 0:
@@ -141,6 +205,15 @@ class InfluenceMap:
         return self.statistic.from_mean_moment(mine + theirs)
 
 
+def _moved(values: np.ndarray, moves: Sequence[int]) -> np.ndarray:
+    """Return the values moved by whole pixels along each axis, with 0 for what comes from outside."""
+    moved = np.zeros_like(values)
+    to = tuple(slice(max(move, 0), max(side + move, 0)) for move, side in zip(moves, values.shape, strict=True))
+    of = tuple(slice(max(-move, 0), max(side - move, 0)) for move, side in zip(moves, values.shape, strict=True))
+    moved[to] = values[of]
+    return moved
+
+
 def map_of_samples(
     moments: np.ndarray,
     statistic: StatisticName,
@@ -148,6 +221,7 @@ def map_of_samples(
     aggregation: Aggregation,
     normalize: bool = False,
     center: tuple[float, ...] = (),
+    jump: tuple[float | None, ...] = (),
 ) -> InfluenceMap:
     """Return the influence map of samples' moment maps ``[N, H, W]``; all-zero ones are left out and counted.
 
@@ -159,6 +233,7 @@ def map_of_samples(
         normalize: Divide each sample's moments by their sum first: the few samples of largest gain then do not
             dominate, but the map is biased away from exact theory.
         center: Of the unit, in the maps' coordinates; that of the box if it is not given.
+        jump: Per axis, the pixels between neighbouring units, None where that is not known.
 
     >>> import erf
     >>> import numpy as np
@@ -189,6 +264,7 @@ def map_of_samples(
         skipped=len(moments) - len(kept),
         aggregation=aggregation,
         normalized=normalize,
+        jump=jump,
     )
 
 

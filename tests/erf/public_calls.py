@@ -142,6 +142,7 @@ MAP = Kind([None, np.ones((3, 3)), [[1.0]]], "{name}=.* InfluenceMap")
 DISTRIBUTION = Kind(
     [*MAP.values, a_map(values=-np.ones((3, 3))), a_map(values=np.zeros((3, 3)))], "InfluenceMap|negative|0 everywhere"
 )
+JUMP = Kind([(1.0,), (1.0, NAN), (math.inf, 1), (1j, 1), "ab", None, 2], "jump=.* allowed")
 LEVEL = Kind([1, -0.1, *NO_NUMBERS], "level=.* shares of the reference")
 CHOICE = Kind(["typo", "", 1, NAN, None, []], "{name}=.* allowed: ")
 IMAGES = Kind(NO_IMAGES, "image|Tensor")
@@ -306,12 +307,16 @@ CALLS: dict[str, Call] = {
             "center": refused((1.0,), (1.0, NAN), (1j, 1.0), "ab", None),
             "origin": refused((0,), (0, NAN), (0.5, 0), "ab", None),
             "trf_box": BOX,
+            "jump": JUMP,
         }
         | {"statistic": CHOICE, "samples": refused(NAN, -1, "4", None, True, 1j), "skipped": WHOLE_0}
         | {"aggregation": refused(*NO_AGGREGATIONS), "normalized": FLAG},
         free="findings",
     ),
     "erf.maps.influence_map.InfluenceMap.merge": Call(a_map().merge, lambda: {"other": a_map()}, {"other": MAP}),
+    "erf.maps.influence_map.InfluenceMap.shifted_to": Call(
+        a_map().shifted_to, lambda: {"other": a_map()}, {"other": MAP}
+    ),
     "erf.reachability.receptive_field.ReceptiveField": Call(
         ReceptiveField,
         lambda: dict(FIELD),
@@ -495,6 +500,7 @@ CALLS: dict[str, Call] = {
             "moments": refused(*NO_ARRAYS, np.ones(3), np.ones((2, 3, 3)) * NAN, None),
             "statistic": CHOICE,
             "trf_box": BOX,
+            "jump": JUMP,
         }
         | {"center": refused((1.0,), (1.0, NAN), None), "aggregation": refused(*NO_AGGREGATIONS), "normalize": FLAG},
     ),
