@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from erf.reachability.receptive_field import ReceptiveField
-from erf.reachability.request import module_of
 
 # Factors of residual branches start at 1e-4 to 1e-6 where they are not 0 ("LayerScale", Touvron et al. 2021, CaiT).
 NEARLY_ZERO = 1e-4
@@ -34,7 +33,7 @@ def findings(network: nn.Module, field: ReceptiveField, cancelling: bool = False
         cancelling: Whether its channels cancel in their sum.
     """
     weights = _weights_of_branches(network, field.modules)
-    largest = {name: float(weight.detach().abs().max()) for name, weight in weights if weight.numel()}
+    largest = {name: _largest(weight.detach()) for name, weight in weights if weight.numel()}
     zero = [name for name, value in largest.items() if value == 0]
     small = [name for name, value in largest.items() if 0 < value <= NEARLY_ZERO]
     found = [f"module {name!r} spans the image, so the unit sees all of it" for name in _spanning(field)]
@@ -54,12 +53,19 @@ def _spanning(field: ReceptiveField) -> list[str]:
 
 def _weights_of_branches(network: nn.Module, modules: tuple[str, ...]) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield what scales a branch's output: the weights of its layers, and the factors that blocks hold themselves."""
+    by_name = dict(network.named_modules(remove_duplicate=False))
     for name in modules:
-        module = module_of(network, name)
+        module = by_name[name]
         for key, parameter in module.named_parameters(name, recurse=False):
             word = key.rpartition(".")[2]
             if (word == "weight" and isinstance(module, _WEIGHTED)) or "scale" in word or "gamma" in word:
                 yield key, parameter
+
+
+def _largest(weight: torch.Tensor) -> float:
+    """Return the largest magnitude, or just that of the first channel if it is not near zero already."""
+    largest = float(torch.atleast_1d(weight)[:1].abs().max())
+    return largest if largest > NEARLY_ZERO else float(weight.abs().max())
 
 
 def _some(names: list[str]) -> str:

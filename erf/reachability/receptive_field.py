@@ -377,7 +377,8 @@ def _named(name: str, values: Sequence[Any]) -> dict[str, Any]:
 
 def step_of(network: nn.Module, passed: Trace, name: str) -> Step:
     """Return the one call of the named module."""
-    calls = [step for step in passed.steps if step.name == _canonical(network, name)]
+    canonical = _canonical(network, name)
+    calls = [step for step in passed.steps if step.name == canonical]
     if not calls and isinstance(module_of(network, name), torch.jit.ScriptModule):
         raise InvalidInput(
             f"{called(name)} is inside of a scripted or traced module: give the module that it was made from"

@@ -52,6 +52,13 @@ def test_factors_near_0_are_named():
     assert sentence == "weights near zero: 0.layer_scale is at most 0.0001, so what they scale passes little on"
 
 
+def test_every_channel_counts():
+    block = Block(gain=0)
+    with torch.no_grad():
+        block.branch[1].weight[2], block.layer_scale[0] = 1, 0
+    assert said(block) == ()
+
+
 def test_tokens_that_start_at_0_are_no_branches():
     network = models.VisionTransformer(16, 8, 1, 2, 16, 32)
     assert not network.class_token.any()
