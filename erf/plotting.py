@@ -1,8 +1,9 @@
-"""Drawing one influence map with its Gaussian contour and the TRF's box (needs matplotlib)."""
+"""Drawing influence maps with their Gaussian contours and the boxes of their TRFs (needs matplotlib)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from types import NoneType
 
 import numpy as np
@@ -20,7 +21,9 @@ with extra("plot"):
     from matplotlib.image import AxesImage
     from matplotlib.patches import Ellipse, Rectangle
 
-__all__ = ["draw_map", "draw_map_on"]
+__all__ = ["draw_map", "draw_map_on", "draw_maps"]
+
+PER_ROW, PANEL = 4, 2.6  # maps in a row of a figure, and inches of each
 
 
 def draw_map(imap: InfluenceMap, fit: GaussianFit | None = None) -> Figure:
@@ -75,3 +78,20 @@ def _contour(fit: GaussianFit) -> Ellipse:
     angle = math.degrees(math.atan2(directions[0, 1], directions[1, 1]))
     row, column = fit.center
     return Ellipse((column, row), width, height, angle=angle, fill=False, ec="#56B4E9", lw=1.2)
+
+
+def draw_maps(maps: Sequence[InfluenceMap], titles: Sequence[str], fits: Sequence[GaussianFit | None]) -> Figure:
+    """Return a figure of several two-dimensional maps, each as :func:`draw_map_on` draws it, with one colour bar."""
+    columns = min(len(maps), PER_ROW)
+    rows = -(-len(maps) // columns)
+    figure = Figure(figsize=(PANEL * columns + 0.6, (PANEL + 0.7) * rows), dpi=150, layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.flat[len(maps) :]:
+        axes.set_axis_off()
+    images = []
+    for imap, title, fit, axes in zip(maps, titles, fits, panels.flat, strict=False):
+        images.append(draw_map_on(axes, imap, fit))
+        axes.set_title(title, fontsize=8)
+        axes.tick_params(labelsize=7)
+    figure.colorbar(images[0], ax=list(panels.flat), fraction=0.02, label="influence / peak")
+    return figure

@@ -8,6 +8,9 @@ from erf.maps.effective_field import effective_receptive_field
 from erf.maps.influence import influence
 from erf.maps.influence_map import InfluenceMap, map_of_samples
 from erf.maps.statistic import Statistic
+from erf.measurement.layer import LayerMeasurement, Setting
+from erf.measurement.measurement import Measurement
+from erf.measurement.measuring import measure
 from erf.metrics.comparison import Comparison, compare
 from erf.metrics.erf_size import contribution_area_ratio, erf_size
 from erf.metrics.gaussian_fit import GaussianFit, Moments, fit_gaussian, map_moments
@@ -30,10 +33,13 @@ __all__ = [
     "InfluenceMap",
     "InternalError",
     "InvalidInput",
+    "LayerMeasurement",
+    "Measurement",
     "Moments",
     "PowerLaw",
     "ReceptiveField",
     "Residual",
+    "Setting",
     "Statistic",
     "compare",
     "compatibility",
@@ -50,6 +56,7 @@ __all__ = [
     "map_of_samples",
     "mass_radius",
     "mass_within",
+    "measure",
     "normal_distance",
     "stack_influence",
     "stack_moments",

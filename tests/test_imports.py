@@ -131,7 +131,7 @@ def test_each_extra_installs_what_is_imported_by_it():
         for path in sources(folder)
         for pair in optional_imports(path)
     }
-    assert {extra for _, extra in named} == {"", "plot", "data", "training", "timm", "benchmark"}
+    assert {extra for _, extra in named} == {"", "plot", "data", "training", "cli", "timm", "benchmark"}
     packages = packages_distributions()
     for module, extra in named:
         assert not extra or installs[extra] & {canonicalize_name(name) for name in packages[module]}

@@ -1,6 +1,6 @@
 """Maps with holes, averaged over the period of their grid (sections 2.5 and 4 of the paper).
 
-Strides, dilation and kernels of which only the corners are left reach every so manieth pixel only. What lies between is
+Strides, dilation and kernels of which only the corners are left reach only one pixel in so many. What lies between is
 0, perhaps the center itself, and a count of pixels jumps with the parity of the depth; the averaged map has no holes.
 """
 

@@ -23,6 +23,7 @@ from erf.data.noise import Noise, NoiseImages
 from erf.device import resolve_device
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import Reference, above_threshold
+from erf.network_source import Source, make_network
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.architectures.families import ARCHITECTURES, DEFAULT
@@ -33,7 +34,6 @@ from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices
-from experiments.measure.network_source import Source, make_network
 
 # Noise images over which batch norm's statistics are averaged.
 CALIBRATION = 8

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import numpy as np
 from scipy import stats
@@ -86,25 +85,6 @@ def resampled(
             values = imap.statistic.from_mean_moment(mean.reshape(imap.values.shape))
             found.append(quantity(replace(imap, values=values)))
     return np.array(found)
-
-
-def jackknife_interval(maps: Sequence[InfluenceMap], quantity: Callable[[InfluenceMap], float]) -> Interval | None:
-    r"""Return the interval of ``quantity`` of all maps merged, by leaving out each of them in turn.
-
-    .. math:: \theta \pm t_{n-1} \sqrt{\tfrac{n-1}{n} \textstyle\sum_i (\theta_{-i} - \bar\theta)^2}
-
-    For a mean of maps of as many samples each this is :func:`mean_interval`. None for fewer than two maps.
-
-    Raises:
-        InvalidInput: The maps cannot be merged, or without one of them there is no such quantity.
-    """
-    n = len(maps)
-    if n < 2:
-        return None
-    without = [quantity(reduce(InfluenceMap.merge, [*maps[:i], *maps[i + 1 :]])) for i in range(n)]
-    half = stats.t.ppf(TAILS[1], n - 1) * np.sqrt((n - 1) * np.var(without))
-    whole = quantity(reduce(InfluenceMap.merge, maps))
-    return float(whole - half), float(whole + half)
 
 
 def largest_deviation(moments: np.ndarray, expected: np.ndarray) -> float:

@@ -13,12 +13,11 @@ from erf.data.noise import Noise
 from erf.data.pictures import Unreadable
 from erf.maps.passes import Mode
 from erf.maps.statistic import Statistic
+from erf.network_source import Source, files_of
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.validation import require_at_least
-from experiments.measure.network_source import Source, files_of
 
 NOISE = "noise"
-OUTPUT = "output"  # what the network's own output is called, where no layer is named
 
 
 class Compatibility(StrEnum):

@@ -9,7 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -23,9 +23,7 @@ from erf import (
     InfluenceMap,
     InvalidInput,
     ReceptiveField,
-    compare,
     effective_receptive_field,
-    erf_size,
     fit_gaussian,
     theoretical_receptive_field,
 )
@@ -34,24 +32,19 @@ from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
 from erf.device import resolve_device
 from erf.maps.aggregation import require_aggregation
-from erf.metrics.erf_size import Reference
-from experiments.harness.intervals import Interval, jackknife_interval
+from erf.measurement.default_layers import default_layers
+from erf.measurement.layer import FAIR_FIT, LayerMeasurement, layer_measurement
+from erf.measurement.measuring import GROUPS, OUTPUT, named
+from erf.measurement.words import axes_text, ratio_text, trf_text
+from erf.network_source import make_network
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.measure.config import NOISE, OUTPUT, Compatibility, Config
-from experiments.measure.default_layers import default_layers
-from experiments.measure.layer import Layer, axes_text, layer_notes, ratio_text, trf_text
-from experiments.measure.network_source import make_network
+from experiments.measure.config import NOISE, Compatibility, Config
+from experiments.measure.layer import Layer, layer_notes
 
 # The shares t of RepLKNet's table.
 REPLKNET_MASSES = (0.2, 0.3, 0.5, 0.99)
-
-# A Gaussian that explains less of a map's variance says nothing about its shape and is not shown.
-FAIR_FIT = 0.5
-
-# Groups of images: each is a point kept on disk, and from their spread come the intervals.
-GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -118,10 +111,9 @@ def run(config: Config, logbook: Logbook) -> Result:
     fields = _fields(asked, network)
     images = _images(config)
     groups = list(_groups(asked, network.to(resolve_device(config.device)), images, logbook))
-    found = {name: [group[name] for group in groups] for name in fields}
-    merged = {name: reduce(InfluenceMap.merge, maps) for name, maps in found.items()}
-    arrays = {f"map/{name}": imap.values.astype(np.float32) for name, imap in merged.items()}
-    layers = [_layer(name, fields[name], merged[name], found[name]) for name in fields]
+    measured = [layer_measurement(name, field, [group[name] for group in groups]) for name, field in fields.items()]
+    arrays = {f"map/{layer.name}": layer.map.values.astype(np.float32) for layer in measured}
+    layers = [_layer(layer) for layer in measured]
     if config.compatibility is not Compatibility.none:
         compatible = logbook.once(
             config.compatibility, dict[str, np.ndarray], partial(_compatible, asked, network, images)
@@ -145,19 +137,7 @@ def _fields(config: Config, network: nn.Module) -> dict[str, ReceptiveField]:
     """Return the theoretical field of each layer's units, by name."""
     layer: Any = config.layers or None
     settings: Any = {"channels": config.channels, "mode": config.mode}
-    return _named(config, theoretical_receptive_field(network, config.input_size, layer, config.units, **settings))
-
-
-def _named(config: Config, answer: Any) -> dict[str, Any]:
-    """Return the library's answer for each unit, by its layer's name, with the unit where there are several."""
-    of_layers = answer if config.layers else {OUTPUT: answer}
-    if not config.several_units:
-        return of_layers
-    return {
-        f"{name}@{','.join(map(str, unit))}": value
-        for name, values in of_layers.items()
-        for unit, value in zip(config.unit, values, strict=True)
-    }
+    return named(theoretical_receptive_field(network, config.input_size, layer, config.units, **settings), config.units)
 
 
 def _images(config: Config) -> NoiseImages | Pictures:
@@ -184,7 +164,10 @@ def _groups(
     images: NoiseImages | Pictures,
     logbook: Logbook,
 ) -> Iterator[dict[str, InfluenceMap]]:
-    """Yield the layers' maps of each group of batches, by name; groups are as equal as batches allow."""
+    """Yield the layers' maps of each group of batches, by name; groups are as equal as batches allow, and kept on disk.
+
+    So an interrupted run goes on from the last group, which :func:`erf.measure` does not.
+    """
     count = len(images.paths) if isinstance(images, Pictures) else images.count
     batches = -(-count // images.batch_size)
     starts = [batches * group // min(GROUPS, batches) for group in range(min(GROUPS, batches) + 1)]
@@ -211,14 +194,14 @@ def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first
         mode=config.mode,
         batch_size=config.batch_size,
     )
-    return _named(config, found)
+    return named(found, config.units)
 
 
 def _compatible(config: Config, network: nn.Module, images: NoiseImages | Pictures) -> dict[str, np.ndarray]:
     tool = Tool(config.compatibility)
     if config.layers:
-        return _named(config, compatible_map(network, images, list(config.layers), tool))
-    return _named(config, compatible_map(network, images, tool=tool))
+        return compatible_map(network, images, list(config.layers), tool)
+    return {OUTPUT: compatible_map(network, images, tool=tool)}
 
 
 def _area_ratios(config: Config, contributions: np.ndarray) -> tuple[tuple[float, float | None], ...]:
@@ -228,20 +211,21 @@ def _area_ratios(config: Config, contributions: np.ndarray) -> tuple[tuple[float
     return tuple((mass, square and square.area_ratio) for mass, square in found.items())
 
 
-def _layer(name: str, trf: ReceptiveField, imap: InfluenceMap, groups: list[InfluenceMap]) -> Layer:
-    both = compare(trf, imap)
+def _layer(measured: LayerMeasurement) -> Layer:
+    """Return what the record keeps of a layer."""
+    trf, both = measured.field, measured.comparison
     return Layer(
-        name=name,
+        name=measured.name,
         grid=trf.grid or (),
         unit=trf.unit,
         trf_size=tuple(None if math.isinf(size) else int(size) for size in both.trf_size),
         spanned_by=trf.spanned_by,
         box=trf.box,
-        center=imap.center,
+        center=measured.map.center,
         clipped=both.clipped,
         effective_stride=both.effective_stride,
         erf_size=both.erf_size,
-        interval=None if both.reference is None else _interval(groups, both.reference),
+        interval=measured.raw_interval,
         reference=both.reference,
         cut=both.cut,
         ratio=both.ratio,
@@ -249,19 +233,14 @@ def _layer(name: str, trf: ReceptiveField, imap: InfluenceMap, groups: list[Infl
         r_squared=both.r_squared,
         r50=both.r50,
         r95=both.r95,
-        samples=int(imap.samples),
-        skipped=imap.skipped,
+        samples=int(measured.map.samples),
+        skipped=measured.map.skipped,
         diagnostics=both.diagnostics,
         local_size=tuple(None if size is None else int(size) for size in trf.local.size),
         assumptions=trf.assumptions,
+        averaged_size=measured.averaged_size,
+        averaged_interval=measured.averaged_interval,
     )
-
-
-def _interval(groups: list[InfluenceMap], reference: Reference) -> Interval | None:
-    try:
-        return jackknife_interval([g for g in groups if g.samples], partial(erf_size, reference=reference))
-    except InvalidInput:  # without one of the groups the map has no size
-        return None
 
 
 def _report(result: Result, layer: Layer, logbook: Logbook) -> None:

@@ -7,11 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from erf import GaussianFit, InfluenceMap
+from erf.measurement.layer import FAIR_FIT
+from erf.measurement.words import ratio_text, size_text, trf_text
 from erf.plotting import draw_map_on
 from experiments.harness.style import map_colour_bar, new_figure, show_map
 from experiments.measure.config import NOISE, Compatibility
-from experiments.measure.experiment import FAIR_FIT, REPLKNET_MASSES, Result
-from experiments.measure.layer import Layer, axes_text, percent, ratio_text, trf_text
+from experiments.measure.experiment import REPLKNET_MASSES, Result
+from experiments.measure.layer import Layer, percent
 
 PER_ROW = 4
 WIDTH, TALLEST, NARROWEST, CURVE = 2.8, 6.0, 6.0, 1.8  # of a map, of a map, of the figure, height of a curve; inches
@@ -87,10 +89,7 @@ def _compatible_title(result: Result, layer: Layer) -> str:
 
 
 def _title(layer: Layer) -> str:
-    low, high = layer.interval or (None, None)
-    size = axes_text([layer.erf_size], 1)
-    if layer.interval is not None:
-        size += f" ({axes_text([low], 1)} to {axes_text([high], 1)})"
+    size = size_text(layer.erf_size, layer.interval)
     clipped = ", clipped" if any(layer.clipped) else ""
     return f"{layer.name}\nTRF {trf_text(layer)}{clipped}, ratio {ratio_text(layer, 2)}\nERF {size}"
 

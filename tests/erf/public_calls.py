@@ -283,6 +283,24 @@ CALLS: dict[str, Call] = {
         {"network": NETWORK, "input_size": SIZE, "layer": LAYER, "unit": UNIT, "mode": refused("typo", None, 1)}
         | {"channels": refused(0, -1, 1.5, True, NAN, "1"), "call": CALL},
     ),
+    "erf.measurement.measuring.measure": Call(
+        erf.measure,
+        lambda: {"network": conv(), "images": images(), "samples": 2},
+        {
+            "network": MEASURED,
+            "images": MEASURED_IMAGES,
+            "layers": LAYER,
+            "input_size": refused((8.9, 8.9), (0, 8), 8, "88", words="input_size"),
+            "unit": refused((1.5, 2), (True, 1), (9, 9), 1, []),
+            "statistic": CHOICE,
+            "aggregation": refused(2, *NO_AGGREGATIONS),
+            "seed": WHOLE_0,
+            "samples": WHOLE,
+            "mode": CHOICE,
+        }
+        | {"of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True), "call": CALL, "batch_size": WHOLE}
+        | {"device": refused("tpu", 1.5), "channels": refused(0, -1, 1.5, True, NAN, "1")},
+    ),
     "erf.reachability.tiles.halo": Call(
         erf.halo,
         lambda: {"network": conv()},

@@ -13,6 +13,7 @@ from erf.data.noise import NoiseImages
 from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import Reference
+from erf.network_source import Source, make_network
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.architectures import experiment as architectures
@@ -20,7 +21,6 @@ from experiments.architectures.experiment import CALIBRATION, Config, run, summa
 from experiments.architectures.families import ARCHITECTURES
 from experiments.harness.experiment import load
 from experiments.harness.intervals import mean_interval
-from experiments.measure.network_source import Source, make_network
 from tests.experiments.list_logbook import ListLogbook
 
 SMALL = {"networks": ["shufflenet_v2_x1_0"], "draws": 2, "samples": 1, "input_size": 64}

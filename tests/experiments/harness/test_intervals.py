@@ -8,7 +8,6 @@ from experiments.harness.intervals import (
     difference_interval,
     interval_of,
     interval_text,
-    jackknife_interval,
     largest_deviation,
     mean_interval,
     middle,
@@ -62,30 +61,6 @@ def test_middle_and_its_text():
 
 def one_map(moments, statistic=Statistic.mean_abs):
     return map_of_samples(np.asarray(moments, dtype=float), statistic, ((0, 1), (0, 1)), 0)
-
-
-def test_jackknife_of_a_mean_is_the_t_interval():
-    values = np.random.default_rng(4).exponential(1.0, 9)
-    maps = [one_map([[[value]]]) for value in values]
-    found = jackknife_interval(maps, lambda m: float(m.values[0, 0]))
-    np.testing.assert_allclose(found, mean_interval(values), rtol=1e-12)
-
-
-def test_jackknife_covers_a_nonlinear_quantity_as_often_as_it_says():
-    rng = np.random.default_rng(5)
-    hits = []
-    for draws in rng.normal(0.0, 1.0, (800, 10, 20, 1, 1)) ** 2:
-        maps = [one_map(draw, Statistic.rms) for draw in draws]
-        low, high = jackknife_interval(maps, lambda m: float(m.values[0, 0]) ** 3)
-        hits.append(low <= 1.0 <= high)
-    assert 0.925 < np.mean(hits) < 0.97
-
-
-def test_jackknife_needs_two_maps_and_follows_their_numbers_of_samples():
-    assert jackknife_interval([one_map([[[1.0]]])], lambda m: 1.0) is None
-    maps = [one_map([[[1.0]], [[1.0]]]), one_map([[[4.0]]]), one_map([[[1.0]]])]
-    low, high = jackknife_interval(maps, lambda m: float(m.values[0, 0]))
-    assert (low + high) / 2 == pytest.approx(7 / 4)
 
 
 def test_resampling_with_one_seed_pairs_two_sets_of_samples():

@@ -17,15 +17,16 @@ from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scor
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
 from erf.maps.statistic import Statistic
+from erf.measurement.words import ratio_text
+from erf.metrics.jackknife import jackknife_interval
+from erf.network_source import Source, make_network
 from experiments.harness.cli import main
 from experiments.harness.experiment import load
-from experiments.harness.intervals import jackknife_interval
 from experiments.harness.record import read_record
 from experiments.measure import experiment as measure
 from experiments.measure.config import Config
 from experiments.measure.experiment import Compatibility, run, summary
-from experiments.measure.layer import layer_notes, ratio_text
-from experiments.measure.network_source import Source, make_network
+from experiments.measure.layer import layer_notes
 from tests.experiments import toy_networks
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.measure.shown import shown

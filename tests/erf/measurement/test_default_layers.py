@@ -5,7 +5,7 @@ from torchvision import models
 
 from erf import InvalidInput
 from erf.maps.passes import Mode
-from experiments.measure.default_layers import default_layers
+from erf.measurement.default_layers import default_layers
 from tests.experiments import toy_networks
 
 STAGES = ["layer1", "layer2", "layer3", "layer4"]

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
-from erf import theoretical_receptive_field
-from erf.maps.passes import Mode
+from erf.reachability.receptive_field import theoretical_receptive_field
+from erf.reachability.request import ModeName, Runner
 
 # As many as the levels that a feature pyramid takes of a backbone.
 RESOLUTIONS = 4
 
 
-def default_layers(network: nn.Module, input_size: Sequence[int], channels: int, mode: Mode) -> list[str]:
+def default_layers(
+    network: nn.Module, input_size: Sequence[int], channels: int, mode: ModeName, call: Runner | None = None
+) -> list[str]:
     """Return the last layer at each of the four coarsest resolutions, and the last of all, in the order of their calls.
 
     Layers are modules with several units and one output that run once; outer ones come before those within others,
@@ -26,7 +29,9 @@ def default_layers(network: nn.Module, input_size: Sequence[int], channels: int,
     Raises:
         InvalidInput: The network does not run on an image of that size.
     """
-    field = theoretical_receptive_field(network, input_size, channels=channels, mode=mode, call=_run_whole)
+    field = theoretical_receptive_field(
+        network, input_size, channels=channels, mode=mode, call=partial(_run_whole, call)
+    )
     runs = Counter(field.modules)
     layers = [
         (call.name, call.grid)
@@ -39,9 +44,9 @@ def default_layers(network: nn.Module, input_size: Sequence[int], channels: int,
     return [name for name, _ in layers if name in chosen]
 
 
-def _run_whole(network: Any, images: Tensor) -> Tensor:
+def _run_whole(call: Runner | None, network: Any, images: Tensor) -> Tensor:
     """Run the network, whatever its output is, and return what has a place in the image in any case."""
-    network(images)
+    _ = network(images) if call is None else call(network, images)
     return images
 
 

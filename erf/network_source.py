@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
@@ -81,7 +79,8 @@ def files_of(source: Source, name: str, weights: str = UNTRAINED) -> list[Path]:
 
 
 def _from_torchvision(name: str, pretrained: bool) -> nn.Module:
-    from torchvision import models  # here: it takes seconds
+    with extra("cli"):
+        from torchvision import models  # here: it takes seconds
 
     _require_known(name, models.list_models(), "torchvision")
     settings: dict[str, Any] = {"weights": PRETRAINED if pretrained else None}
@@ -207,6 +206,9 @@ def read_weights(path: Path) -> dict[str, Any]:
             anything but tensors and plain values.
     """
     _weights_file(path)
+    with extra("cli"):
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
     try:
         read: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -1,0 +1,190 @@
+"""One layer as it was measured: its theoretical field, its influence map, and what is read off both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+
+from erf.errors import InvalidInput
+from erf.maps.influence_map import InfluenceMap
+from erf.measurement.words import notes
+from erf.metrics.comparison import Comparison, compare
+from erf.metrics.erf_size import Reference, erf_size
+from erf.metrics.gaussian_fit import GaussianFit, fit_gaussian
+from erf.metrics.grid_average import grid_average_inside
+from erf.metrics.jackknife import jackknife_interval
+from erf.reachability.receptive_field import ReceptiveField
+
+Interval = tuple[float, float]
+
+# A Gaussian that explains less of a map's variance says nothing about its shape and is not shown.
+FAIR_FIT = 0.5
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What was measured, on what, and how.
+
+    Attributes:
+        network: Its class, or what the command line calls it.
+        input_size: Of the images, per axis.
+        images: On what was measured, in words.
+        seed: Of noise and of random signs.
+        mode: "eval" or "as_is".
+    """
+
+    network: str
+    input_size: tuple[int, ...]
+    images: str
+    seed: int
+    mode: str
+
+
+@dataclass(frozen=True)
+class LayerMeasurement:
+    """The fields of one unit of one layer; lengths are in input pixels, intervals 95 % over images.
+
+    Attributes:
+        name: Of the layer; with several units, ``name@row,column``.
+        field: The theoretical receptive field (TRF).
+        map: The influence map over all images.
+        comparison: What is read off both, see :func:`erf.compare`.
+        averaged_size: ERF size of the map averaged over the period of the layer's grid: the raw count of pixels jumps
+            with the checkerboard that strides leave. None where there is nothing to average, because units are one
+            pixel apart or not evenly spaced, where the image cuts the ERF off, and where the map is 0 everywhere.
+        averaged_interval: Of it, by a jackknife over groups of images; None for one group.
+        raw_interval: Likewise of the raw count.
+    """
+
+    name: str
+    field: ReceptiveField
+    map: InfluenceMap
+    comparison: Comparison
+    averaged_size: float | None
+    averaged_interval: Interval | None
+    raw_interval: Interval | None
+
+    @property
+    def erf_size(self) -> float | None:
+        """The ERF size of section 3.1: averaged over the grid's period where there is one, else the raw count."""
+        return self.raw_size if self.averaged_size is None else self.averaged_size
+
+    @property
+    def interval(self) -> Interval | None:
+        """Of :attr:`erf_size`."""
+        return self.raw_interval if self.averaged_size is None else self.averaged_interval
+
+    @property
+    def raw_size(self) -> float | None:
+        """The paper's count of pixels on the map as it is."""
+        return self.comparison.erf_size
+
+    @property
+    def ratio(self) -> float | None:
+        """The raw size over the TRF's, as in the paper; None where the TRF is infinite."""
+        return self.comparison.ratio
+
+    @property
+    def sigma(self) -> tuple[float, ...] | None:
+        """Per axis, standard deviation of the Gaussian fit; None where it explains half of the map's variance or less.
+
+        :attr:`comparison` has it in any case.
+        """
+        return self.comparison.sigma if (self.comparison.r_squared or 0) > FAIR_FIT else None
+
+    @property
+    def fit(self) -> GaussianFit | None:
+        """The Gaussian that is fitted to the map; None where :attr:`sigma` is."""
+        return None if self.sigma is None else fit_gaussian(self.map)
+
+    @property
+    def r50(self) -> float | None:
+        """Radius that holds half of the influence."""
+        return self.comparison.r50
+
+    @property
+    def r95(self) -> float | None:
+        """Radius that holds 95 % of it."""
+        return self.comparison.r95
+
+    @property
+    def trf_size(self) -> tuple[float, ...]:
+        """Per axis, the side of the TRF."""
+        return self.field.size
+
+    @property
+    def local_size(self) -> tuple[float | None, ...]:
+        """Per axis, the side of the TRF with all that spans the image held constant."""
+        return self.field.local.size
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader must know about these numbers, one sentence each."""
+        return tuple(notes(self))
+
+    @property
+    def reference(self) -> Reference | None:
+        """What the ERF size is relative to, see :func:`erf.erf_size`."""
+        return self.comparison.reference
+
+    @property
+    def cut(self) -> tuple[bool, ...] | None:
+        """Per axis, whether the image ends where the ERF does not."""
+        return self.comparison.cut
+
+    @property
+    def clipped(self) -> tuple[bool, ...]:
+        """Per axis, whether the TRF leaves the image."""
+        return self.comparison.clipped
+
+    @property
+    def diagnostics(self) -> tuple[str, ...]:
+        """Those of the map."""
+        return self.comparison.diagnostics
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """Those of the field."""
+        return self.field.assumptions
+
+
+def layer_measurement(name: str, field: ReceptiveField, groups: Sequence[InfluenceMap]) -> LayerMeasurement:
+    """Return what the field of a unit and its maps over groups of images say."""
+    merged = reduce(InfluenceMap.merge, groups)
+    comparison = compare(field, merged)
+    averaged, averaged_interval = None, None
+    period = _period(field, merged)
+    if comparison.cut and not any(comparison.cut) and max(period) > 1:
+        averaged, averaged_interval = _with_interval(partial(_averaged_size, period=period), merged, groups)
+    reference = comparison.reference or Reference.center
+    _, raw_interval = _with_interval(partial(erf_size, reference=reference), merged, groups)
+    return LayerMeasurement(name, field, merged, comparison, averaged, averaged_interval, raw_interval)
+
+
+def _with_interval(
+    size: Callable[[InfluenceMap], float], merged: InfluenceMap, groups: Sequence[InfluenceMap]
+) -> tuple[float | None, Interval | None]:
+    """Return a size of the map, and its interval; None where the map, or that without one of the groups, has none."""
+    try:
+        value = size(merged)
+    except InvalidInput:
+        return None, None
+    try:
+        return value, jackknife_interval([group for group in groups if group.samples], size)
+    except InvalidInput:
+        return value, None
+
+
+def _period(field: ReceptiveField, imap: InfluenceMap) -> tuple[int, ...]:
+    """Return, per axis, the pixels between neighbouring units; 1 where that is no whole number or exceeds the map."""
+    jumps = [1 if jump is None or jump % 1 else int(abs(jump)) for jump in field.jump]
+    return tuple(jump if 0 < jump <= side else 1 for jump, side in zip(jumps, imap.values.shape, strict=True))
+
+
+def _averaged_size(imap: InfluenceMap, period: tuple[int, ...]) -> float:
+    averaged = grid_average_inside(imap, period)
+    try:
+        return erf_size(averaged)
+    except InvalidInput:  # the center is outside the image, or 0
+        return erf_size(averaged, Reference.peak)
