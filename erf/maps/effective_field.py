@@ -15,17 +15,17 @@ from torch import Tensor, nn
 from erf.arguments import is_whole, require_type, require_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, AggregationName, check_aggregation, output_direction
-from erf.maps.cropping import Crop, Probe, crops
+from erf.maps.cropping import Crop, Probe
 from erf.maps.diagnostics import findings
 from erf.maps.field_check import check_field, rounding_of
 from erf.maps.folding import folded, folds
 from erf.maps.influence_map import InfluenceMap, map_of_samples
-from erf.maps.passes import Mode, at_unit, batches, forward_passes, gradient, measuring
+from erf.maps.passes import at_unit, batches, forward_passes, gradient, measuring
+from erf.maps.prepared import Prepared
 from erf.maps.statistic import Statistic, StatisticName, choice
-from erf.reachability.as_written import run_by
 from erf.reachability.receptive_field import ReceptiveField
 from erf.reachability.record import Trace
-from erf.reachability.request import Layers, ModeName, NamedLayer, Runner, Unit, Units, request
+from erf.reachability.request import Layers, ModeName, NamedLayer, Runner, Unit, Units
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
 # float32 have a ten-millionth of it.
@@ -124,23 +124,40 @@ def effective_receptive_field(
     >>> imap.values.shape, imap.trf_box, imap.samples
     ((33, 33), ((14, 19), (14, 19)), 2)
     """
+    prepared = Prepared(network, layer, unit, mode, call)
+    return measured_maps(
+        prepared, images, statistic, aggregation, seed, first_sample, normalize, batch_size, of_channels
+    )
+
+
+def measured_maps(
+    prepared: Prepared,
+    images: Tensor | Iterable[Any],
+    statistic: StatisticName = "mean_abs",
+    aggregation: AggregationName = "random_sign",
+    seed: int = 0,
+    first_sample: int = 0,
+    normalize: bool = False,
+    batch_size: int = 8,
+    of_channels: int | Sequence[int] | None = None,
+) -> Any:
+    """Return what :func:`effective_receptive_field` does, of units that may have been measured before."""
     kind = choice(Statistic, statistic, "statistic")
     require_whole(0, seed=seed, first_sample=first_sample)
     require_type(bool, normalize=normalize)
-    asked = request(network, layer, unit)
+    network, looked_at, asked = prepared.network, prepared.looked_at, prepared.asked
     passed: Trace | None = None
     found: list[Crop] = []
     size: list[int] = []
     channels, rounding, counted = 0, 0.0, slice(None)
     parts: dict[int, InfluenceMap] = {}
     cancelling: set[int] = set()
-    with measuring(network, choice(Mode, mode, "mode")), ExitStack() as folding:
-        looked_at = run_by(network, call)
+    with measuring(network, prepared.mode), ExitStack() as folding:
         for first, batch in batches(network, images, batch_size, first_sample):
             if not found:
                 channels, *size = batch.shape[1:]
                 counted = _counted(of_channels, channels)
-                passed, found = crops(looked_at, size, channels, asked.layers, asked.units, mode, batch[[0, -1]])
+                passed, found = prepared.parts(batch)
                 folding.enter_context(folded(folds(looked_at, passed, asked.layers)))
                 rounding = rounding_of(batch)
                 of_sum = isinstance(aggregation, str) and aggregation == "sum"

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from erf import effective_receptive_field, stack_moments
-from erf.maps import backward_cone, cropping, effective_field, passes
+from erf.maps import backward_cone, cropping, effective_field, passes, prepared
 from erf.networks import ConvStack
 from erf.stacks import stack_influence
 
@@ -83,9 +83,7 @@ def test_all_of_them_are_used_here(monkeypatch):
 
         monkeypatch.setattr(module, name, watched)
 
-    seeing(
-        effective_field, "crops", "crops", lambda result, _, size, *__: any(c.box[0][1] < size[0] for c in result[1])
-    )
+    seeing(prepared, "crops", "crops", lambda result, _, size, *__: any(c.box[0][1] < size[0] for c in result[1]))
     seeing(effective_field, "folds", "folding", lambda result, *_: result)
     seeing(backward_cone, "input_gradient", "cone", lambda *_: True)
     seeing(passes, "_is_faster_with_channels_last", "channels_last", lambda result, *_: result)
