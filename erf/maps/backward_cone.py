@@ -36,7 +36,7 @@ def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
     cone = _Cone()
     with ExitStack() as hooks:
         for node in _nodes(output.grad_fn):
-            hooks.callback(node.register_prehook(cone.begin).remove)
+            hooks.callback(node.register_prehook(cone.begin_norm if _is_norm(node) else cone.begin).remove)
             hooks.callback(node.register_hook(cone.end).remove)
         return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
 
@@ -46,11 +46,15 @@ def _nodes(last: Any) -> Iterator[Any]:
     seen, waiting = {last}, [last]
     while waiting:
         node = waiting.pop()
-        if node.name() == "ConvolutionBackward0" or "BatchNorm" in node.name():
+        if node.name() == "ConvolutionBackward0" or _is_norm(node):
             yield node
         new = {before for before, _ in node.next_functions if before is not None} - seen
         seen |= new
         waiting += new
+
+
+def _is_norm(node: Any) -> bool:
+    return "BatchNorm" in node.name()
 
 
 class _Cone(TorchDispatchMode):
@@ -58,21 +62,30 @@ class _Cone(TorchDispatchMode):
 
     Batch norms get theirs in the order in memory that torch reads rightly.
 
-    It is on only while such a node runs, because autograd adds gradients up in place only where no mode is on.
-    Where a node fails, autograd puts the modes back.
+    It is on only while such a node runs for which there may be something to do: it costs time, and autograd adds
+    gradients up in place only where no mode is on. Where a node fails, autograd puts the modes back.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._is_small = True
+        self._is_on = False
 
     def begin(self, _gradients: Any) -> None:
-        """Take part in the computation of a node."""
+        """Take part in the computation of a convolution, if the box is small."""
+        if self._is_small:
+            self.begin_norm(_gradients)
+
+    def begin_norm(self, _gradients: Any) -> None:
+        """Take part in the computation of a batch norm."""
+        self._is_on = True
         self.__enter__()
 
     def end(self, _inputs: Any, _outputs: Any) -> None:
         """Leave it."""
-        self.__exit__(None, None, None)
+        if self._is_on:
+            self._is_on = False
+            self.__exit__(None, None, None)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in BATCH_NORMS:

@@ -22,6 +22,8 @@ from erf.reachability.as_written import as_written, kept_buffers, modes_of, put_
 from erf.reachability.forward import as_taken
 from erf.reachability.request import Index, Mode, called
 
+FASTER_WITH_CHANNELS_LAST = (torch.float32, torch.bfloat16)
+
 
 @contextmanager
 def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
@@ -218,7 +220,7 @@ def _leaf(images: Tensor, layout: torch.memory_format = torch.contiguous_format)
 
 def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
     """A network that draws numbers would draw others."""
-    fits = part.ndim == 4 and part.device.type == "cpu" and part.dtype == torch.float32
+    fits = part.ndim == 4 and part.device.type == "cpu" and part.dtype in FASTER_WITH_CHANNELS_LAST
     return fits and not any(module.training for module in network.modules())
 
 

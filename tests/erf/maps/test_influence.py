@@ -394,6 +394,9 @@ def test_the_memory_layout_does_not_matter(viewing):
         assert difference(single, effective_receptive_field(network.double(), given).values) < 1e-5
         assert layouts[-1] is False
         assert (given.stride(), given.requires_grad) == (before, False)
+        coarse = effective_receptive_field(network.bfloat16(), given).values
+        assert layouts[-1] is not viewing
+        assert difference(coarse, single) < 0.05
     handle.remove()
 
 
