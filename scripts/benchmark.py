@@ -28,6 +28,7 @@ from experiments.harness.environment import Environment
 from experiments.harness.validation import require_at_least, require_increasing
 from scripts.benchmarks.case import SHORT_TURNS, Case, Report, time_in_turns
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
+from scripts.benchmarks.one_image import time_one_image
 from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.stacks import time_stack, with_memory
 from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
@@ -86,7 +87,7 @@ def _benchmark(options: argparse.Namespace) -> None:
 
 
 def _measure_cases(options: argparse.Namespace, environment: Environment) -> Iterator[Case]:
-    """Yield the cases of stacks, of the deepest with its memory, exact theory, TRFs, a training step and ResNet-50."""
+    """Yield the cases of stacks, the deepest with its memory, theory, TRFs, a training step, ResNet-50 and one image."""
     for activation in (Activation.none, Activation.relu):
         for depth in options.depths:
             stack = ConvStack(depth, options.channels, activation=activation)
@@ -98,6 +99,7 @@ def _measure_cases(options: argparse.Namespace, environment: Environment) -> Ite
     yield from time_resnet50(
         options.large, options.images, options.small, options.small_images, options.repetitions, environment
     )
+    yield from time_one_image(options.small, SHORT_TURNS * options.repetitions, environment)
 
 
 def _time_theory(repetitions: int, environment: Environment) -> Case:

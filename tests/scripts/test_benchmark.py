@@ -12,7 +12,7 @@ from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import generator
 from experiments.harness.environment import Environment
 from scripts import benchmark
-from scripts.benchmarks import limit, stacks, tracing, training
+from scripts.benchmarks import limit, one_image, stacks, tracing, training
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 from scripts.benchmarks.tracing import Extent
 
@@ -36,6 +36,7 @@ def small_resnet(monkeypatch):
     """Trace a smaller network of the same kind; the cases of ResNet-50 have tests of their own."""
     monkeypatch.setattr(torchvision.models, "resnet152", torchvision.models.resnet18)
     monkeypatch.setattr(benchmark, "time_resnet50", resnet50_cases)
+    monkeypatch.setattr(one_image, "STAGES", {"resnet18": ("layer1",)})
 
 
 @pytest.fixture
@@ -62,7 +63,10 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     assert str(path) in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [path]
     report = json.loads(path.read_text())
-    *stacks, theory, trfs, step, of_resnet50 = report["cases"]
+    *stacks, theory, trfs, step, of_resnet50, first, again = report["cases"]
+    assert first["name"] == "resnet18, layer1, 1 image, 32 px, first call, against autograd.grad"
+    assert again["name"] == "resnet18, layer1, 1 image, 32 px, again, against autograd.grad"
+    assert max(first["relative_l2"], again["relative_l2"]) < 1e-5
     assert of_resnet50["name"] == "64 1 32 2"
     assert [case["name"].split(",")[:2] for case in stacks] == [
         ["linear stack", " depth 2"],
