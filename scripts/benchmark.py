@@ -87,7 +87,7 @@ def _benchmark(options: argparse.Namespace) -> None:
 
 
 def _measure_cases(options: argparse.Namespace, environment: Environment) -> Iterator[Case]:
-    """Yield the cases of stacks, the deepest with its memory, theory, TRFs, a training step, ResNet-50 and one image."""
+    """Yield cases of stacks, the deepest with its memory, theory, TRFs, a training step, ResNet-50 and one image."""
     for activation in (Activation.none, Activation.relu):
         for depth in options.depths:
             stack = ConvStack(depth, options.channels, activation=activation)

@@ -23,6 +23,7 @@ from erf.maps.influence_map import InfluenceMap, map_of_samples
 from erf.maps.passes import at_unit, batches, forward_passes, gradient, measuring
 from erf.maps.prepared import Prepared
 from erf.maps.statistic import Statistic, StatisticName, choice
+from erf.maps.workload import outweighs_weights
 from erf.reachability.receptive_field import ReceptiveField
 from erf.reachability.record import Trace
 from erf.reachability.request import Layers, ModeName, NamedLayer, Runner, Unit, Units
@@ -152,18 +153,20 @@ def measured_maps(
     channels, rounding, counted = 0, 0.0, slice(None)
     parts: dict[int, InfluenceMap] = {}
     cancelling: set[int] = set()
+    many = False
     with measuring(network, prepared.mode), ExitStack() as folding:
         for first, batch in batches(network, images, batch_size, first_sample):
             if not found:
                 channels, *size = batch.shape[1:]
                 counted = _counted(of_channels, channels)
                 passed, found = prepared.parts(batch)
-                folding.enter_context(folded(folds(looked_at, passed, asked.layers)))
+                many = outweighs_weights(looked_at, passed, found, len(batch))
+                folding.enter_context(folded(folds(looked_at, passed, asked.layers) if many else []))
                 rounding = rounding_of(batch)
                 of_sum = isinstance(aggregation, str) and aggregation == "sum"
                 cancelling = _cancelling(looked_at, batch[:1], found) if of_sum else set()
             choose = partial(_directions, aggregation, kind, seed, range(first, first + len(batch)))
-            for number, probe, g in _influences(looked_at, batch, found, choose):
+            for number, probe, g in _influences(looked_at, batch, found, choose, many):
                 new = _map_of(g[:, counted], probe.field, kind, aggregation, normalize)
                 parts[number] = parts[number].merge(new) if number in parts else new
         whole = _on_the_image(parts, found, size)
@@ -203,10 +206,10 @@ def _on_the_image(
 
 
 def _influences(
-    network: nn.Module, batch: Tensor, found: Sequence[Crop], choose: Callable[[int], Tensor]
+    network: nn.Module, batch: Tensor, found: Sequence[Crop], choose: Callable[[int], Tensor], reorder: bool = False
 ) -> Iterator[tuple[int, Probe, Tensor]]:
     """Yield each probe, by its number, and its influence on its crop."""
-    for crop, leaf, outputs in forward_passes(network, batch, found):
+    for crop, leaf, outputs in forward_passes(network, batch, found, reorder):
         for number, probe in crop.probes.items():
             unit = at_unit(outputs[probe.layer], probe.index, probe.layer, len(batch))
             yield number, probe, gradient(unit, leaf, choose(unit.shape[1]), probe.layer)

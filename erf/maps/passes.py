@@ -194,17 +194,22 @@ def _arrived(first: int, batch: Tensor, copied: torch.Event) -> tuple[int, Tenso
 
 
 def forward_passes(
-    network: nn.Module, batch: Tensor, found: Sequence[Crop]
+    network: nn.Module, batch: Tensor, found: Sequence[Crop], reorder: bool = True
 ) -> Iterator[tuple[Crop, Tensor, dict[str | None, Tensor]]]:
-    """Yield each crop, its part of the images as the leaf, and its layers' outputs: one pass each, to the last."""
+    """Yield each crop, its part of the images as the leaf, and its layers' outputs: one pass each, to the last.
+
+    Where it pays to ``reorder`` weights, the pass is channels-last if that is faster.
+    """
     for crop in found:
         layers = list(dict.fromkeys(probe.layer for probe in crop.probes.values()))
-        yield crop, *_forward(network, batch[(..., *crop.slices)], layers)
+        yield crop, *_forward(network, batch[(..., *crop.slices)], layers, reorder)
 
 
-def _forward(network: nn.Module, part: Tensor, layers: list[str | None]) -> tuple[Tensor, dict[str | None, Tensor]]:
+def _forward(
+    network: nn.Module, part: Tensor, layers: list[str | None], reorder: bool
+) -> tuple[Tensor, dict[str | None, Tensor]]:
     """Return the leaf and the layers' outputs, in the fastest memory layout that the network can work in."""
-    if _is_faster_with_channels_last(network, part):
+    if reorder and _is_faster_with_channels_last(network, part):
         leaf = _leaf(part, torch.channels_last)
         with suppress(InvalidInput):  # as of a view that rows and columns behind the channels would allow
             return leaf, layer_outputs(network, leaf, layers, whole=False)
