@@ -36,19 +36,29 @@ def findings(network: nn.Module, field: ReceptiveField, cancelling: bool = False
     largest = {name: _largest(weight.detach()) for name, weight in weights if weight.numel()}
     zero = [name for name, value in largest.items() if value == 0]
     small = [name for name, value in largest.items() if 0 < value <= NEARLY_ZERO]
-    found = [f"module {name!r} spans the image, so the unit sees all of it" for name in _spanning(field)]
+    found = _spanning(field)
     found += [_ONE_SIDED.format(axis=axis, side=side) for axis, side in enumerate(field.one_sided) if side]
     if zero:
-        found.append(f"zero weights: {_some(zero)} all 0, so what they scale passes nothing on")
+        found.append(f"zero weights: {_some(zero)} all 0, so what they scale adds nothing to this map")
     if small:
-        found.append(f"weights near zero: {_some(small)} at most {NEARLY_ZERO:g}, so what they scale passes little on")
+        names = f"{_some(small)} at most {NEARLY_ZERO:g}"
+        found.append(f"weights near zero: {names}, so what they scale adds little to this map")
     if cancelling:
         found.append(CANCELLING)
     return tuple(found)
 
 
 def _spanning(field: ReceptiveField) -> list[str]:
-    return [name for name in dict.fromkeys(field.spanned_by) if name is not None]
+    """Return a sentence for each module that spans the image."""
+    sentences = []
+    for name in dict.fromkeys(field.spanned_by):
+        axes = [str(axis) for axis, module in enumerate(field.spanned_by) if module == name]
+        along = f"axis {axes[0]}" if len(axes) == 1 else f"axes {' and '.join(axes)}"
+        if name is not None:
+            sentences.append(
+                f"module {name!r} spans the image along {along}: the TRF is infinite, the ERF may be small"
+            )
+    return sentences
 
 
 def _weights_of_branches(network: nn.Module, modules: tuple[str, ...]) -> Iterator[tuple[str, torch.Tensor]]:

@@ -16,6 +16,7 @@ from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.reachability.receptive_field import Box, require_box
 from erf.spelling import OldName
 
+_UNSEEN = ": what lies outside cannot be measured, though the ERF may lie inside"
 _MOVED = "the map was moved, and its field leaves the image it was measured on: what lay outside counts as 0"
 
 
@@ -110,13 +111,13 @@ class InfluenceMap:
         total = self.samples + self.skipped
         found = []
         if any(trf > side for trf, side in zip(self.trf_size, self.values.shape, strict=True)):
-            found.append(f"the TRF ({size} pixels) is larger than the image ({image}), which cuts the map off")
+            found.append(f"the TRF ({size} pixels) is larger than the image ({image}){_UNSEEN}")
         elif any(self.clipped):
-            found.append(f"the TRF ({size} pixels) leaves the image ({image}), which cuts the map off")
+            found.append(f"the TRF ({size} pixels) reaches beyond the image ({image}){_UNSEEN}")
         if self.samples == 0:
             found.append(f"the unit is dead: no pixel of any of the {total} samples has an influence on it")
         elif self.skipped:
-            found.append(f"{self.skipped} of {total} samples are 0 everywhere and left out")
+            found.append(f"{self.skipped} of {total} samples have no influence at any pixel and are not counted")
         return (*found, *self.findings)
 
     def on_trf(self) -> tuple[slice, ...]:

@@ -7,6 +7,8 @@ from torchvision.ops import SqueezeExcitation
 from erf import effective_receptive_field
 from erf.maps.diagnostics import CANCELLING
 
+INFINITE = "the TRF is infinite, the ERF may be small"
+
 
 @pytest.fixture(autouse=True)
 def _seeded():
@@ -40,7 +42,8 @@ def test_branches_of_weight_0_are_named():
     network = nn.Sequential(Block(), Block(gain=0), Block(gain=0), Block(gain=0), Block(scale=0.0))
     (sentence,) = said(network)
     assert sentence == (
-        "zero weights: 1.branch.1.weight, 2.branch.1.weight and 2 more are all 0, so what they scale passes nothing on"
+        "zero weights: 1.branch.1.weight, 2.branch.1.weight and 2 more are all 0, "
+        "so what they scale adds nothing to this map"
     )
     (sentence,) = said(network, layer="1")
     assert sentence.startswith("zero weights: 1.branch.1.weight is all 0")
@@ -49,7 +52,7 @@ def test_branches_of_weight_0_are_named():
 
 def test_factors_near_0_are_named():
     (sentence,) = said(nn.Sequential(Block(scale=1e-6)))
-    assert sentence == "weights near zero: 0.layer_scale is at most 0.0001, so what they scale passes little on"
+    assert sentence == "weights near zero: 0.layer_scale is at most 0.0001, so what they scale adds little to this map"
 
 
 def test_every_channel_counts():
@@ -67,7 +70,22 @@ def test_tokens_that_start_at_0_are_no_branches():
 
 def test_what_spans_the_image_is_named():
     squeezing = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), SqueezeExcitation(8, 4))
-    assert said(squeezing) == ("module '1.avgpool' spans the image, so the unit sees all of it",)
+    assert said(squeezing) == (f"module '1.avgpool' spans the image along axes 0 and 1: {INFINITE}",)
+
+
+def test_only_the_axes_that_are_spanned_are_named():
+    class Rows(nn.Module):
+        def forward(self, x):
+            return x - x.mean(2, keepdim=True)
+
+    class Columns(nn.Module):
+        def forward(self, x):
+            return x.cumsum(3)
+
+    assert said(nn.Sequential(Rows(), Columns())) == (
+        f"module '0' spans the image along axis 0: {INFINITE}",
+        f"module '1' spans the image along axis 1: {INFINITE}",
+    )
 
 
 @pytest.mark.parametrize("norm", [nn.LayerNorm(8), nn.Identity()])
@@ -95,4 +113,4 @@ def test_a_dead_unit_is_no_cancelling():
 def test_train_mode_norms_are_named_where_modes_are_left_alone():
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     assert said(network) == ()
-    assert said(network, mode="as_is") == ("module '1' spans the image, so the unit sees all of it",)
+    assert said(network, mode="as_is") == (f"module '1' spans the image along axes 0 and 1: {INFINITE}",)

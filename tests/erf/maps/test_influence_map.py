@@ -11,6 +11,7 @@ from erf.maps.influence_map import map_of_samples, require_non_negative
 from erf.maps.statistic import Statistic, choice
 from tests.oracles.maps import map_of
 
+UNSEEN = "what lies outside cannot be measured, though the ERF may lie inside"
 BOX = ((0, 4), (1, 3))
 
 
@@ -97,8 +98,8 @@ def test_merged_findings_are_said_once():
     ("box", "said"),
     [
         (((0, 6), (0, 9)), ()),
-        (((-1, 5), (3, 9)), ("the TRF (6 x 6 pixels) leaves the image (6 x 9), which cuts the map off",)),
-        (((-1, 7), (0, 3)), ("the TRF (8 x 3 pixels) is larger than the image (6 x 9), which cuts the map off",)),
+        (((-1, 5), (3, 9)), (f"the TRF (6 x 6 pixels) reaches beyond the image (6 x 9): {UNSEEN}",)),
+        (((-1, 7), (0, 3)), (f"the TRF (8 x 3 pixels) is larger than the image (6 x 9): {UNSEEN}",)),
     ],
 )
 def test_a_map_that_is_cut_off_says_so(box, said):
@@ -109,7 +110,7 @@ def test_a_map_says_what_was_left_out():
     g = samples()
     assert measured(g).diagnostics == ()
     g[[0, 3]] = 0
-    assert measured(g).diagnostics == ("2 of 6 samples are 0 everywhere and left out",)
+    assert measured(g).diagnostics == ("2 of 6 samples have no influence at any pixel and are not counted",)
     merged = measured(g[:3]).merge(measured(g[3:]))
     assert merged.diagnostics == measured(g).diagnostics
     assert measured(0 * g).diagnostics == ("the unit is dead: no pixel of any of the 6 samples has an influence on it",)

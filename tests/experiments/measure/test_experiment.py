@@ -198,7 +198,7 @@ def printed(result):
 
 
 def test_what_the_reader_must_know_stands_below_the_table():
-    assert "2: module '1' spans the image, so the unit sees all of it" in printed(
+    assert "2: module '1' spans the image along axes 0 and 1: the TRF is infinite" in printed(
         measured("with_attention", layers=["2"])
     )
     holes = measured("Holes", layers=[])
