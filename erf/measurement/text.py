@@ -13,9 +13,9 @@ from erf.measurement.words import axes_text, is_infinite, ratio_text, size_text,
 WIDE = 110  # columns of a terminal from which on a layer takes one line
 HEADINGS = ("layer", "TRF", "jump", "ERF size (95 %)", "raw", "ratio", "sigma", "r50", "r95")
 LEGEND = (
-    "Pixels. TRF: theoretical receptive field; ERF size: side of the region above 4.55 % of the center, averaged over "
-    "the grid's period; raw: the same count on the map as it is; ratio: raw over TRF; sigma: of a Gaussian fit; r50, "
-    "r95: radii that hold 50 and 95 % of the influence."
+    "In pixels. TRF: theoretical receptive field. ERF size: side of the region above 4.55 % of the center, on the map "
+    "averaged over the jump between units, which may make it larger than a small TRF. raw: the same on the map as it "
+    "is; ratio: raw over TRF. sigma: of a Gaussian fit. r50, r95: radii that hold 50 and 95 % of the influence."
 )
 
 

@@ -91,6 +91,10 @@ def a_map(**changes: Any) -> InfluenceMap:
     return InfluenceMap(**values | {"trf_box": ((0, 3), (0, 3)), "samples": 4} | changes)
 
 
+def map_of_axes(count: int) -> InfluenceMap:
+    return a_map(values=np.ones((3,) * count), center=(1.0,) * count, trf_box=((0, 3),) * count)
+
+
 def a_split() -> split.Split:
     return split.Split(pixels(), torch.tensor([0, 1]))
 
@@ -534,13 +538,16 @@ CALLS: dict[str, Call] = {
     "erf.plotting.draw_map": Call(
         plotting.draw_map,
         of_map(),
-        {"imap": Kind([*MAP.values, a_map(values=np.ones(3), center=(1.0,), trf_box=((0, 3),))], "InfluenceMap|rows")}
+        {"imap": Kind([*MAP.values, map_of_axes(4)], "InfluenceMap|1, 2 or 3 axes")}
         | {"fit": refused(3, a_map(), "fit")},
     ),
     "erf.plotting.draw_map_on": Call(
         plotting.draw_map_on,
         of_map(axes=plotting.Figure().subplots()),
-        {"imap": MAP, "fit": refused(3, a_map(), "fit")},
+        {
+            "imap": Kind([*MAP.values, map_of_axes(1), map_of_axes(3)], "InfluenceMap|rows"),
+            "fit": refused(3, a_map(), "fit"),
+        },
         free="axes",
     ),
     "erf.data.pictures.Pictures": Call(
