@@ -114,7 +114,7 @@ def _image(imap: InfluenceMap, fit: GaussianFit | None) -> Figure:
 
 
 def _curve(imap: InfluenceMap, fit: GaussianFit | None) -> Figure:
-    figure = Figure(figsize=(5, 2.8), layout="constrained")
+    figure = Figure(figsize=(5, 3.4), layout="constrained")
     _curve_on(figure.subplots(), imap, fit)
     return figure
 
