@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from erf.maps.batch_norm_backward import ordered_alike
-from erf.reachability.receptive_field import Box
+from erf.reachability.box import Box
 
 # Of a layer's positions: to cut out a box that is hardly smaller takes longer than it spares.
 LARGEST_SHARE = 0.75

@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 
 from erf.errors import InvalidInput
+from erf.reachability.as_written import in_mode
+from erf.reachability.box import Box
 from erf.reachability.forward import traced
-from erf.reachability.receptive_field import Box, ReceptiveField, in_mode, traced_fields
+from erf.reachability.receptive_field import ReceptiveField, traced_fields
 from erf.reachability.record import Step, Trace
 from erf.reachability.request import Unit
 from erf.reachability.translation import Differs, alignment, check_translation, moved_index

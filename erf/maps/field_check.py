@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from erf.errors import InternalError
+from erf.reachability.box import Box
 from erf.reachability.forward import trace
-from erf.reachability.receptive_field import Box, ReceptiveField
+from erf.reachability.receptive_field import ReceptiveField
 from erf.reachability.request import called
 
 

@@ -13,7 +13,7 @@ from erf.arguments import real_array, require_real, require_type, require_whole,
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, require_aggregation
 from erf.maps.statistic import Statistic, StatisticName, choice
-from erf.reachability.receptive_field import Box, require_box
+from erf.reachability.box import Box, require_box
 from erf.spelling import OldName
 
 _UNSEEN = ": what lies outside cannot be measured, though the ERF may lie inside"

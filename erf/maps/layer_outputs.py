@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.hooks import RemovableHandle
 
 from erf.errors import InvalidInput, one_line
+from erf.reachability.operands import tensors_in
 from erf.reachability.request import called, layer_name, module_of
-from erf.reachability.tracer import tensors_in
 
 # The method of timm's networks that stops before the classifier, whose result can be asked for like a layer's.
 FORWARD_FEATURES = "forward_features"

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from erf.arguments import require_real, require_whole
 from erf.inits import Init, fill_, fill_layers_
 from erf.maps.statistic import set_choices
-from erf.reachability.receptive_field import Box
+from erf.reachability.box import Box
 from erf.theory.linear_stacks import ConvLayer
 
 

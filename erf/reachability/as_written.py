@@ -116,3 +116,19 @@ def kept_attributes(network: nn.Module) -> Iterator[None]:
         for value, before in contents:
             value.clear()
             value.extend(before) if isinstance(value, list) else value.update(before)
+
+
+@contextmanager
+def in_mode(network: nn.Module, mode: str) -> Iterator[None]:
+    """Run in eval mode, or as it is, and put every module's attributes back: modes, and whatever a forward notes."""
+    if mode not in ("eval", "as_is"):
+        raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
+    modes = modes_of(network)
+    try:
+        with kept_attributes(network):
+            if mode == "eval":
+                put_into_eval_mode(network)
+            yield
+    finally:
+        for module, training in modes.items():  # scripted modules keep it elsewhere
+            module.training = training

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from erf.reachability.reach import Reach, union
+from erf.reachability.reach import Reach
 from erf.reachability.registry import Call, rule
+from erf.reachability.union import mixed, union
 
 
 @rule("mm", "bmm")
@@ -29,7 +30,7 @@ def _added_product(call: Call, bias: Reach, a: Reach, b: Reach, **_kwargs: Any) 
 
 @rule("_softmax", "_log_softmax", "_safe_softmax")
 def _softmax(call: Call, x: Reach, dim: int, *_args: Any, **_kwargs: Any) -> Reach:
-    return x.mix([dim % x.ndim], call.operator)
+    return mixed(x, [dim % x.ndim], call.operator)
 
 
 @rule("glu")
@@ -41,21 +42,21 @@ def _glu(call: Call, x: Reach, dim: int = -1) -> Reach:
 
 @rule("native_layer_norm", "_fused_rms_norm")
 def _layer_norm(call: Call, x: Reach, shape: Sequence[int], *_args: Any) -> Reach:
-    return x.mix(range(x.ndim - len(shape), x.ndim), call.operator)
+    return mixed(x, range(x.ndim - len(shape), x.ndim), call.operator)
 
 
 @rule("native_group_norm")
 def _group_norm(call: Call, x: Reach, _w: Any, _b: Any, _n: int, _c: int, _hw: int, groups: int, _eps: float) -> Reach:
     n, channels, *sizes = x.shape
     grouped = x.reshape((n, groups, channels // groups, *sizes))
-    return grouped.mix(range(2, grouped.ndim), call.operator).reshape(x.shape)
+    return mixed(grouped, range(2, grouped.ndim), call.operator).reshape(x.shape)
 
 
 @rule("native_batch_norm", "_native_batch_norm_legit")
 def _batch_norm(
     call: Call, x: Reach, _w: Any, _b: Any, _mean: Any, _var: Any, training: bool, *_args: Any, **_kwargs: Any
 ) -> Reach:
-    return x.mix([0, *range(2, x.ndim)], call.operator) if training else x
+    return mixed(x, [0, *range(2, x.ndim)], call.operator) if training else x
 
 
 @rule("_native_batch_norm_legit_no_training")

@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+NOTHING = np.inf  # in all four numbers: no pixel, no spanning operator; neutral under the minimum
+NOWHERE = -(2**40)  # in a table of positions: reads nothing
 DIRECTION = np.array([1.0, -1.0, 0.0, 0.0])  # how the numbers of a box move when it moves by one pixel
 NUMBERS = len(DIRECTION)
 FEWEST = 3  # positions from which a law is believed: any two are evenly spaced
@@ -239,3 +242,20 @@ def _replaced(
     at = place + k
     shape = (*values.shape[:at], *widths, *values.shape[at + count :])
     return [*digits[:k], *new, *digits[k + count :]], values.reshape(shape)
+
+
+def boxes_at(
+    values: Floats, place: int, digit: Digit, table: Integers, bounded: Integers | None
+) -> tuple[Floats, bool]:
+    """Return the boxes at the table's positions along one axis of ``values``, and whether all of them are known."""
+    if 0 < digit.period <= digit.size:
+        laps, rest = np.divmod(table, digit.period)
+        offsets, missing, exact = laps * digit.shift, table == NOWHERE, True
+    else:
+        rest = table if bounded is None else bounded
+        missing = (rest < 0) | (rest >= digit.size)
+        offsets, exact = np.zeros_like(rest), not np.any(missing & (rest != NOWHERE))
+    column = (*table.shape, *(1,) * (values.ndim - place - 1))
+    boxes = np.take(values, np.clip(rest, 0, values.shape[place] - 1), axis=place)
+    boxes = boxes + offsets.reshape(column) * DIRECTION.reshape(NUMBERS, *(1,) * (boxes.ndim - 1))
+    return np.where(missing.reshape(column), NOTHING, boxes) if missing.any() else boxes, exact

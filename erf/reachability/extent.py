@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from erf.errors import InvalidInput
+from erf.reachability.box import Box
 from erf.reachability.grid import Grid
 from erf.reachability.one_sided import Side
 from erf.reachability.record import Unit
@@ -63,3 +65,22 @@ def middle(grid: Grid) -> Unit:
 
 def _whole(value: float) -> float:
     return int(value) if value == int(value) else value
+
+
+def clipped(grid: Grid, box: Box, size: Unit, finite: Sequence[bool]) -> tuple[bool, ...]:
+    """Return, per axis, whether a box leaves the image, or is cut off because nothing is known beyond the border."""
+    leaves = [low < 0 or high > n for (low, high), n in zip(box, size, strict=True)]
+    cut = [ends and not exact for ends, exact in zip(finite, grid.exact, strict=True)]
+    return tuple(a or b for a, b in zip(leaves, cut, strict=True))
+
+
+def place(grid: Grid, axis: int, unit: Unit, side: Side | None, box: tuple[int, int]) -> float:
+    """Return where a unit stands along an axis, ``box`` being its field's; the grid's own box is the local one."""
+    first, minus_last, *spanning = grid.box(axis, unit)
+    spacing = grid.spacing(axis, unit, side)
+    if side is not None:
+        return float(first if side is Side.first else 0 - minus_last)
+    if np.isfinite(spanning).any() and spacing is not None:
+        jump, start = spacing
+        return start + unit[axis] * jump
+    return (box[0] + box[1] - 1) / 2

@@ -14,9 +14,9 @@ from torch.nn.parameter import is_lazy
 from erf.errors import InternalError, InvalidInput, one_line
 from erf.reachability.as_written import as_written, is_scripted, kept_attributes, kept_buffers
 from erf.reachability.channels import channels_of_first_layer, channels_read
-from erf.reachability.digit import NUMBERS, Digit
+from erf.reachability.digit import NOTHING, NUMBERS, Digit
 from erf.reachability.functions import Functions
-from erf.reachability.reach import NOTHING, Reach
+from erf.reachability.reach import Reach
 from erf.reachability.record import Trace
 from erf.reachability.request import Unit
 from erf.reachability.tracer import ReachMode, Returned

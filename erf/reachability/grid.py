@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from erf.errors import InvalidInput
-from erf.reachability.digit import NUMBERS, Digit, Floats
+from erf.reachability.digit import NOTHING, NUMBERS, Digit, Floats, Integers
 from erf.reachability.one_sided import Side, standing_side
-from erf.reachability.reach import NOTHING, Integers, Reach, aligned
+from erf.reachability.reach import Reach
+from erf.reachability.union import aligned
 
 
 @dataclass(frozen=True)

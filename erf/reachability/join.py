@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from erf.reachability.reach import Joiner, Reach, union
+from erf.reachability.reach import Joiner, Reach
+from erf.reachability.union import union
 
 
 def joined(tensors: Sequence[Reach], shapes: Sequence[Sequence[int]], operator: Joiner) -> list[Reach]:

@@ -24,24 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from erf.reachability.digit import (
-    DIRECTION,
-    NUMBERS,
-    Digit,
-    Floats,
-    common_sizes,
-    explains,
-    join,
-    narrowed,
-    refined,
-    regroup,
-    seen,
-)
+from erf.reachability.digit import NOTHING, NUMBERS, Digit, Floats, Integers, boxes_at, narrowed, refined, regroup
 
-NOTHING = np.inf  # in all four numbers: no pixel, no spanning operator; neutral under the minimum
-NOWHERE = -(2**40)  # in a table of positions: reads nothing
-
-Integers = NDArray[np.int64]
 Digits = tuple[Digit, ...]
 
 
@@ -193,7 +177,7 @@ class Reach:
         """Like :meth:`read`, with the taps, ``tap`` positions apart, not joined but in a dimension after ``dim``."""
         source = self.single(dim)
         place, digit = source.place(dim), source.dims[dim][0]
-        values, exact = _boxes_at(source.values, place, digit, table, bounded)
+        values, exact = boxes_at(source.values, place, digit, table, bounded)
         digits = digit.step(*step, len(table)), replace(digit.step(1, tap, table.shape[1]), along=False)
         for axis, new in enumerate(digits, place):
             values = narrowed(values, axis) if new.constant else values
@@ -290,142 +274,7 @@ class Reach:
         joined = self.contract(dims, operator)
         return joined.with_digits({dim: (Digit(shape[dim], along=self.along(dim)),) for dim in dims}).expand(shape)
 
-    def mix(self, dims: Sequence[int], operator: Joiner) -> Reach:
-        """Let every position along the dimensions depend on all of them, as a norm does.
-
-        Its own pixels stay visible where that spans the axis: they tell the units apart.
-        """
-        spanning = [dim for dim in dims if self.along(dim)]
-        local = self.contract([dim for dim in dims if not self.along(dim)], operator).expand(self.shape)
-        return union([local, local.contract(spanning, operator)], self.shape) if spanning else local
-
 
 def nothing(shape: Sequence[int], data: Tensor | None = None) -> Reach:
     """Return the boxes of a tensor that no pixel reaches."""
     return Reach(tuple((Digit(size),) for size in shape), np.full((NUMBERS, *(1,) * len(shape)), NOTHING), data=data)
-
-
-def from_dense(values: Floats, dims: Sequence[Digits], exact: bool) -> Reach:
-    """Return the boxes ``[4, *shape]`` as they are.
-
-    Args:
-        values: The boxes.
-        dims: The digits that each dimension may have; where they do not explain the boxes, others are seen from these.
-        exact: As in :class:`Reach`.
-    """
-    values = values.reshape(NUMBERS, *(digit.size for digits in dims for digit in digits))
-    place, explained = 1, []
-    for digits in dims:
-        explained.append([])
-        for digit in digits:
-            known = explains(digit, values, place)
-            values = narrowed(values, place)
-            explained[-1].append(digit if known else seen(digit, values, place))
-            place += 1
-    return Reach(tuple(map(tuple, explained)), values, exact)
-
-
-def directed(reach: Reach) -> Reach:
-    """Let the direction in which the boxes move farthest run along the input axis, if none is known to.
-
-    So it is where positions were computed one by one and put together.
-    """
-    if any(map(reach.along, range(reach.ndim))):
-        return reach
-    digits = [digit for digits in reach.dims for digit in digits]
-    distances = [_distance(reach.values, place) for place in range(1, len(digits) + 1)]
-    if max(distances, default=0) == 0:
-        return reach
-    k = int(np.argmax(distances))
-    digits[k] = seen(replace(digits[k], along=True), reach.values, k + 1)
-    parts = iter(digits)
-    return replace(reach, dims=tuple(tuple(next(parts) for _ in group) for group in reach.dims))
-
-
-def _distance(values: Floats, place: int) -> float:
-    """How far an end of the boxes moves along an axis of the values; 0 if it moves to and fro."""
-    ends = values[:2].min(axis=tuple(axis for axis in range(1, values.ndim) if axis != place))
-    steps = np.diff(ends[:, np.isfinite(ends[0])])
-    distances, ways = np.abs(steps.sum(axis=1)), np.abs(steps).sum(axis=1)
-    return float(np.where(2 * distances > ways, distances, 0).max())
-
-
-def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
-    """Return, for each position of the broadcast shape, the hull of the boxes."""
-    heard = [reach.expand(shape) for reach in reaches if not reach.is_nothing]
-    if len(heard) < 2:
-        return heard[0] if heard else nothing(shape)
-    heard = aligned(heard, range(len(shape)))
-    values = reduce(np.minimum, [reach.values for reach in heard])
-    return Reach(_joined_dims(heard), values, all(reach.exact for reach in heard))
-
-
-def concatenate(reaches: Sequence[Reach], dim: int) -> Reach:
-    """Put tensors one after the other along a dimension."""
-    others = [other for other in range(reaches[0].ndim) if other != dim]
-    parts = [reach.single(dim) for reach in aligned(reaches, others)]
-    sizes = [part.shape[dim] for part in parts]
-    dims = list(_joined_dims(parts, skip=dim))
-    alike = all(part.constant(dim) and np.array_equal(part.values, parts[0].values) for part in parts)
-    exact = all(part.exact for part in parts)
-    if alike:
-        dims[dim] = (Digit(sum(sizes)),)
-        return Reach(tuple(dims), parts[0].values, exact)
-    place = parts[0].place(dim)
-    shape = list(np.broadcast_shapes(*(_without(part.values.shape, place) for part in parts)))
-    full = [np.broadcast_to(p.values, [*shape[:place], n, *shape[place:]]) for p, n in zip(parts, sizes, strict=True)]
-    values = np.concatenate(full, axis=place)
-    dims[dim] = (seen(Digit(sum(sizes), along=any(part.along(dim) for part in parts)), values, place),)
-    return Reach(tuple(dims), values, exact)
-
-
-def _without(shape: tuple[int, ...], place: int) -> tuple[int, ...]:
-    return shape[:place] + shape[place + 1 :]
-
-
-def _boxes_at(
-    values: Floats, place: int, digit: Digit, table: Integers, bounded: Integers | None
-) -> tuple[Floats, bool]:
-    """Return the boxes at the table's positions along one axis of ``values``, and whether all of them are known."""
-    if 0 < digit.period <= digit.size:
-        laps, rest = np.divmod(table, digit.period)
-        offsets, missing, exact = laps * digit.shift, table == NOWHERE, True
-    else:
-        rest = table if bounded is None else bounded
-        missing = (rest < 0) | (rest >= digit.size)
-        offsets, exact = np.zeros_like(rest), not np.any(missing & (rest != NOWHERE))
-    column = (*table.shape, *(1,) * (values.ndim - place - 1))
-    boxes = np.take(values, np.clip(rest, 0, values.shape[place] - 1), axis=place)
-    boxes = boxes + offsets.reshape(column) * DIRECTION.reshape(NUMBERS, *(1,) * (boxes.ndim - 1))
-    return np.where(missing.reshape(column), NOTHING, boxes) if missing.any() else boxes, exact
-
-
-def aligned(reaches: Sequence[Reach], dims: Sequence[int]) -> list[Reach]:
-    """Write each of the dimensions with the same digits in all tensors."""
-    reaches = list(reaches)
-    for dim in dims:
-        layouts = {_sizes(reach, dim) for reach in reaches}
-        if len(layouts) == 1:
-            continue
-        sizes = common_sizes({_sizes(reach, dim) for reach in reaches if not reach.constant(dim)} or layouts)
-        reaches = [reach if _sizes(reach, dim) == sizes else reach.divided(dim, sizes) for reach in reaches]
-    return reaches
-
-
-def _sizes(reach: Reach, dim: int) -> tuple[int, ...]:
-    return tuple(digit.size for digit in reach.dims[dim])
-
-
-def _joined_dims(reaches: Sequence[Reach], skip: int | None = None) -> tuple[Digits, ...]:
-    """Return the digits of a union."""
-    silent: list[bool] | None = None
-    dims: list[Digits] = []
-    for dim, groups in enumerate(zip(*(reach.dims for reach in reaches), strict=True)):
-        if dim == skip or all(group == groups[0] for group in groups):
-            dims.append(groups[0])
-            continue
-        silent = silent or [bool(np.isinf(reach.values[0]).all()) for reach in reaches]
-        widths = zip(*(reach.widths(dim) for reach in reaches), strict=True)
-        quiet = [[a and width == 1 for a, width in zip(silent, each, strict=True)] for each in widths]
-        dims.append(tuple(map(join, zip(*groups, strict=True), quiet)))
-    return tuple(dims)

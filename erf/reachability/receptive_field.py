@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any, ClassVar, overload
 
-import numpy as np
-import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 
-from erf.arguments import is_whole, require_real, require_whole, shown
+from erf.arguments import require_real, require_whole
 from erf.errors import InvalidInput, own_faults
-from erf.reachability.as_written import is_scripted, kept_attributes, modes_of, put_into_eval_mode, run_by
-from erf.reachability.extent import Extent, extent_of, middle
-from erf.reachability.forward import likely_channels, noise, traced
+from erf.reachability.as_written import in_mode, run_by
+from erf.reachability.box import Box, require_box
+from erf.reachability.extent import Extent, clipped, extent_of, middle, place
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.layers import Layer, layer_of, only_output, table
 from erf.reachability.one_sided import Side
-from erf.reachability.record import Assumption, Step, Trace
+from erf.reachability.pass_to_layers import canonical, pass_to, step_of
+from erf.reachability.record import Step, Trace
 from erf.reachability.request import (
     Layers,
     ModeName,
@@ -35,12 +31,9 @@ from erf.reachability.request import (
     image_size,
     is_unit,
     layer_name,
-    module_of,
     request,
 )
 from erf.spelling import OldName
-
-Box = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -229,48 +222,13 @@ def traced_fields(
     """
     if channels is not None:
         require_whole(channels=channels)
-    needed = {_canonical(network, layer_name(network, name) or "") for name in layers}
-    passed = _pass_to(network, size, channels, needed, images)
+    needed = {canonical(network, layer_name(network, name) or "") for name in layers}
+    passed = pass_to(network, size, channels, needed, images)
     fields = []
     for name in layers:
         with own_faults(called(name)):
             fields.append(_fields(network, passed, size, name or "", units))
     return passed, fields
-
-
-def _pass_to(
-    network: nn.Module, size: Unit, channels: int | None, needed: Collection[str], images: Tensor | None
-) -> Trace:
-    """Return a pass without data up to the needed modules at least, or one on images where they need values."""
-    if channels is None:
-        return _pass_of_some_channels(network, size, needed, images)
-    try:
-        return traced(network, size, channels, needed=needed)
-    except InvalidInput as error:
-        if any(tensor.is_meta or is_lazy(tensor) for tensor in chain(network.parameters(), network.buffers())):
-            raise
-        cause = error
-    try:
-        given = noise(network, channels, size) if images is None else images
-        passed = traced(network, size, channels, needed=needed, images=given)
-    except InvalidInput as error:
-        raise (error if is_scripted(network) else cause) from error
-    which = "noise" if images is None else "the first images"
-    passed.on_images = True
-    passed.assumptions.append(Assumption(0, f"the field is that of {which}, as the network needs values: {cause}"))
-    return passed
-
-
-def _pass_of_some_channels(network: nn.Module, size: Unit, needed: Collection[str], images: Tensor | None) -> Trace:
-    """Return a pass of an image of as many channels as the network first reads, or usual ones if that is not known."""
-    first, *others = likely_channels(network, size)
-    try:
-        return _pass_to(network, size, first, needed, images)
-    except InvalidInput:
-        for channels in others:
-            with suppress(InvalidInput):
-                return _pass_to(network, size, channels, needed, images)
-        raise
 
 
 def _fields(
@@ -298,13 +256,13 @@ def _field(grid: Grid, size: Unit, unit: Unit, passed: Trace, path: tuple[Step, 
         jump=tuple(e.jump for e in extents),
         start=tuple(e.start for e in extents),
         box=box,
-        clipped=_clipped(grid, box, size, [e.operator is None for e in extents]),
+        clipped=clipped(grid, box, size, [e.operator is None for e in extents]),
         spanned_by=tuple(owners),
         unit=unit,
         grid=grid.shape,
         index=(slice(None),) if grid.shape is None else grid.index(unit),
         one_sided=sides,
-        center=tuple(_place(grid, axis, unit, side, box[axis]) for axis, side in enumerate(sides)),
+        center=tuple(place(grid, axis, unit, side, box[axis]) for axis, side in enumerate(sides)),
         assumptions=passed.assumed(path[-1].operations),
         _path=path,
         _image=size,
@@ -319,28 +277,9 @@ def _local(known: ReceptiveField, grid: Grid, extents: Sequence[Extent]) -> Rece
         known,
         size=tuple(e.local_size for e in extents),
         box=box,
-        clipped=_clipped(grid, box, known._image, [e.local is not None for e in extents]),
+        clipped=clipped(grid, box, known._image, [e.local is not None for e in extents]),
         spanned_by=(None,) * len(extents),
     )
-
-
-def _clipped(grid: Grid, box: Box, size: Unit, finite: Sequence[bool]) -> tuple[bool, ...]:
-    """Return, per axis, whether a box leaves the image, or is cut off because nothing is known beyond the border."""
-    leaves = [low < 0 or high > n for (low, high), n in zip(box, size, strict=True)]
-    cut = [ends and not exact for ends, exact in zip(finite, grid.exact, strict=True)]
-    return tuple(a or b for a, b in zip(leaves, cut, strict=True))
-
-
-def _place(grid: Grid, axis: int, unit: Unit, side: Side | None, box: tuple[int, int]) -> float:
-    """Return where a unit stands along an axis, ``box`` being its field's; the grid's own box is the local one."""
-    first, minus_last, *spanning = grid.box(axis, unit)
-    spacing = grid.spacing(axis, unit, side)
-    if side is not None:
-        return float(first if side is Side.first else 0 - minus_last)
-    if np.isfinite(spanning).any() and spacing is not None:
-        jump, start = spacing
-        return start + unit[axis] * jump
-    return (box[0] + box[1] - 1) / 2
 
 
 def _checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
@@ -355,56 +294,5 @@ def _checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
     return tuple(unit)
 
 
-def require_box(axes: int, **boxes: Box) -> None:
-    """Raise InvalidInput unless every box has a half-open range of whole numbers for each axis."""
-    for name, box in boxes.items():
-        try:
-            ranges = [tuple(side) for side in box]
-        except TypeError:
-            ranges = [()]
-        if len(ranges) != axes or not all(map(_is_range, ranges)):
-            allowed = f"ranges (first, end) of whole numbers, one for each of {axes} axes"
-            raise InvalidInput(f"{name}={shown(box)}: allowed are {allowed}")
-
-
-def _is_range(side: tuple[Any, ...]) -> bool:
-    return len(side) == 2 and all(map(is_whole, side)) and side[0] < side[1]
-
-
 def _named(name: str, values: Sequence[Any]) -> dict[str, Any]:
     return {f"{name}[{index}]": value for index, value in enumerate(values)}
-
-
-def step_of(network: nn.Module, passed: Trace, name: str) -> Step:
-    """Return the one call of the named module."""
-    canonical = _canonical(network, name)
-    calls = [step for step in passed.steps if step.name == canonical]
-    if not calls and isinstance(module_of(network, name), torch.jit.ScriptModule):
-        raise InvalidInput(
-            f"{called(name)} is inside of a scripted or traced module: give the module that it was made from"
-        )
-    if len(calls) != 1:
-        raise InvalidInput(f"{called(name)} runs {len(calls)} times in one pass: name one that runs once")
-    return calls[0]
-
-
-def _canonical(network: nn.Module, name: str) -> str:
-    """Return the first name of a module that may have several."""
-    module = module_of(network, name)
-    return next(other for other, candidate in network.named_modules() if candidate is module)
-
-
-@contextmanager
-def in_mode(network: nn.Module, mode: str) -> Iterator[None]:
-    """Run in eval mode, or as it is, and put every module's attributes back: modes, and whatever a forward notes."""
-    if mode not in ("eval", "as_is"):
-        raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
-    modes = modes_of(network)
-    try:
-        with kept_attributes(network):
-            if mode == "eval":
-                put_into_eval_mode(network)
-            yield
-    finally:
-        for module, training in modes.items():  # scripted modules keep it elsewhere
-            module.training = training

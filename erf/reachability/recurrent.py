@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from erf.reachability.reach import Joiner, Reach, concatenate, union
+from erf.reachability.reach import Joiner, Reach
 from erf.reachability.registry import Call, rule
+from erf.reachability.union import concatenate, union
 from erf.reachability.views import moved
 
 RECURRENT = ("gru", "lstm", "rnn_tanh", "rnn_relu")

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import torch
 from torch._ops import OpOverload
 
-from erf.reachability.reach import Joiner, Reach, union
+from erf.reachability.reach import Joiner, Reach
+from erf.reachability.union import union
 
 Rule = Callable[..., Reach | Sequence[Reach]]
 _Rule = TypeVar("_Rule", bound=Rule)

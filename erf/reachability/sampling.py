@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from erf.reachability.reach import NOWHERE, Reach, from_dense, union
+from erf.reachability.dense import from_dense
+from erf.reachability.digit import NOWHERE
+from erf.reachability.reach import Reach
 from erf.reachability.registry import Call, rule
+from erf.reachability.union import union
 from erf.reachability.views import moved
 from erf.reachability.windows import convolved
 

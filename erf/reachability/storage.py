@@ -10,8 +10,9 @@ from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
 
 from erf.errors import InvalidInput
-from erf.reachability.digit import NUMBERS, Digit
-from erf.reachability.reach import NOTHING, Digits, Floats, Reach, directed, from_dense, nothing
+from erf.reachability.dense import directed, from_dense
+from erf.reachability.digit import NOTHING, NUMBERS, Digit, Floats
+from erf.reachability.reach import Digits, Reach, nothing
 
 
 class WrittenStorage:

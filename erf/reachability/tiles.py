@@ -11,11 +11,12 @@ from torch import nn
 
 from erf.arguments import require_type, require_whole
 from erf.errors import InvalidInput
+from erf.reachability.as_written import in_mode
 from erf.reachability.extent import middle
 from erf.reachability.forward import likely_channels, traced
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.layers import only_output
-from erf.reachability.receptive_field import in_mode, step_of
+from erf.reachability.pass_to_layers import step_of
 from erf.reachability.record import Step, Trace
 from erf.reachability.request import ModeName, NamedLayer, called, layer_name
 from erf.reachability.translation import Differs, alignment, check_translation

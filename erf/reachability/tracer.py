@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils._pytree import tree_map_only
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.errors import InvalidInput, own_faults
 from erf.reachability.join import joined
+from erf.reachability.operands import numbered, per_output, replaced, storage_of, tensors_in, written_by
 from erf.reachability.reach import Joiner, Reach, nothing
-from erf.reachability.record import Assumption, Operand, Operation, Reaches, Step, Trace
-from erf.reachability.registry import Call, Rule, find_rule, is_pointwise
+from erf.reachability.record import Assumption, Operation, Reaches, Step, Trace
+from erf.reachability.registry import Call, Rule, find_rule
+from erf.reachability.running import known_output, run
 from erf.reachability.storage import WrittenStorage, strided
 
 _DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
@@ -83,14 +83,14 @@ class ReachMode(TorchDispatchMode):
         with own_faults(at):
             tensors = tensors_in((args, kwargs))
             self._refuse(func, tensors)
-            output = _known_output(func, args, tensors)
+            output = known_output(func, args, tensors)
         if find_rule(func) is None and not func.is_view:
             with self:  # what torch itself defines by other operators, which it does not show in inference mode
                 decomposed = func.decompose(*args, **kwargs)
             if decomposed is not NotImplemented:
                 return decomposed
         if output is None:  # what goes wrong in it is the network's
-            output = _run(func, args, kwargs, tensors)
+            output = run(func, args, kwargs, tensors)
         with own_faults(at):
             self._follow(func, args, kwargs, tensors, tensors_in(output))
         return output
@@ -108,14 +108,14 @@ class ReachMode(TorchDispatchMode):
     ) -> None:  # fmt: skip
         """Note what a call of an operator did."""
         if func.is_view:
-            self._owners.setdefault(_storage(args[0]), args[0])
-        arguments = _numbered((args, kwargs), self._numbers)
+            self._owners.setdefault(storage_of(args[0]), args[0])
+        arguments = numbered((args, kwargs), self._numbers)
         if self._in_python or self._is_reached(tensors):
             self._pass_on(func, args, kwargs, outputs)
         self._note(func, arguments, outputs)
 
     def _is_reached(self, tensors: list[Tensor]) -> bool:
-        return any(tensor in self.reaches or _storage(tensor) in self._written for tensor in tensors)
+        return any(tensor in self.reaches or storage_of(tensor) in self._written for tensor in tensors)
 
     def in_windows(self, tensor: Tensor) -> bool:
         """Whether a dimension of a tensor runs along windows of the image."""
@@ -171,7 +171,7 @@ class ReachMode(TorchDispatchMode):
 
     def _storage_of(self, tensor: Tensor) -> WrittenStorage | None:
         """The storage of a tensor, if it was written in parts."""
-        return self._written.get(_storage(tensor)) if self._written and tensor.numel() else None
+        return self._written.get(storage_of(tensor)) if self._written and tensor.numel() else None
 
     def _directed_reaches_of(self, tensor: Tensor) -> Reaches:
         """The boxes where all of them are used: a storage that is written part by part is complete then."""
@@ -188,7 +188,7 @@ class ReachMode(TorchDispatchMode):
         self.trace.operators.append(self._running[-1])
         reaches_of = self._reaches_of if func.is_view else self._directed_reaches_of
         known = {id(tensor): reaches_of(tensor) for tensor in tensors_in((args, kwargs))}
-        written, options = _written(func, args, kwargs)
+        written, options = written_by(func, args, kwargs)
         outputs = [*outputs, *(tensor for tensor in written if all(tensor is not output for output in outputs))]
         if not outputs:
             self.leave_for_python(func, tensors_in((args, kwargs)))
@@ -197,7 +197,7 @@ class ReachMode(TorchDispatchMode):
         if self._in_python:
             results = self._everywhere(number, list(known.values()), outputs)
         elif rule is None and func.is_view and outputs[0].element_size() == args[0].element_size():
-            owner = self._owners[_storage(args[0])]
+            owner = self._owners[storage_of(args[0])]
             results = list(zip(*(strided(owner, reaches_of(owner), view) for view in outputs), strict=True))
         elif rule is None:
             results = self._joined(func, number, list(known.values()), outputs)
@@ -217,9 +217,9 @@ class ReachMode(TorchDispatchMode):
         results, (args, kwargs) = [], given
         for axis in range(len(self.trace.size)):
             call = Call(tuple(outputs[0].shape), self._joiner(number, axis), f"{func} in {self._where()}")
-            arguments = _replaced(args, known, axis)
-            options = {name: _replaced(value, known, axis) for name, value in kwargs.items()}
-            results.append(_per_output(rule(call, *arguments, **options), outputs))
+            arguments = replaced(args, known, axis)
+            options = {name: replaced(value, known, axis) for name, value in kwargs.items()}
+            results.append(per_output(rule(call, *arguments, **options), outputs))
         return results
 
     def _joined(self, func: OpOverload, number: int, known: list[Reaches], outputs: list[Tensor]) -> list[list[Reach]]:
@@ -245,7 +245,7 @@ class ReachMode(TorchDispatchMode):
     def _write(self, tensor: Tensor, reaches: Reaches, known: dict[int, Reaches]) -> None:
         """Note an output. Where it is an operand written in place, the views of the same storage change with it."""
         unchanged = all(new is old for new, old in zip(reaches, known.get(id(tensor), ()), strict=False))
-        key = _storage(tensor)
+        key = storage_of(tensor)
         if id(tensor) not in known:
             if not all(reach.is_nothing for reach in reaches):
                 self._keep(tensor, reaches)
@@ -257,81 +257,3 @@ class ReachMode(TorchDispatchMode):
                 self._written[key] = WrittenStorage(owner, self._reaches_of(owner))
             self._written[key].write(tensor, reaches)
             self._keep(tensor, reaches)
-
-
-def _written(func: OpOverload, args: Any, kwargs: Any) -> tuple[list[Tensor], dict[str, Any]]:
-    """Return the tensors that an operator writes to, and its named arguments without those that it only writes to."""
-    schema = func._schema.arguments
-    marked = [argument for argument in schema if argument.alias_info is not None and argument.alias_info.is_write]
-    given = dict(zip((argument.name for argument in schema), args, strict=False)) | kwargs
-    tensors = tensors_in([given.get(argument.name) for argument in marked])
-    outs = {argument.name for argument in marked if argument.is_out}
-    return tensors, {name: value for name, value in kwargs.items() if name not in outs}
-
-
-def _storage(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
-
-
-def _run(func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor]) -> Any:
-    """Run on the meta device, or with data where all operands have them; new integers always have data."""
-    kinds = {tensor.is_meta for tensor in tensors}
-    if len(kinds) == 2:
-        args, kwargs = tree_map_only(Tensor, lambda tensor: tensor.to("meta"), (args, kwargs))
-    output = func(*args, **kwargs)
-    if True not in kinds and isinstance(output, Tensor) and output.is_meta and not output.is_floating_point():
-        return func(*args, **(kwargs | {"device": "cpu"}))
-    return output
-
-
-def _known_output(func: OpOverload, args: Any, tensors: list[Tensor]) -> Any:
-    """Return what two common kinds of operators give on the meta device, where torch runs slow Python; None for others.
-
-    They are batch norm in eval mode, and what changes its first operand in place, position by position.
-    """
-    first = tensors[0] if tensors else None
-    if first is None or not first.is_meta or args[0] is not first:
-        return None
-    if func is torch.ops.aten.native_batch_norm.default and not args[5]:
-        return torch.empty_like(first), first.new_empty(0), first.new_empty(0)
-    alias = func._schema.arguments[0].alias_info
-    in_place = is_pointwise(func) and alias is not None and alias.is_write
-    return first if in_place and all(tensor.shape == first.shape for tensor in tensors) else None
-
-
-def tensors_in(value: Any) -> list[Tensor]:
-    """Return the tensors in nested sequences and dicts."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, (list, tuple)):
-        return [tensor for part in value for tensor in tensors_in(part)]
-    if isinstance(value, dict):
-        return [tensor for part in value.values() for tensor in tensors_in(part)]
-    return []
-
-
-def _numbered(value: Any, numbers: WeakTensorKeyDictionary) -> Any:
-    """Put its number in the place of each tensor."""
-    if isinstance(value, Tensor):
-        return Operand(numbers.get(value))
-    if isinstance(value, (list, tuple)):
-        return tuple(_numbered(part, numbers) for part in value)
-    if isinstance(value, dict):
-        return tuple((name, _numbered(part, numbers)) for name, part in value.items())
-    return value
-
-
-def _replaced(value: Any, known: dict[int, Reaches], axis: int) -> Any:
-    """Put the boxes along one axis in the place of each tensor."""
-    if isinstance(value, Tensor):
-        return known[id(value)][axis]
-    if isinstance(value, (list, tuple)):
-        return [_replaced(part, known, axis) for part in value]
-    return value
-
-
-def _per_output(result: Any, outputs: list[Tensor]) -> list[Reach]:
-    """A rule with one result stands for all outputs of that shape; the others hold statistics that nobody reads."""
-    if isinstance(result, Reach):
-        return [result, *(result if t.shape == outputs[0].shape else nothing(t.shape) for t in outputs[1:])]
-    return list(result)

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from erf.reachability.digit import NUMBERS, Digit
-from erf.reachability.reach import Integers, Reach, concatenate, directed, from_dense, nothing, union
+from erf.reachability.dense import directed, from_dense
+from erf.reachability.digit import NUMBERS, Digit, Integers
+from erf.reachability.reach import Reach, nothing
 from erf.reachability.registry import Call, rule
+from erf.reachability.union import concatenate, union
 
 
 def moved(x: Reach, dim: int, positions: Integers, step: int = 1, bounded: Integers | None = None) -> Reach:

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from erf.reachability.reach import NOWHERE, Integers, Reach, union
+from erf.reachability.digit import NOWHERE, Integers
+from erf.reachability.reach import Reach
 from erf.reachability.registry import Call, rule
+from erf.reachability.union import union
 
 Ints = Sequence[int]
 Table = tuple[Integers, Integers | None]  # on an unbounded axis; where nothing is known beyond the border

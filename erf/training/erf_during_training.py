@@ -12,7 +12,7 @@ from erf.maps.effective_field import effective_receptive_field
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.metrics.erf_size import Reference, ReferenceName, erf_size
-from erf.reachability.receptive_field import Unit
+from erf.reachability.record import Unit
 
 
 @dataclass

@@ -24,7 +24,7 @@ from erf.metrics.erf_size import above_threshold
 from erf.networks.attention_stack import Block, stack_with
 from erf.networks.fully_connected import FullyConnected
 from erf.networks.residual import convolution
-from erf.reachability.receptive_field import Box
+from erf.reachability.box import Box
 from erf.seeds import derive, generator
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, bootstrap_maps, interval_of

@@ -18,7 +18,7 @@ from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.networks.conv_stack import Activation, ConvStack
-from erf.reachability.receptive_field import Box
+from erf.reachability.box import Box
 from erf.seeds import derive
 from erf.stacks.stack_influence import stack_moments
 from experiments.harness.experiment import ExperimentConfig, option

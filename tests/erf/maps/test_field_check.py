@@ -11,8 +11,8 @@ import erf
 from erf.compatibility import openerf_map, replknet_map
 from erf.errors import InternalError
 from erf.maps.field_check import check_field, rounding_of
-from erf.reachability.reach import union
 from erf.reachability.registry import RULES
+from erf.reachability.union import union
 from experiments.stacks.drawn_networks import measure_draws
 from experiments.stacks.paper_stacks import StackConfig
 from tests.erf.hard_cases import LINE, PLANE, VOLUME

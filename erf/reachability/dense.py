@@ -1,0 +1,56 @@
+"""Boxes that are written out position by position, and how they go on as far as they show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from erf.reachability.digit import NUMBERS, Floats, explains, narrowed, seen
+from erf.reachability.reach import Digits, Reach
+
+
+def from_dense(values: Floats, dims: Sequence[Digits], exact: bool) -> Reach:
+    """Return the boxes ``[4, *shape]`` as they are.
+
+    Args:
+        values: The boxes.
+        dims: The digits that each dimension may have; where they do not explain the boxes, others are seen from these.
+        exact: As in :class:`Reach`.
+    """
+    values = values.reshape(NUMBERS, *(digit.size for digits in dims for digit in digits))
+    place, explained = 1, []
+    for digits in dims:
+        explained.append([])
+        for digit in digits:
+            known = explains(digit, values, place)
+            values = narrowed(values, place)
+            explained[-1].append(digit if known else seen(digit, values, place))
+            place += 1
+    return Reach(tuple(map(tuple, explained)), values, exact)
+
+
+def directed(reach: Reach) -> Reach:
+    """Let the direction in which the boxes move farthest run along the input axis, if none is known to.
+
+    So it is where positions were computed one by one and put together.
+    """
+    if any(map(reach.along, range(reach.ndim))):
+        return reach
+    digits = [digit for digits in reach.dims for digit in digits]
+    distances = [_distance(reach.values, place) for place in range(1, len(digits) + 1)]
+    if max(distances, default=0) == 0:
+        return reach
+    k = int(np.argmax(distances))
+    digits[k] = seen(replace(digits[k], along=True), reach.values, k + 1)
+    parts = iter(digits)
+    return replace(reach, dims=tuple(tuple(next(parts) for _ in group) for group in reach.dims))
+
+
+def _distance(values: Floats, place: int) -> float:
+    """How far an end of the boxes moves along an axis of the values; 0 if it moves to and fro."""
+    ends = values[:2].min(axis=tuple(axis for axis in range(1, values.ndim) if axis != place))
+    steps = np.diff(ends[:, np.isfinite(ends[0])])
+    distances, ways = np.abs(steps.sum(axis=1)), np.abs(steps).sum(axis=1)
+    return float(np.where(2 * distances > ways, distances, 0).max())

@@ -1,0 +1,65 @@
+"""The tensors in the arguments and the results of an operator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from erf.reachability.reach import Reach, nothing
+from erf.reachability.record import Operand, Reaches
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """Return the tensors in nested sequences and dicts."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [tensor for part in value for tensor in tensors_in(part)]
+    if isinstance(value, dict):
+        return [tensor for part in value.values() for tensor in tensors_in(part)]
+    return []
+
+
+def numbered(value: Any, numbers: WeakTensorKeyDictionary) -> Any:
+    """Put its number in the place of each tensor."""
+    if isinstance(value, Tensor):
+        return Operand(numbers.get(value))
+    if isinstance(value, (list, tuple)):
+        return tuple(numbered(part, numbers) for part in value)
+    if isinstance(value, dict):
+        return tuple((name, numbered(part, numbers)) for name, part in value.items())
+    return value
+
+
+def replaced(value: Any, known: dict[int, Reaches], axis: int) -> Any:
+    """Put the boxes along one axis in the place of each tensor."""
+    if isinstance(value, Tensor):
+        return known[id(value)][axis]
+    if isinstance(value, (list, tuple)):
+        return [replaced(part, known, axis) for part in value]
+    return value
+
+
+def per_output(result: Any, outputs: list[Tensor]) -> list[Reach]:
+    """A rule with one result stands for all outputs of that shape; the others hold statistics that nobody reads."""
+    if isinstance(result, Reach):
+        return [result, *(result if t.shape == outputs[0].shape else nothing(t.shape) for t in outputs[1:])]
+    return list(result)
+
+
+def written_by(func: OpOverload, args: Any, kwargs: Any) -> tuple[list[Tensor], dict[str, Any]]:
+    """Return the tensors that an operator writes to, and its named arguments without those that it only writes to."""
+    schema = func._schema.arguments
+    marked = [argument for argument in schema if argument.alias_info is not None and argument.alias_info.is_write]
+    given = dict(zip((argument.name for argument in schema), args, strict=False)) | kwargs
+    tensors = tensors_in([given.get(argument.name) for argument in marked])
+    outs = {argument.name for argument in marked if argument.is_out}
+    return tensors, {name: value for name, value in kwargs.items() if name not in outs}
+
+
+def storage_of(tensor: Tensor) -> int:
+    """Return what is equal for tensors that share a storage."""
+    return tensor.untyped_storage()._cdata
