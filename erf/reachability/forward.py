@@ -113,7 +113,9 @@ def trace(
         network, list(state.values()) or [tensor for _, tensor in _owned_tensors(network)], image, bounded, until
     )
     mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
-    functions = Functions(mode.trace, bounded, mode.as_one_operator, mode.leave_for_python, mode.in_windows)
+    functions = Functions(
+        mode.trace, bounded, mode.as_one_operator, mode.leave_for_python, mode.in_windows, mode.read_shape
+    )
     contexts = [kept_attributes(network), as_written(network)]
     contexts += [_without_fast_paths(), _random_state(image), torch.no_grad()]
     contexts += [] if images is None else [kept_buffers(network), _in_plain_operators()]

@@ -14,19 +14,24 @@ from erf.reachability.record import Operation, Trace
 from erf.reachability.recurrent import RECURRENT
 
 READERS: tuple[Callable[..., object], ...] = (Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__dlpack__)
+SHAPES: tuple[Callable[..., object], ...] = (
+    Tensor.shape.__get__, Tensor.size, Tensor.__len__, Tensor.numel, Tensor.nelement, Tensor.unbind, Tensor.__iter__,
+)  # fmt: skip
 
 
 class Functions(TorchFunctionMode):
-    """Changes or notes five kinds of functions.
+    """Changes or notes six kinds of functions.
 
     Circular padding continues an unbounded image like any other; torch makes it of writes to slices. Integers from a
     list, which may be positions, keep their values; so do the lists by which a tensor is indexed. A recurrent layer is
-    one operator. And what reads values calls no operator.
+    one operator. And what reads values, or a shape, calls no
+    operator.
     """
 
     def __init__(
         self, passed: Trace, bounded: bool, as_one_operator: Callable[[OpOverload, Any, Any], Any],
         leave_for_python: Callable[[object, list[Tensor]], None], in_windows: Callable[[Tensor], bool],
+        read_shape: Callable[[Tensor], None],
     ) -> None:  # fmt: skip
         super().__init__()
         self._trace = passed
@@ -34,6 +39,7 @@ class Functions(TorchFunctionMode):
         self._as_one_operator = as_one_operator
         self._leave_for_python = leave_for_python
         self._in_windows = in_windows
+        self._read_shape = read_shape
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
@@ -46,6 +52,8 @@ class Functions(TorchFunctionMode):
             return made if made.is_floating_point() else func(*args, **(kwargs | {"device": "cpu"}))
         if func in READERS:
             self._leave_for_python(f"Tensor.{func.__name__}", [args[0]])
+        if func in SHAPES:
+            self._read_shape(args[0])
         if func in (Tensor.__getitem__, Tensor.__setitem__):
             args = (args[0], _as_tensors(args[1]), *args[2:])
         if getattr(func, "__name__", "") in RECURRENT and len(args) == 9:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -60,6 +61,12 @@ def written_by(func: OpOverload, args: Any, kwargs: Any) -> tuple[list[Tensor], 
     return tensors, {name: value for name, value in kwargs.items() if name not in outs}
 
 
-def storage_of(tensor: Tensor) -> int:
-    """Return what is equal for tensors that share a storage."""
-    return tensor.untyped_storage()._cdata
+def storage_of(tensor: Tensor) -> int | None:
+    """Return what is equal for tensors that share a storage; None for one that has none, as sparse ones."""
+    return tensor.untyped_storage()._cdata if tensor.layout is torch.strided else None
+
+
+def same_elements(tensor: Tensor, view: Tensor) -> bool:
+    """Whether the elements of a view are those of the tensor, as strides tell."""
+    have_strides = storage_of(tensor) is not None and storage_of(view) is not None
+    return have_strides and tensor.element_size() == view.element_size()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
@@ -15,14 +17,14 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.errors import InvalidInput, own_faults
 from erf.reachability.join import joined
-from erf.reachability.operands import numbered, per_output, replaced, storage_of, tensors_in, written_by
+from erf.reachability.operands import numbered, per_output, replaced, same_elements, storage_of, tensors_in, written_by
 from erf.reachability.reach import Joiner, Reach, nothing
 from erf.reachability.record import Assumption, Operation, Reaches, Step, Trace
 from erf.reachability.registry import Call, Rule, find_rule
 from erf.reachability.running import known_output, run
 from erf.reachability.storage import WrittenStorage, strided
-
-_DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
+from erf.reachability.tensor_reaches import TensorReaches
+from erf.reachability.values import refuse, refuse_nested, tested_by
 
 
 class Returned(Exception):
@@ -37,16 +39,20 @@ class ReachMode(TorchDispatchMode):
     ) -> None:
         super().__init__()
         self.trace: Trace = Trace(image=len(state), size=tuple(image.shape[2:]), network=type(network).__name__)
-        self.reaches: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+        self.reaches: TensorReaches = TensorReaches()
         self._bounded = bounded
         self._until = until
         self._count = 0
         self._numbers = WeakTensorKeyDictionary()
-        for tensor in (*state, image):
+        attributes = [tensor for tensor in tensors_in([vars(m) for m in network.modules()]) if tensor.is_meta]
+        for tensor in (*state, image, *attributes):
             self._number(tensor)
         self._names = {module: name for name, module in network.named_modules()}
         self._running: list[str] = [""]
         self._image = image
+        self._thread = get_ident()
+        self._elsewhere = ""  # what ran in another thread
+        self._counted = WeakTensorKeyDictionary()  # tensors whose shape says how many values pass a test
         self._in_python = False  # whether values that pixels reach left for Python
         self._owners: dict[int, Tensor] = {}  # per storage that has views: the tensor that was there first
         self._written: dict[int, WrittenStorage] = {}
@@ -63,26 +69,41 @@ class ReachMode(TorchDispatchMode):
                 handle.remove()
 
     def _enter(self, module: nn.Module, _args: object) -> None:
-        self._running.append(self._names.get(module, self._running[-1]))
+        name = self._names.get(module, self._running[-1])
+        if get_ident() != self._thread:
+            self._elsewhere = f"module {name!r} runs in a thread of its own, where it cannot be followed"
+        else:
+            self._running.append(name)
 
     def _leave(self, module: nn.Module, _args: object, output: object) -> None:
+        if get_ident() != self._thread:
+            return
         self._running.pop()
+        if self._elsewhere:
+            raise InvalidInput(self._elsewhere)
         if module in self._names:
-            tensors, leaf = tensors_in(output), next(module.children(), None) is None
-            with own_faults(f"the output of {self._names[module]!r} in {self._where()}"):
-                outputs = tuple(self._directed_reaches_of(tensor) for tensor in tensors)
-            results = tuple(self._numbers.get(tensor) for tensor in tensors)
-            called = len(self.trace.operations)
-            self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called, results))
+            with (
+                torch._C.DisableTorchFunction(),
+                own_faults(f"the output of {self._names[module]!r}"),
+            ):
+                self._step(module, tensors_in(output))
             if self._names[module] == self._until:
                 raise Returned
+
+    def _step(self, module: nn.Module, tensors: list[Tensor]) -> None:
+        """Keep what a module returned."""
+        self._follow_foreign(f"the output of {self._names[module]!r}", tensors)
+        outputs = tuple(self._directed_reaches_of(tensor) for tensor in tensors)
+        results = tuple(self._numbers.get(tensor) for tensor in tensors)
+        leaf, called = next(module.children(), None) is None, len(self.trace.operations)
+        self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called, results))
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         at = f"{func} in {self._where()}"
         with own_faults(at):
             tensors = tensors_in((args, kwargs))
-            self._refuse(func, tensors)
+            refuse(func, tensors, self._is_reached(tensors), self._where())
             output = known_output(func, args, tensors)
         if find_rule(func) is None and not func.is_view:
             with self:  # what torch itself defines by other operators, which it does not show in inference mode
@@ -107,12 +128,23 @@ class ReachMode(TorchDispatchMode):
         self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], outputs: list[Tensor]
     ) -> None:  # fmt: skip
         """Note what a call of an operator did."""
-        if func.is_view:
+        refuse_nested(func, outputs, self._where())
+        self._follow_foreign(func, tensors)
+        if func.is_view and storage_of(args[0]) is not None:
             self._owners.setdefault(storage_of(args[0]), args[0])
         arguments = numbered((args, kwargs), self._numbers)
         if self._in_python or self._is_reached(tensors):
             self._pass_on(func, args, kwargs, outputs)
+        if any(tensor in self._counted for tensor in tensors) or self._is_reached(tested_by(func, tensors)):
+            self._counted.update({tensor: None for tensor in outputs if all(tensor is not given for given in tensors)})
         self._note(func, arguments, outputs)
+
+    def _follow_foreign(self, reader: object, tensors: list[Tensor]) -> None:
+        """Take what comes from where nothing is followed, as operators in other threads, to depend on all pixels."""
+        for tensor in tensors:
+            if tensor.is_meta and tensor not in self._numbers and tensor not in self.reaches:
+                self._number(tensor)
+                self._depend_on_all(f"{reader} in {self._where()} reads a tensor of unknown origin")
 
     def _is_reached(self, tensors: list[Tensor]) -> bool:
         return any(tensor in self.reaches or storage_of(tensor) in self._written for tensor in tensors)
@@ -123,9 +155,18 @@ class ReachMode(TorchDispatchMode):
 
     def leave_for_python(self, reader: object, tensors: list[Tensor]) -> None:
         """Note that values were read, on which all that follows may depend."""
-        if self._is_reached(tensors) and not self._in_python:
+        if self._is_reached(tensors):
+            self._depend_on_all(f"{reader} in {self._where()} reads values")
+
+    def read_shape(self, tensor: Tensor) -> None:
+        """Note that a shape was read, which may say how many values pass a test."""
+        if tensor in self._counted:
+            self._depend_on_all(f"the shape of a tensor that is read in {self._where()} depends on values")
+
+    def _depend_on_all(self, reason: str) -> None:
+        if not self._in_python:
             self._in_python = True
-            sentence = f"{reader} in {self._where()} reads values: all that follows is taken to depend on all pixels"
+            sentence = f"{reason}: all that follows is taken to depend on all pixels"
             self.trace.assumptions.append(Assumption(len(self.trace.operations), sentence))
 
     def _note(self, func: OpOverload, arguments: Any, outputs: list[Tensor]) -> None:
@@ -146,24 +187,14 @@ class ReachMode(TorchDispatchMode):
             self._count += 1
         return self._numbers[tensor]
 
-    def _refuse(self, func: OpOverload, tensors: list[Tensor]) -> None:
-        """Refuse what cannot be followed, or cannot be done without data."""
-        if func.overloadpacket.__name__ == "set_" and self._is_reached(tensors):
-            raise InvalidInput(f"{self._where()} gives a tensor another's storage ({func}), which cannot be followed")
-        if all(not tensor.is_meta for tensor in tensors):
-            return
-        if func.overloadpacket.__name__ in _DATA_DEPENDENT:
-            raise InvalidInput(f"{self._where()} decides by the values of a tensor ({func}), which are not known here")
-        if func._schema.is_mutable and not tensors[0].is_meta:
-            raise InvalidInput(f"{self._where()} writes ({func}) to a tensor that is not on its input's device")
-
     def _where(self) -> str:
         return f"module {self._running[-1]!r}" if self._running[-1] else "the network's own forward"
 
     def _reaches_of(self, tensor: Tensor) -> Reaches:
-        known = self.reaches.get(tensor)
+        known, storage = self.reaches.get(tensor), self._storage_of(tensor)
+        if known is None and storage is None and tensor.numel() and tensor in self.reaches:
+            raise InvalidInput(f"{self._where()} reads a part of a tensor that no operator returned")
         known = known or (nothing(tensor.shape, None if tensor.is_meta else tensor),) * len(self.trace.size)
-        storage = self._storage_of(tensor)
         if storage and self._versions.get(tensor) != storage.version:
             known = storage.read(tensor, known)
             self._keep(tensor, known)
@@ -171,7 +202,8 @@ class ReachMode(TorchDispatchMode):
 
     def _storage_of(self, tensor: Tensor) -> WrittenStorage | None:
         """The storage of a tensor, if it was written in parts."""
-        return self._written.get(storage_of(tensor)) if self._written and tensor.numel() else None
+        storage = storage_of(tensor) if self._written and tensor.numel() else None
+        return None if storage is None else self._written.get(storage)
 
     def _directed_reaches_of(self, tensor: Tensor) -> Reaches:
         """The boxes where all of them are used: a storage that is written part by part is complete then."""
@@ -196,7 +228,7 @@ class ReachMode(TorchDispatchMode):
         rule = find_rule(func)
         if self._in_python:
             results = self._everywhere(number, list(known.values()), outputs)
-        elif rule is None and func.is_view and outputs[0].element_size() == args[0].element_size():
+        elif rule is None and func.is_view and same_elements(args[0], outputs[0]):
             owner = self._owners[storage_of(args[0])]
             results = list(zip(*(strided(owner, reaches_of(owner), view) for view in outputs), strict=True))
         elif rule is None:

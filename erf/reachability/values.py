@@ -1,0 +1,39 @@
+"""Operators that need values, or that no boxes follow."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+
+from erf.errors import InvalidInput
+
+_DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
+
+
+def refuse(func: OpOverload, tensors: list[Tensor], reached: bool, where: str) -> None:
+    """Refuse what cannot be followed, or cannot be done without data."""
+    refuse_nested(func, tensors, where)
+    name = func.overloadpacket.__name__
+    if name == "set_" and reached:
+        raise InvalidInput(f"{where} gives a tensor another's storage ({func}), which cannot be followed")
+    if all(not tensor.is_meta for tensor in tensors):
+        return
+    if name in _DATA_DEPENDENT:
+        raise InvalidInput(f"{where} decides by the values of a tensor ({func}), which are not known here")
+    if func._schema.is_mutable and not tensors[0].is_meta:
+        raise InvalidInput(f"{where} writes ({func}) to a tensor that is not on its input's device")
+
+
+def refuse_nested(func: OpOverload, tensors: list[Tensor], where: str) -> None:
+    """Refuse nested tensors, which have no one shape."""
+    if any(tensor.is_nested for tensor in tensors):
+        raise InvalidInput(f"{where} uses nested tensors ({func}), which cannot be followed")
+
+
+def tested_by(func: OpOverload, tensors: list[Tensor]) -> list[Tensor]:
+    """Return the operands whose values say how long the output is."""
+    if torch.Tag.dynamic_output_shape not in func.tags:
+        return []
+    by_mask = func.overloadpacket.__name__ == "index"
+    return [tensor for tensor in tensors[1:] if tensor.dtype in (torch.bool, torch.uint8)] if by_mask else tensors
