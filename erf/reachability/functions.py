@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.overrides import TorchFunctionMode
 
+from erf.errors import InvalidInput
 from erf.reachability.record import Operation, Trace
 from erf.reachability.recurrent import RECURRENT
 
@@ -48,14 +49,18 @@ class Functions(TorchFunctionMode):
             self._trace.operations.append(Operation(None))
             args, kwargs = args[:2], {"pad": kwargs["pad"]} if "pad" in kwargs else {}
         if func in (torch.tensor, torch.as_tensor) and str(kwargs.get("device")).startswith("meta"):
-            made = func(*args, **kwargs)
-            return made if made.is_floating_point() else func(*args, **(kwargs | {"device": "cpu"}))
+            made = func(*args, **(kwargs | {"device": "cpu"}))
+            return made.to("meta") if made.is_floating_point() else made
+        if func is Tensor.as_strided_:
+            raise InvalidInput("the network calls as_strided_, which cannot be followed: as_strided can")
         if func in READERS:
             self._leave_for_python(f"Tensor.{func.__name__}", [args[0]])
         if func in SHAPES:
             self._read_shape(args[0])
         if func in (Tensor.__getitem__, Tensor.__setitem__):
             args = (args[0], _as_tensors(args[1]), *args[2:])
+        if getattr(func, "__name__", "") == "_pack_padded_sequence":
+            raise InvalidInput("the network packs sequences, which cannot be followed: it can be given padded ones")
         if getattr(func, "__name__", "") in RECURRENT and len(args) == 9:
             return self._as_one_operator(getattr(torch.ops.aten, func.__name__).input, args, kwargs)
         return func(*args, **kwargs)

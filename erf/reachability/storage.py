@@ -50,7 +50,7 @@ class WrittenStorage:
         reaches = []
         for flat, exact, strides, reach in zip(self._flat, self._exact, self._strides, before, strict=True):
             dims = [_directed(digits, step, strides) for digits, step in zip(reach.dims, tensor.stride(), strict=True)]
-            reaches.append(from_dense(_viewed(flat, tensor).copy(), dims, exact))
+            reaches.append(_in_one_direction(from_dense(_viewed(flat, tensor).copy(), dims, exact)))
         return tuple(reaches)
 
     def _require_same_elements(self, tensor: Tensor) -> None:
@@ -64,6 +64,14 @@ class WrittenStorage:
     def directed(self, reaches: tuple[Reach, ...]) -> tuple[Reach, ...]:
         """Look for the direction of the boxes along axes of which no written tensor had one."""
         return tuple(r if strides else directed(r) for r, strides in zip(reaches, self._strides, strict=True))
+
+
+def _in_one_direction(reach: Reach) -> Reach:
+    """Where parts of a view were written along several of its dimensions, let one of them run along the axis."""
+    if sum(map(reach.along, range(reach.ndim))) < 2:
+        return reach
+    dims = tuple(tuple(replace(digit, along=False) for digit in digits) for digits in reach.dims)
+    return directed(replace(reach, dims=dims))
 
 
 def strided(owner: Tensor, reaches: tuple[Reach, ...], view: Tensor) -> tuple[Reach, ...]:

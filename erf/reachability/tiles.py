@@ -77,17 +77,17 @@ def halo(
     if channels is not None:
         require_whole(channels=channels)
     with in_mode(network, mode):
-        channels = channels or likely_channels(network, (SMALLEST,) * _axes(network))[0]
-        needed = _search(network, channels, name)
+        axes, channels = _taken(network, channels)
+        needed = _search(network, channels, name, axes)
         _check(network, channels, needed, name)
     return needed
 
 
-def _search(network: nn.Module, channels: int, name: str) -> Halo:
+def _search(network: nn.Module, channels: int, name: str, axes: int) -> Halo:
     """Look at larger and larger images, until one shows how the layer's grid repeats."""
     side = SMALLEST
     while side <= LARGEST:
-        passed = traced(network, (side,) * _axes(network), channels)
+        passed = traced(network, (side,) * axes, channels)
         needed = _halo(passed, step_of(network, passed, name))
         if needed is not None:
             return needed
@@ -95,11 +95,20 @@ def _search(network: nn.Module, channels: int, name: str) -> Halo:
     raise InvalidInput(f"{called(name)} has units that do not repeat evenly: no tiles are known")
 
 
-def _axes(network: nn.Module) -> int:
-    dims = [m.weight.ndim - 2 for m in network.modules() if isinstance(m, nn.modules.conv._ConvNd)]
-    if not dims:
-        raise InvalidInput("the number of spatial axes cannot be read off the network: it has no convolution")
-    return dims[0]
+def _taken(network: nn.Module, channels: int | None) -> tuple[int, int]:
+    """Return how many spatial axes, and how many channels, the images have on which the network runs."""
+    stated = [m.weight.ndim - 2 for m in network.modules() if isinstance(m, nn.modules.conv._ConvNd)]
+    errors = []
+    for axes in dict.fromkeys((*stated, 2, 1, 3)):
+        size = (SMALLEST,) * axes
+        try:
+            taken = channels or likely_channels(network, size)[0]
+            traced(network, size, taken)
+        except InvalidInput as error:
+            errors.append(error)
+        else:
+            return axes, taken
+    raise errors[0]
 
 
 def _halo(passed: Trace, step: Step) -> Halo | None:

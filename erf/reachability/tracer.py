@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -44,6 +45,7 @@ class ReachMode(TorchDispatchMode):
         self._until = until
         self._count = 0
         self._numbers = WeakTensorKeyDictionary()
+        self._storages: dict[int | None, StorageWeakRef] = {}  # of the tensors without data whose origin is known
         attributes = [tensor for tensor in tensors_in([vars(m) for m in network.modules()]) if tensor.is_meta]
         for tensor in (*state, image, *attributes):
             self._number(tensor)
@@ -142,9 +144,19 @@ class ReachMode(TorchDispatchMode):
     def _follow_foreign(self, reader: object, tensors: list[Tensor]) -> None:
         """Take what comes from where nothing is followed, as operators in other threads, to depend on all pixels."""
         for tensor in tensors:
-            if tensor.is_meta and tensor not in self._numbers and tensor not in self.reaches:
+            if tensor.is_meta and tensor not in self._numbers and storage_of(tensor) not in self._storages:
                 self._number(tensor)
-                self._depend_on_all(f"{reader} in {self._where()} reads a tensor of unknown origin")
+                sentence = (
+                    f"{reader} in {self._where()} has a tensor of unknown origin: all pixels are taken to reach it"
+                )
+                self.trace.assumptions.append(Assumption(len(self.trace.operations) - 1, sentence))
+                reaches = self._everywhere(self._called(), [], [tensor])
+                self._keep(tensor, tuple(along_axis for [along_axis] in reaches))
+
+    def _called(self) -> int:
+        """Return the number of one more operator that pixels reach."""
+        self.trace.operators.append(self._running[-1])
+        return len(self.trace.operators) - 1
 
     def _is_reached(self, tensors: list[Tensor]) -> bool:
         return any(tensor in self.reaches or storage_of(tensor) in self._written for tensor in tensors)
@@ -185,6 +197,8 @@ class ReachMode(TorchDispatchMode):
         if tensor not in self._numbers:
             self._numbers[tensor] = self._count
             self._count += 1
+            if tensor.is_meta and (storage := storage_of(tensor)) not in self._storages:
+                self._storages[storage] = StorageWeakRef(tensor.untyped_storage())
         return self._numbers[tensor]
 
     def _where(self) -> str:
@@ -216,8 +230,7 @@ class ReachMode(TorchDispatchMode):
             self._versions[tensor] = storage.version
 
     def _pass_on(self, func: OpOverload, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
-        number = len(self.trace.operators)
-        self.trace.operators.append(self._running[-1])
+        number = self._called()
         reaches_of = self._reaches_of if func.is_view else self._directed_reaches_of
         known = {id(tensor): reaches_of(tensor) for tensor in tensors_in((args, kwargs))}
         written, options = written_by(func, args, kwargs)

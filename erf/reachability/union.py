@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 
-from erf.reachability.digit import Digit, common_sizes, join, seen
+from erf.reachability.digit import Digit, common_sizes, join, narrowed, seen
 from erf.reachability.reach import Digits, Joiner, Reach, nothing
 
 
@@ -35,7 +35,7 @@ def concatenate(reaches: Sequence[Reach], dim: int) -> Reach:
     place = parts[0].place(dim)
     shape = list(np.broadcast_shapes(*(_without(part.values.shape, place) for part in parts)))
     full = [np.broadcast_to(p.values, [*shape[:place], n, *shape[place:]]) for p, n in zip(parts, sizes, strict=True)]
-    values = np.concatenate(full, axis=place)
+    values = narrowed(np.concatenate(full, axis=place), place)
     dims[dim] = (seen(Digit(sum(sizes), along=any(part.along(dim) for part in parts)), values, place),)
     return Reach(tuple(dims), values, exact)
 

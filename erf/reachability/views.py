@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from erf.reachability.dense import directed, from_dense
-from erf.reachability.digit import NUMBERS, Digit, Integers
+from erf.reachability.digit import NUMBERS, Digit, Integers, narrowed, seen
 from erf.reachability.reach import Reach, nothing
 from erf.reachability.registry import Call, rule
 from erf.reachability.union import concatenate, union
@@ -29,7 +29,7 @@ def _same(call: Call, x: Reach, *_args: Any, **_kwargs: Any) -> Reach:
 
 @rule("as_strided_")
 def _restride(call: Call, x: Reach, *_layout: Any) -> Reach:
-    """Torch calls it to set the memory format of what it returns."""
+    """Torch calls it to set the memory format of what it returns; a network's own call is refused."""
     return x
 
 
@@ -91,7 +91,18 @@ def _slice(call: Call, x: Reach, dim: int = 0, start: int | None = None, end: An
 def _sliced(x: Reach, dim: int, start: int, size: int, step: int = 1) -> Reach:
     if size == x.shape[dim] and step == 1:
         return x
-    return moved(x, dim, start + step * np.arange(size), step)
+    return _settled(moved(x, dim, start + step * np.arange(size), step), dim)
+
+
+def _settled(part: Reach, dim: int) -> Reach:
+    """See how a part of a dimension goes on: parts that were put one after the other have laws of their own."""
+    digit, place = part.single(dim).dims[dim][0], part.place(dim)
+    if digit.period or digit.size == 1:
+        return part
+    part = part.single(dim)
+    values = narrowed(part.values, place)
+    law = seen(digit, values, place) if values.shape[place] > 1 else Digit(digit.size)
+    return part.with_digits({dim: (law,)}, values)
 
 
 @rule("select")
@@ -268,16 +279,22 @@ def _permuted(x: Reach, dim: int, positions: Integers) -> Reach:
 
 @rule("pixel_shuffle")
 def _pixel_shuffle(call: Call, x: Reach, factor: int) -> Reach:
-    n, channels, rows, columns = x.shape
-    x = x.reshape((n, channels // factor**2, factor, factor, rows, columns))
-    return x.permute((0, 1, 4, 2, 5, 3)).reshape(call.shape)
+    *lead, channels, rows, columns = x.shape
+    x = x.reshape((*lead, channels // factor**2, factor, factor, rows, columns))
+    return _last_permuted(x, (0, 3, 1, 4, 2)).reshape(call.shape)
 
 
 @rule("pixel_unshuffle")
 def _pixel_unshuffle(call: Call, x: Reach, factor: int) -> Reach:
-    n, channels, rows, columns = x.shape
-    x = x.reshape((n, channels, rows // factor, factor, columns // factor, factor))
-    return x.permute((0, 1, 3, 5, 2, 4)).reshape(call.shape)
+    *lead, channels, rows, columns = x.shape
+    x = x.reshape((*lead, channels, rows // factor, factor, columns // factor, factor))
+    return _last_permuted(x, (0, 2, 4, 1, 3)).reshape(call.shape)
+
+
+def _last_permuted(x: Reach, order: Sequence[int]) -> Reach:
+    """Reorder the last dimensions."""
+    lead = x.ndim - len(order)
+    return x.permute((*range(lead), *(lead + dim for dim in order)))
 
 
 @rule("channel_shuffle")

@@ -226,6 +226,7 @@ def _unfold(call: Call, x: Reach, dim: int, kernel: int, stride: int) -> Reach:
 
 @rule("im2col")
 def _im2col(call: Call, x: Reach, kernel: Ints, dilation: Ints, padding: Ints, stride: Ints) -> Reach:
+    x = x if x.ndim == 4 else x.expand((1, *x.shape))
     sizes = x.shape[2:]
     for k, dim in enumerate((2, 4)):
         size = (sizes[k] + 2 * padding[k] - dilation[k] * (kernel[k] - 1) - 1) // stride[k] + 1
