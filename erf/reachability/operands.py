@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.reachability.reach import Reach, nothing
 from erf.reachability.record import Operand, Reaches
@@ -24,14 +24,14 @@ def tensors_in(value: Any) -> list[Tensor]:
     return []
 
 
-def numbered(value: Any, numbers: WeakTensorKeyDictionary) -> Any:
+def numbered(value: Any, number_of: Callable[[Tensor], int | None]) -> Any:
     """Put its number in the place of each tensor."""
     if isinstance(value, Tensor):
-        return Operand(numbers.get(value))
+        return Operand(number_of(value))
     if isinstance(value, (list, tuple)):
-        return tuple(numbered(part, numbers) for part in value)
+        return tuple(numbered(part, number_of) for part in value)
     if isinstance(value, dict):
-        return tuple((name, numbered(part, numbers)) for name, part in value.items())
+        return tuple((name, numbered(part, number_of)) for name, part in value.items())
     return value
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils.weak import WeakTensorKeyDictionary
@@ -24,6 +23,7 @@ from erf.reachability.record import Assumption, Operation, Reaches, Step, Trace
 from erf.reachability.registry import Call, Rule, find_rule
 from erf.reachability.running import known_output, run
 from erf.reachability.storage import WrittenStorage, strided
+from erf.reachability.tensor_numbers import TensorNumbers
 from erf.reachability.tensor_reaches import TensorReaches
 from erf.reachability.values import refuse, refuse_nested, tested_by
 
@@ -43,12 +43,10 @@ class ReachMode(TorchDispatchMode):
         self.reaches: TensorReaches = TensorReaches()
         self._bounded = bounded
         self._until = until
-        self._count = 0
-        self._numbers = WeakTensorKeyDictionary()
-        self._storages: dict[int | None, StorageWeakRef] = {}  # of the tensors without data whose origin is known
+        self._numbers = TensorNumbers()
         attributes = [tensor for tensor in tensors_in([vars(m) for m in network.modules()]) if tensor.is_meta]
         for tensor in (*state, image, *attributes):
-            self._number(tensor)
+            self._numbers.give(tensor)
         self._names = {module: name for name, module in network.named_modules()}
         self._running: list[str] = [""]
         self._image = image
@@ -134,7 +132,7 @@ class ReachMode(TorchDispatchMode):
         self._follow_foreign(func, tensors)
         if func.is_view and storage_of(args[0]) is not None:
             self._owners.setdefault(storage_of(args[0]), args[0])
-        arguments = numbered((args, kwargs), self._numbers)
+        arguments = numbered((args, kwargs), self._numbers.get)
         if self._in_python or self._is_reached(tensors):
             self._pass_on(func, args, kwargs, outputs)
         if any(tensor in self._counted for tensor in tensors) or self._is_reached(tested_by(func, tensors)):
@@ -144,11 +142,9 @@ class ReachMode(TorchDispatchMode):
     def _follow_foreign(self, reader: object, tensors: list[Tensor]) -> None:
         """Take what comes from where nothing is followed, as operators in other threads, to depend on all pixels."""
         for tensor in tensors:
-            if tensor.is_meta and tensor not in self._numbers and storage_of(tensor) not in self._storages:
-                self._number(tensor)
-                sentence = (
-                    f"{reader} in {self._where()} has a tensor of unknown origin: all pixels are taken to reach it"
-                )
+            if self._numbers.misses(tensor):
+                self._numbers.give(tensor)
+                sentence = f"{reader} in {self._where()} has a tensor of unknown origin: all pixels may reach it"
                 self.trace.assumptions.append(Assumption(len(self.trace.operations) - 1, sentence))
                 reaches = self._everywhere(self._called(), [], [tensor])
                 self._keep(tensor, tuple(along_axis for [along_axis] in reaches))
@@ -187,19 +183,11 @@ class ReachMode(TorchDispatchMode):
         operation = Operation(
             func,
             arguments,
-            tuple(self._number(tensor) for tensor in outputs),
+            tuple(self._numbers.give(tensor) for tensor in outputs),
             tuple(tuple(tensor.shape) for tensor in outputs),
             tuple(None if all(reach.is_nothing for reach in found) else found for found in reaches),
         )
         self.trace.operations.append(operation)
-
-    def _number(self, tensor: Tensor) -> int:
-        if tensor not in self._numbers:
-            self._numbers[tensor] = self._count
-            self._count += 1
-            if tensor.is_meta and (storage := storage_of(tensor)) not in self._storages:
-                self._storages[storage] = StorageWeakRef(tensor.untyped_storage())
-        return self._numbers[tensor]
 
     def _where(self) -> str:
         return f"module {self._running[-1]!r}" if self._running[-1] else "the network's own forward"
