@@ -171,7 +171,7 @@ def test_a_rule_that_gives_another_shape_is_a_fault_of_erf(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("module", "name", "at"),
     [
-        (tracer, "_known_output", r"aten.convolution.default in module '0'"),
+        (tracer, "known_output", r"aten.convolution.default in module '0'"),
         (receptive_field, "grid_of", "layer '0'"),
         (Grid, "spacing", "layer '0'"),
     ],

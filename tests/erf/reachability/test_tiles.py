@@ -81,7 +81,7 @@ def test_a_network_that_looks_back_needs_nothing_after() -> None:
 REFUSED = {
     "spans": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4)), "an operator spans the image"),
     "mirrors": (nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReflectionPad2d(1)), "a tile does not give what the image gives"),
-    "runs on nothing": (nn.Linear(3, 4), "the network does not run on an input"),
+    "runs on nothing": (nn.Conv2d(3, 4, 99), "the network does not run on an input"),
 }
 
 
