@@ -94,8 +94,8 @@ def draw_maps(maps: Sequence[InfluenceMap], titles: Sequence[str], fits: Sequenc
         own[0].set_title(title, fontsize=8)
         for axes in own:
             axes.tick_params(labelsize=7)
-            axes.xaxis.label.set_size(8)
-            axes.yaxis.label.set_size(8)
+            axes.set_xlabel(axes.get_xlabel(), fontsize=8)
+            axes.set_ylabel(axes.get_ylabel(), fontsize=8)
     if images:
         figure.colorbar(images[0], ax=list(panels.flat), fraction=0.02, label="influence / peak")
     return figure
