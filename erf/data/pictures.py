@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 
 from erf.arguments import real_array, require_path, require_whole, require_whole_per_axis
+from erf.data.bands import EXTENSIONS as BANDS_EXTENSIONS
+from erf.data.bands import read_bands
 from erf.errors import InvalidInput
 from erf.extras import extra
 from erf.maps.statistic import choice
@@ -68,14 +70,17 @@ class Pictures:
     evaluation on ImageNet: 224 pixels are the middle of a picture whose shorter side is 256. Of a file with several
     pictures, the first one counts.
 
+    With any other number of ``channels`` the files are ``.npy`` arrays ``[channels, rows, columns]``, prepared alike
+    and normalized by (value - mean) / std in their own units; ``mean`` and ``std`` must then be given.
+
     Every file is decoded once when this object is made, so that a damaged one is found before anything is measured,
     and again on each pass; no more than a batch is in memory. Only the six formats of ``EXTENSIONS`` are decoded.
 
     Attributes:
         folder: Looked through with all folders in it; links to folders are not followed.
         input_size: Rows and columns of an image.
-        channels: 3, red, green and blue, or 1, grey.
-        mean: Of each channel, in [0, 1]; None is ImageNet's, and the mean of the three for grey.
+        channels: 3, red, green and blue; 1, grey; or the number of bands of ``.npy`` files.
+        mean: Of each channel, in [0, 1], of bands in their units; None is ImageNet's, the mean of the three for grey.
         std: As ``mean``.
         batch_size: Pictures in one batch.
         limit: The first so many files are used; None is all.
@@ -104,7 +109,7 @@ class Pictures:
         choice(Unreadable, self.unreadable, "unreadable")
         require_path(folder=self.folder)
         self._check_numbers()
-        found = _files(Path(self.folder))[: self.limit]
+        found = _files(Path(self.folder), BANDS_EXTENSIONS if self._has_bands else EXTENSIONS)[: self.limit]
         skipped = tuple(path for path in found if not self._can_be_read(path))
         if len(skipped) == len(found):
             raise InvalidInput(f"none of the {len(found)} pictures below {self.folder} can be read")
@@ -113,7 +118,7 @@ class Pictures:
 
     def _can_be_read(self, path: Path) -> bool:
         try:
-            _decoded(path, self.channels)
+            self._read(path)
         except InvalidInput:
             if self.unreadable == Unreadable.error:
                 raise
@@ -123,8 +128,10 @@ class Pictures:
     def _check_numbers(self) -> None:
         require_whole_per_axis(2, input_size=self.input_size)
         require_whole(channels=self.channels, batch_size=self.batch_size)
-        if self.channels not in (1, 3):
-            raise InvalidInput(f"channels={self.channels}: allowed are 3 (colour) and 1 (grey)")
+        if self._has_bands and (self.mean is None or self.std is None):
+            raise InvalidInput(
+                f"channels={self.channels}: allowed are 3 (colour) and 1 (grey); others need mean and std"
+            )
         if self.limit is not None:
             require_whole(limit=self.limit)
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -133,11 +140,23 @@ class Pictures:
         if self.std is not None and min(self.std) <= 0:
             raise InvalidInput(f"std={self.std}: allowed are numbers above 0")
 
+    @property
+    def _has_bands(self) -> bool:
+        return self.channels not in (1, 3)
+
+    def _read(self, path: Path) -> list[Image.Image]:
+        """Return a picture in colour or grey, or one for each band."""
+        if not self._has_bands:
+            return [_decoded(path, self.channels)]
+        bands = [Image.fromarray(band) for band in read_bands(path, self.channels)]
+        _check_sides(path, bands[0])
+        return bands
+
     def __iter__(self) -> Iterator[Tensor]:
         mean, std = self._per_channel(self.mean, IMAGENET_MEAN), self._per_channel(self.std, IMAGENET_STD)
         for first in range(0, len(self.paths), self.batch_size):
             pixels = torch.stack([self._pixels(path) for path in self.paths[first : first + self.batch_size]])
-            yield (pixels.float() / 255 - mean) / std
+            yield (pixels.float() / (1 if self._has_bands else 255) - mean) / std
 
     def _per_channel(self, values: tuple[float, ...] | None, of_imagenet: tuple[float, ...]) -> Tensor:
         if values is None:
@@ -145,24 +164,28 @@ class Pictures:
         return torch.tensor(values, dtype=torch.float32)[:, None, None]
 
     def _pixels(self, path: Path) -> Tensor:
-        """Return the prepared picture, uint8 ``[channels, *input_size]``."""
-        cropped = np.asarray(_cropped(_decoded(path, self.channels), self.input_size))
-        return torch.tensor(cropped.reshape(*self.input_size, self.channels)).permute(2, 0, 1)
+        """Return the prepared picture ``[channels, *input_size]``, uint8, or float32 of bands."""
+        cropped = [np.asarray(_cropped(picture, self.input_size)) for picture in self._read(path)]
+        return torch.tensor(np.dstack(cropped)).permute(2, 0, 1)
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path, extensions: Sequence[str]) -> list[Path]:
     def fail(error: OSError) -> None:
         raise InvalidInput(f"the folder of pictures {error.filename} cannot be listed: {error.strerror}") from error
 
     walked = os.walk(folder, onerror=fail)
-    found = [Path(parent, name) for parent, _, names in walked for name in names if _is_picture(name)]
+    found = [
+        Path(parent, name) for parent, _, names in walked for name in names if Path(name).suffix.lower() in extensions
+    ]
     if not found:
-        raise InvalidInput(f"there is no picture below {folder}; allowed are {', '.join(EXTENSIONS)}")
+        raise InvalidInput(f"there is no picture below {folder}; allowed are {', '.join(extensions)}")
     return sorted(found)
 
 
-def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in EXTENSIONS
+def _check_sides(path: Path, picture: Image.Image) -> None:
+    if max(picture.size) > LONGEST_OVER_SHORTEST * min(picture.size):
+        reason = f"one side is more than {LONGEST_OVER_SHORTEST} times as long as the other"
+        raise InvalidInput(f"the picture {path} cannot be read: {reason}")
 
 
 def _decoded(path: Path, channels: int) -> Image.Image:
@@ -175,9 +198,10 @@ def _decoded(path: Path, channels: int) -> Image.Image:
             with Image.open(path, formats=_FORMATS) as picture:
                 if picture.mode.startswith(("I", "F")):
                     raise ValueError(f"it has more than 8 bits a channel (mode {picture.mode})")
-                if max(picture.size) > LONGEST_OVER_SHORTEST * min(picture.size):
-                    raise ValueError(f"one side is more than {LONGEST_OVER_SHORTEST} times as long as the other")
+                _check_sides(path, picture)
                 return ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
+    except InvalidInput:
+        raise
     except _DAMAGED as error:
         reason = " ".join(str(error).split())
         raise InvalidInput(f"the picture {path} cannot be read: {reason}") from error

@@ -54,6 +54,7 @@ WITHOUT_A_ROW = {"erf.device.available_devices", "erf.device.full_float32", "erf
 WITHOUT_A_ROW |= {
     "erf.metrics.grid_average.moving_mean",
     "erf.metrics.normal_distance.line_distance",
+    "erf.data.bands.read_bands",  # called by Pictures alone
     "erf.maps.influence_map.scaled",
     *(f"erf.training.checkpoints.{name}" for name in ("resumed", "save_last", "weights_of", "write_checkpoint")),
 }
