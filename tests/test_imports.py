@@ -28,6 +28,7 @@ BELOW = (
     ("erf.theory", "erf.networks"),
     ("erf.networks", "erf.stacks"),
     ("erf.metrics", "erf.training"),
+    ("erf.metrics", "erf.card"),
     ("experiments.harness", "experiments.stacks"),
     ("experiments.harness", "experiments.trainings"),
     ("experiments.claims", "experiments.report"),
@@ -131,7 +132,7 @@ def test_each_extra_installs_what_is_imported_by_it():
         for path in sources(folder)
         for pair in optional_imports(path)
     }
-    assert {extra for _, extra in named} == {"", "plot", "data", "training", "cli", "timm", "benchmark"}
+    assert {extra for _, extra in named} == {"", "plot", "data", "card", "training", "cli", "timm", "benchmark"}
     packages = packages_distributions()
     for module, extra in named:
         assert not extra or installs[extra] & {canonicalize_name(name) for name in packages[module]}

@@ -8,17 +8,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import markdown
-import msgspec
 
 from erf.atomic_file import atomic_write
+from erf.card.page import rendered
 from erf.errors import InvalidInput
 from experiments.claims import CLAIMS, Row, Verdict
 from experiments.harness.environment import ROOT
 from experiments.harness.record import UNCHECKED, is_complete
 from experiments.harness.reference_runs import RUNS, STUDIES, command
-from experiments.report.section import Picture, Section, picture, section, within
+from experiments.report.section import Picture, picture, section, within
 
 REPORT = "report.html"
 SOURCES = Path(__file__).parent
@@ -78,13 +77,11 @@ def render(
     folder: Path, commands: Mapping[str, str] = COMMANDS, note: str = "", speed: SpeedTable | None = None
 ) -> str:
     """Return the page of the records in ``folder``."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(SOURCES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
     claims = claim_rows(folder)
     sections = [section(folder, name, commands[name]) for name in _as_claimed(commands, claims)]
-    return environment.get_template("page.html.j2").render(
+    return rendered(
+        "report.html.j2",
+        SOURCES,
         note=note,
         claims=claims,
         verdicts=Counter(claim.verdict for claim in claims),
@@ -93,10 +90,7 @@ def render(
         marked={one.name for one in sections if one.warnings},
         speed=speed and _speed(folder, speed),
         told=lambda experiment: _told(experiment, folder, commands.keys()),
-        packed=_packed,
         unchecked=UNCHECKED,
-        style=(SOURCES / "page.css").read_text(),
-        script=(SOURCES / "page.js").read_text(),
     )
 
 
@@ -161,8 +155,3 @@ def _markdown(text: str) -> str:
     """Return HTML whose headings fit below the page's; lists need no empty line before them, as on GitHub."""
     html = markdown.markdown(re.sub(r"(?m)^(?=- )", "\n", text), extensions=["fenced_code", "tables"])
     return re.sub(r"<(/?)h2>", r"<\1h4>", html)
-
-
-def _packed(shown: Section) -> str:
-    """Return a section's maps as JSON that may stand in a script element."""
-    return msgspec.json.encode(shown.maps).decode().replace("<", "\\u003c")

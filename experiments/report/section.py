@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
+from erf.card.inspector import Pack
 from erf.errors import InvalidInput
 from experiments.harness.environment import Environment
 from experiments.harness.experiment import Experiment, Study, load, load_study
@@ -55,7 +56,7 @@ class Section:
     pictures: tuple[Picture, ...] = ()
     environment: Environment | None = None
     checked: bool = False
-    maps: maps.Pack | None = None
+    maps: Pack | None = None
     digest: str = ""
     files: tuple[str, ...] = ()
 
@@ -94,7 +95,7 @@ def section(folder: Path, name: str, command: str) -> Section:
         pictures=tuple(_pictures(record, experiment, folder)),
         environment=environment,
         checked=is_checked(record),
-        maps=maps.pack(result) if experiment.Result is of_runs.Result else None,  # a study's own arrays are curves
+        maps=maps.packed(result) if experiment.Result is of_runs.Result else None,  # a study's own arrays are curves
         digest=hashlib.sha256((record / RESULT).read_bytes()).hexdigest(),
         files=_files(record),
     )

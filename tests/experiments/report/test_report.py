@@ -12,6 +12,7 @@ import pytest
 from markupsafe import escape
 from PIL import Image
 
+from erf.card.inspector import SPARED
 from experiments.claims import rows
 from experiments.exact_theory.experiment import Result
 from experiments.growth_controls import experiment as growth_controls
@@ -263,7 +264,7 @@ def test_records_of_doubtful_origin_are_marked(folder, others, warning):
 
 def test_maps_are_packed_with_contour_box_and_theory():
     result = read_record(REFERENCE / "exact_theory", Result)
-    packed = maps.pack(result)
+    packed = maps.packed(result)
     assert packed
     random, relu, exact = packed.maps
     assert [one.key for one in packed.maps] == ["random", "relu", "theory"]
@@ -306,10 +307,10 @@ def test_a_run_of_some_arms_is_told_of_in_the_words_of_the_study():
 
 def test_packed_values_are_right_to_four_per_mille():
     result = read_record(REFERENCE / "exact_theory", Result)
-    packed = maps.pack(result)
+    packed = maps.packed(result)
     assert packed
     high, low = np.frombuffer(zlib.decompress(base64.b64decode(packed.values)), np.uint8).reshape(2, -1)
-    bits = (high.astype(np.uint16) << 8 | low) << maps.SPARED
+    bits = (high.astype(np.uint16) << 8 | low) << SPARED
     values = bits.view(np.float16)[packed.maps[1].first :][: 21 * 21].reshape(21, 21)
     relu = result.arrays["relu"] / result.arrays["relu"].max()
     assert values.max() == 1

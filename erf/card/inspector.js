@@ -1,5 +1,5 @@
 "use strict";
-// The inspector of a record's maps. How their values are packed: see Pack in experiments/report/maps.py.
+// The inspector of maps. How their values are packed: see Pack in erf/card/inspector.py.
 
 const DECADES = 4; // of the logarithmic scale, below the peak
 const SPARED = 3; // last bits of a float16, which are not kept
@@ -207,13 +207,9 @@ async function start(root) {
   root.dataset.ready = "true";
 }
 
-// Maps are unpacked when their record comes near the screen.
+// Maps are unpacked when they come near the screen.
 const near = new IntersectionObserver(entries => {
   for (const {isIntersecting, target} of entries)
     if (isIntersecting) { near.unobserve(target); start(target); }
 }, {rootMargin: "400px"});
 for (const root of document.querySelectorAll(".inspector")) near.observe(root);
-
-document.getElementById("go").addEventListener("change", event => {
-  if (event.target.value) location.hash = event.target.value;
-});
