@@ -3,10 +3,8 @@
 
 const DECADES = 4; // of the logarithmic scale, below the peak
 const SPARED = 3; // last bits of a float16, which are not kept
-// magma, every 16th colour and the last
-const COLOURS = ["000004", "0a0722", "180f3e", "2d1161", "440f76", "5a167e", "721f81", "892881", "a1307e", "b73779",
-  "cf4070", "e2506a", "f1605d", "f9795d", "fe9f6d", "fec488", "fcfdbf"]
-  .map(hex => [0, 2, 4].map(at => parseInt(hex.slice(at, at + 2), 16)));
+// MAGMA is what the page has: see erf/card/png.py
+const COLOURS = MAGMA.map(hex => [0, 2, 4].map(at => parseInt(hex.slice(at, at + 2), 16)));
 
 function colour(share) {
   const place = Math.min(Math.max(share, 0), 1) * (COLOURS.length - 1);

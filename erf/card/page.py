@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from erf.card.png import MAGMA
 from erf.extras import extra
 
 with extra("card"):
@@ -22,4 +23,4 @@ def rendered(template: str, *folders: Path, **named: Any) -> str:
         loader=jinja2.FileSystemLoader([*folders, FOLDER]), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template(template).render(named)
+    return environment.get_template(template).render(named, magma=MAGMA)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -110,6 +111,13 @@ def test_hovering_reads_the_pixel_under_the_pointer_and_the_arrow_keys_the_next(
     root.locator("canvas.map").press("ArrowRight")
     assert root.locator(".readout").inner_text().startswith(f"row 23, column 27: {values['23, 27']:#.3g} of the peak")
     assert "; theory/lopsided " in root.locator(".readout").inner_text()
+
+
+def test_the_scale_has_the_colours_of_magma(page):
+    bar = inspector(page, "kernels").locator(".bar")
+    drawn = bar.evaluate("bar => Array.from(bar.getContext('2d').getImageData(0, 0, 256, 1).data)")
+    magma = 255 * matplotlib.colormaps["magma"](np.arange(256))
+    assert np.abs(np.reshape(drawn, (256, 4)) - magma).max() < 4
 
 
 def test_values_arrive_as_they_are_recorded(page):
