@@ -54,7 +54,7 @@ class Inspector {
 
   choose() {
     this.shown = this.maps[this.which.selectedIndex];
-    const {rows, columns, contour, box, note, peak} = this.shown;
+    const {rows, columns, contour, box, note, peak, block} = this.shown;
     this.row = rows >> 1;
     this.column = columns >> 1;
     this.contour.disabled = !contour;
@@ -66,8 +66,9 @@ class Inspector {
     const said = contour ? [`Gaussian fit: r² = ${contour.r_squared}`] : [];
     if (box) said.push(`TRF ${box[1] - box[0]} x ${box[3] - box[2]} pixels`);
     if (note) said.push(note);
-    said.push(`the peak is ${written(peak)} in the record`);
-    this.note.textContent = `${rows} x ${columns} pixels. ${said.join("; ")}.`;
+    said.push(`the peak's value is ${written(peak)}`);
+    const each = block > 1 ? `, each the mean of ${block} x ${block} of the image` : "";
+    this.note.textContent = `${rows} x ${columns} pixels${each}. ${said.join("; ")}.`;
     for (const canvas of [this.map, this.twin]) canvas.style.aspectRatio = `${columns} / ${rows}`;
     this.draw();
   }
@@ -80,6 +81,12 @@ class Inspector {
   factor(shown) {
     const {peak} = this.second() || shown;
     return this.shared.checked ? shown.peak / Math.max(this.shown.peak, peak) : 1;
+  }
+
+  // Which pixels of the image one of the map stands for.
+  pixels(at) {
+    const {block} = this.shown;
+    return block > 1 ? `${at * block}-${(at + 1) * block - 1}` : at;
   }
 
   unitText() {
@@ -116,20 +123,20 @@ class Inspector {
     this.paint(this.map, this.shown);
     if (second) this.paint(this.twin, second);
     const along = (count, pixel) => shown => Array.from({length: count}, (_, at) => this.at(shown, ...pixel(at)));
-    this.profile(this.across, `row ${this.row}: column (pixels)`, this.column, along(columns, at => [this.row, at]));
-    this.profile(this.down, `column ${this.column}: row (pixels)`, this.row, along(rows, at => [at, this.column]));
+    this.profile(this.across, `row ${this.pixels(this.row)}: column (pixels)`, this.column, along(columns, at => [this.row, at]));
+    this.profile(this.down, `column ${this.pixels(this.column)}: row (pixels)`, this.row, along(rows, at => [at, this.column]));
     this.scale();
   }
 
   read() {
     const second = this.second(), {row, column} = this;
     const peak = this.shared.checked && second ? "the larger peak" : "the peak";
-    let said = `row ${row}, column ${column}: ${written(this.at(this.shown, row, column))} of ${peak}`;
+    let said = `row ${this.pixels(row)}, column ${this.pixels(column)}: ${written(this.at(this.shown, row, column))} of ${peak}`;
     if (second) said += `; ${second.key} ${written(this.at(second, row, column))}`;
     this.readout.textContent = said;
   }
 
-  paint(canvas, {rows, columns, first, contour, box, ...shown}) {
+  paint(canvas, {rows, columns, first, contour, box, block, ...shown}) {
     const small = new OffscreenCanvas(columns, rows), pixels = new ImageData(columns, rows), factor = this.factor(shown);
     for (let at = 0; at < rows * columns; at++)
       pixels.data.set([...colour(heightOf(factor * this.values[first + at], this.log.checked)), 255], 4 * at);
@@ -141,8 +148,8 @@ class Inspector {
     pen.imageSmoothingEnabled = false;
     pen.drawImage(small, 0, 0, canvas.width, canvas.height);
     pen.lineWidth = 1.5 * devicePixelRatio;
-    if (contour && this.contour.checked) this.ellipse(pen, zoom, contour);
-    if (box && this.box.checked) this.rectangle(pen, zoom, box);
+    if (contour && this.contour.checked) this.ellipse(pen, zoom / block, contour);
+    if (box && this.box.checked) this.rectangle(pen, zoom / block, box);
     this.cross(pen, zoom);
   }
 
@@ -185,7 +192,7 @@ class Inspector {
       ${second ? `<path class="line second" d="${path(values(second))}"/>` : ""}<path class="line" d="${path(mine)}"/>
       ${ticks.map(([text, value]) => `<text x="${left - 5}" y="${y(value) + 4}" text-anchor="end">${text}</text>`).join("")}
       <text x="${left}" y="${height - bottom + 14}">0</text>
-      <text x="${width - 8}" y="${height - bottom + 14}" text-anchor="end">${mine.length - 1}</text>
+      <text x="${width - 8}" y="${height - bottom + 14}" text-anchor="end">${mine.length * this.shown.block - 1}</text>
       <text x="${(left + width) / 2}" y="${height - bottom + 31}" text-anchor="middle">${name}</text>
       <text x="0" y="13">${this.unitText()}</text>`;
   }

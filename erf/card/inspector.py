@@ -22,7 +22,7 @@ NO_CONTOUR = f"no Gaussian fits (r² below {WORTH_A_CONTOUR})"
 
 @dataclass(frozen=True)
 class Contour:
-    """The Gaussian fit's ellipse at the ERF's threshold, in the map's pixels, and how good the fit is."""
+    """The Gaussian fit's ellipse at the ERF's threshold, in pixels, and how good the fit is."""
 
     row: float
     column: float
@@ -36,7 +36,8 @@ class Entry:
     """One map ``[rows, columns]`` and what is drawn on it.
 
     ``box`` is top, bottom, left, right of the TRF, half-open; None where it is infinite, or unknown, which ``note``
-    says. ``beside`` is the key of a map of the same shape that this one is shown beside at first.
+    says. ``beside`` is the key of a map of the same shape that this one is shown beside at first. ``block``: each value
+    is the mean of so many pixels of the image along each axis; box and contour are in pixels of the image.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Entry:
     note: str
     contour: Contour | None
     beside: str | None = None
+    block: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Shown:
     note: str
     contour: Contour | None
     beside: str | None
+    block: int
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def _shown(entry: Entry, first: int) -> Shown:
     note = "; ".join(filter(None, (entry.note, NO_CONTOUR if entry.contour is None else "")))
     rows, columns = entry.values.shape
     peak = float(np.abs(entry.values).max())
-    return Shown(entry.key, rows, columns, first, peak, entry.box, note, entry.contour, entry.beside)
+    return Shown(entry.key, rows, columns, first, peak, entry.box, note, entry.contour, entry.beside, entry.block)
 
 
 def contour_of(fit: GaussianFit | None) -> Contour | None:

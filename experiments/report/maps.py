@@ -8,10 +8,18 @@ import numpy as np
 
 from erf import GaussianFit, InfluenceMap, InvalidInput, fit_gaussian
 from erf.card.inspector import Entry, Pack, contour_of, pack
+from erf.card.png import of_shares
 from erf.maps.statistic import Statistic
 
 SMALLEST = 3  # side in pixels
 OTHERS = {"before": "after", "after": "before"}
+
+
+def largest(result: Any) -> dict[str, str]:
+    """Return the measured maps of a result that have the most pixels, as pictures, by their keys."""
+    measured = {key: v for key, v in result.arrays.items() if _is_map(key, v) and not _is_theory(key)}
+    most = max((values.size for values in measured.values()), default=0)
+    return {key: of_shares(np.abs(v) / np.abs(v).max()) for key, v in measured.items() if v.size == most}
 
 
 def packed(result: Any) -> Pack | None:

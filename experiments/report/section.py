@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ class Section:
     """One reference run or study.
 
     ``problems`` says what is missing or damaged, ``checked`` whether the record has checksums. ``digest`` is the
-    SHA-256 of result.json, by which one sees whether the page shows the record as it is.
+    SHA-256 of result.json, by which one sees whether the page shows the record as it is. ``largest`` are pictures of
+    its largest measured maps.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Section:
     environment: Environment | None = None
     checked: bool = False
     maps: Pack | None = None
+    largest: dict[str, str] = field(default_factory=dict)
     digest: str = ""
     files: tuple[str, ...] = ()
 
@@ -96,6 +98,7 @@ def section(folder: Path, name: str, command: str) -> Section:
         environment=environment,
         checked=is_checked(record),
         maps=maps.packed(result) if experiment.Result is of_runs.Result else None,  # a study's own arrays are curves
+        largest=maps.largest(result),
         digest=hashlib.sha256((record / RESULT).read_bytes()).hexdigest(),
         files=_files(record),
     )

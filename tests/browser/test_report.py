@@ -205,6 +205,19 @@ def test_links_lead_to_records_and_sections(page):
         assert not anchor or page.locator(f"[id='{anchor}']").count() == 1
 
 
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_a_map_is_seen_within_two_screens_and_the_contents_stay_in_sight(browser, report, viewport):
+    page = opened(browser, report, viewport)
+    top = page.locator(".opening image").first.evaluate("image => image.getBoundingClientRect().top")
+    assert 0 < top < 2 * viewport["height"]
+    page.locator("#go").select_option("claim-T3")
+    page.wait_for_url("**#claim-T3")
+    nav, claim = (page.locator(place).bounding_box() for place in ("nav", "#claim-T3"))
+    assert nav["y"] == 0
+    assert nav["height"] <= claim["y"] < viewport["height"]
+    page.close()
+
+
 def test_missing_and_damaged_records_are_shown_as_such(page):
     assert "its record is missing: erf_growth/result.json" in page.locator("#erf_growth .problem").inner_text()
     assert "sparse_connections/result.json is damaged" in page.locator("#sparse_connections .problem").inner_text()

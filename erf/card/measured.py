@@ -1,0 +1,106 @@
+"""What a card reads of a measured network and its layers; ``erf.measure`` returns such a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from erf.maps.influence_map import InfluenceMap
+from erf.metrics.erf_size import Reference
+from erf.metrics.gaussian_fit import GaussianFit
+from erf.reachability.receptive_field import ReceptiveField
+
+
+class MeasuredLayer(Protocol):
+    """One layer; what cannot be read off an empty map is None."""
+
+    @property
+    def name(self) -> str:
+        """Of the module."""
+        ...
+
+    @property
+    def field(self) -> ReceptiveField:
+        """The theoretical field of its unit."""
+        ...
+
+    @property
+    def map(self) -> InfluenceMap:
+        """The influence map of its unit."""
+        ...
+
+    @property
+    def erf_size(self) -> float | None:
+        """The paper's size, in pixels."""
+        ...
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """That of the size, 95 %."""
+        ...
+
+    @property
+    def reference(self) -> Reference | None:
+        """What the size's threshold is relative to."""
+        ...
+
+    @property
+    def cut(self) -> tuple[bool, ...] | None:
+        """Per axis, whether the image ends where the ERF does not."""
+        ...
+
+    @property
+    def ratio(self) -> float | None:
+        """ERF size over the side of the TRF."""
+        ...
+
+    @property
+    def r50(self) -> float | None:
+        """Radius that holds half of the influence."""
+        ...
+
+    @property
+    def r95(self) -> float | None:
+        """Radius that holds 95 % of it."""
+        ...
+
+    @property
+    def fit(self) -> GaussianFit | None:
+        """The Gaussian nearest to the map."""
+        ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the reader must know, one sentence each."""
+        ...
+
+
+class Measured(Protocol):
+    """A network's layers, in the order of their calls, and what they were measured on."""
+
+    @property
+    def network(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def layers(self) -> Sequence[MeasuredLayer]:
+        """Measured, the deepest last."""
+        ...
+
+    @property
+    def images(self) -> str:
+        """What was measured on, as in "over 32 images of noise"."""
+        ...
+
+    @property
+    def image(self) -> np.ndarray | None:
+        """One of the user's images ``[channels, rows, columns]``; None where they are noise."""
+        ...
+
+    @property
+    def call(self) -> str:
+        """The command or call that measures again."""
+        ...

@@ -1,0 +1,123 @@
+"""What a card says in words: what was measured, what came out, what to know and what to try."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from erf.card.measured import Measured, MeasuredLayer
+from erf.card.table import per_axis
+from erf.maps.statistic import Statistic
+from erf.metrics.erf_size import TWO_SIGMA_MASS
+
+WIDE = 0.1  # share of a size: an interval as wide asks for more images
+SMALL = 0.5  # ratio of ERF to TRF below which the field says little of what counts
+THIN = 2  # r95 over ERF size from which on much of the influence is spread thinly
+STATISTICS = {
+    Statistic.mean_abs: "the mean absolute value",
+    Statistic.rms: "the root of the mean square",
+    Statistic.mean_square: "the mean square",
+    Statistic.signed_mean: "the mean",
+}
+AS_MANY = {1: "as many samples", 2: "the side of a square of as many pixels", 3: "the side of a cube of as many pixels"}
+
+
+def headline(layer: MeasuredLayer) -> str:
+    """Return how far the deepest layer sees, in a sentence or two."""
+    sizes, pixels = layer.field.size, pixels_of(layer)
+    reach = f"All {pixels}" if math.inf in sizes else f"{_sides(sizes)} {pixels}"
+    if layer.erf_size is None:
+        return f"{reach} can reach a unit of {layer.name}, but none has an influence on it."
+    share = "" if layer.ratio is None else f", {_bound(layer)}{100 * layer.ratio:.0f} % of that along an axis"
+    return (
+        f"{reach} can reach a unit of {layer.name}. "
+        f"Those that count cover about {_sides([layer.erf_size] * len(sizes))}{share}."
+    )
+
+
+def _sides(sizes: Sequence[float]) -> str:
+    return " x ".join(f"{size:.0f}" for size in sizes)
+
+
+def _bound(layer: MeasuredLayer) -> str:
+    """Return what a ratio is where the image cuts the ERF off."""
+    return "at least " if any(layer.cut or ()) else ""
+
+
+def pixels_of(layer: MeasuredLayer) -> str:
+    """Return what the values of an input are called."""
+    return "samples" if layer.map.values.ndim == 1 else "pixels"
+
+
+def about(measured: Measured) -> tuple[str, str]:
+    """Return what was measured and how, in two sentences."""
+    imap, pixels = measured.layers[-1].map, pixels_of(measured.layers[-1])
+    return (
+        f"For the unit in the middle of each layer: which of {_sides(imap.values.shape)} {pixels} can reach it (the "
+        "theoretical receptive field, TRF), and how much each of them counts (the effective receptive field, ERF), "
+        f"over {measured.images}.",
+        f"How much a {pixels[:-1]} counts is {STATISTICS[imap.statistic]} of the unit's gradient there. The "
+        f"ERF size is {AS_MANY[imap.values.ndim]} as count more than {100 * (1 - TWO_SIGMA_MASS):.2f} % of what the "
+        "unit's own place does.",
+    )
+
+
+def lengths(measured: Measured) -> str:
+    """Return what lengths are in."""
+    axes = measured.layers[0].map.values.ndim
+    order = "" if axes == 1 else "; rows come before columns where they differ"
+    return f"{pixels_of(measured.layers[0])}{order}"
+
+
+def maps(measured: Measured) -> str:
+    """Return how the maps are to be read."""
+    shape = measured.layers[0].map.values.shape
+    if len(shape) == 1:
+        return f"How much each sample counts for the layer's unit, over the largest. From sample 0 to {shape[0] - 1}."
+    frames = ", summed over frames," if len(shape) == 3 else ""
+    return f"How much each pixel counts for the layer's unit{frames} over the largest. All show the whole image."
+
+
+def sizes(layer: MeasuredLayer) -> str:
+    """Return what a layer's map shows: its two sizes."""
+    return f"TRF {per_axis(layer.field.size)}, ERF {per_axis([layer.erf_size])} {pixels_of(layer)}"
+
+
+def notes(layers: Sequence[MeasuredLayer]) -> list[tuple[str, str]]:
+    """Return what is noted of layers, each note once, with the names of the layers that it is of."""
+    texts = dict.fromkeys(note for layer in layers for note in layer.notes)
+    return [(text, _names([layer for layer in layers if text in layer.notes], layers)) for text in texts]
+
+
+def _names(some: Sequence[MeasuredLayer], layers: Sequence[MeasuredLayer]) -> str:
+    return "all layers" if len(some) == len(layers) > 1 else ", ".join(layer.name for layer in some)
+
+
+def advice(measured: Measured) -> Iterator[str]:
+    """Yield what to try next, one sentence or two each."""
+    layers = measured.layers
+    if names := _names([layer for layer in layers if any(layer.cut or ())], layers):
+        larger = _sides([2 * side for side in layers[-1].map.values.shape])
+        yield f"The image ends where the ERF of {names} does not. Measure on larger ones, for example {larger}."
+    if measured.image is None:
+        yield "Noise compares architectures. To see what a trained network uses, give it images of your own."
+    if any(_is_wide(layer) for layer in layers):
+        yield "Some intervals are wider than a tenth of the size. Four times as many images make them half as wide."
+    if names := _names([layer for layer in layers if (layer.r95 or 0) > THIN * (layer.erf_size or math.inf)], layers):
+        yield (
+            f"Much of the influence on {names} lies outside of the ERF, spread thinly. Its r95 says how far, and the "
+            "inspector's log scale shows it."
+        )
+    whole = [layer for layer in layers if layer.ratio is not None and not any(layer.cut or ())]
+    if whole and (whole[-1].ratio or 0) < SMALL:
+        yield (
+            f"Most of the TRF of {whole[-1].name} counts little. What a unit must see should fit into its ERF. "
+            "Strides, dilation and larger kernels widen an ERF faster than more layers do."
+        )
+
+
+def _is_wide(layer: MeasuredLayer) -> bool:
+    if layer.interval is None or not layer.erf_size:
+        return False
+    low, high = layer.interval
+    return (high - low) / layer.erf_size > WIDE
