@@ -1,8 +1,6 @@
 """The report in a real browser, as a reader opens it: from a file, without a network."""
 
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -11,15 +9,7 @@ import pytest
 
 from experiments.harness.reference import REFERENCE
 from experiments.report.page import COMMANDS, write_report
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason=f"no browser: none of {', '.join(BROWSERS)} is installed")
-
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-SCREENSHOTS = os.environ.get("ERF_SCREENSHOTS")  # a folder to look at what the tests see
+from tests.browser.pages import PHONE, WIDE, opened, screenshot
 
 
 @pytest.fixture(scope="module")
@@ -31,25 +21,6 @@ def report(tmp_path_factory) -> Path:
     (folder / "sparse_connections").mkdir()
     (folder / "sparse_connections" / "result.json").write_text("{")
     return write_report(folder)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    with playwright.sync_playwright() as started:
-        running = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-def opened(browser, report: Path, viewport=WIDE, scheme="light"):
-    """Return a page whose ``said`` collects every console message, error and request beyond the file."""
-    page = browser.new_page(viewport=viewport, color_scheme=scheme)
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
-    page.on("request", lambda asked: asked.url.startswith(("file:", "data:")) or page.said.append(asked.url))
-    page.goto(report.as_uri())
-    return page
 
 
 @pytest.fixture
@@ -84,8 +55,7 @@ def test_the_page_opens_clean_and_fits_the_screen(browser, report, viewport, sch
         inspector(page, run)
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 19, 24)"
     assert dark is (scheme == "dark")
-    if SCREENSHOTS:
-        page.screenshot(path=Path(SCREENSHOTS, f"report-{viewport['width']}-{scheme}.png"), full_page=True)
+    screenshot(page, f"report-{viewport['width']}-{scheme}")
     assert page.said == []
     page.close()
 
