@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Comparison:
         r_squared: Of that fit; None as ``sigma``.
         r50: Radius that holds half of the map's sum.
         r95: Radius that holds 95 % of it.
+        fit: The Gaussian fit itself; not compared.
     """
 
     trf_size: tuple[float, ...]
@@ -51,6 +52,7 @@ class Comparison:
     r_squared: float | None = None
     r50: float | None = None
     r95: float | None = None
+    fit: GaussianFit | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         require_finite(erf_size=self.erf_size, ratio=self.ratio, sigma=self.sigma, r_squared=self.r_squared)
@@ -97,6 +99,7 @@ def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:
         r_squared=fit and fit.r_squared,
         r50=mass_radius(imap, 0.5),
         r95=mass_radius(imap, 0.95),
+        fit=fit,
     )
 
 

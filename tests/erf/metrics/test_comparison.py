@@ -59,6 +59,7 @@ def test_a_measured_layer():
     assert found.ratio == pytest.approx(erf_size(imap) / math.sqrt(7 * 11), rel=1e-14)
     fit = fit_gaussian(imap)
     assert (found.sigma, found.r_squared) == (fit.sigma, fit.r_squared)
+    assert (found.fit.covariance == fit.covariance).all()
     assert (found.r50, found.r95) == (mass_radius(imap, 0.5), mass_radius(imap, 0.95))
     assert found.diagnostics == ("one", "two")
 
