@@ -89,7 +89,7 @@ def _pack(layers: Sequence[MeasuredLayer], block: int) -> Pack | None:
 def _entry(layer: MeasuredLayer, block: int) -> Entry:
     box = _box(layer.field)
     note = "" if box else "the TRF spans the image"
-    contour = contour_of(layer.fit) if layer.map.values.ndim == 2 else None
+    contour = contour_of(layer.comparison.fit) if layer.map.values.ndim == 2 else None
     corners = (*box[0], *box[1]) if box else None
     return Entry(layer.name, blocks(flat(layer.map), block), corners, note, contour, block=block)
 

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from erf.maps.influence_map import InfluenceMap
+from erf.metrics.comparison import Comparison
 from erf.metrics.erf_size import Reference
-from erf.metrics.gaussian_fit import GaussianFit
 from erf.reachability.receptive_field import ReceptiveField
 
 
@@ -67,8 +67,8 @@ class MeasuredLayer(Protocol):
         ...
 
     @property
-    def fit(self) -> GaussianFit | None:
-        """The Gaussian nearest to the map."""
+    def comparison(self) -> Comparison:
+        """What the theoretical and the effective field say about each other."""
         ...
 
     @property

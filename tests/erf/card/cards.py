@@ -25,7 +25,7 @@ class Layer:
     ratio: float | None
     r50: float | None
     r95: float | None
-    fit: erf.GaussianFit | None
+    comparison: erf.Comparison
     notes: tuple[str, ...] = ()
 
 
@@ -41,12 +41,19 @@ class Network:
 def layer_of(name, field, imap, notes=()):
     both = erf.compare(field, imap)
     interval = None if both.erf_size is None else (0.98 * both.erf_size, 1.01 * both.erf_size)
-    try:
-        fit = erf.fit_gaussian(imap)
-    except erf.InvalidInput:
-        fit = None
     return Layer(
-        name, field, imap, both.erf_size, interval, both.reference, both.cut, both.ratio, both.r50, both.r95, fit, notes
+        name,
+        field,
+        imap,
+        both.erf_size,
+        interval,
+        both.reference,
+        both.cut,
+        both.ratio,
+        both.r50,
+        both.r95,
+        both,
+        notes,
     )
 
 
