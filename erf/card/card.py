@@ -25,24 +25,29 @@ from erf.reachability.receptive_field import Box, ReceptiveField
 SMALLEST = 3  # side of a map that the inspector shows, in pixels
 
 
-def write_card(path: str | Path, measured: Measured) -> Path:
+def write_card(path: str | Path, measured: Measured, command: str = "") -> Path:
     """Write the page of a measured network to ``path``, whole or not at all, and return it.
+
+    Args:
+        path: Of the file.
+        measured: What :func:`erf.measure` returns.
+        command: What measures the same again; a call of it without.
 
     Raises:
         MissingPackage: jinja2 is not installed.
         OSError: The file cannot be written.
     """
     path = Path(path)
-    atomic_write(path, card_page(measured).encode())
+    atomic_write(path, card_page(measured, command).encode())
     return path
 
 
-def card_page(measured: Measured) -> str:
-    """Return the page as HTML."""
+def card_page(measured: Measured, command: str = "") -> str:
+    """Return the page as HTML; arguments as of :func:`write_card`."""
     layers = measured.layers
     shape = layers[0].map.values.shape
     block = block_of(shape, len(layers))
-    image = measured.image
+    image = measured.example
     return rendered(
         "card.html.j2",
         measured=measured,
@@ -54,6 +59,7 @@ def card_page(measured: Measured) -> str:
         local=any(has_local(layer.field) for layer in layers),
         photo="" if image is None or len(shape) != 2 else of_image(_stretched(image)),
         maps=_pack(layers, block) if min(shape[-2:]) >= SMALLEST and len(shape) > 1 else None,
+        command=command or words.call(measured),
         versions=f"erf {erf.__version__}, torch {torch.__version__}",
     )
 

@@ -33,7 +33,12 @@ class MeasuredLayer(Protocol):
 
     @property
     def erf_size(self) -> float | None:
-        """The paper's size, in pixels."""
+        """Averaged over the grid's period, in pixels."""
+        ...
+
+    @property
+    def raw_size(self) -> float | None:
+        """The paper's, without averaging."""
         ...
 
     @property
@@ -78,12 +83,7 @@ class MeasuredLayer(Protocol):
 
 
 class Measured(Protocol):
-    """A network's layers, in the order of their calls, and what they were measured on."""
-
-    @property
-    def network(self) -> str:
-        """What it is called."""
-        ...
+    """A network's layers and what they were measured on."""
 
     @property
     def layers(self) -> Sequence[MeasuredLayer]:
@@ -91,16 +91,26 @@ class Measured(Protocol):
         ...
 
     @property
+    def network(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
     def images(self) -> str:
-        """What was measured on, as in "over 32 images of noise"."""
+        """On what was measured, in words."""
         ...
 
     @property
-    def image(self) -> np.ndarray | None:
-        """One of the user's images ``[channels, rows, columns]``; None where they are noise."""
+    def example(self) -> np.ndarray | None:
+        """The first of the user's images ``[channels, rows, columns]``; None where they are noise."""
         ...
 
     @property
-    def call(self) -> str:
-        """The command or call that measures again."""
+    def seed(self) -> int:
+        """Of noise and of random signs."""
+        ...
+
+    @property
+    def mode(self) -> str:
+        """ "eval", or "as_is"."""
         ...

@@ -99,7 +99,7 @@ def advice(measured: Measured) -> Iterator[str]:
     if names := _names([layer for layer in layers if any(layer.cut or ())], layers):
         larger = _sides([2 * side for side in layers[-1].map.values.shape])
         yield f"The image ends where the ERF of {names} does not. Measure on larger ones, for example {larger}."
-    if measured.image is None:
+    if measured.example is None:
         yield "Noise compares architectures. To see what a trained network uses, give it images of your own."
     if any(_is_wide(layer) for layer in layers):
         yield "Some intervals are wider than a tenth of the size. Four times as many images make them half as wide."
@@ -121,3 +121,12 @@ def _is_wide(layer: MeasuredLayer) -> bool:
         return False
     low, high = layer.interval
     return (high - low) / layer.erf_size > WIDE
+
+
+def call(measured: Measured) -> str:
+    """Return the lines of Python that measure the same again."""
+    layers = [layer.name for layer in measured.layers]
+    sides = measured.layers[0].map.values.shape
+    images = f"input_size={sides}" if measured.example is None else "images"
+    settings = f"{images}, layers={layers}, seed={measured.seed}, mode={measured.mode!r}"
+    return f"import erf\n\nm = erf.measure(network, {settings})\nm.save('card.html')"

@@ -20,8 +20,8 @@ def cards(tmp_path_factory):
     spanning = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.Conv2d(4, 4, 3))
     spanning.add_module(LONG, nn.Conv2d(4, 4, 3))
     networks = {
-        "plain": replace(small(), image=np.random.default_rng(0).uniform(size=(3, 32, 40))),
-        "spanning": measured(spanning, (1, 24, 24), ["0", "2", LONG], call=f"erf {LONG}" + " --layers" * 30),
+        "plain": replace(small(), example=np.random.default_rng(0).uniform(size=(3, 32, 40))),
+        "spanning": measured(spanning, (1, 24, 24), ["0", "2", LONG]),
         "signal": measured(convolutions(nn.Conv1d), (1, 64), ["1", "5"]),
         "video": measured(convolutions(nn.Conv3d), (1, 8, 24, 32), ["1", "5"]),
     }

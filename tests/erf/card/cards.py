@@ -19,6 +19,7 @@ class Layer:
     field: erf.ReceptiveField
     map: erf.InfluenceMap
     erf_size: float | None
+    raw_size: float | None
     interval: tuple[float, float] | None
     reference: Reference | None
     cut: tuple[bool, ...] | None
@@ -34,26 +35,24 @@ class Network:
     network: str
     layers: Sequence[Layer]
     images: str = "8 images of normal noise"
-    image: np.ndarray | None = None
-    call: str = "erf.measure(network)"
+    example: np.ndarray | None = None
+    seed: int = 0
+    mode: str = "eval"
 
 
 def layer_of(name, field, imap, notes=()):
     both = erf.compare(field, imap)
     interval = None if both.erf_size is None else (0.98 * both.erf_size, 1.01 * both.erf_size)
+    read = {key: getattr(both, key) for key in ("erf_size", "reference", "cut", "ratio", "r50", "r95")}
     return Layer(
-        name,
-        field,
-        imap,
-        both.erf_size,
-        interval,
-        both.reference,
-        both.cut,
-        both.ratio,
-        both.r50,
-        both.r95,
-        both,
-        notes,
+        name=name,
+        field=field,
+        map=imap,
+        interval=interval,
+        raw_size=both.erf_size,
+        comparison=both,
+        notes=notes,
+        **read,
     )
 
 

@@ -1,5 +1,6 @@
 """The page of a measured network."""
 
+import html
 import math
 import re
 import time
@@ -46,17 +47,27 @@ def test_it_shows_the_numbers_of_each_layer():
         (row,) = re.findall(rf'<tr><th scope="row"><span class="number">\d</span> {layer.name}</th>.*?</tr>', page)
         cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
         low, high = layer.interval
-        assert cells[:3] == [
-            f"{layer.field.size[0]:.0f}", f"{layer.erf_size:.1f} ({low:.1f} to {high:.1f})", f"{layer.ratio:.2f}"
-        ]  # fmt: skip
-    assert network.call in page
+        assert cells[:4] == [
+            f"{layer.field.size[0]:.0f}",
+            f"{layer.erf_size:.1f} ({low:.1f} to {high:.1f})",
+            f"{layer.raw_size:.1f}",
+            f"{layer.ratio:.2f}",
+        ]
     assert "4 images" not in page
     assert network.images in page
 
 
+def test_it_says_how_to_make_it_again():
+    page = html.unescape(card_page(small()))
+    assert "m = erf.measure(network, input_size=(32, 40), layers=['1', '3', '5'], seed=0, mode='eval')" in page
+    assert "erf resnet18 --card card.html" in card_page(small(), "erf resnet18 --card card.html")
+    on_images = html.unescape(card_page(replace(small(), example=np.zeros((1, 32, 40)))))
+    assert "m = erf.measure(network, images, layers=" in on_images
+
+
 def test_it_loads_nothing_and_refers_to_nothing_outside_of_itself():
     image = np.random.default_rng(0).uniform(size=(3, 32, 40))
-    page = card_page(replace(small(), image=image))
+    page = card_page(replace(small(), example=image))
     assert all(target.startswith(("data:", "#")) for target in Tags(page).targets)
     assert not re.search(r"@import|url\((?!#|data:)|https?://(?!www\.w3\.org)", page)
 
@@ -65,9 +76,9 @@ def test_what_a_user_has_named_is_shown_and_does_nothing():
     network = convolutions(nn.Conv2d)
     network.add_module(ALERT, nn.Conv2d(4, 4, 3))
     plain = measured(network, (1, 32, 32), ["3", ALERT])
-    named = replace(plain, network=ALERT, images=f"4 of {ALERT}", call=f"erf {ALERT}")
+    named = replace(plain, network=ALERT, images=f"4 of {ALERT}")
     noted = replace(named, layers=[replace(layer, notes=(ALERT,)) for layer in named.layers])
-    page = card_page(noted)
+    page = card_page(noted, f"erf {ALERT}")
     ordinary = replace(plain, layers=[replace(layer, name=f"a{at}") for at, layer in enumerate(plain.layers)])
     assert Tags(page).tags.count("script") == Tags(card_page(ordinary)).tags.count("script")
     assert ALERT not in page
@@ -145,7 +156,7 @@ def test_the_smallest_images_have_a_page(side):
 
 def test_an_image_of_the_users_is_shown_over_its_whole_range():
     image = np.linspace(-2, 3, 32 * 40).reshape(1, 32, 40)
-    page = card_page(replace(small(), image=image))
+    page = card_page(replace(small(), example=image))
     assert page.count('id="photo"') == 1
     assert page.count('href="#photo"') == 5  # of three layers, the first of which holds it
     assert "Noise compares" not in text_of(page)
@@ -153,7 +164,7 @@ def test_an_image_of_the_users_is_shown_over_its_whole_range():
 
 
 def test_maps_of_a_constant_image_are_no_error():
-    assert 'id="photo"' in card_page(replace(small(), image=np.zeros((1, 32, 40))))
+    assert 'id="photo"' in card_page(replace(small(), example=np.zeros((1, 32, 40))))
 
 
 def test_the_page_of_a_network_is_the_same_each_time():

@@ -41,7 +41,7 @@ def test_each_advice_is_given_where_its_reason_holds_and_nowhere_else(changes, b
 def test_noise_is_told_from_images_of_the_users():
     layer = small().layers[-1]
     assert "Noise compares architectures" in advice(layer)
-    assert "Noise compares architectures" not in advice(layer, image=np.zeros((1, 32, 40)))
+    assert "Noise compares architectures" not in advice(layer, example=np.zeros((1, 32, 40)))
 
 
 def test_the_headline_has_both_sizes_and_their_ratio():
