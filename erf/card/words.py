@@ -73,9 +73,9 @@ def maps(measured: Measured) -> str:
     """Return how the maps are to be read."""
     shape = measured.layers[0].map.values.shape
     if len(shape) == 1:
-        return f"How much each sample counts for the layer's unit, over the largest. From sample 0 to {shape[0] - 1}."
-    frames = ", summed over frames," if len(shape) == 3 else ""
-    return f"How much each pixel counts for the layer's unit{frames} over the largest. All show the whole image."
+        return f"How much each sample counts for the layer's unit, over the peak. From sample 0 to {shape[0] - 1}."
+    frames = " All are summed over frames." if len(shape) == 3 else ""
+    return f"How much each pixel counts for the layer's unit. Every map shows the whole image.{frames}"
 
 
 def sizes(layer: MeasuredLayer) -> str:
