@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
@@ -72,11 +73,13 @@ def convolutions(kind, channels=4, depth=3, **settings) -> nn.Sequential:
     return nn.Sequential(*(part for layer in layers for part in (layer, nn.ReLU())))
 
 
+@cache
 def small() -> Network:
     """A plain network of two axes, on noise."""
     return measured(convolutions(nn.Conv2d), (1, 32, 40), ["1", "3", "5"])
 
 
+@cache
 def worst() -> Network:
     """Eight layers whose maps fill an image of 224 pixels with noise, which nothing compresses."""
     network = nn.Conv2d(1, 1, 3, padding=112, dilation=112)
@@ -85,4 +88,5 @@ def worst() -> Network:
     maps = [
         erf.InfluenceMap(generator.uniform(0, 1, (224, 224)), "mean_abs", field.center, field.box, 8) for _ in range(8)
     ]
-    return Network("Noise", [layer_of(f"stage{at}", field, imap) for at, imap in enumerate(maps)])
+    first = layer_of("stage0", field, maps[0])
+    return Network("Noise", [replace(first, name=f"stage{at}", map=imap) for at, imap in enumerate(maps)])
