@@ -38,7 +38,15 @@ from experiments.harness.experiment import (
     run_names,
     scale_names,
 )
-from experiments.harness.help import USAGE, experiment_table, field_table, series_table, terminal
+from experiments.harness.help import (
+    USAGE,
+    experiment_table,
+    field_table,
+    series_table,
+    terminal,
+    variant_table,
+    variants,
+)
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
 HELP, SWEEP = {"-h", "--help"}, {"-m", "--multirun"}
@@ -160,12 +168,15 @@ def _show_help(runs: Sequence[str]) -> None:
     if not runs:
         console.print(USAGE, highlight=False)
         console.print(experiment_table(experiment_names()))
+        console.print(variant_table(variants(experiment_names())))
     for run in runs:
         experiment, chosen = load(run), [f"experiment={run}"]
         with _composing(chosen) as compose:
             defaults = compose(chosen)
         console.print(field_table(experiment, run, defaults))
         console.print(series_table(about(experiment.name).series))
+        if named := variants([run]):
+            console.print(variant_table(named))
 
 
 def _sweep(arguments: list[str], overrides: list[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from enum import Enum
 from typing import Any, get_args, get_origin, get_type_hints
@@ -12,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from erf.errors import InvalidInput
 from experiments.harness.about import Series, about
-from experiments.harness.experiment import Experiment
+from experiments.harness.experiment import CONF, Experiment, experiment_names, experiment_of, run_names
 from experiments.harness.override import value_text
 
 USAGE = """\
@@ -47,6 +49,31 @@ def _question(name: str) -> str:
         return about(name).question
     except Exception as error:  # whatever is wrong with it, the others are listed
         return f"does not import: {type(error).__name__}: {error}"
+
+
+def variants(of: Iterable[str]) -> dict[str, str]:
+    """Return the experiment of each variant of these experiments: a run with a name and other values."""
+    experiments, experiment_by_run = {*of}, {}
+    for run in sorted({*run_names()} - {*experiment_names()}):
+        with suppress(InvalidInput):  # of no experiment: choosing it says so
+            if (experiment := experiment_of(run)) in experiments:
+                experiment_by_run[run] = experiment
+    return experiment_by_run
+
+
+def variant_table(variants: Mapping[str, str]) -> Table:
+    """Return one line for each variant: its experiment, and what its YAML file says about it."""
+    table = Table("NAME", "variant of", "what it is", title="Variants\n", title_justify="left", box=None)
+    for run, experiment in variants.items():
+        table.add_row(run, experiment, Text(_description(run)))
+    return table
+
+
+def _description(run: str) -> str:
+    """Return the first line of comment in the run's YAML file, without the command after it and what Hydra reads."""
+    lines = (CONF / "experiment" / f"{run}.yaml").read_text().splitlines()
+    comments = (line.lstrip("# ") for line in lines if line.startswith("#") and "@package" not in line)
+    return next(comments, "").partition(":  ")[0]
 
 
 def field_table(experiment: Experiment, run: str, defaults: Mapping[str, Any]) -> Table:

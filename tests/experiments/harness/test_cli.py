@@ -1,6 +1,7 @@
 import fcntl
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from experiments.harness.cli import config_of, folder_of, main
 from experiments.harness.environment import Environment
 from experiments.harness.experiment import CONF, experiment_names, experiment_of, load, run_names
 from experiments.harness.figure_file import write_figure
+from experiments.harness.help import variants
 from experiments.harness.override import value_text
 from experiments.harness.record import read_environment, read_record
 from experiments.harness.reference_runs import RUNS, STUDIES
@@ -52,6 +54,31 @@ def test_help_lists_every_experiment_and_what_it_measures(capsys):
         assert part in alone
 
 
+VARIANTS = sorted({*run_names()} - {*experiment_names()})
+
+
+@pytest.mark.parametrize("run", VARIANTS)
+def test_help_lists_every_variant_with_the_first_line_of_its_yaml(run, capsys):
+    comment = (CONF / "experiment" / f"{run}.yaml").read_text().splitlines()[1]
+    description = comment.removeprefix("# ").split(":  ")[0]
+    assert len(description) > 10
+    for arguments in (["--help"], [f"experiment={experiment_of(run)}", "--help"]):
+        assert main(arguments) == 0
+        lines = capsys.readouterr().out.splitlines()
+        (line,) = (line for line in lines if line.startswith(f" {run} "))
+        assert line.rstrip().split(maxsplit=2)[1:] == [experiment_of(run), description]
+    assert main(["experiment=kernels", "--help"]) == 0  # which has none
+    assert "variant" not in capsys.readouterr().out
+
+
+def test_help_leaves_out_a_variant_of_no_experiment(tmp_path, monkeypatch):
+    shutil.copytree(CONF, tmp_path / "conf")
+    (tmp_path / "conf" / "experiment" / "broken.yaml").write_text("# Of nothing\ndefaults:\n  - _self_\n")
+    monkeypatch.setattr(experiment, "CONF", tmp_path / "conf")
+    assert "broken" not in variants(experiment_names())
+    assert "erf_growth_deep" in variants(["erf_growth"])
+
+
 @pytest.mark.parametrize("name", experiment_names())
 def test_help_of_an_experiment_shows_every_field(name, capsys):
     assert main([f"experiment={name}", "--help"]) == 0
@@ -80,7 +107,7 @@ def test_every_yaml_composes_to_its_dataclass_and_says_how_to_run_it(run):
     assert config.name == load(run).name == experiment_of(run)
 
 
-@pytest.mark.parametrize("run", sorted({*run_names()} - {*experiment_names()}))
+@pytest.mark.parametrize("run", VARIANTS)
 def test_a_variant_is_its_experiment_but_for_the_values_of_its_yaml(run):
     """None of them is what the experiment has anyway."""
     config, usual = vars(config_of([f"experiment={run}"])), vars(config_of([f"experiment={experiment_of(run)}"]))
