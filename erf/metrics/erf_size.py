@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 import numpy as np
-from scipy.ndimage import map_coordinates
+import scipy
 
 from erf.arguments import require_real, require_share, require_type
 from erf.errors import InvalidInput
@@ -97,7 +97,7 @@ def contour_size(imap: InfluenceMap) -> float:
     logarithm = np.log(np.maximum(imap.values[window], threshold * (threshold / imap.values.max())))
     fine = [np.arange(-0.5 + 0.5 / SUBPIXELS, side - 0.5, 1 / SUBPIXELS) for side in logarithm.shape]
     grid = np.meshgrid(*fine, indexing="ij")
-    above = map_coordinates(logarithm, grid, order=3, mode="nearest") > np.log(threshold)
+    above = scipy.ndimage.map_coordinates(logarithm, grid, order=3, mode="nearest") > np.log(threshold)
     return float(np.count_nonzero(above) ** (1 / imap.values.ndim) / SUBPIXELS)
 
 

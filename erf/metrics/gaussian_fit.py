@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.optimize import least_squares
+import scipy
 
 from erf.arguments import require_finite
 from erf.errors import InvalidInput
@@ -91,7 +91,7 @@ def fit_gaussian(imap: InfluenceMap) -> GaussianFit:
         raise InvalidInput("a Gaussian cannot be fitted to a map that is 0 outside a line or plane across the axes")
     jacobian: Any = _jacobian  # scipy-stubs know the names of finite differences only
     start = _pack(1.0, moments.center, _precision_factor(moments.covariance))
-    solution = least_squares(_residual, start, jac=jacobian, args=(values / peak, points), x_scale="jac")
+    solution = scipy.optimize.least_squares(_residual, start, jac=jacobian, args=(values / peak, points), x_scale="jac")
     amplitude, center, factor = _unpack(solution.x, axes)
     precision = factor @ factor.T
     if np.linalg.matrix_rank(precision, hermitian=True) < axes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import reduce
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from erf.maps.influence_map import InfluenceMap
 from erf.metrics.power_law import TAILS
@@ -28,6 +28,6 @@ def jackknife_interval(
     if n < 2:
         return None
     without = [quantity(reduce(InfluenceMap.merge, [*maps[:i], *maps[i + 1 :]])) for i in range(n)]
-    half = stats.t.ppf(TAILS[1], n - 1) * np.sqrt((n - 1) * np.var(without))
+    half = scipy.stats.t.ppf(TAILS[1], n - 1) * np.sqrt((n - 1) * np.var(without))
     whole = quantity(reduce(InfluenceMap.merge, maps))
     return float(whole - half), float(whole + half)

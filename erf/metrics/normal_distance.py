@@ -13,7 +13,7 @@ steps falls like 1 / sqrt(n), whatever their distribution; with rho their third 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
+import scipy
 
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap, require_non_negative, scaled
@@ -48,7 +48,7 @@ def line_distance(lines: np.ndarray) -> np.ndarray:
     places = np.arange(lines.shape[-1])
     mean = (shares @ places)[..., None]
     sigma = np.sqrt((shares * (places - mean) ** 2).sum(-1, keepdims=True))
-    normal = ndtr((places - mean) / sigma)
+    normal = scipy.special.ndtr((places - mean) / sigma)
     after = shares.cumsum(-1)
     before = after - shares
     return np.maximum(np.abs(after - normal), np.abs(before - normal)).max(-1)

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from erf.arguments import real_array, require_finite
 from erf.errors import InvalidInput
@@ -54,7 +54,8 @@ def fit_power_law(x: ArrayLike, y: ArrayLike, replicates: ArrayLike | None = Non
     (exponent,) = _exponents(log_x, log_y[None])
     intercept = log_y.mean() - exponent * log_x.mean()
     if replicates is None:
-        half = stats.t.ppf(TAILS[1], log_x.size - 2) * _standard_error(log_x, log_y - intercept - exponent * log_x)
+        scatter = _standard_error(log_x, log_y - intercept - exponent * log_x)
+        half = scipy.stats.t.ppf(TAILS[1], log_x.size - 2) * scatter
         low, high = exponent - half, exponent + half
     else:
         low, high = np.quantile(_exponents(log_x, _logarithm(replicates, "replicates")), TAILS)

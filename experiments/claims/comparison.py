@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from erf.errors import InvalidInput
 from experiments.claims.row import Row, Verdict
@@ -75,7 +75,7 @@ def _compare(before: Row, after: Row) -> Comparison:
     if len(old) != len(new):
         raise InvalidInput(f"claim {after.id} has {len(old)} numbers in one measurement and {len(new)} in the other")
     largest = max((_difference(*pair) for pair in zip(old, new, strict=True)), default=0.0)
-    p = min(1.0, len(new) * 2 * float(stats.norm.sf(NORMAL * largest)))
+    p = min(1.0, len(new) * 2 * float(scipy.stats.norm.sf(NORMAL * largest)))
     held = sum(low <= sum(interval) / 2 <= high for (low, high), interval in zip(old, new, strict=True))
     return Comparison(after.id, before.verdict, after.verdict, len(new), largest, held, p if new else 1.0)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from erf import InfluenceMap
 from erf.metrics.power_law import TAILS
@@ -42,7 +42,7 @@ def mean_interval(values: Sequence[float] | np.ndarray) -> Interval | None:
     """Return the t interval of the mean of independent ``values``; None for fewer than two."""
     if len(values) < 2:
         return None
-    half = stats.t.ppf(TAILS[1], len(values) - 1) * stats.sem(values)
+    half = scipy.stats.t.ppf(TAILS[1], len(values) - 1) * scipy.stats.sem(values)
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
@@ -50,7 +50,7 @@ def difference_interval(a: Sequence[float], b: Sequence[float]) -> Interval | No
     """Return Welch's interval of mean(a) - mean(b), independent samples; None for fewer than two in either."""
     if min(len(a), len(b)) < 2:
         return None
-    low, high = stats.ttest_ind(a, b, equal_var=False).confidence_interval(TAILS[1] - TAILS[0])
+    low, high = scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval(TAILS[1] - TAILS[0])
     return float(low), float(high)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from experiments.harness.intervals import Interval, interval_of
 
@@ -29,7 +29,7 @@ def sign_flip_p(differences: Sequence[float] | np.ndarray, seed: int) -> float:
     if len(values) < 2:  # which scipy refuses
         return 1.0
     drawn: Any = {"random_state": np.random.default_rng(seed)}  # newer releases of scipy call it rng, too
-    test = stats.permutation_test(
+    test = scipy.stats.permutation_test(
         (values,), _distance, permutation_type="samples", n_resamples=DRAWS, alternative="greater", **drawn
     )
     return float(test.pvalue)
