@@ -4,7 +4,7 @@ from experiments.camvid.experiment import Result
 from experiments.harness.cli import INTERRUPTED, config_of, folder_of, jobs_of
 from experiments.harness.record import is_complete, read_record
 from scripts import gpu_reference
-from scripts.reproduce import FULL
+from scripts.evidence import FULL
 from tests.experiments.toy_data import toy_data
 
 

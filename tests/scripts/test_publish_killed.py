@@ -19,7 +19,8 @@ from experiments.harness.figure_file import write_figure
 from experiments.harness.record import is_complete, read_environment, read_record, write_record
 from experiments.harness.reference import REFERENCE, reference
 from experiments.nonlinearities import experiment as nonlinearities
-from scripts import reproduce
+from scripts import pace, reproduce
+from scripts.evidence import Run
 
 STEPS = {"open", "os.rename", "os.remove"}  # what is done to files, as Python's audit hooks call it
 KINDS = {"exact_theory": exact_theory.Result, "nonlinearities": nonlinearities.Result}
@@ -133,7 +134,7 @@ def test_a_damaged_run_is_not_published(damage, new, tmp_path, capsys):
     run, published = new("exact_theory"), tmp_path / "published"
     path = run / damage
     path.write_bytes(path.read_bytes().replace(b"1", b"2", 1) if damage != "arrays.npz" else b"PK")
-    code, _ = reproduce._measure_one(reproduce.Run((), run), published, [])
+    code, _ = reproduce._measure_one(Run((), run), published, [])
     assert code == 1
     error = capsys.readouterr().err
     assert error.startswith(f"error: {run}/")
@@ -145,8 +146,8 @@ def test_a_damaged_run_is_not_published(damage, new, tmp_path, capsys):
 def test_a_damaged_reference_does_not_keep_it_from_being_written_again(tmp_path, monkeypatch):
     shutil.copytree(REFERENCE / "exact_theory", tmp_path / "exact_theory")
     (tmp_path / "exact_theory" / "environment.json").write_text("{")
-    monkeypatch.setattr(reproduce, "REFERENCE", tmp_path)
-    assert reproduce.expected_seconds("exact_theory") == 0
+    monkeypatch.setattr(pace, "REFERENCE", tmp_path)
+    assert pace.expected_seconds("exact_theory") == 0
 
 
 def test_checksums_are_those_of_the_files(new):

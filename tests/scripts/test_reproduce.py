@@ -14,7 +14,8 @@ from experiments.harness.experiment import load_study
 from experiments.harness.record import read_record
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES, command
-from scripts import reproduce
+from scripts import pace, reproduce
+from scripts.evidence import VERIFY_FIRST_SEED
 from tests.erf.data.tiny_sets import cifar_folder
 from tests.experiments.toy_data import toy_data
 
@@ -108,7 +109,9 @@ def test_of_several_data_sets_those_that_are_missing_are_named(tmp_path, monkeyp
 
 
 def test_a_failure_is_named_and_the_others_go_on(evidence, monkeypatch, capsys):
-    monkeypatch.setattr(reproduce, "main", lambda given: 1 if "experiment=exact_theory" in given else cli.main(given))
+    monkeypatch.setattr(
+        "scripts.evidence.main", lambda given: 1 if "experiment=exact_theory" in given else cli.main(given)
+    )
     assert reproduce.reproduce(["--quick", "--only", "exact_theory", "nonlinearities"]) == 1
     assert "failed: exact_theory" in capsys.readouterr().err
     assert (evidence / "nonlinearities" / "result.json").exists()
@@ -127,10 +130,10 @@ def test_an_interruption_stops_and_the_same_command_goes_on(evidence, monkeypatc
     def interrupted(overrides):
         return cli.INTERRUPTED if "experiment=nonlinearities" in overrides else cli.main(overrides)
 
-    monkeypatch.setattr(reproduce, "main", interrupted)
+    monkeypatch.setattr("scripts.evidence.main", interrupted)
     assert reproduce.reproduce(["--quick", "--only", *SMALL]) == cli.INTERRUPTED
     assert not (evidence / "report.html").exists()
-    monkeypatch.setattr(reproduce, "main", cli.main)
+    monkeypatch.setattr("scripts.evidence.main", cli.main)
     assert reproduce.reproduce(["--quick", "--only", *SMALL]) == 0
     assert capsys.readouterr().out.count("recorded already: ") == 1
     assert (evidence / "report.html").exists()
@@ -183,15 +186,15 @@ def test_a_quick_study_sweeps_over_less_at_reduced_size():
 
 
 def test_the_time_left_follows_the_pace(monkeypatch):
-    monkeypatch.setattr(reproduce, "expected_seconds", {"a": 100.0, "b": 300.0, "c": 50.0}.__getitem__)
-    pace = reproduce.Pace(1.0)
-    assert pace.left({"a": 1.0, "b": 1.0, "c": 1.0}) == 450
-    assert pace.left({"a": 0.0, "b": 0.5}) == 150
-    pace.done("a", 1.0, 200.0)
+    monkeypatch.setattr(pace, "expected_seconds", {"a": 100.0, "b": 300.0, "c": 50.0}.__getitem__)
+    times = pace.Pace(1.0)
+    assert times.left({"a": 1.0, "b": 1.0, "c": 1.0}) == 450
+    assert times.left({"a": 0.0, "b": 0.5}) == 150
+    times.done("a", 1.0, 200.0)
     rest = {"b": 1.0, "c": 1.0}
-    assert pace.left(rest) == pytest.approx(350 * 400 / 300)  # the assumed pace weighs as much as 200 seconds
-    pace.done("b", 0.5, 150.0)
-    assert pace.left({"b": 0.5, "c": 1.0}) == pytest.approx(200 * 550 / 450)
+    assert times.left(rest) == pytest.approx(350 * 400 / 300)  # the assumed pace weighs as much as 200 seconds
+    times.done("b", 0.5, 150.0)
+    assert times.left({"b": 0.5, "c": 1.0}) == pytest.approx(200 * 550 / 450)
 
 
 def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, monkeypatch, capsys):
@@ -223,7 +226,7 @@ def test_an_interrupted_verification_goes_on_and_compares_what_did_not_fail(tmp_
         name = given[0].removeprefix("experiment=")
         return outcome[name] if name in outcome else cli.main(given)
 
-    monkeypatch.setattr(reproduce, "main", measured)
+    monkeypatch.setattr("scripts.evidence.main", measured)
     only = ["--verify", "--only", "exact_theory", "nonlinearities"]
     assert reproduce.reproduce(only) == cli.INTERRUPTED
     assert "margin:" not in capsys.readouterr().out
@@ -242,7 +245,7 @@ def test_an_interrupted_verification_goes_on_and_compares_what_did_not_fail(tmp_
 
 
 def test_the_study_has_the_pairs_that_its_docs_say():
-    for first, evidence in ((0, reproduce.FULL), (reproduce.VERIFY_FIRST_SEED, reproduce.REPEATED)):
+    for first, evidence in ((0, reproduce.FULL), (VERIFY_FIRST_SEED, reproduce.REPEATED)):
         jobs = [cli.jobs_of(sweep) for sweep in evidence.studies["center_low_init"]]
         assert [len(one) for one in jobs] == [2 * 5 * PAIRS, 2 * PAIRS, 2 * 3 * FEWER_PAIRS]
         seeds = {int(override.removeprefix("seed=")) for job in jobs[0] for override in job if "seed=" in override}
@@ -323,8 +326,11 @@ def test_a_failed_job_of_a_study_is_named_and_nothing_is_published(study, monkey
 )
 def test_what_does_not_say_how_a_study_is_run_is_one_line(arguments, said, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for doing in ("main", "write_up"):  # were one not refused, it would measure and publish all of the reference
-        monkeypatch.setattr(reproduce, doing, lambda *_: pytest.fail("it is not refused"))
+    for doing in (
+        "evidence.main",
+        "reproduce.write_up",
+    ):  # were one not refused, it would measure and publish all of the reference
+        monkeypatch.setattr(f"scripts.{doing}", lambda *_: pytest.fail("it is not refused"))
     assert reproduce.reproduce(arguments) == 1
     error = capsys.readouterr().err
     assert said in error
