@@ -1,0 +1,367 @@
+r"""How the covariance of a gradient passes backward through one operator: from its output to one of its inputs.
+
+A convolution of independent weights w keeps the distance between two positions, times its stride s:
+
+.. math:: R_x(p, s d) = \sum_{q, t:\, p = s q + t} E[w_t^2]\, R_y(q, d)
+
+and what does not stay apart by a multiple of the stride is not correlated. Fixed filters mix the distances. A gate acts
+on both positions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from erf.theory.lagged_covariance import LaggedCovariance, Lags, LineFilter, all_lags, shifted
+
+
+class Link(Protocol):
+    """From an operator's output y to its input x.
+
+    Attributes:
+        fresh: Whether independent weights make the gradient at x uncorrelated with all others.
+    """
+
+    fresh: bool
+
+    def needed(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags of y that lags of x are made of."""
+        ...
+
+    def reached(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags of x that lags of y lead to."""
+        ...
+
+    def backward(self, covariance: LaggedCovariance, lags: Lags) -> LaggedCovariance:
+        """Return these lags at x from those kept at y."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class SameLags:
+    """Base of the links that keep the lags."""
+
+    def needed(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags themselves."""
+        return set(lags)
+
+    def reached(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags themselves."""
+        return set(lags)
+
+    def backward(self, covariance: LaggedCovariance, lags: Lags) -> LaggedCovariance:
+        """Return these lags, each as this operator changes it."""
+        return self.of_same(covariance.taken(lags, lags))
+
+    def of_same(self, covariance: LaggedCovariance) -> LaggedCovariance:
+        """Return the covariance at the input from that at the output, of the same lags."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A convolution, transposed or not, of independent weights.
+
+    Attributes:
+        squares: Returns the expected squares of the weights, in the weights' shape, or one number for all.
+        shape: Of the weights.
+        input_shape: Of a batch of one.
+        stride: As of torch's operator, as what follows.
+        padding: Likewise.
+        dilation: Likewise.
+        transposed: Likewise.
+        output_padding: Likewise.
+        groups: Likewise.
+        parameters: The numbers of the parameters that it uses, which no other may use.
+        fresh: As for :class:`Link`.
+    """
+
+    squares: Callable[[], Tensor]
+    shape: tuple[int, ...]
+    input_shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    transposed: bool
+    output_padding: tuple[int, ...]
+    groups: int
+    parameters: frozenset[int]
+    fresh: bool = True
+
+    @property
+    def outputs(self) -> int:
+        """The number of output channels."""
+        return self.shape[1] * self.groups if self.transposed else self.shape[0]
+
+    def needed(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags divided by the stride (of a transposed convolution: times it)."""
+        return _times(lags, self.stride[axis]) if self.transposed else _divided(lags, self.stride[axis])
+
+    def reached(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags times the stride (of a transposed convolution: divided by it)."""
+        return _divided(lags, self.stride[axis]) if self.transposed else _times(lags, self.stride[axis])
+
+    def backward(self, covariance: LaggedCovariance, lags: Lags) -> LaggedCovariance:
+        """Return the covariance at the input."""
+        origins = [[self._origin(axis, lag) for lag in each] for axis, each in enumerate(lags)]
+        values = covariance.taken(origins, lags).by_lag()
+        squares = self.squares()
+        made = self._of_equal(values, squares) if squares.ndim == 0 else self._of_each(values, squares)
+        for of_lag, lag in zip(made, all_lags(lags), strict=True):
+            if any(lag):  # the second position may be in the padding
+                of_lag *= shifted(torch.ones_like(of_lag), lag)
+        return LaggedCovariance(made.reshape(*map(len, lags), *made.shape[1:]), lags)
+
+    def _origin(self, axis: int, lag: int) -> int | None:
+        return next(iter(self.needed(axis, [lag])), None)
+
+    def _of_each(self, values: Tensor, squares: Tensor) -> Tensor:
+        full = values.expand(-1, self.outputs, *values.shape[2:])
+        return self._through(full, squares, self.input_shape[1], self.groups)
+
+    def _of_equal(self, values: Tensor, square: Tensor) -> Tensor:
+        """Add up the channels of each group first: all weights have the same square."""
+        each, groups = self.outputs // self.groups, min(self.groups, values.shape[1])
+        sums = each * values if values.shape[1] == 1 else values.unflatten(1, (groups, each)).sum(2)
+        made = self._through(square * sums, square.new_ones(groups, 1, *self.shape[2:]), groups, groups)
+        return made if groups == 1 else made.repeat_interleave(self.input_shape[1] // groups, 1)
+
+    def _through(self, values: Tensor, weights: Tensor, channels: int, groups: int) -> Tensor:
+        like_input = values.new_empty(1).expand(len(values), channels, *self.input_shape[2:])
+        window = self.stride, self.padding, self.dilation, self.transposed, self.output_padding, groups
+        made = torch.ops.aten.convolution_backward(
+            values.contiguous(), like_input, weights, None, *window, [True, False, False]
+        )
+        return made[0]
+
+
+@dataclass(frozen=True, eq=False)
+class DenseWeights:
+    """A linear layer of independent weights, from one vector to another.
+
+    Attributes:
+        squares: Returns the expected squares of the weights ``[outputs, inputs]``, or one number for all.
+        shape: Of the weights.
+        parameters: The numbers of the parameters that it uses, which no other may use.
+        fresh: As for :class:`Link`.
+    """
+
+    squares: Callable[[], Tensor]
+    shape: tuple[int, int]
+    parameters: frozenset[int]
+    fresh: bool = True
+
+    def needed(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return 0 alone: a vector has no positions."""
+        return {0}
+
+    def reached(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return 0 alone: different inputs have independent weights."""
+        return {0}
+
+    def backward(self, covariance: LaggedCovariance, lags: Lags) -> LaggedCovariance:
+        """Return the squares at the input."""
+        zero = tuple((0,) for _ in lags)
+        squares = covariance.taken(zero, zero).expanded(self.shape[0]).by_lag()
+        of_weights = self.squares()
+        made = squares @ of_weights if of_weights.ndim else of_weights * squares.sum(1, keepdim=True)
+        return LaggedCovariance(made.reshape(*[1] * len(lags), -1), zero).taken(lags, lags)
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectedGate(SameLags):
+    """A gate of which only the expectation over independent ones is known.
+
+    Attributes:
+        squared: The mean of the slopes' squares.
+        apart: The mean of the product of two different gates' slopes.
+        fresh: As for :class:`Link`.
+    """
+
+    squared: float
+    apart: float
+    fresh: bool = False
+
+    def of_same(self, covariance: LaggedCovariance) -> LaggedCovariance:
+        """Return the covariance times what is expected of the slopes at both positions."""
+        factors = [self.apart if any(lag) else self.squared for lag in all_lags(covariance.lags)]
+        by_lag = covariance.by_lag()
+        return covariance.like(by_lag * by_lag.new_tensor(factors).reshape(-1, *[1] * (by_lag.ndim - 1)))
+
+
+@dataclass(frozen=True, eq=False)
+class Gate(SameLags):
+    """A function of each value by itself.
+
+    Attributes:
+        slope: ``[C, *S]``, or what is broadcast to it: its derivative, of the activations of an image.
+        expected: The gate as it is over symmetric inputs, of a function of two slopes; None where it has others.
+        is_symmetric: Whether its input takes each value as often with either sign.
+        operator: What a message calls it.
+        fresh: As for :class:`Link`.
+    """
+
+    slope: Tensor
+    expected: ExpectedGate | None
+    is_symmetric: bool
+    operator: str
+    fresh: bool = False
+
+    def of_same(self, covariance: LaggedCovariance) -> LaggedCovariance:
+        """Return the covariance times the slopes at both positions."""
+        return _times_both(covariance, self.slope)
+
+
+@dataclass(frozen=True, eq=False)
+class Scale(SameLags):
+    """A product with constants.
+
+    Attributes:
+        factor: ``[C, *S]``, or what is broadcast to it.
+        fresh: As for :class:`Link`.
+    """
+
+    factor: Tensor
+    fresh: bool = False
+
+    def of_same(self, covariance: LaggedCovariance) -> LaggedCovariance:
+        """Return the covariance times the factors at both positions."""
+        if all(side == 1 for side in self.factor.shape[1:]):
+            return covariance.like(covariance.by_lag() * self.factor**2)
+        return _times_both(covariance, self.factor.expand(-1, *covariance.shape[1:]))
+
+
+@dataclass(frozen=True, eq=False)
+class Arrangement(SameLags):
+    """What only puts values in other places, and leaves rows and columns as they are.
+
+    Attributes:
+        undo: Of ``[L, *output]`` to ``[L, *input]``.
+        shape: Of the output, without the batch.
+        fresh: As for :class:`Link`.
+    """
+
+    undo: Callable[[Tensor], Tensor]
+    shape: tuple[int, ...]
+    fresh: bool = False
+
+    def of_same(self, covariance: LaggedCovariance) -> LaggedCovariance:
+        """Return the covariance with each value in its place of the input."""
+        by_lag = covariance.by_lag()
+        return covariance.like(self.undo(by_lag.expand(-1, *self.shape)))
+
+
+@dataclass(frozen=True, eq=False)
+class Unchanged(SameLags):
+    """A sum, or a copy: the gradient goes on as it is."""
+
+    fresh: bool = False
+
+    def of_same(self, covariance: LaggedCovariance) -> LaggedCovariance:
+        """Return the covariance itself."""
+        return covariance
+
+
+@dataclass(frozen=True, eq=False)
+class FixedFilter:
+    """A linear operator without weights that acts on each channel alike and along each axis by itself.
+
+    Attributes:
+        lines: For each axis.
+        shape: Of the output, without the batch.
+        fresh: As for :class:`Link`.
+    """
+
+    lines: tuple[LineFilter, ...]
+    shape: tuple[int, ...]
+    fresh: bool = False
+
+    def needed(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags between outputs that read inputs at one of these lags."""
+        return self.lines[axis].needed(lags)
+
+    def reached(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags between inputs that outputs at one of these lags read."""
+        return self.lines[axis].reached(lags)
+
+    def backward(self, covariance: LaggedCovariance, lags: Lags) -> LaggedCovariance:
+        """Return the covariance at the input, one axis after the other."""
+        axes = len(self.lines)
+        values = covariance.values.reshape(*map(len, covariance.lags), -1, *self.shape[1:])
+        for axis, line in enumerate(self.lines):
+            values = line.backward(values, values.ndim - axes + axis, covariance.lags[axis], lags[axis], axis)
+        return LaggedCovariance(values, lags)
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A max pool, which passes a gradient on to the position that it chose.
+
+    Attributes:
+        chosen: ``[C, *S']``, for each output the position of its choice, as one number of the input's plane.
+        shape: Of the input, without the batch.
+        stride: Per axis.
+        reach: Per axis, the largest distance between two positions of a window.
+        operator: What a message calls it.
+        fresh: As for :class:`Link`.
+    """
+
+    chosen: Tensor
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    reach: tuple[int, ...]
+    operator: str
+    fresh: bool = False
+
+    def needed(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags between windows that have positions at one of these lags."""
+        s, r = self.stride[axis], self.reach[axis]
+        return {e for lag in lags for e in range(-((r - lag) // s), (lag + r) // s + 1)}
+
+    def reached(self, axis: int, lags: Collection[int]) -> set[int]:
+        """Return the lags between positions of windows at one of these lags."""
+        s, r = self.stride[axis], self.reach[axis]
+        return {s * lag + step for lag in lags for step in range(-r, r + 1)}
+
+    def backward(self, covariance: LaggedCovariance, lags: Lags) -> LaggedCovariance:
+        """Return, for each lag, what stands at the choices that are so far apart."""
+        full = covariance.expanded(self.shape[0])
+        inputs = all_lags(lags)
+        made = full.values.new_zeros(len(inputs), self.shape[0], math.prod(self.shape[1:]))
+        places = self._places(self.chosen)
+        for values, lag in zip(full.by_lag(), all_lags(covariance.lags), strict=True):
+            other = self._places(shifted(self.chosen, lag)) if any(lag) else places
+            for number, apart in enumerate(inputs):
+                same = torch.stack([b - a == d for a, b, d in zip(places, other, apart, strict=True)]).all(0)
+                made[number].scatter_add_(1, self.chosen.flatten(1), (values * same).flatten(1))
+        return LaggedCovariance(made.reshape(*map(len, lags), *self.shape), lags)
+
+    def _places(self, chosen: Tensor) -> list[Tensor]:
+        """Return the row, the column, ... of positions given as one number."""
+        places = []
+        for side in reversed(self.shape[len(self.shape) - len(self.stride) :]):
+            places.append(chosen % side)
+            chosen = chosen // side
+        return places[::-1]
+
+
+def _times_both(covariance: LaggedCovariance, factor: Tensor) -> LaggedCovariance:
+    made = [
+        values * factor * (shifted(factor, lag) if any(lag) else factor)
+        for values, lag in zip(covariance.by_lag(), all_lags(covariance.lags), strict=True)
+    ]
+    return covariance.like(torch.stack(made))
+
+
+def _times(lags: Collection[int], stride: int) -> set[int]:
+    return {stride * lag for lag in lags}
+
+
+def _divided(lags: Collection[int], stride: int) -> set[int]:
+    return {lag // stride for lag in lags if lag % stride == 0}

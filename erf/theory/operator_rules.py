@@ -1,0 +1,303 @@
+"""The operators of ATen that the backward pass of expected squares knows, each with its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+
+from erf.errors import InvalidInput
+from erf.theory.backward_links import (
+    Arrangement,
+    Choice,
+    DenseWeights,
+    ExpectedGate,
+    FixedFilter,
+    Gate,
+    Scale,
+    Unchanged,
+    Weights,
+)
+from erf.theory.separable_filters import separable_filter
+from erf.theory.tape import Call, Rule, Traced
+
+
+def _convolution(call: Call) -> Traced:
+    image, weight = call.args[:2]
+    if call.node_of(weight) is not None:
+        raise InvalidInput("its weights depend on the image")
+    parameters = call.parameters_of(weight)
+    if not parameters:
+        return _fixed_convolution(call)
+    window = [tuple(argument) for argument in call.args[3:6]]
+    transposed, output_padding, groups = call.args[6], tuple(call.args[7]), call.args[8]
+    shapes = tuple(weight.shape), tuple(image.shape)
+    squares = call.squares_of(weight)
+    return [(image, Weights(squares, *shapes, *window, transposed, output_padding, groups, parameters))], True
+
+
+def _fixed_convolution(call: Call) -> Traced:
+    """A convolution by constants, as of a blur: each channel by itself, all in the same way."""
+    image, weight = call.args[:2]
+    groups, transposed = call.args[8], call.args[6]
+    if groups != image.shape[1] or weight.shape[1] != 1 or not (weight == weight[:1]).all():
+        raise InvalidInput("its fixed weights differ between channels, or join them")
+    window = call.args[3:6], transposed, call.args[7]
+
+    def of_one_channel(lines: Tensor) -> Tensor:
+        return torch.ops.aten.convolution(lines, weight[:1].to(lines), None, *window[0], *window[1:], 1)
+
+    return _filtered(call, of_one_channel, ("convolution", repr((weight[0].tolist(), window))))
+
+
+def _dense(image: int, weight: int, is_transposed: bool) -> Rule:
+    """Return the rule of a matrix product; the weights are ``[inputs, outputs]`` if transposed."""
+
+    def rule(call: Call) -> Traced:
+        activations, matrix = call.args[image], call.args[weight]
+        parameters = call.parameters_of(matrix) if isinstance(matrix, Tensor) else frozenset()
+        if call.node_of(matrix) is not None or not parameters or activations.ndim != 2 or matrix.ndim != 2:
+            raise InvalidInput("no rule is known but for a vector times weights")
+        weights = matrix.t() if is_transposed else matrix
+        shape = weights.shape[0], weights.shape[1]
+        return [(activations, DenseWeights(call.squares_of(weights), shape, parameters))], True
+
+    return rule
+
+
+def _batch_norm(statistics: bool) -> Rule:
+    """Return the rule of batch norm; ``statistics`` says whether an argument can ask for those of the batch."""
+
+    def rule(call: Call) -> Traced:
+        image, weight, bias, mean, variance = call.args[:5]
+        if (statistics and call.args[5]) or mean is None or variance is None:
+            raise InvalidInput("batch statistics join all pixels; allowed is batch norm in eval mode")
+        deviation = (variance.double() + float(call.args[-1])).sqrt()
+        scale = (1.0 if weight is None else weight.double()) / deviation
+        shift = (0.0 if bias is None else bias.double()) - scale * mean.double()
+        return [(image, Scale(scale.reshape(-1, *[1] * (image.ndim - 2))))], not shift.any()
+
+    return rule
+
+
+def _function(slopes: Callable[[Call], tuple[float, float] | None] = lambda call: None) -> Rule:
+    """Return the rule of a function of each value; of one with two slopes, ``slopes`` returns them, negative first."""
+
+    def rule(call: Call) -> Traced:
+        image, node = call.args[0], call.node_of(call.args[0])
+        if node is None or any(call.node_of(argument) is not None for argument in call.args[1:]):
+            raise InvalidInput("no rule is known for a function of several activations")
+        with torch.overrides.enable_reentrant_dispatch(), _disable_current_modes(), torch.enable_grad():
+            leaf = image.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(_out_of_place(call)(leaf, *call.args[1:], **call.kwargs).sum(), leaf)
+        gate = Gate(slope[0].double(), _expected(slopes(call)), node.is_symmetric, call.operator)
+        return [(image, gate)], False
+
+    return rule
+
+
+def _expected(slopes: tuple[float, float] | None) -> ExpectedGate | None:
+    """Return the gate of two slopes, each of them as likely, independent at different positions."""
+    if slopes is None:
+        return None
+    negative, positive = slopes
+    return ExpectedGate((negative**2 + positive**2) / 2, ((negative + positive) / 2) ** 2)
+
+
+def _out_of_place(call: Call) -> Callable[..., Any]:
+    name = call.function.overloadpacket.__name__.removesuffix("_")
+    return getattr(torch.ops.aten, name)
+
+
+def _slope_of_prelu(call: Call) -> tuple[float, float] | None:
+    slopes = call.args[1].unique()
+    return (float(slopes[0]), 1.0) if len(slopes) == 1 else None
+
+
+def _sum(call: Call) -> Traced:
+    """Of activations, or of activations and constants."""
+    factor = float(call.kwargs.get("alpha", 1))
+    summands = [(argument, scale) for argument, scale in zip(call.args[:2], (1.0, factor), strict=True)]
+    links = []
+    for argument, scale in summands:
+        if call.node_of(argument) is not None:
+            _require_shape(call, argument)
+            links.append((argument, Unchanged() if abs(scale) == 1 else _scale(call, torch.tensor(scale))))
+    return links, len(links) == 1 and all(_is_zero(a) for a, _ in summands if call.node_of(a) is None)
+
+
+def _is_zero(constant: Any) -> bool:
+    return not torch.as_tensor(constant).any()
+
+
+def _scaled(operation: Callable[[Tensor, Any], Any]) -> Rule:
+    """Return the rule of a product or quotient with constants."""
+
+    def rule(call: Call) -> Traced:
+        activations = [argument for argument in call.args[:2] if call.node_of(argument) is not None]
+        if len(activations) != 1 or (operation is torch.div and call.node_of(call.args[0]) is None):
+            raise InvalidInput("no rule is known but for a product of activations and constants")
+        constant = call.args[1] if activations[0] is call.args[0] else call.args[0]
+        _require_shape(call, activations[0])
+        one = torch.ones((), dtype=torch.float64, device=activations[0].device)
+        return [(activations[0], _scale(call, operation(one, constant)))], True
+
+    return rule
+
+
+def _scale(call: Call, factor: Tensor) -> Scale:
+    """Return the link of constants that are broadcast to the output, as to one image."""
+    whole = factor.double().reshape(*[1] * (call.output.ndim - factor.ndim), *factor.shape)
+    return Scale(whole[0].to(call.output.device))
+
+
+def _require_shape(call: Call, argument: Tensor) -> None:
+    if argument.shape != call.output.shape:
+        raise InvalidInput("no rule is known for activations that are broadcast")
+
+
+def _unchanged(call: Call) -> Traced:
+    return [(call.args[0], Unchanged())], True
+
+
+def _detached(call: Call) -> Traced:
+    return [], False
+
+
+def _concatenation(call: Call) -> Traced:
+    dim = call.argument(1, 0) % call.output.ndim
+    if dim != 1:
+        raise InvalidInput("no rule is known for activations joined but along the channels")
+    links, first = [], 0
+    for part in call.args[0]:
+        if call.node_of(part) is not None:
+            links.append((part, Arrangement(_channels(first, part.shape[1]), tuple(call.output.shape[1:]))))
+        first += part.shape[1]
+    return links, True
+
+
+def _channels(first: int, number: int) -> Callable[[Tensor], Tensor]:
+    return lambda values: values.narrow(1, first, number)
+
+
+def _part(call: Call) -> Traced:
+    """A part of the channels: nothing reaches the gradients of the others through it. Rows and columns are a filter."""
+    image = call.args[0]
+    is_slice = call.function.overloadpacket.__name__ == "slice"
+    dim = int(call.argument(1 if is_slice else 2, 0))
+    return _filter(call) if is_slice and dim % image.ndim > 1 else _arranged(call)
+
+
+def _arranged(call: Call) -> Traced:
+    """What moves values: which one goes where is read off their numbers."""
+    image, output = call.args[0], call.output
+    axes = call.axes
+    if image.ndim > 2 and output.ndim > 2 and image.shape[-axes:] != output.shape[-axes:]:
+        raise InvalidInput("no rule is known for changing rows and columns in this way")
+    numbers = torch.arange(image[0].numel(), device=image.device).reshape(1, *image.shape[1:])
+    moved = call.function(numbers, *call.args[1:], **call.kwargs)
+    places = (moved if isinstance(moved, Tensor) else moved[call.index])[0].flatten()
+    shape = tuple(image.shape[1:])
+
+    def undo(values: Tensor) -> Tensor:
+        flat = values.new_zeros(len(values), torch.Size(shape).numel())
+        return flat.index_copy(1, places, values.flatten(1)).reshape(-1, *shape)
+
+    if image.ndim > 2 and output.ndim > 2:
+        _require_positions(places, shape, output, axes)
+    return [(image, Arrangement(undo, tuple(output.shape[1:])))], True
+
+
+def _require_positions(places: Tensor, shape: tuple[int, ...], output: Tensor, axes: int) -> None:
+    plane = torch.Size(shape[-axes:]).numel()
+    positions = torch.arange(plane, device=places.device).repeat(output[0].numel() // plane)
+    if not torch.equal(places % plane, positions):
+        raise InvalidInput("no rule is known for changing rows and columns in this way")
+
+
+def _filter(call: Call) -> Traced:
+    rest = call.args[1:]
+    key = call.function.overloadpacket.__name__, repr((rest, sorted(call.kwargs.items())))
+    return _filtered(call, lambda lines: call.function(lines, *rest, **call.kwargs), key)
+
+
+def _filtered(call: Call, function: Callable[[Tensor], Tensor], key: tuple[str, str]) -> Traced:
+    image = call.args[0]
+    lines = separable_filter(function, tuple(image.shape[2:]), call.axes, key)
+    return [(image, FixedFilter(lines, tuple(call.output.shape[1:])))], True
+
+
+def _mean(call: Call) -> Traced:
+    """Of rows and columns."""
+    image, axes = call.args[0], call.axes
+    dims = sorted(dim % image.ndim for dim in call.args[1] or ())
+    if dims != list(range(image.ndim - axes, image.ndim)) or image.ndim != 2 + axes:
+        raise InvalidInput("no rule is known but for means of all rows and columns")
+    lines = separable_filter(lambda x: x.mean(dims, keepdim=True), tuple(image.shape[2:]), axes, ("mean", repr(dims)))
+    return [(image, FixedFilter(lines, (image.shape[1], *[1] * axes)))], True
+
+
+def _max_pool(call: Call) -> Traced:
+    image, kernel, *rest = call.args
+    stride, padding, dilation, ceil_mode = (*rest, *((), 0, 1, False)[len(rest) :])
+    axes, window = call.axes, image.ndim - 2
+    sides = [_per_axis(value, window)[-axes:] for value in (kernel, stride or kernel, dilation)]
+    pools: dict[int, Any] = {1: torch.max_pool1d_with_indices, 2: torch.ops.aten.max_pool2d_with_indices}
+    pool = pools.get(window, torch.ops.aten.max_pool3d_with_indices)
+    _, chosen = pool(image, kernel, stride, padding, dilation, ceil_mode)
+    reach = tuple((k - 1) * d for k, d in zip(sides[0], sides[2], strict=True))
+    return [(image, Choice(chosen[0], tuple(image.shape[1:]), sides[1], reach, call.operator))], False
+
+
+def _per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+    sides = (value,) if isinstance(value, int) else tuple(value)
+    return sides * axes if len(sides) == 1 else sides
+
+
+def _two_slopes(negative: float) -> Rule:
+    return _function(lambda call: (negative, 1.0))
+
+
+_FILTERS = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "_adaptive_avg_pool2d"]
+_FILTERS += ["_adaptive_avg_pool3d", "constant_pad_nd", "flip", "roll", "_upsample_bilinear2d_aa"]
+_FILTERS += [f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)]
+_FILTERS += [f"upsample_nearest{axes}d" for axes in (1, 2, 3)] + [f"_upsample_nearest_exact{n}d" for n in (1, 2, 3)]
+_FILTERS += ["upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d"]
+_ARRANGEMENTS = ["view", "reshape", "_unsafe_view", "flatten", "squeeze", "unsqueeze", "permute", "transpose"]
+_ARRANGEMENTS += ["channel_shuffle", "native_channel_shuffle"]
+_PARTS = ["slice", "split", "split_with_sizes", "chunk"]
+_FUNCTIONS = ["hardtanh", "elu", "gelu", "silu", "mish", "sigmoid", "tanh", "softplus", "hardswish", "hardsigmoid"]
+_FUNCTIONS += ["threshold", "log_sigmoid", "abs", "exp", "sqrt", "square", "pow", "clamp", "sin", "cos", "softshrink"]
+
+RULES: dict[str, Rule] = {
+    "convolution": _convolution,
+    "addmm": _dense(1, 2, is_transposed=True),
+    "mm": _dense(0, 1, is_transposed=True),
+    "linear": _dense(0, 1, is_transposed=False),
+    "native_batch_norm": _batch_norm(statistics=True),
+    "cudnn_batch_norm": _batch_norm(statistics=True),
+    "_native_batch_norm_legit_no_training": _batch_norm(statistics=False),
+    "relu": _two_slopes(0.0),
+    "leaky_relu": _function(lambda call: (float(call.argument(1, 0.01)), 1.0)),
+    "_prelu_kernel": _function(_slope_of_prelu),
+    "add": _sum,
+    "sub": _sum,
+    "rsub": _sum,
+    "neg": _unchanged,
+    "mul": _scaled(torch.mul),
+    "div": _scaled(torch.div),
+    "cat": _concatenation,
+    "mean": _mean,
+    "detach": _detached,
+    "max_pool2d_with_indices": _max_pool,
+    "max_pool3d_with_indices": _max_pool,
+    "max_pool1d": _max_pool,
+    **dict.fromkeys(("clone", "alias", "_to_copy", "contiguous"), _unchanged),
+    **dict.fromkeys(_FILTERS, _filter),
+    **dict.fromkeys(_ARRANGEMENTS, _arranged),
+    **dict.fromkeys(_PARTS, _part),
+    **dict.fromkeys(_FUNCTIONS, _function()),
+}

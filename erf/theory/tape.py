@@ -1,0 +1,255 @@
+"""What a network does to an image, operator by operator, as the backward pass of expected squares needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from erf.errors import InvalidInput, one_line
+from erf.reachability.request import called
+from erf.reachability.tracer import tensors_in
+from erf.theory.backward_links import Link
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A tensor of the forward pass that depends on the image.
+
+    Attributes:
+        shape: Without the batch.
+        sources: The numbers of the nodes that it is made of, each with the link to it.
+        is_symmetric: Whether it takes each value as often with either sign, over the weights.
+        operator: What a message calls what made it.
+        problem: Why nothing is known of how a gradient passes it; None where it is.
+    """
+
+    shape: tuple[int, ...]
+    sources: tuple[tuple[int, Link], ...] = ()
+    is_symmetric: bool = False
+    operator: str = "the image"
+    problem: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """The forward pass of one image.
+
+    Attributes:
+        nodes: In the order in which they were made; the first is the image.
+        outputs: The numbers of the nodes that the layers returned.
+        axes: The number of spatial axes.
+        device: On which the pass was.
+    """
+
+    nodes: list[Node]
+    outputs: dict[str | None, int]
+    axes: int
+    device: torch.device
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of an operator, as a rule sees it.
+
+    Attributes:
+        function: The operator.
+        args: What it was given; a tensor that it changed is as it was before.
+        kwargs: Likewise.
+        output: What it returned.
+        index: Which one, of an operator that returns several.
+        axes: The number of spatial axes.
+        squares_of: Returns what returns the expected squares of weights, in their shape or one number for all.
+        node_of: Returns the node of a tensor; None if it does not depend on the image.
+        parameters_of: Returns the numbers of the parameters that a tensor was made of.
+        operator: What a message calls it.
+    """
+
+    function: OpOverload
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    output: Tensor
+    index: int
+    axes: int
+    squares_of: Callable[[Tensor], Callable[[], Tensor]]
+    node_of: Callable[[Any], Node | None]
+    parameters_of: Callable[[Tensor], frozenset[int]]
+    operator: str
+
+    def argument(self, index: int, default: Any = None) -> Any:
+        """Return an argument by its place in the operator's signature, in whichever way it was given."""
+        name = self.function._schema.arguments[index].name
+        return self.args[index] if index < len(self.args) else self.kwargs.get(name, default)
+
+
+Traced = tuple[list[tuple[Tensor, Link]], bool]  # inputs with their links; whether symmetric ones stay symmetric
+Rule = Callable[[Call], Traced]
+
+
+class _Returned(Exception):
+    """All layers that were asked for have run."""
+
+
+@dataclass(eq=False)
+class _Numbers:
+    """Which node a tensor is, as long as nothing else has written into its memory."""
+
+    nodes: WeakTensorKeyDictionary = field(default_factory=WeakTensorKeyDictionary)
+    writes: dict[int, int] = field(default_factory=dict)  # per storage
+    written: list[Tensor] = field(default_factory=list)  # kept, so that their storage is not used again
+
+    def get(self, tensor: Any) -> int | None:
+        storage = tensor.untyped_storage()._cdata if isinstance(tensor, Tensor) else None
+        number, writes = self.nodes.get(tensor, (None, 0)) if storage else (None, 0)
+        if storage and writes != self.writes.get(storage, 0):
+            raise InvalidInput("reads memory into which another tensor was written in place")
+        return number
+
+    def put(self, tensor: Tensor, number: int, in_place: bool) -> None:
+        storage = tensor.untyped_storage()._cdata
+        if in_place:
+            self.writes[storage] = self.writes.get(storage, 0) + 1
+            self.written.append(tensor)
+        self.nodes[tensor] = number, self.writes.get(storage, 0)
+
+
+class _Recorder(TorchDispatchMode):
+    """Notes every operator that the image goes through."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        image: Tensor,
+        rules: dict[str, Rule],
+        squares_of: Callable[[Tensor], Callable[[], Tensor]],
+        layers: Sequence[str | None],
+    ) -> None:
+        super().__init__()
+        self.tape: Tape = Tape([Node(tuple(image.shape[1:]))], {}, image.ndim - 2, image.device)
+        self._rules = rules
+        self._squares_of = squares_of
+        self._layers = layers
+        self._numbers = _Numbers()
+        self._numbers.put(image, 0, in_place=False)
+        self._parameters = WeakTensorKeyDictionary()  # per tensor: of which parameters it is made
+        for number, parameter in enumerate(network.parameters()):
+            self._parameters[parameter] = frozenset([number])
+        self._names = {module: name for name, module in network.named_modules()}
+        self._asked = {module: name for name, module in network.named_modules(remove_duplicate=False) if name in layers}
+        self._running = [type(network).__name__]
+
+    @contextmanager
+    def following_modules(self) -> Iterator[None]:
+        """Know which module runs, and stop when all layers have returned."""
+        handles = register_module_forward_pre_hook(self._enter), register_module_forward_hook(self._leave)
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, module: nn.Module, _args: object) -> None:
+        self._running.append(repr(self._names[module]) if self._names.get(module) else self._running[-1])
+
+    def _leave(self, module: nn.Module, _args: object, output: object) -> None:
+        self._running.pop()
+        if module in self._asked:
+            self.keep(self._asked[module], output)
+
+    def keep(self, layer: str | None, output: object) -> None:
+        """Note what a layer returned."""
+        tensors = tensors_in(output)
+        number = self._numbers.get(tensors[0]) if len(tensors) == 1 else None
+        if number is None or layer in self.tape.outputs:
+            raise InvalidInput(f"{called(layer)} must run once and return one tensor that depends on the image")
+        self.tape.outputs[layer] = number
+        if set(self.tape.outputs) == set(self._layers):
+            raise _Returned
+
+    def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs, in_place = kwargs or {}, func._schema.is_mutable
+        given = tensors_in((args, kwargs))
+        operator = f"{func.overloadpacket.__name__} in {self._running[-1]}"
+        try:
+            nodes = {self._numbers.get(tensor) for tensor in given} - {None}
+        except InvalidInput as error:
+            raise InvalidInput(f"{operator} {error}: run it without in-place operators on views") from error
+        parameters = frozenset[int]().union(*(self._parameters.get(tensor, ()) for tensor in given))
+        before = [arg.clone() if in_place and isinstance(arg, Tensor) else arg for arg in args]
+        if in_place:
+            for old, arg in zip(before, args, strict=True):
+                if old is not arg and self._numbers.get(arg) is not None:
+                    self._numbers.put(old, self._numbers.get(arg), in_place=False)
+        output = func(*args, **kwargs)
+        for index, tensor in enumerate(tensors_in(output)):
+            if nodes and tensor.is_floating_point():
+                self._note(Call(func, before, kwargs, tensor, index, self.tape.axes, self._squares_of, self._node_of,
+                                self._parameters_of, operator), in_place)  # fmt: skip
+            elif parameters:
+                self._parameters[tensor] = parameters
+        return output
+
+    def _note(self, call: Call, in_place: bool) -> None:
+        shape, number = tuple(call.output.shape[1:]), len(self.tape.nodes)
+        rule = self._rules.get(call.function.overloadpacket.__name__.removesuffix("_"))
+        try:
+            if rule is None:
+                raise InvalidInput("no rule is known for the squares of its gradients")
+            links, keeps = rule(call)
+            sources = [(self._numbers.get(tensor), link) for tensor, link in links]
+            symmetric = keeps and all(self.tape.nodes[source].is_symmetric or link.fresh for source, link in sources)
+            node = Node(shape, tuple(sources), symmetric, call.operator)
+        except InvalidInput as error:
+            node = Node(shape, operator=call.operator, problem=one_line(error))
+        self.tape.nodes.append(node)
+        self._numbers.put(call.output, number, in_place)
+
+    def _node_of(self, tensor: Any) -> Node | None:
+        number = self._numbers.get(tensor) if isinstance(tensor, Tensor) else None
+        return None if number is None else self.tape.nodes[number]
+
+    def _parameters_of(self, tensor: Tensor) -> frozenset[int]:
+        return self._parameters.get(tensor, frozenset())
+
+
+def record(
+    network: nn.Module,
+    image: Tensor,
+    rules: dict[str, Rule],
+    squares_of: Callable[[Tensor], Callable[[], Tensor]],
+    layers: Sequence[str | None],
+) -> Tape:
+    """Run the network on one image ``[1, C, *S]`` and return what it does.
+
+    Args:
+        network: In the mode to run it in.
+        image: Not modified.
+        rules: By the name of an ATen operator.
+        squares_of: As for :class:`Call`.
+        layers: Names of those whose outputs are asked for; None is the network.
+
+    Raises:
+        InvalidInput: The network does not run on the image, or a layer does not run once.
+    """
+    image = image.clone()
+    recorder = _Recorder(network, image, rules, squares_of, layers)
+    try:
+        with torch.no_grad(), recorder.following_modules(), recorder:
+            output = network(image)
+            for name in set(layers) - set(recorder.tape.outputs):
+                recorder.keep(name, output if name is None else None)
+    except _Returned:
+        pass
+    except InvalidInput:
+        raise
+    except Exception as error:  # a user's forward may raise anything
+        raise InvalidInput(f"the network does not run on images {list(image.shape)}: {one_line(error)}") from error
+    return recorder.tape
