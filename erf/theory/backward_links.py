@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -200,14 +201,14 @@ class Gate(SameLags):
     """A function of each value by itself.
 
     Attributes:
-        slope: ``[C, *S]``, or what is broadcast to it: its derivative, of the activations of an image.
+        slope: Returns ``[C, *S]``, its derivative at the activations of an image.
         expected: The gate as it is over symmetric inputs, of a function of two slopes; None where it has others.
         is_symmetric: Whether its input takes each value as often with either sign.
         operator: What a message calls it.
         fresh: As for :class:`Link`.
     """
 
-    slope: Tensor
+    slope: Callable[[], Tensor]
     expected: ExpectedGate | None
     is_symmetric: bool
     operator: str
@@ -215,7 +216,7 @@ class Gate(SameLags):
 
     def of_same(self, covariance: LaggedCovariance) -> LaggedCovariance:
         """Return the covariance times the slopes at both positions."""
-        return _times_both(covariance, self.slope)
+        return _times_both(covariance, self.slope())
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,6 +282,11 @@ class FixedFilter:
     lines: tuple[LineFilter, ...]
     shape: tuple[int, ...]
     fresh: bool = False
+
+    @cached_property
+    def joins(self) -> bool:
+        """Whether one output reads several inputs, whose gradients it makes correlated."""
+        return any(line.reached([0]) != {0} for line in self.lines)
 
     def needed(self, axis: int, lags: Collection[int]) -> set[int]:
         """Return the lags between outputs that read inputs at one of these lags."""

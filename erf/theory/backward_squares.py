@@ -11,7 +11,7 @@ from torch import Tensor
 
 from erf.errors import InvalidInput
 from erf.reachability.request import Index, called
-from erf.theory.backward_links import DenseWeights, Gate, Link, Weights
+from erf.theory.backward_links import DenseWeights, FixedFilter, Gate, Link, Weights
 from erf.theory.lagged_covariance import LaggedCovariance, Lags
 from erf.theory.tape import Node, Tape
 
@@ -27,20 +27,22 @@ class Path:
         output: The number of the layer's node.
         lags: The lags to keep at each node in between, by its number: those that fixed filters above can make and
             fixed filters below can bring back to 0.
+        joined: The nodes at which gradients at different positions are correlated, by fixed filters above.
     """
 
     tape: Tape
     output: int
     lags: dict[int, Lags]
+    joined: frozenset[int]
 
     def links_of(self, y: int) -> Iterator[tuple[int, Link]]:
         """Yield the links that lead on to the image, each with the number of the node that it leads to."""
         return ((x, link) for x, link in self.tape.nodes[y].sources if x in self.lags)
 
     @property
-    def links(self) -> list[tuple[Node, Link, Lags]]:
-        """All links, with the node of their outputs and the lags that are kept there."""
-        return [(self.tape.nodes[y], link, lags) for y, lags in self.lags.items() for _, link in self.links_of(y)]
+    def links(self) -> list[tuple[int, Link]]:
+        """All links that lead on to the image, each with the number of the node of its output."""
+        return [(y, link) for y in self.lags for _, link in self.links_of(y)]
 
 
 def path_to(tape: Tape, layer: str | None) -> Path:
@@ -58,7 +60,7 @@ def path_to(tape: Tape, layer: str | None) -> Path:
     between = [y for y in _below(tape) if y in above]
     if output not in between:
         raise InvalidInput(f"{called(layer)} passes no gradient on to the image")
-    path = Path(tape, output, _kept_lags(tape, output, between))
+    path = Path(tape, output, _kept_lags(tape, output, between), _joined(tape, between))
     _require_different_weights(path, layer)
     _require_no_meeting(path)
     return path
@@ -119,6 +121,15 @@ def _kept_lags(tape: Tape, output: int, between: Sequence[int]) -> dict[int, Lag
     return {y: tuple(tuple(sorted(lags)) for lags in kept[y]) for y in between}
 
 
+def _joined(tape: Tape, between: Sequence[int]) -> frozenset[int]:
+    joined: set[int] = set()
+    for y in reversed(between):
+        for x, link in tape.nodes[y].sources:
+            if (y in joined and not isinstance(link, DenseWeights)) or (isinstance(link, FixedFilter) and link.joins):
+                joined.add(x)
+    return frozenset(joined)
+
+
 def _within(node: Node, axis: int, axes: int, lags: set[int]) -> set[int]:
     side = node.shape[len(node.shape) - axes + axis] if len(node.shape) > axes else 1
     return {lag for lag in lags if abs(lag) < side}
@@ -126,14 +137,15 @@ def _within(node: Node, axis: int, axes: int, lags: set[int]) -> set[int]:
 
 def _require_different_weights(path: Path, layer: str | None) -> None:
     users: dict[int, str] = {}
-    for node, link, _ in path.links:
+    for y, link in path.links:
+        operator = path.tape.nodes[y].operator
         for parameter in link.parameters if isinstance(link, Weights | DenseWeights) else ():
             if parameter in users:
                 raise InvalidInput(
-                    f"{node.operator} uses the weights of {users[parameter]} once more: the theory is that of "
+                    f"{operator} uses the weights of {users[parameter]} once more: the theory is that of "
                     "weights which are independent, so each may run once"
                 )
-            users[parameter] = node.operator
+            users[parameter] = operator
     if not users:
         raise InvalidInput(f"there are no weights between the image and {called(layer)}, so nothing to expect")
 

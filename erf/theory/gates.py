@@ -8,7 +8,6 @@ from typing import Literal
 from erf.errors import InvalidInput
 from erf.theory.backward_links import Choice, Gate
 from erf.theory.backward_squares import Path
-from erf.theory.lagged_covariance import Lags
 
 
 class Gates(StrEnum):
@@ -29,6 +28,10 @@ NOT_SYMMETRIC = (
     "{operator} is taken to pass half of its inputs, which are not symmetric; behind additions sigma was found 4.5 % "
     "too large by that (docs/theory.md)"
 )
+BELOW_A_FILTER = (
+    "{operator} lies below a fixed filter, which correlates gradients at neighboring pixels, and its gates depend on the "
+    "weights below it: exact in the limit of wide layers only (docs/theory.md)"
+)
 AT_A_DISTANCE = "{operator} is taken to act independently at pixels that a fixed filter joins, which is not so"
 
 
@@ -38,27 +41,33 @@ def are_measured(path: Path, gates: Gates) -> bool:
     Raises:
         InvalidInput: They shall not, and there is one without an expectation.
     """
-    links = [link for _, link, _ in path.links if isinstance(link, Gate | Choice)]
+    links = [link for _, link in path.links if isinstance(link, Gate | Choice)]
     without = [link for link in links if isinstance(link, Choice) or link.expected is None]
     if gates is Gates.half and without:
         raise InvalidInput(f"{without[0].operator} has no expectation over symmetric inputs: pass gates='measured'")
     if gates is Gates.auto:
-        return bool(without or _approximations(path))
+        return bool(without or _blind(path) or _at_a_distance(path))
     return gates is Gates.measured and bool(links)
 
 
 def findings(path: Path, measured: bool, images: str) -> tuple[str, ...]:
-    """Return a sentence for each approximation."""
-    return (OF_IMAGES.format(images=images),) if measured else tuple(_approximations(path))
+    """Return a sentence for each approximation, with the first operator that it is about."""
+    below = [gate for y, gate in _gates(path) if y in path.joined]
+    about = [(BELOW_A_FILTER, below)]
+    about += [] if measured else [(NOT_SYMMETRIC, _blind(path)), (AT_A_DISTANCE, _at_a_distance(path))]
+    sentences = [sentence.format(operator=gates[0].operator) for sentence, gates in about if gates]
+    return (*([OF_IMAGES.format(images=images)] if measured else []), *sentences)
 
 
-def _approximations(path: Path) -> list[str]:
-    """Return a sentence for each kind of approximation that the expectation of gates is, with the first of its kind."""
-    gates = [(link, lags) for _, link, lags in path.links if isinstance(link, Gate)]
-    blind = [NOT_SYMMETRIC.format(operator=gate.operator) for gate, _ in gates if not gate.is_symmetric]
-    apart = [AT_A_DISTANCE.format(operator=gate.operator) for gate, lags in gates if _at_a_distance(lags)]
-    return [*blind[:1], *apart[:1]]
+def _gates(path: Path) -> list[tuple[int, Gate]]:
+    return [(y, link) for y, link in path.links if isinstance(link, Gate)]
 
 
-def _at_a_distance(lags: Lags) -> bool:
-    return any(lag != 0 for each in lags for lag in each)
+def _blind(path: Path) -> list[Gate]:
+    """Return the gates that are taken to see symmetric inputs, and do not."""
+    return [gate for _, gate in _gates(path) if not gate.is_symmetric]
+
+
+def _at_a_distance(path: Path) -> list[Gate]:
+    """Return the gates at which the covariances of different positions matter."""
+    return [gate for y, gate in _gates(path) if any(lag for each in path.lags[y] for lag in each)]

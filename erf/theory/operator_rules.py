@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 
 from erf.errors import InvalidInput
 from erf.theory.backward_links import (
@@ -83,38 +83,47 @@ def _batch_norm(statistics: bool) -> Rule:
     return rule
 
 
-def _function(slopes: Callable[[Call], tuple[float, float] | None] = lambda call: None) -> Rule:
-    """Return the rule of a function of each value; of one with two slopes, ``slopes`` returns them, negative first."""
+def _function(call: Call) -> Traced:
+    """A function of each value by itself."""
+    image, activation = _activation(call), call.args[0].clone()
+    function = getattr(torch.ops.aten, call.function.overloadpacket.__name__.removesuffix("_"))
+
+    @cache
+    def slope() -> Tensor:
+        with torch.enable_grad():
+            leaf = activation.requires_grad_()
+            return torch.autograd.grad(function(leaf, *call.args[1:], **call.kwargs).sum(), leaf)[0][0].double()
+
+    return [(image, Gate(slope, None, _is_symmetric(call), call.operator))], False
+
+
+def _two_slopes(negative: Callable[[Call], Any]) -> Rule:
+    """Return the rule of a function with one slope for negative values, and slope 1 for positive ones."""
 
     def rule(call: Call) -> Traced:
-        image, node = call.args[0], call.node_of(call.args[0])
-        if node is None or any(call.node_of(argument) is not None for argument in call.args[1:]):
-            raise InvalidInput("no rule is known for a function of several activations")
-        with torch.overrides.enable_reentrant_dispatch(), _disable_current_modes(), torch.enable_grad():
-            leaf = image.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(_out_of_place(call)(leaf, *call.args[1:], **call.kwargs).sum(), leaf)
-        gate = Gate(slope[0].double(), _expected(slopes(call)), node.is_symmetric, call.operator)
-        return [(image, gate)], False
+        image, below = _activation(call), torch.as_tensor(negative(call), dtype=torch.float64)
+        slope = torch.where(image > 0, 1.0, below.to(image.device))[0]
+        expected = _expected(below) if below.numel() == 1 else None
+        return [(image, Gate(lambda: slope, expected, _is_symmetric(call), call.operator))], False
 
     return rule
 
 
-def _expected(slopes: tuple[float, float] | None) -> ExpectedGate | None:
+def _activation(call: Call) -> Tensor:
+    if any(call.node_of(argument) is not None for argument in call.args[1:]):
+        raise InvalidInput("no rule is known for a function of several activations")
+    return call.args[0]
+
+
+def _is_symmetric(call: Call) -> bool:
+    node = call.node_of(call.args[0])
+    return node is not None and node.is_symmetric
+
+
+def _expected(negative: Tensor) -> ExpectedGate:
     """Return the gate of two slopes, each of them as likely, independent at different positions."""
-    if slopes is None:
-        return None
-    negative, positive = slopes
-    return ExpectedGate((negative**2 + positive**2) / 2, ((negative + positive) / 2) ** 2)
-
-
-def _out_of_place(call: Call) -> Callable[..., Any]:
-    name = call.function.overloadpacket.__name__.removesuffix("_")
-    return getattr(torch.ops.aten, name)
-
-
-def _slope_of_prelu(call: Call) -> tuple[float, float] | None:
-    slopes = call.args[1].unique()
-    return (float(slopes[0]), 1.0) if len(slopes) == 1 else None
+    slope = float(negative)
+    return ExpectedGate((slope**2 + 1) / 2, ((slope + 1) / 2) ** 2)
 
 
 def _sum(call: Call) -> Traced:
@@ -257,10 +266,6 @@ def _per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
     return sides * axes if len(sides) == 1 else sides
 
 
-def _two_slopes(negative: float) -> Rule:
-    return _function(lambda call: (negative, 1.0))
-
-
 _FILTERS = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "_adaptive_avg_pool2d"]
 _FILTERS += ["_adaptive_avg_pool3d", "constant_pad_nd", "flip", "roll", "_upsample_bilinear2d_aa"]
 _FILTERS += [f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)]
@@ -280,9 +285,9 @@ RULES: dict[str, Rule] = {
     "native_batch_norm": _batch_norm(statistics=True),
     "cudnn_batch_norm": _batch_norm(statistics=True),
     "_native_batch_norm_legit_no_training": _batch_norm(statistics=False),
-    "relu": _two_slopes(0.0),
-    "leaky_relu": _function(lambda call: (float(call.argument(1, 0.01)), 1.0)),
-    "_prelu_kernel": _function(_slope_of_prelu),
+    "relu": _two_slopes(lambda call: 0.0),
+    "leaky_relu": _two_slopes(lambda call: call.argument(1, 0.01)),
+    "_prelu_kernel": _two_slopes(lambda call: call.args[1]),
     "add": _sum,
     "sub": _sum,
     "rsub": _sum,
@@ -299,5 +304,5 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(_FILTERS, _filter),
     **dict.fromkeys(_ARRANGEMENTS, _arranged),
     **dict.fromkeys(_PARTS, _part),
-    **dict.fromkeys(_FUNCTIONS, _function()),
+    **dict.fromkeys(_FUNCTIONS, _function),
 }

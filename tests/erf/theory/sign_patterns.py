@@ -4,34 +4,30 @@ from itertools import product
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call, jacrev, vmap
+
+KINDS = (nn.modules.conv._ConvNd, nn.Linear)
+AT_ONCE = 2**10
 
 
-def weights_of(network: nn.Module) -> list[Tensor]:
+def weights_of(network: nn.Module) -> dict[str, Tensor]:
     """Return the weights whose signs are independent: those of convolutions and linear layers."""
-    kinds = (nn.modules.conv._ConvNd, nn.Linear)
-    return [module.weight for module in network.modules() if isinstance(module, kinds)]
+    return {f"{name}.weight": module.weight for name, module in network.named_modules() if isinstance(module, KINDS)}
 
 
 def mean_over_signs(network: nn.Module, image: Tensor, unit: tuple[int, ...]) -> Tensor:
     """Return ``[H, W]``, the mean over signs and input channels of the sum over output channels of g^2."""
-    weights = weights_of(network)
-    magnitudes = [weight.detach().clone() for weight in weights]
-    count = sum(weight.numel() for weight in weights)
-    assert count <= 14, f"{count} weights have too many patterns of signs"
-    total = torch.zeros(image.shape[2:], dtype=torch.float64)
-    for pattern in product((-1.0, 1.0), repeat=count):
-        signs = torch.tensor(pattern, dtype=torch.float64).split([weight.numel() for weight in weights])
-        for weight, magnitude, sign in zip(weights, magnitudes, signs, strict=True):
-            weight.data = magnitude * sign.reshape(weight.shape)
-        total += squares(network, image, unit)
-    for weight, magnitude in zip(weights, magnitudes, strict=True):
-        weight.data = magnitude
-    return total / 2**count
+    magnitudes = {name: weight.detach() for name, weight in weights_of(network).items()}
+    sizes = [weight.numel() for weight in magnitudes.values()]
+    assert sum(sizes) <= 14, f"{sum(sizes)} weights have too many patterns of signs"
+    patterns = torch.tensor(list(product((-1.0, 1.0), repeat=sum(sizes))), dtype=torch.float64)
 
+    def squares_of(signs: Tensor) -> Tensor:
+        parts = zip(magnitudes.items(), signs.split(sizes), strict=True)
+        weights = {name: magnitude * part.reshape(magnitude.shape) for (name, magnitude), part in parts}
+        jacobian = jacrev(lambda x: functional_call(network, weights, (x,))[(0, slice(None), *unit)])(image)
+        return jacobian[:, 0].square().sum(0).mean(0)
 
-def squares(network: nn.Module, image: Tensor, unit: tuple[int, ...]) -> Tensor:
-    """Return ``[H, W]`` of one network and one image: summed over output channels, the mean over input channels."""
-    leaf = image.clone().requires_grad_()
-    channels = network(leaf)[(0, slice(None), *unit)]
-    gradients = [torch.autograd.grad(channel, leaf, retain_graph=True)[0][0] for channel in channels]
-    return torch.stack(gradients).square().sum(0).mean(0)
+    return torch.cat([vmap(squares_of)(some).sum(0, keepdim=True) for some in patterns.split(AT_ONCE)]).sum(0) / len(
+        patterns
+    )
