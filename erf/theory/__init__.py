@@ -10,12 +10,14 @@ from erf.theory.linear_stacks import (
     mean_abs_limit,
     variance,
 )
+from erf.theory.path_moments import expected_sigma
 
 __all__ = [
     "Block",
     "ConvLayer",
     "Residual",
     "expected_map",
+    "expected_sigma",
     "gaussian_sigma",
     "influence_map",
     "mean_abs_limit",

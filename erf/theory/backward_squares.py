@@ -11,9 +11,10 @@ from torch import Tensor
 
 from erf.errors import InvalidInput
 from erf.reachability.request import Index, called
-from erf.theory.backward_links import DenseWeights, FixedFilter, Gate, Link, Weights
+from erf.theory.backward_links import Choice, FixedFilter, Gate, Link
 from erf.theory.lagged_covariance import LaggedCovariance, Lags
 from erf.theory.tape import Node, Tape
+from erf.theory.weight_links import DenseWeights, Weights
 
 Origin = tuple[int, ...]  # of a gradient: what made it uncorrelated with others, then the part of a concatenation
 
@@ -81,10 +82,14 @@ def squares_at_image(path: Path, index: Index, expected_gates: bool) -> Tensor:
     for y in sorted(path.lags, reverse=True)[:-1]:
         covariance = waiting.pop(y)
         for x, link in path.links_of(y):
-            followed = link.expected if expected_gates and isinstance(link, Gate) and link.expected else link
-            made = followed.backward(covariance, path.lags[x])
+            made = (expected(link) if expected_gates else link).backward(covariance, path.lags[x])
             waiting[x] = waiting[x] + made if x in waiting else made
     return waiting[0].taken(zero, zero).by_lag()[0].expand(nodes[0].shape)
+
+
+def expected(link: Link) -> Link:
+    """Return a nonlinearity as it acts in the mean over symmetric inputs, and all else as it is."""
+    return (isinstance(link, Gate | Choice) and link.expected) or link
 
 
 def _above(tape: Tape, output: int) -> set[int]:

@@ -126,15 +126,15 @@ def expected_map(
         for _, image in batches(looked_at, given, batch_size=1, first=0):
             if tuple(image.shape[2:]) != size:
                 raise InvalidInput(f"images of {list(image.shape[2:])} pixels: allowed is input_size={list(size)}")
-            tape = record(looked_at, image, RULES, partial(_squares, of_weights), asked.layers)
+            tape = record(looked_at, image, RULES, partial(squares_of, of_weights), asked.layers)
             for each in sums:
                 each.add(tape)
             if not any(each.is_measured for each in sums):
                 break
-    return asked.answer([each.maps("noise" if images is None else "the images") for each in sums])
+    return asked.answer([each.maps("image(s) of noise" if images is None else "image(s)") for each in sums])
 
 
-def _squares(kind: WeightSquares, weights: Tensor) -> Callable[[], Tensor]:
+def squares_of(kind: WeightSquares, weights: Tensor) -> Callable[[], Tensor]:
     """Return what returns the expected squares, which are computed where they are used."""
     if kind is WeightSquares.squared:
         return lambda: weights.detach().double().square()
@@ -148,7 +148,7 @@ class _Sum:
         self._layer = layer
         self._fields = fields
         self._gates = gates
-        self._squares = [0.0 for _ in fields]
+        self._squares: list[Any] = [0.0 for _ in fields]
         self._passes = 0
         self.is_measured: bool = False
         self._path: Path | None = None
@@ -167,7 +167,7 @@ class _Sum:
         """Return the map of each unit; ``images`` is what a finding calls those of the passes."""
         if self._path is None:
             raise InvalidInput("there is no image to look at")
-        known = findings(self._path, self.is_measured, f"{self._passes} of {images}")
+        known = findings(self._path, self.is_measured, f"{self._passes} {images}")
         return [
             InfluenceMap(
                 values=squares / self._passes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Literal
 
@@ -21,7 +22,7 @@ class Gates(StrEnum):
 GatesName = Gates | Literal["auto", "half", "measured"]
 
 OF_IMAGES = (
-    "nonlinearities act as on {images} with this network's own weights, as if they did not depend on these; sigma was "
+    "nonlinearities act as on {images}, with this network's own weights, as if they did not depend on these; sigma was "
     "found within 0.8 % of its mean over fresh weights behind additions (docs/theory.md)"
 )
 NOT_SYMMETRIC = (
@@ -29,8 +30,12 @@ NOT_SYMMETRIC = (
     "too large by that (docs/theory.md)"
 )
 BELOW_A_FILTER = (
-    "{operator} lies below a fixed filter, which correlates gradients at neighboring pixels, and its gates depend on the "
-    "weights below it: exact in the limit of wide layers only (docs/theory.md)"
+    "{operator} lies below a fixed filter, which correlates gradients at neighboring pixels, and its gates depend on "
+    "the weights below it: exact in the limit of wide layers only (docs/theory.md)"
+)
+OF_CHOICES = (
+    "{operator} is taken to choose each position equally often, whatever the weights: the shape was found right, but "
+    "the sum 2.7 times too small after two (docs/theory.md)"
 )
 AT_A_DISTANCE = "{operator} is taken to act independently at pixels that a fixed filter joins, which is not so"
 
@@ -42,25 +47,30 @@ def are_measured(path: Path, gates: Gates) -> bool:
         InvalidInput: They shall not, and there is one without an expectation.
     """
     links = [link for _, link in path.links if isinstance(link, Gate | Choice)]
-    without = [link for link in links if isinstance(link, Choice) or link.expected is None]
+    without = [link for link in links if link.expected is None]
     if gates is Gates.half and without:
         raise InvalidInput(f"{without[0].operator} has no expectation over symmetric inputs: pass gates='measured'")
     if gates is Gates.auto:
-        return bool(without or _blind(path) or _at_a_distance(path))
+        return bool(without or _choices(path) or _blind(path) or _at_a_distance(path))
     return gates is Gates.measured and bool(links)
 
 
-def findings(path: Path, measured: bool, images: str) -> tuple[str, ...]:
+def findings(path: Path, measured: bool, images: str = "") -> tuple[str, ...]:
     """Return a sentence for each approximation, with the first operator that it is about."""
-    below = [gate for y, gate in _gates(path) if y in path.joined]
-    about = [(BELOW_A_FILTER, below)]
-    about += [] if measured else [(NOT_SYMMETRIC, _blind(path)), (AT_A_DISTANCE, _at_a_distance(path))]
+    about: list[tuple[str, Sequence[Gate | Choice]]] = []
+    about += [(BELOW_A_FILTER, [gate for y, gate in _gates(path) if y in path.joined])]
+    if not measured:
+        about += [(NOT_SYMMETRIC, _blind(path)), (AT_A_DISTANCE, _at_a_distance(path)), (OF_CHOICES, _choices(path))]
     sentences = [sentence.format(operator=gates[0].operator) for sentence, gates in about if gates]
     return (*([OF_IMAGES.format(images=images)] if measured else []), *sentences)
 
 
 def _gates(path: Path) -> list[tuple[int, Gate]]:
     return [(y, link) for y, link in path.links if isinstance(link, Gate)]
+
+
+def _choices(path: Path) -> list[Choice]:
+    return [link for _, link in path.links if isinstance(link, Choice)]
 
 
 def _blind(path: Path) -> list[Gate]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import scipy.sparse as sparse
@@ -81,6 +81,15 @@ def all_lags(lags: Lags) -> list[tuple[int, ...]]:
 
 
 @dataclass(frozen=True, eq=False)
+class Window:
+    """What output q of a filter along one axis reads: the inputs from ``stride * q + offset`` with these weights."""
+
+    stride: int
+    offset: int
+    weights: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class LineFilter:
     """A fixed filter along one axis: how the gradients at its outputs and at its inputs depend on each other.
 
@@ -105,6 +114,17 @@ class LineFilter:
     def reached(self, lags: Collection[int]) -> set[int]:
         """Return the lags of inputs that those of outputs lead to."""
         return _lags_across(self._reads.T.tocsr(), lags)
+
+    @cached_property
+    def window(self) -> Window | None:
+        """The window with which inner outputs read, each one stride further; None if they read in different ways."""
+        reads = [np.flatnonzero(row) for row in self.matrix]
+        longest = max(map(len, reads))
+        inner = [(q, taps[0], self.matrix[q, taps]) for q, taps in enumerate(reads) if len(taps) == longest > 0]
+        for (q, first, weights), (after, next_first, next_weights) in pairwise(inner):
+            if after == q + 1 and np.allclose(weights, next_weights, rtol=1e-12, atol=0):
+                return Window(int(next_first - first), int(first - (next_first - first) * q), weights)
+        return None
 
     def backward(self, values: Tensor, dim: int, outputs: Sequence[int], inputs: Sequence[int], lag_dim: int) -> Tensor:
         r"""Return what becomes of a covariance along this axis.
@@ -137,10 +157,11 @@ class LineFilter:
 
 def _moved(matrix: sparse.csr_array, rows: int, columns: int) -> sparse.csr_array:
     """Return the matrix whose entry [i, j] is [i + rows, j + columns] of the given one, 0 beyond its border."""
-    entries = matrix.tocoo()
+    entries = sparse.coo_array(matrix)
+    height, width = (int(side) for side in matrix.shape or ())
     i, j = entries.row - rows, entries.col - columns
-    inside = (i >= 0) & (i < matrix.shape[0]) & (j >= 0) & (j < matrix.shape[1])
-    return sparse.csr_array((entries.data[inside], (i[inside], j[inside])), shape=matrix.shape)
+    inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
+    return sparse.csr_array((entries.data[inside], (i[inside], j[inside])), shape=(height, width))
 
 
 def _lags_across(reads: sparse.csr_array, lags: Collection[int]) -> set[int]:
@@ -148,6 +169,6 @@ def _lags_across(reads: sparse.csr_array, lags: Collection[int]) -> set[int]:
     columns = reads.T.tocsr()
     found: set[int] = set()
     for lag in lags:
-        pairs = (reads @ _moved(columns, lag, 0)).tocoo()
+        pairs = sparse.coo_array(reads @ _moved(columns, lag, 0))
         found |= set((pairs.col - pairs.row).tolist())
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -13,44 +14,31 @@ from erf.errors import InvalidInput
 from erf.theory.backward_links import (
     Arrangement,
     Choice,
-    DenseWeights,
     ExpectedGate,
     FixedFilter,
     Gate,
     Scale,
     Unchanged,
-    Weights,
 )
 from erf.theory.separable_filters import separable_filter
 from erf.theory.tape import Call, Rule, Traced
+from erf.theory.weight_links import DenseWeights, Weights
 
 
 def _convolution(call: Call) -> Traced:
-    image, weight = call.args[:2]
+    image, weight, _, stride, padding, dilation, transposed, output_padding, groups = call.args
     if call.node_of(weight) is not None:
         raise InvalidInput("its weights depend on the image")
+    window = tuple(stride), tuple(padding), tuple(dilation), transposed, tuple(output_padding)
     parameters = call.parameters_of(weight)
-    if not parameters:
-        return _fixed_convolution(call)
-    window = [tuple(argument) for argument in call.args[3:6]]
-    transposed, output_padding, groups = call.args[6], tuple(call.args[7]), call.args[8]
-    shapes = tuple(weight.shape), tuple(image.shape)
-    squares = call.squares_of(weight)
-    return [(image, Weights(squares, *shapes, *window, transposed, output_padding, groups, parameters))], True
-
-
-def _fixed_convolution(call: Call) -> Traced:
-    """A convolution by constants, as of a blur: each channel by itself, all in the same way."""
-    image, weight = call.args[:2]
-    groups, transposed = call.args[8], call.args[6]
-    if groups != image.shape[1] or weight.shape[1] != 1 or not (weight == weight[:1]).all():
+    if parameters:
+        shapes = tuple(weight.shape), tuple(image.shape)
+        return [(image, Weights(call.squares_of(weight), *shapes, *window, groups, parameters))], True
+    if groups != image.shape[1] or weight.shape[1] != 1 or (weight != weight[:1]).any():
         raise InvalidInput("its fixed weights differ between channels, or join them")
-    window = call.args[3:6], transposed, call.args[7]
-
-    def of_one_channel(lines: Tensor) -> Tensor:
-        return torch.ops.aten.convolution(lines, weight[:1].to(lines), None, *window[0], *window[1:], 1)
-
-    return _filtered(call, of_one_channel, ("convolution", repr((weight[0].tolist(), window))))
+    kernel = weight[:1].double()
+    key = "convolution", repr((kernel.tolist(), window))
+    return _filtered(call, lambda lines: torch.ops.aten.convolution(lines, kernel.to(lines), None, *window, 1), key)
 
 
 def _dense(image: int, weight: int, is_transposed: bool) -> Rule:
@@ -201,30 +189,26 @@ def _part(call: Call) -> Traced:
 
 
 def _arranged(call: Call) -> Traced:
-    """What moves values: which one goes where is read off their numbers."""
-    image, output = call.args[0], call.output
-    axes = call.axes
-    if image.ndim > 2 and output.ndim > 2 and image.shape[-axes:] != output.shape[-axes:]:
-        raise InvalidInput("no rule is known for changing rows and columns in this way")
-    numbers = torch.arange(image[0].numel(), device=image.device).reshape(1, *image.shape[1:])
+    """What moves channels, or makes a vector of all: which value goes where is read off their numbers."""
+    image, output, axes = call.args[0], call.output, call.axes
+    shape, made = tuple(image.shape[1:]), tuple(output.shape[1:])
+    numbers = torch.arange(image[0].numel(), device=image.device).reshape(1, *shape)
     moved = call.function(numbers, *call.args[1:], **call.kwargs)
-    places = (moved if isinstance(moved, Tensor) else moved[call.index])[0].flatten()
-    shape = tuple(image.shape[1:])
-
-    def undo(values: Tensor) -> Tensor:
-        flat = values.new_zeros(len(values), torch.Size(shape).numel())
-        return flat.index_copy(1, places, values.flatten(1)).reshape(-1, *shape)
-
-    if image.ndim > 2 and output.ndim > 2:
-        _require_positions(places, shape, output, axes)
-    return [(image, Arrangement(undo, tuple(output.shape[1:])))], True
-
-
-def _require_positions(places: Tensor, shape: tuple[int, ...], output: Tensor, axes: int) -> None:
-    plane = torch.Size(shape[-axes:]).numel()
-    positions = torch.arange(plane, device=places.device).repeat(output[0].numel() // plane)
-    if not torch.equal(places % plane, positions):
+    places = (moved if isinstance(moved, Tensor) else moved[call.index]).flatten()
+    if min(len(shape), len(made)) <= axes:  # one of them has no positions
+        return [(image, Arrangement(lambda values: _put_back(values.flatten(1), places, shape), made))], True
+    plane = math.prod(shape[-axes:])
+    channels, positions = places.reshape(-1, plane) // plane, places.reshape(-1, plane) % plane
+    if made[-axes:] != shape[-axes:] or (positions != numbers.flatten()[:plane]).any():
         raise InvalidInput("no rule is known for changing rows and columns in this way")
+    lead = channels[:, 0], shape[:-axes]
+    return [(image, Arrangement(lambda values: _put_back(values.flatten(1, -axes - 1), *lead), made))], True
+
+
+def _put_back(values: Tensor, places: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return ``[L, *shape, ...]`` with the values ``[L, n, ...]`` at these places of the shape."""
+    made = values.new_zeros(len(values), math.prod(shape), *values.shape[2:])
+    return made.index_copy(1, places, values).unflatten(1, shape)
 
 
 def _filter(call: Call) -> Traced:
@@ -253,12 +237,15 @@ def _max_pool(call: Call) -> Traced:
     image, kernel, *rest = call.args
     stride, padding, dilation, ceil_mode = (*rest, *((), 0, 1, False)[len(rest) :])
     axes, window = call.axes, image.ndim - 2
-    sides = [_per_axis(value, window)[-axes:] for value in (kernel, stride or kernel, dilation)]
+    k, s, p, d = (_per_axis(value, window)[-axes:] for value in (kernel, stride or kernel, padding, dilation))
     pools: dict[int, Any] = {1: torch.max_pool1d_with_indices, 2: torch.ops.aten.max_pool2d_with_indices}
     pool = pools.get(window, torch.ops.aten.max_pool3d_with_indices)
     _, chosen = pool(image, kernel, stride, padding, dilation, ceil_mode)
-    reach = tuple((k - 1) * d for k, d in zip(sides[0], sides[2], strict=True))
-    return [(image, Choice(chosen[0], tuple(image.shape[1:]), sides[1], reach, call.operator))], False
+    share, channels = torch.tensor(1 / math.prod(k), dtype=torch.float64, device=image.device), image.shape[1]
+    each = (channels, 1, *k), tuple(image.shape), s, p, d, False, (0,) * axes, channels, frozenset[int]()
+    expected = None if ceil_mode or window != axes else Weights(lambda: share, *each)
+    reach = tuple((side - 1) * step for side, step in zip(k, d, strict=True))
+    return [(image, Choice(chosen[0], tuple(image.shape[1:]), s, reach, expected, call.operator))], False
 
 
 def _per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from erf.errors import InvalidInput, one_line
+from erf.errors import InternalError, InvalidInput, one_line, own_faults
 from erf.reachability.request import called
 from erf.reachability.tracer import tensors_in
 from erf.theory.backward_links import Link
@@ -108,7 +108,7 @@ class _Numbers:
 
     def get(self, tensor: Any) -> int | None:
         storage = tensor.untyped_storage()._cdata if isinstance(tensor, Tensor) else None
-        number, writes = self.nodes.get(tensor, (None, 0)) if storage else (None, 0)
+        number, writes = (self.nodes.get(tensor) if storage else None) or (None, 0)
         if storage and writes != self.writes.get(storage, 0):
             raise InvalidInput("reads memory into which another tensor was written in place")
         return number
@@ -177,47 +177,65 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, in_place = kwargs or {}, func._schema.is_mutable
         given = tensors_in((args, kwargs))
-        operator = f"{func.overloadpacket.__name__} in {self._running[-1]}"
-        try:
-            nodes = {self._numbers.get(tensor) for tensor in given} - {None}
-        except InvalidInput as error:
-            raise InvalidInput(f"{operator} {error}: run it without in-place operators on views") from error
-        parameters = frozenset[int]().union(*(self._parameters.get(tensor, ()) for tensor in given))
-        before = [arg.clone() if in_place and isinstance(arg, Tensor) else arg for arg in args]
-        if in_place:
-            for old, arg in zip(before, args, strict=True):
-                if old is not arg and self._numbers.get(arg) is not None:
-                    self._numbers.put(old, self._numbers.get(arg), in_place=False)
+        operator = f"{_name(func)} in {self._running[-1]}"
+        with _naming(operator):
+            depends = bool({self._numbers.get(tensor) for tensor in given} - {None})
+            before = [self._copy(arg) if in_place and isinstance(arg, Tensor) else arg for arg in args]
+        parameters = frozenset[int]().union(*map(self._parameters_of, given))
         output = func(*args, **kwargs)
         for index, tensor in enumerate(tensors_in(output)):
-            if nodes and tensor.is_floating_point():
-                self._note(Call(func, before, kwargs, tensor, index, self.tape.axes, self._squares_of, self._node_of,
-                                self._parameters_of, operator), in_place)  # fmt: skip
+            if depends and tensor.is_floating_point():
+                known = self._squares_of, self._node_of, self._parameters_of, operator
+                self._note(Call(func, before, kwargs, tensor, index, self.tape.axes, *known), in_place)
             elif parameters:
                 self._parameters[tensor] = parameters
         return output
 
+    def _copy(self, tensor: Tensor) -> Tensor:
+        """Return a copy of what will be changed in place, which is the same node."""
+        copy, number = tensor.clone(), self._numbers.get(tensor)
+        if number is not None:
+            self._numbers.put(copy, number, in_place=False)
+        return copy
+
     def _note(self, call: Call, in_place: bool) -> None:
-        shape, number = tuple(call.output.shape[1:]), len(self.tape.nodes)
-        rule = self._rules.get(call.function.overloadpacket.__name__.removesuffix("_"))
         try:
-            if rule is None:
-                raise InvalidInput("no rule is known for the squares of its gradients")
-            links, keeps = rule(call)
-            sources = [(self._numbers.get(tensor), link) for tensor, link in links]
-            symmetric = keeps and all(self.tape.nodes[source].is_symmetric or link.fresh for source, link in sources)
-            node = Node(shape, tuple(sources), symmetric, call.operator)
+            with own_faults(call.operator):
+                node = self._node(call)
         except InvalidInput as error:
-            node = Node(shape, operator=call.operator, problem=one_line(error))
+            node = Node(tuple(call.output.shape[1:]), operator=call.operator, problem=one_line(error))
         self.tape.nodes.append(node)
-        self._numbers.put(call.output, number, in_place)
+        self._numbers.put(call.output, len(self.tape.nodes) - 1, in_place)
+
+    def _node(self, call: Call) -> Node:
+        rule = self._rules.get(_name(call.function))
+        if rule is None:
+            raise InvalidInput("no rule is known for the squares of its gradients")
+        links, keeps = rule(call)
+        sources = [(number, link) for tensor, link in links if (number := self._numbers.get(tensor)) is not None]
+        symmetric = keeps and all(self.tape.nodes[x].is_symmetric or link.fresh for x, link in sources)
+        return Node(tuple(call.output.shape[1:]), tuple(sources), symmetric, call.operator)
 
     def _node_of(self, tensor: Any) -> Node | None:
         number = self._numbers.get(tensor) if isinstance(tensor, Tensor) else None
         return None if number is None else self.tape.nodes[number]
 
     def _parameters_of(self, tensor: Tensor) -> frozenset[int]:
-        return self._parameters.get(tensor, frozenset())
+        return self._parameters.get(tensor) or frozenset()
+
+
+@contextmanager
+def _naming(operator: str) -> Iterator[None]:
+    """Name the operator in what is refused."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"{operator} {error}: allowed are in-place operators on no views") from error
+
+
+def _name(function: OpOverload) -> str:
+    """Return an operator's name, without the mark of one that changes its first argument."""
+    return function.overloadpacket.__name__.removesuffix("_")
 
 
 def record(
@@ -248,7 +266,7 @@ def record(
                 recorder.keep(name, output if name is None else None)
     except _Returned:
         pass
-    except InvalidInput:
+    except (InvalidInput, InternalError):
         raise
     except Exception as error:  # a user's forward may raise anything
         raise InvalidInput(f"the network does not run on images {list(image.shape)}: {one_line(error)}") from error
