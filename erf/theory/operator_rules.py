@@ -226,7 +226,7 @@ def _filtered(call: Call, function: Callable[[Tensor], Tensor], key: tuple[str, 
 def _mean(call: Call) -> Traced:
     """Of rows and columns."""
     image, axes = call.args[0], call.axes
-    dims = sorted(dim % image.ndim for dim in call.args[1] or ())
+    dims = sorted(dim % image.ndim for dim in (call.args[1] if len(call.args) > 1 else None) or ())
     if dims != list(range(image.ndim - axes, image.ndim)) or image.ndim != 2 + axes:
         raise InvalidInput("no rule is known but for means of all rows and columns")
     lines = separable_filter(lambda x: x.mean(dims, keepdim=True), tuple(image.shape[2:]), axes, ("mean", repr(dims)))

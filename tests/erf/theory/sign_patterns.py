@@ -22,12 +22,15 @@ def mean_over_signs(network: nn.Module, image: Tensor, unit: tuple[int, ...]) ->
     assert sum(sizes) <= 14, f"{sum(sizes)} weights have too many patterns of signs"
     patterns = torch.tensor(list(product((-1.0, 1.0), repeat=sum(sizes))), dtype=torch.float64)
 
-    def squares_of(signs: Tensor) -> Tensor:
+    def of_signs(signs: Tensor) -> Tensor:
         parts = zip(magnitudes.items(), signs.split(sizes), strict=True)
-        weights = {name: magnitude * part.reshape(magnitude.shape) for (name, magnitude), part in parts}
-        jacobian = jacrev(lambda x: functional_call(network, weights, (x,))[(0, slice(None), *unit)])(image)
-        return jacobian[:, 0].square().sum(0).mean(0)
+        return squares(network, {name: m * part.reshape(m.shape) for (name, m), part in parts}, image, unit)
 
-    return torch.cat([vmap(squares_of)(some).sum(0, keepdim=True) for some in patterns.split(AT_ONCE)]).sum(0) / len(
-        patterns
-    )
+    sums = [vmap(of_signs)(some).sum(0) for some in patterns.split(AT_ONCE)]
+    return torch.stack(sums).sum(0) / len(patterns)
+
+
+def squares(network: nn.Module, weights: dict[str, Tensor], image: Tensor, unit: tuple[int, ...]) -> Tensor:
+    """Return ``[H, W]`` with these weights: g^2 summed over output channels, the mean over input channels."""
+    jacobian = jacrev(lambda x: functional_call(network, weights, (x,))[(0, slice(None), *unit)])(image)
+    return jacobian[:, 0].square().sum(0).mean(0)

@@ -8,133 +8,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.func import vmap
 from torch.nn import functional as F
 
 import erf
 from erf import ConvLayer
-from tests.erf.theory.sign_patterns import mean_over_signs, weights_of
+from tests.erf.theory.sign_patterns import mean_over_signs, squares
+from tests.erf.theory.tiny_networks import CASES, SIDE, Function, Residual, conv, image_of, network_of
+
+DRAWN = settings(derandomize=True, deadline=None, max_examples=25)
 
 
-class Residual(nn.Module):
-    """x + branch(x)."""
-
-    def __init__(self, *branch: nn.Module, skip: nn.Module | None = None):
-        super().__init__()
-        self.branch, self.skip = nn.Sequential(*branch), skip or nn.Identity()
-
-    def forward(self, x):
-        return self.skip(x) + self.branch(x)
-
-
-class Joined(Residual):
-    """Both, as channels."""
-
-    def forward(self, x):
-        return torch.cat([self.skip(x), self.branch(x)], 1)
-
-
-class Function(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
-
-
-def conv(inputs=1, outputs=1, kernel=(1, 2), **changes):
-    return nn.Conv2d(inputs, outputs, kernel, bias=False, **changes)
-
-
-def scale(*factors):
-    """Batch norm that only scales."""
-    norm = nn.BatchNorm2d(len(factors), eps=0)
-    norm.weight.data = torch.tensor(factors)
-    norm.running_var.data = torch.linspace(0.5, 2, len(factors))
-    return norm
-
-
-def blur():
-    kernel = torch.tensor([1.0, 2, 1]).outer(torch.tensor([1.0, 3, 2]))[None, None] / 24
-    return Function(lambda x: F.conv2d(x, kernel.to(x).expand(x.shape[1], -1, -1, -1), groups=x.shape[1], padding=1))
-
-
-up = nn.Upsample(scale_factor=2, mode="bilinear")
-LINEAR = {
-    "convolution": [conv(1, 2, (2, 2)), conv(2, 1, (1, 3))],
-    "strides": [conv(kernel=(2, 2), stride=(1, 2)), conv(kernel=(1, 3), stride=2)],
-    "dilation and padding": [conv(kernel=(1, 3), dilation=(1, 2), padding=(0, 2)), conv(padding=(0, 1))],
-    "groups": [conv(2, 4, (1, 2), groups=2), conv(4, 1, (1, 1))],
-    "batch scale": [conv(1, 2), scale(2.0, 0.5), conv(2, 1)],
-    "residual": [conv(), Residual(conv(kernel=(1, 3), padding=(0, 1)), scale(3.0)), conv()],
-    "shortcut": [conv(1, 2), Residual(conv(2, 2, (1, 1)), skip=conv(2, 2, (1, 1))), scale(1.0, 2.0)],
-    "channels joined": [Joined(conv(), skip=conv()), conv(2, 1, (1, 1))],
-    "average pool": [conv(1, 2), nn.AvgPool2d(2), conv(2, 1)],
-    "overlapping average pools": [nn.AvgPool2d(3, 1), conv(), nn.AvgPool2d(3, 1, 1), nn.AvgPool2d(2, 1), conv()],
-    "average pools of unequal sides": [nn.AvgPool2d((1, 3), (1, 2), (0, 1), True, False), conv(), nn.AvgPool2d(2, 1)],
-    "average pools around strides": [nn.AvgPool2d(3, 1), conv(kernel=(2, 2), stride=2), nn.AvgPool2d(2, 1)],
-    "adaptive pool": [conv(), nn.AvgPool2d(2, 1), nn.AdaptiveAvgPool2d((3, 2)), conv()],
-    "global pool": [nn.AvgPool2d(2, 1), conv(1, 3), nn.AdaptiveAvgPool2d(1), conv(3, 2, (1, 1))],
-    "mean": [nn.AvgPool2d(2, 1), conv(1, 3), Function(lambda x: x.mean((2, 3))), nn.Linear(3, 2, bias=False)],
-    "bilinear upsampling": [conv(), up, conv()],
-    "two upsamplings": [conv(), up, conv(kernel=(2, 1)), up, conv()],
-    "aligned corners": [conv(), nn.UpsamplingBilinear2d(scale_factor=2), conv(), nn.UpsamplingBilinear2d(size=(9, 7))],
-    "bicubic and nearest": [nn.Upsample(scale_factor=2), conv(), nn.Upsample(scale_factor=2, mode="bicubic"), conv()],
-    "transposed convolution": [conv(), nn.ConvTranspose2d(1, 2, (1, 3), 2, bias=False), nn.AvgPool2d(2, 1)],
-    "pools around a transposed convolution": [
-        nn.AvgPool2d(3, 1),
-        nn.ConvTranspose2d(1, 1, (2, 3), 2, (0, 1), (1, 0), bias=False),
-        nn.AvgPool2d(3, 1),
-    ],
-    "reflection": [conv(kernel=(1, 3), padding=(0, 1), padding_mode="reflect"), nn.ReflectionPad2d(2), conv()],
-    "replication": [nn.ReplicationPad2d(1), conv(), nn.ReplicationPad2d((2, 1, 0, 1)), conv(kernel=(2, 1))],
-    "blur": [blur(), conv(kernel=(1, 3), stride=2), blur(), conv()],
-    "crops and flips": [
-        nn.AvgPool2d(2, 1),
-        Function(lambda x: x[:, :, 1:, ::2].flip(3)),
-        conv(),
-        nn.ZeroPad2d((1, 0, 0, 0)),
-        nn.AvgPool2d(2, 1),
-    ],
-    "split channels": [
-        conv(1, 4, (1, 1)),
-        Function(lambda x: torch.cat([2 * x.chunk(2, 1)[1], -x.chunk(2, 1)[0]], 1)),
-        nn.ChannelShuffle(2),
-        conv(4, 1),
-    ],
-    "vector": [conv(1, 2), nn.AvgPool2d(3), nn.Flatten(), nn.Linear(4, 2, bias=False), nn.Linear(2, 1, bias=False)],
-    "factors": [conv(), Function(lambda x: (3 - x / 2) * torch.arange(1.0, 6)), nn.AvgPool2d(2, 1), conv()],
-}
-RELU = {
-    "stack": [conv(1, 2), nn.ReLU(), conv(2, 1), nn.ReLU(inplace=True), conv(1, 2), nn.ReLU(), conv(2, 1, (1, 1))],
-    "batch scale": [conv(1, 2, (2, 1)), scale(2.0, 0.5), nn.ReLU(), conv(2, 1), scale(-3.0), nn.ReLU(), conv()],
-    "leaky": [conv(1, 2), nn.LeakyReLU(0.3), conv(2, 1), nn.LeakyReLU(-2.0), conv()],
-    "strides": [conv(1, 2, (2, 1), stride=2), nn.ReLU(), conv(2, 1, (1, 3), padding=(0, 1))],
-    "residual": [conv(), Residual(conv(1, 2), nn.ReLU(), conv(2, 1), nn.ZeroPad2d((1, 1, 0, 0)))],
-    "average pool on a convolution": [conv(1, 2), nn.AvgPool2d(2), nn.ReLU(), conv(2, 1)],
-    "average pool on the image": [nn.AvgPool2d(3, 1), conv(1, 2, stride=2), nn.ReLU(), conv(2, 1), nn.ReLU()],
-    "upsampling on a convolution": [conv(1, 2), up, nn.ReLU(), conv(2, 1), nn.ReLU(), conv()],
-    "transposed convolution": [conv(1, 2), nn.ReLU(), nn.ConvTranspose2d(2, 1, 2, 2, bias=False), nn.ReLU()],
-}
-CASES = {f"linear: {name}": layers for name, layers in LINEAR.items()}
-CASES |= {f"ReLU: {name}": layers for name, layers in RELU.items()}
-SIDE = 6
-
-
-def network_of(layers, seed=0):
-    """Return a network of given layers in float64, with other magnitudes for each weight."""
-    torch.manual_seed(seed)
-    network = nn.Sequential(*layers).double().eval()
-    for weight in weights_of(network).values():
-        weight.data = 0.5 + torch.rand_like(weight)
-    return network
-
-
-def image_of(network, seed=1):
-    torch.manual_seed(seed)
-    return torch.randn(1, network[0].in_channels if isinstance(network[0], nn.Conv2d) else 1, SIDE, SIDE).double()
+def assert_equal(values, exact):
+    assert exact.max() > 0
+    np.testing.assert_allclose(values, exact, rtol=0, atol=1e-12 * exact.max())
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -145,8 +32,234 @@ def test_an_expected_map_is_the_mean_over_all_patterns_of_signs(name):
     units = [tuple(side // 2 for side in grid), tuple(0 for _ in grid)]
     for unit in units:
         imap = erf.theory.expected_map(network, SIDE, unit=unit or None, weights="squared", channels=image.shape[1])
-        exact = mean_over_signs(network, image, unit).detach().numpy()
-        assert exact.max() > 0
-        np.testing.assert_allclose(imap.values, exact, rtol=0, atol=1e-12 * exact.max())
+        assert_equal(imap.values, mean_over_signs(network, image, unit).detach().numpy())
         assert imap.findings == ()
-        assert imap.samples == math.inf and imap.statistic == "mean_square"
+
+
+class Frozen(nn.Module):
+    """A ReLU or max pool as it acted on one image, whatever it gets."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.choices = module, None
+
+    def forward(self, x):
+        is_pool = isinstance(self.module, nn.MaxPool2d)
+        if self.choices is None:
+            m = self.module
+            self.choices = (
+                F.max_pool2d(x, m.kernel_size, m.stride, m.padding, return_indices=True)[1] if is_pool else x > 0
+            )
+        if is_pool:
+            return x.flatten(2).gather(2, self.choices.flatten(2)).reshape(self.choices.shape)
+        return x * self.choices
+
+
+MEASURED = {
+    "ReLU after a sum": [conv(), Residual(conv(1, 1, (1, 3), padding=(0, 1))), nn.ReLU(), conv()],
+    "max pool": [conv(), nn.MaxPool2d(2), conv()],
+    "overlapping max pools": [nn.MaxPool2d(3, 1, 1), conv(), nn.MaxPool2d(3, 2), nn.ReLU(), conv()],
+    "max pool between average pools": [nn.AvgPool2d(2, 1), conv(), nn.MaxPool2d(2, 1), conv(), nn.AvgPool2d(2, 1)],
+    "strides between average pools": [
+        nn.AvgPool2d(3, 1, 1),
+        conv(1, 2, (2, 1)),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, 1),
+        conv(2, 1),
+        nn.AvgPool2d(2, 1),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_measured_gates_and_choices_are_those_of_the_images(name):
+    """The mean over signs is taken with the gates and choices held as they are on each image."""
+    network = network_of(MEASURED[name])
+    images = [image_of(network, seed) for seed in (1, 2)]
+    exact = []
+    for image in images:
+        frozen = nn.Sequential(*[Frozen(m) if isinstance(m, nn.ReLU | nn.MaxPool2d) else m for m in network])
+        unit = tuple(side // 2 for side in frozen(image).shape[2:])
+        exact.append(mean_over_signs(frozen, image, unit).detach().numpy())
+    imap = erf.theory.expected_map(network, SIDE, weights="squared", images=torch.cat(images))
+    assert_equal(imap.values, np.mean(exact, axis=0))
+    assert "2 image(s)" in imap.findings[0]
+
+
+@pytest.mark.parametrize("function", [nn.SiLU(), nn.GELU(), nn.Tanh(), nn.ReLU6(), nn.ELU(inplace=True)])
+def test_the_slopes_of_other_functions_are_those_of_the_images(function):
+    network = network_of([conv(), function, conv(kernel=(1, 1))])
+    image = 3 * image_of(network)
+    imap = erf.theory.expected_map(network, SIDE, weights="squared", images=image)
+    hidden = network[0](image).detach().requires_grad_()
+    slope = torch.autograd.grad(function(hidden.clone()).sum(), hidden)[0][0, 0].numpy()
+    center = SIDE // 2, (SIDE - 1) // 2
+    weights = [module.weight.detach().square().flatten().numpy() for module in (network[0], network[2])]
+    exact = np.zeros((SIDE, SIDE))
+    exact[center[0], center[1] : center[1] + 2] = weights[0] * weights[1] * slope[center] ** 2
+    assert_equal(imap.values, exact)
+
+
+@pytest.mark.parametrize("pool", [nn.AvgPool2d(2), nn.AvgPool2d(3, 1), nn.Upsample(scale_factor=2, mode="bilinear")])
+def test_gates_below_a_fixed_filter_are_found_to_be_an_approximation(pool):
+    """They depend on the weights of their own layer, by which the gradients that the filter correlates meet again."""
+    network = network_of([conv(1, 2), nn.ReLU(), pool, conv(2, 1)])
+    imap = erf.theory.expected_map(network, SIDE, weights="squared")
+    image = image_of(network)
+    unit = tuple(side // 2 for side in network(image).shape[2:])
+    difference = np.abs(imap.values - mean_over_signs(network, image, unit).detach().numpy()).max()
+    assert difference > 0.01 * imap.values.max()
+    assert "relu in '1' lies below a fixed filter" in imap.findings[0]
+
+
+@st.composite
+def stacks(draw, axes=2):
+    """Draw the layers of a linear stack, each with the network that it is the theory of."""
+    layers, modules = [], []
+    for _ in range(draw(st.integers(1, 3))):
+        kernel = tuple(draw(st.integers(1, 3)) for _ in range(axes))
+        stride, dilation = (tuple(draw(st.integers(1, 2)) for _ in range(axes)) for _ in range(2))
+        profile = np.random.default_rng(draw(st.integers(0, 99))).uniform(0.1, 1, kernel)
+        layers.append(ConvLayer(kernel, stride, dilation, profile))
+        modules.append(conv(1, 1, kernel, stride=stride, dilation=dilation).double())
+        modules[-1].weight.data = torch.from_numpy(profile).sqrt()[None, None]
+    if draw(st.booleans()):
+        gain = draw(st.floats(0.1, 2))
+        branch = conv(1, 1, (3,) * axes, padding=1).double()
+        branch.weight.data = torch.full_like(branch.weight, gain / 3 ** (axes / 2))
+        layers.append(erf.Residual([ConvLayer((3,) * axes)], gain))
+        modules.append(Residual(branch))
+    return layers, nn.Sequential(*modules)
+
+
+@DRAWN
+@given(stacks())
+def test_an_expected_map_of_a_stack_is_that_of_the_theory_of_stacks(drawn):
+    layers, network = drawn
+    exact = erf.theory.influence_map(layers)
+    imap = erf.theory.expected_map(network, 60, weights="squared", channels=1)
+    assert_equal(imap.values[imap.on_trf()] / imap.values.sum(), exact.values)
+    assert imap.values.sum() == pytest.approx(imap.values[imap.on_trf()].sum(), rel=1e-14)
+    sigma = erf.theory.expected_sigma(network, 60, weights="squared", channels=1)
+    assert sigma == pytest.approx(np.sqrt(erf.theory.variance(layers)), rel=1e-9)
+
+
+@st.composite
+def wide_networks(draw):
+    """Draw what makes an exact network of 16 channels: a function that makes it anew, with fresh weights."""
+    kinds = ["convolution", "stride", "residual", "ReLU", "transposed"]
+    chosen = draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=3))
+    pool = draw(st.sampled_from([None, nn.AvgPool2d(2), nn.AvgPool2d(3, 1, 1), nn.ReflectionPad2d(1)]))
+
+    def make():
+        made = [nn.Conv2d(2, 16, 3, padding=1, bias=False)]
+        for kind in chosen:
+            made += {
+                "convolution": [nn.Conv2d(16, 16, 3, bias=False, padding=2, dilation=2)],
+                "stride": [nn.Conv2d(16, 16, 2, stride=2, bias=False)],
+                "residual": [Residual(nn.Conv2d(16, 16, 3, padding=1, bias=False)), nn.Conv2d(16, 16, 1, bias=False)],
+                "ReLU": [nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1, bias=False)],
+                "transposed": [nn.ConvTranspose2d(16, 16, 3, 2, 1, bias=False)],
+            }[kind]
+        return nn.Sequential(*made[:1], *([pool] if pool else []), *made[1:]).double()
+
+    return make
+
+
+@settings(DRAWN, max_examples=4)
+@given(wide_networks())
+def test_an_expected_map_is_the_mean_over_fresh_weights(make):
+    """Within 5 standard errors at every pixel, of networks in which all rules are exact."""
+    torch.manual_seed(0)
+    network, image = make(), torch.randn(1, 2, 12, 12).double()
+    deviations = {name: 1 / math.sqrt(w[0].numel()) for name, w in network.named_parameters()}
+    for name, weight in network.named_parameters():
+        weight.data = torch.full_like(weight, deviations[name])
+    imap = erf.theory.expected_map(network, 12)
+    assert imap.findings == ()
+    unit = tuple(side // 2 for side in network(image).shape[2:])
+    draws = {name: deviations[name] * torch.randn(400, *w.shape).double() for name, w in network.named_parameters()}
+    samples = vmap(lambda weights: squares(network, weights, image, unit))(draws)
+    mean, error = samples.mean(0).detach().numpy(), samples.std(0).detach().numpy() / 20
+    reached = imap.values > 0
+    assert (error[~reached] == 0).all()
+    assert (np.abs(mean - imap.values)[reached] < 5 * error[reached]).all()
+
+
+@DRAWN
+@given(stacks(), st.booleans())
+def test_what_is_expected_to_be_reached_is_the_theoretical_field(drawn, pooled):
+    network = nn.Sequential(nn.AvgPool2d(2, 1), drawn[1], nn.AvgPool2d(3, 1)) if pooled else drawn[1]
+    imap = erf.theory.expected_map(network, 60, channels=1)
+    field = erf.theoretical_receptive_field(network, 60, channels=1)
+    ends = [(int(np.flatnonzero(line)[0]), int(np.flatnonzero(line)[-1]) + 1) for line in map(imap.values.any, (1, 0))]
+    assert tuple(ends) == field.box == imap.trf_box
+    assert imap.center == field.center
+
+
+def test_weights_of_one_variance_are_their_mean_square():
+    torch.manual_seed(0)
+    network = nn.Sequential(conv(2, 6, (3, 3), groups=2), nn.ReLU(), conv(6, 4, (2, 2), stride=2)).double()
+    equal = nn.Sequential(conv(2, 6, (3, 3), groups=2), nn.ReLU(), conv(6, 4, (2, 2), stride=2)).double()
+    for weight, mean in zip(equal.parameters(), network.parameters(), strict=True):
+        weight.data = mean.square().mean().sqrt().expand(weight.shape).clone()
+    maps = [
+        erf.theory.expected_map(each, 12, weights=kind).values for each in (network, equal) for kind in ("variance",)
+    ]
+    assert_equal(maps[0], maps[1])
+    assert_equal(erf.theory.expected_map(equal, 12, weights="squared").values, maps[0])
+
+
+@pytest.mark.parametrize("axes", [1, 3])
+def test_one_and_three_axes_work_alike(axes):
+    kinds = {1: (nn.Conv1d, nn.AvgPool1d, nn.MaxPool1d), 3: (nn.Conv3d, nn.AvgPool3d, nn.MaxPool3d)}
+    convolution, average, largest = kinds[axes]
+    network = nn.Sequential(average(2, 1), convolution(1, 3, 3), largest(2), convolution(3, 2, 2), average(2, 1))
+    imap = erf.theory.expected_map(network, (12,) * axes)
+    line = imap.values if axes == 1 else imap.values.sum((1, 2))
+    assert imap.values.shape == (12,) * axes
+    assert (line > 0).nonzero()[0].tolist() == list(range(*imap.trf_box[0]))
+
+
+def test_layers_and_units_are_answered_as_everywhere():
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    maps = erf.theory.expected_map(network, 9, ["0", network[2]], [(1, 1), (2, 3)])
+    assert list(maps) == ["0", "2"]
+    for layer, each in maps.items():
+        for unit, imap in zip([(1, 1), (2, 3)], each, strict=True):
+            np.testing.assert_array_equal(imap.values, erf.theory.expected_map(network, 9, layer, unit).values)
+    assert set(erf.theory.expected_sigma(network, 9, ["0", "2"])) == {"0", "2"}
+
+
+def test_measuring_leaves_no_trace():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Dropout()).train()
+    before, state = {k: v.clone() for k, v in network.state_dict().items()}, torch.random.get_rng_state()
+    images = torch.randn(2, 3, 9, 9, generator=torch.Generator().manual_seed(0))
+    copy = images.clone()
+    with torch.inference_mode():
+        erf.theory.expected_map(network, 9, gates="measured", images=images)
+    assert network.training
+    assert torch.equal(images, copy)
+    assert torch.equal(state, torch.random.get_rng_state())
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+twice = nn.Conv2d(2, 2, 3, bias=False)
+REFUSED = {
+    "convolution in '0' uses the weights of convolution in '0' once more": nn.Sequential(twice, twice),
+    "there are no weights": nn.AvgPool2d(3),
+    "native_layer_norm in '1': no rule": nn.Sequential(conv(2, 2), nn.LayerNorm((6, 5))),
+    "native_group_norm in '1': no rule": nn.Sequential(conv(2, 2), nn.GroupNorm(1, 2)),
+    "'1': batch statistics join all pixels": nn.Sequential(conv(2, 2), nn.BatchNorm2d(2, track_running_stats=False)),
+    "mul in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x * x.sigmoid())),
+    "'0': from here two ways without weights part": nn.Sequential(conv(2, 2), Residual(nn.AvgPool2d(3, 1, 1))),
+    "mean in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x - x.mean()), conv(2, 2)),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_has_no_rule_is_refused_by_name(message):
+    with pytest.raises(erf.InvalidInput, match=message) as refusal:
+        erf.theory.expected_map(REFUSED[message], 6, channels=2)
+    assert "\n" not in str(refusal.value)
