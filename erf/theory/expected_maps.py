@@ -8,36 +8,27 @@ each layer backward by the squares of its weights (section 2.2 of the paper, for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
-from functools import cache, partial
-from typing import Any, Literal, overload
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import require_whole
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.passes import batches, measuring
 from erf.maps.statistic import Statistic, choice
 from erf.reachability.as_written import run_by
-from erf.reachability.forward import likely_channels, noise
 from erf.reachability.receptive_field import ReceptiveField, traced_fields
 from erf.reachability.request import Layers, Mode, NamedLayer, Runner, Unit, Units, image_size, request
-from erf.theory.backward_squares import Path, path_to, squares_at_image
+from erf.theory.backward_squares import path_to, squares_at_image
 from erf.theory.gates import Gates, GatesName, are_measured, findings
+from erf.theory.noise_images import noise_images
 from erf.theory.operator_rules import RULES
 from erf.theory.tape import Tape, record
-
-
-class WeightSquares(StrEnum):
-    """The squares that a pass takes for a layer's weights: their mean, or each its own."""
-
-    variance = "variance"
-    squared = "squared"
-
-
-WeightsName = WeightSquares | Literal["variance", "squared"]
+from erf.theory.weight_squares import WeightsName, WeightSquares, squares_of
 
 
 @overload
@@ -116,58 +107,57 @@ def expected_map(
     [3.0, 6.0, 9.0, 6.0, 3.0]
     """
     of_weights, of_gates = choice(WeightSquares, weights, "weights"), choice(Gates, gates, "gates")
+    if channels is not None:
+        require_whole(channels=channels)
     asked, size = request(network, layer, unit), image_size(input_size)
     with measuring(network, Mode.eval):
         looked_at = run_by(network, call)
-        pair = None if images is None or not isinstance(images, Tensor) else images[[0, -1]]
-        _, fields = traced_fields(looked_at, size, asked.layers, asked.units, channels, pair)
-        given = noise(looked_at, channels or likely_channels(looked_at, size)[0], size) if images is None else images
-        sums = [_Sum(name, each, of_gates) for name, each in zip(asked.layers, fields, strict=True)]
+        given = noise_images(looked_at, size, channels) if images is None else images
+        source = "image(s) of noise" if images is None else "image(s)"
+        sums: list[_Sum] = []
         for _, image in batches(looked_at, given, batch_size=1, first=0):
             if tuple(image.shape[2:]) != size:
                 raise InvalidInput(f"images of {list(image.shape[2:])} pixels: allowed is input_size={list(size)}")
+            if not sums:
+                pair = torch.cat([image, image])
+                _, fields = traced_fields(looked_at, size, asked.layers, asked.units, image.shape[1], pair)
+                sums = [_Sum(name, each, of_gates, source) for name, each in zip(asked.layers, fields, strict=True)]
             tape = record(looked_at, image, RULES, partial(squares_of, of_weights), asked.layers)
             for each in sums:
                 each.add(tape)
             if not any(each.is_measured for each in sums):
                 break
-    return asked.answer([each.maps("image(s) of noise" if images is None else "image(s)") for each in sums])
-
-
-def squares_of(kind: WeightSquares, weights: Tensor) -> Callable[[], Tensor]:
-    """Return what returns the expected squares, which are computed where they are used."""
-    if kind is WeightSquares.squared:
-        return lambda: weights.detach().double().square()
-    return cache(lambda: torch.linalg.vector_norm(weights.detach(), dtype=torch.float64) ** 2 / weights.numel())
+    if not sums:
+        raise InvalidInput("there is no image to look at")
+    return asked.answer([each.maps() for each in sums])
 
 
 class _Sum:
     """The squares of a layer's units, added up over images."""
 
-    def __init__(self, layer: str | None, fields: Sequence[ReceptiveField], gates: Gates) -> None:
+    def __init__(self, layer: str | None, fields: Sequence[ReceptiveField], gates: Gates, source: str) -> None:
         self._layer = layer
         self._fields = fields
         self._gates = gates
+        self._source = source
         self._squares: list[Any] = [0.0 for _ in fields]
         self._passes = 0
         self.is_measured: bool = False
-        self._path: Path | None = None
 
     def add(self, tape: Tape) -> None:
         """Add the squares of one pass, if those of another image can differ, or it is the first."""
-        self._path = path = path_to(tape, self._layer)
+        path = path_to(tape, self._layer)
         self.is_measured = are_measured(path, self._gates)
-        if self.is_measured or not self._passes:
-            self._passes += 1
-            for number, of_unit in enumerate(self._fields):
-                squares = squares_at_image(path, of_unit.index, expected_gates=not self.is_measured)
-                self._squares[number] += squares.mean(0).cpu().numpy()
+        if self._passes and not self.is_measured:
+            return
+        self._passes += 1
+        for number, of_unit in enumerate(self._fields):
+            squares = squares_at_image(path, of_unit.index, expected_gates=not self.is_measured)
+            self._squares[number] += squares.mean(0).cpu().numpy()
+        self._findings = findings(path, self.is_measured, f"{self._passes} {self._source}")
 
-    def maps(self, images: str) -> list[InfluenceMap]:
-        """Return the map of each unit; ``images`` is what a finding calls those of the passes."""
-        if self._path is None:
-            raise InvalidInput("there is no image to look at")
-        known = findings(self._path, self.is_measured, f"{self._passes} {images}")
+    def maps(self) -> list[InfluenceMap]:
+        """Return the map of each unit."""
         return [
             InfluenceMap(
                 values=squares / self._passes,
@@ -175,7 +165,7 @@ class _Sum:
                 center=of_unit.center,
                 trf_box=of_unit.box,
                 samples=math.inf,
-                findings=known,
+                findings=self._findings,
             )
             for squares, of_unit in zip(self._squares, self._fields, strict=True)
         ]

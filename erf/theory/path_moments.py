@@ -18,19 +18,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from erf.arguments import require_values, require_whole
 from erf.errors import InvalidInput
 from erf.maps.passes import measuring
 from erf.maps.statistic import choice
 from erf.reachability.as_written import run_by
-from erf.reachability.forward import as_taken, likely_channels
 from erf.reachability.request import Layers, Mode, NamedLayer, Runner, image_size, request
 from erf.theory.backward_links import Arrangement, ExpectedGate, FixedFilter, Link, Scale, Unchanged
 from erf.theory.backward_squares import Path, expected, path_to
-from erf.theory.expected_maps import WeightsName, WeightSquares, squares_of
 from erf.theory.gates import Gates, GatesName, are_measured, findings
+from erf.theory.noise_images import noise_images
 from erf.theory.operator_rules import RULES
 from erf.theory.tape import record
 from erf.theory.weight_links import Weights
+from erf.theory.weight_squares import WeightsName, WeightSquares, squares_of
 
 
 @overload
@@ -80,17 +81,20 @@ def expected_sigma(
     >>> import erf
     >>> from torch import nn
     >>> network = nn.Sequential(*[nn.Conv2d(4, 4, 3) for _ in range(6)])
-    >>> erf.theory.expected_sigma(network, 32)
-    (2.0, 2.0)
+    >>> [round(sigma, 6) for sigma in erf.theory.expected_sigma(network, 32)]
+    [2.0, 2.0]
     """
     kind, of_gates = choice(WeightSquares, weights, "weights"), choice(Gates, gates, "gates")
+    if channels is not None:
+        require_whole(channels=channels)
     if of_gates is Gates.measured:
         raise InvalidInput("gates='measured': sigma has a closed form for 'auto' and 'half' only")
     asked, size = request(network, layer), image_size(input_size)
     with measuring(network, Mode.eval):
+        require_values(network=network)
         looked_at = run_by(network, call)
-        image = torch.zeros(1, channels or likely_channels(looked_at, size)[0], *size)
-        tape = record(looked_at, as_taken(looked_at, image), RULES, partial(squares_of, kind), asked.layers)
+        image = noise_images(looked_at, size, channels)[:1]
+        tape = record(looked_at, image, RULES, partial(squares_of, kind), asked.layers)
         found = [sigma_of(path_to(tape, name), of_gates) for name in asked.layers]
     return asked.answer([[sigma] for sigma in found])
 

@@ -441,6 +441,19 @@ CALLS: dict[str, Call] = {
         lambda: {"layers": [ConvLayer(3)], "statistic": "rms"},
         {"layers": LAYERS, "statistic": CHOICE},
     ),
+    "erf.theory.expected_maps.expected_map": Call(
+        theory.expected_map,
+        lambda: {"network": conv(), "input_size": 7, "images": images()},
+        {"network": MEASURED, "input_size": SIZE, "layer": LAYER, "unit": UNIT, "weights": CHOICE, "gates": CHOICE}
+        | {"images": refused(*[bad for bad in NO_IMAGES if bad is not None], images(2, 1, 9, 7), words="image|Tensor")}
+        | {"channels": refused(0, -1, 1.5, True, NAN, "1"), "call": CALL},
+    ),
+    "erf.theory.path_moments.expected_sigma": Call(
+        theory.expected_sigma,
+        lambda: {"network": conv(), "input_size": 7},
+        {"network": MEASURED, "input_size": SIZE, "layer": LAYER, "weights": CHOICE, "call": CALL}
+        | {"gates": Kind([*CHOICE.values, "measured"], "gates=.*"), "channels": refused(0, -1, 1.5, True, NAN, "1")},
+    ),
     "erf.inits.fill_": Call(
         inits.fill_,
         lambda: {"weight": torch.zeros(2, 3, 3, 3), "init": "he_normal"},

@@ -254,7 +254,7 @@ REFUSED = {
     "'1': batch statistics join all pixels": nn.Sequential(conv(2, 2), nn.BatchNorm2d(2, track_running_stats=False)),
     "mul in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x * x.sigmoid())),
     "'0': from here two ways without weights part": nn.Sequential(conv(2, 2), Residual(nn.AvgPool2d(3, 1, 1))),
-    "mean in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x - x.mean()), conv(2, 2)),
+    "sub in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x - x.mean()), conv(2, 2)),
 }
 
 
