@@ -11,7 +11,7 @@ from torch import Tensor
 
 from erf.errors import InvalidInput
 from erf.reachability.request import Index, called
-from erf.theory.backward_links import Choice, FixedFilter, Gate, Link
+from erf.theory.backward_links import Arrangement, Choice, FixedFilter, Gate, Link
 from erf.theory.lagged_covariance import LaggedCovariance, Lags
 from erf.theory.tape import Node, Tape
 from erf.theory.weight_links import DenseWeights, Weights
@@ -64,6 +64,9 @@ def path_to(tape: Tape, layer: str | None) -> Path:
     path = Path(tape, output, _kept_lags(tape, output, between), _joined(tape, between))
     _require_different_weights(path, layer)
     _require_no_meeting(path)
+    for y, link in path.links:
+        if y in path.joined and len(tape.nodes[y].shape) == 1 and isinstance(link, Arrangement):
+            raise InvalidInput(f"{tape.nodes[y].operator}: no rule is known for rows and columns in a vector and back")
     return path
 
 

@@ -9,5 +9,5 @@ from erf.reachability.request import Unit
 
 
 def noise_images(network: nn.Module, size: Unit, channels: int | None) -> Tensor:
-    """Return two images of normal noise, always the same, of as many channels as the network reads if None are given."""
+    """Return two images of noise, always the same; without ``channels`` of those that the network reads."""
     return noise(network, likely_channels(network, size)[0] if channels is None else channels, size)

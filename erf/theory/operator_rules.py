@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,13 +12,11 @@ from torch import Tensor
 from erf.errors import InvalidInput
 from erf.theory.backward_links import (
     Arrangement,
-    Choice,
-    ExpectedGate,
     FixedFilter,
-    Gate,
     Scale,
     Unchanged,
 )
+from erf.theory.nonlinearity_rules import function, max_pool, two_slopes
 from erf.theory.separable_filters import separable_filter
 from erf.theory.tape import Call, Rule, Traced
 from erf.theory.weight_links import DenseWeights, Weights
@@ -66,52 +63,9 @@ def _batch_norm(statistics: bool) -> Rule:
         deviation = (variance.double() + float(call.args[-1])).sqrt()
         scale = (1.0 if weight is None else weight.double()) / deviation
         shift = (0.0 if bias is None else bias.double()) - scale * mean.double()
-        return [(image, Scale(scale.reshape(-1, *[1] * (image.ndim - 2))))], not shift.any()
+        return [(image, Scale(scale.reshape(-1, *[1] * (image.ndim - 2))))], not bool(shift.any())
 
     return rule
-
-
-def _function(call: Call) -> Traced:
-    """A function of each value by itself."""
-    image, activation = _activation(call), call.args[0].clone()
-    function = getattr(torch.ops.aten, call.function.overloadpacket.__name__.removesuffix("_"))
-
-    @cache
-    def slope() -> Tensor:
-        with torch.enable_grad():
-            leaf = activation.requires_grad_()
-            return torch.autograd.grad(function(leaf, *call.args[1:], **call.kwargs).sum(), leaf)[0][0].double()
-
-    return [(image, Gate(slope, None, _is_symmetric(call), call.operator))], False
-
-
-def _two_slopes(negative: Callable[[Call], Any]) -> Rule:
-    """Return the rule of a function with one slope for negative values, and slope 1 for positive ones."""
-
-    def rule(call: Call) -> Traced:
-        image, below = _activation(call), torch.as_tensor(negative(call), dtype=torch.float64)
-        slope = torch.where(image > 0, 1.0, below.to(image.device))[0]
-        expected = _expected(below) if below.numel() == 1 else None
-        return [(image, Gate(lambda: slope, expected, _is_symmetric(call), call.operator))], False
-
-    return rule
-
-
-def _activation(call: Call) -> Tensor:
-    if any(call.node_of(argument) is not None for argument in call.args[1:]):
-        raise InvalidInput("no rule is known for a function of several activations")
-    return call.args[0]
-
-
-def _is_symmetric(call: Call) -> bool:
-    node = call.node_of(call.args[0])
-    return node is not None and node.is_symmetric
-
-
-def _expected(negative: Tensor) -> ExpectedGate:
-    """Return the gate of two slopes, each of them as likely, independent at different positions."""
-    slope = float(negative)
-    return ExpectedGate((slope**2 + 1) / 2, ((slope + 1) / 2) ** 2)
 
 
 def _sum(call: Call) -> Traced:
@@ -195,13 +149,13 @@ def _arranged(call: Call) -> Traced:
     numbers = torch.arange(image[0].numel(), device=image.device).reshape(1, *shape)
     moved = call.function(numbers, *call.args[1:], **call.kwargs)
     places = (moved if isinstance(moved, Tensor) else moved[call.index]).flatten()
-    if min(len(shape), len(made)) <= axes:  # one of them has no positions
+    if min(len(shape), len(made)) == 1:  # one of them is a vector
         return [(image, Arrangement(lambda values: _put_back(values.flatten(1), places, shape), made))], True
     plane = math.prod(shape[-axes:])
-    channels, positions = places.reshape(-1, plane) // plane, places.reshape(-1, plane) % plane
-    if made[-axes:] != shape[-axes:] or (positions != numbers.flatten()[:plane]).any():
+    keeps = len(made) > axes < len(shape) and made[-axes:] == shape[-axes:]
+    if not keeps or (places.reshape(-1, plane) % plane != numbers.flatten()[:plane]).any():
         raise InvalidInput("no rule is known for changing rows and columns in this way")
-    lead = channels[:, 0], shape[:-axes]
+    lead = places[::plane] // plane, shape[:-axes]
     return [(image, Arrangement(lambda values: _put_back(values.flatten(1, -axes - 1), *lead), made))], True
 
 
@@ -217,8 +171,18 @@ def _filter(call: Call) -> Traced:
     return _filtered(call, lambda lines: call.function(lines, *rest, **call.kwargs), key)
 
 
+def _padded(call: Call) -> Traced:
+    """By constants, whose value is no matter to a gradient."""
+    sides, value = call.args[1], call.argument(2, 0)
+    key = "constant_pad_nd", repr(sides)
+    links, _ = _filtered(call, lambda lines: torch.ops.aten.constant_pad_nd(lines, sides), key)
+    return links, value == 0
+
+
 def _filtered(call: Call, function: Callable[[Tensor], Tensor], key: tuple[str, str]) -> Traced:
     image = call.args[0]
+    if image.ndim < 2 + call.axes:
+        raise InvalidInput("no rule is known for what has lost its rows and columns")
     lines = separable_filter(function, tuple(image.shape[2:]), call.axes, key)
     return [(image, FixedFilter(lines, tuple(call.output.shape[1:])))], True
 
@@ -233,28 +197,8 @@ def _mean(call: Call) -> Traced:
     return [(image, FixedFilter(lines, (image.shape[1], *[1] * axes)))], True
 
 
-def _max_pool(call: Call) -> Traced:
-    image, kernel, *rest = call.args
-    stride, padding, dilation, ceil_mode = (*rest, *((), 0, 1, False)[len(rest) :])
-    axes, window = call.axes, image.ndim - 2
-    k, s, p, d = (_per_axis(value, window)[-axes:] for value in (kernel, stride or kernel, padding, dilation))
-    pools: dict[int, Any] = {1: torch.max_pool1d_with_indices, 2: torch.ops.aten.max_pool2d_with_indices}
-    pool = pools.get(window, torch.ops.aten.max_pool3d_with_indices)
-    _, chosen = pool(image, kernel, stride, padding, dilation, ceil_mode)
-    share, channels = torch.tensor(1 / math.prod(k), dtype=torch.float64, device=image.device), image.shape[1]
-    each = (channels, 1, *k), tuple(image.shape), s, p, d, False, (0,) * axes, channels, frozenset[int]()
-    expected = None if ceil_mode or window != axes else Weights(lambda: share, *each)
-    reach = tuple((side - 1) * step for side, step in zip(k, d, strict=True))
-    return [(image, Choice(chosen[0], tuple(image.shape[1:]), s, reach, expected, call.operator))], False
-
-
-def _per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
-    sides = (value,) if isinstance(value, int) else tuple(value)
-    return sides * axes if len(sides) == 1 else sides
-
-
 _FILTERS = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "_adaptive_avg_pool2d"]
-_FILTERS += ["_adaptive_avg_pool3d", "constant_pad_nd", "flip", "roll", "_upsample_bilinear2d_aa"]
+_FILTERS += ["_adaptive_avg_pool3d", "flip", "roll", "_upsample_bilinear2d_aa"]
 _FILTERS += [f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)]
 _FILTERS += [f"upsample_nearest{axes}d" for axes in (1, 2, 3)] + [f"_upsample_nearest_exact{n}d" for n in (1, 2, 3)]
 _FILTERS += ["upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d"]
@@ -272,9 +216,9 @@ RULES: dict[str, Rule] = {
     "native_batch_norm": _batch_norm(statistics=True),
     "cudnn_batch_norm": _batch_norm(statistics=True),
     "_native_batch_norm_legit_no_training": _batch_norm(statistics=False),
-    "relu": _two_slopes(lambda call: 0.0),
-    "leaky_relu": _two_slopes(lambda call: call.argument(1, 0.01)),
-    "_prelu_kernel": _two_slopes(lambda call: call.args[1]),
+    "relu": two_slopes(lambda call: 0.0),
+    "leaky_relu": two_slopes(lambda call: call.argument(1, 0.01)),
+    "_prelu_kernel": two_slopes(lambda call: call.args[1]),
     "add": _sum,
     "sub": _sum,
     "rsub": _sum,
@@ -283,13 +227,14 @@ RULES: dict[str, Rule] = {
     "div": _scaled(torch.div),
     "cat": _concatenation,
     "mean": _mean,
+    "constant_pad_nd": _padded,
     "detach": _detached,
-    "max_pool2d_with_indices": _max_pool,
-    "max_pool3d_with_indices": _max_pool,
-    "max_pool1d": _max_pool,
+    "max_pool2d_with_indices": max_pool,
+    "max_pool3d_with_indices": max_pool,
+    "max_pool1d": max_pool,
     **dict.fromkeys(("clone", "alias", "_to_copy", "contiguous"), _unchanged),
     **dict.fromkeys(_FILTERS, _filter),
     **dict.fromkeys(_ARRANGEMENTS, _arranged),
     **dict.fromkeys(_PARTS, _part),
-    **dict.fromkeys(_FUNCTIONS, _function),
+    **dict.fromkeys(_FUNCTIONS, function),
 }

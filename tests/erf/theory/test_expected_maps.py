@@ -254,6 +254,11 @@ REFUSED = {
     "'1': batch statistics join all pixels": nn.Sequential(conv(2, 2), nn.BatchNorm2d(2, track_running_stats=False)),
     "mul in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x * x.sigmoid())),
     "'0': from here two ways without weights part": nn.Sequential(conv(2, 2), Residual(nn.AvgPool2d(3, 1, 1))),
+    "view in '1': no rule is known for rows and columns in a vector and back": nn.Sequential(
+        conv(2, 2), Function(lambda x: x.flatten(1).view(-1, 2, 6, 5)), nn.AvgPool2d(2, 1)
+    ),
+    "view in '1': no rule is known for changing rows": nn.Sequential(conv(2, 2), Function(lambda x: x.flatten(2))),
+    "reads memory into which another tensor was written in place": conv(2, 2, padding=1, padding_mode="circular"),
     "sub in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x - x.mean()), conv(2, 2)),
 }
 
