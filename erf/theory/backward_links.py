@@ -238,8 +238,6 @@ class Choice:
 
 
 def _times_both(covariance: LaggedCovariance, factor: Tensor) -> LaggedCovariance:
-    made = [
-        values * factor * (shifted(factor, lag) if any(lag) else factor)
-        for values, lag in zip(covariance.by_lag(), all_lags(covariance.lags), strict=True)
-    ]
-    return covariance.like(torch.stack(made))
+    lags = all_lags(covariance.lags)
+    both = [factor * shifted(factor, lag) if any(lag) else factor.square() for lag in lags]
+    return covariance.like(covariance.by_lag() * (both[0] if len(both) == 1 else torch.stack(both)))
