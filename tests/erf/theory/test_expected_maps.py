@@ -14,7 +14,16 @@ from torch.nn import functional as F
 import erf
 from erf import ConvLayer
 from tests.erf.theory.sign_patterns import mean_over_signs, squares
-from tests.erf.theory.tiny_networks import CASES, SIDE, Function, Residual, conv, image_of, network_of
+from tests.erf.theory.tiny_networks import (
+    CASES,
+    SIDE,
+    Function,
+    Residual,
+    conv,
+    image_of,
+    network_of,
+    scale,
+)
 
 DRAWN = settings(derandomize=True, deadline=None, max_examples=25)
 
@@ -57,6 +66,7 @@ class Frozen(nn.Module):
 
 MEASURED = {
     "ReLU after a sum": [conv(), Residual(conv(1, 1, (1, 3), padding=(0, 1))), nn.ReLU(), conv()],
+    "ReLU between average pools": [nn.AvgPool2d(2, 1), conv(), nn.ReLU(), conv(), nn.AvgPool2d(2, 1)],
     "max pool": [conv(), nn.MaxPool2d(2), conv()],
     "overlapping max pools": [nn.MaxPool2d(3, 1, 1), conv(), nn.MaxPool2d(3, 2), nn.ReLU(), conv()],
     "max pool between average pools": [nn.AvgPool2d(2, 1), conv(), nn.MaxPool2d(2, 1), conv(), nn.AvgPool2d(2, 1)],
@@ -90,14 +100,24 @@ def test_measured_gates_and_choices_are_those_of_the_images(name):
 def test_the_slopes_of_other_functions_are_those_of_the_images(function):
     network = network_of([conv(), function, conv(kernel=(1, 1))])
     image = 3 * image_of(network)
-    imap = erf.theory.expected_map(network, SIDE, weights="squared", images=image)
     hidden = network[0](image).detach().requires_grad_()
-    slope = torch.autograd.grad(function(hidden.clone()).sum(), hidden)[0][0, 0].numpy()
-    center = SIDE // 2, (SIDE - 1) // 2
-    weights = [module.weight.detach().square().flatten().numpy() for module in (network[0], network[2])]
-    exact = np.zeros((SIDE, SIDE))
-    exact[center[0], center[1] : center[1] + 2] = weights[0] * weights[1] * slope[center] ** 2
-    assert_equal(imap.values, exact)
+    slopes = torch.autograd.grad(function(hidden.clone()).sum(), hidden)[0][0, 0].numpy()
+    first, last = (module.weight.detach().square().flatten().numpy() for module in (network[0], network[2]))
+    units = [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]
+    maps = erf.theory.expected_map(network, SIDE, unit=units, weights="squared", images=image)
+    assert min(slopes[unit] for unit in units) < 0.5
+    for unit, imap in zip(units, maps, strict=True):
+        exact = np.zeros((SIDE, SIDE))
+        exact[unit[0], unit[1] : unit[1] + 2] = first * last * slopes[unit] ** 2
+        np.testing.assert_allclose(imap.values, exact, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize(("bias", "measured"), [(0.0, False), (0.5, True)])
+def test_a_shift_of_batch_norm_before_a_gate_is_measured(bias, measured):
+    norm = scale(1.0)
+    norm.bias.data.fill_(bias)
+    imap = erf.theory.expected_map(network_of([conv(), norm, nn.ReLU(), conv()]), SIDE)
+    assert [text.startswith("nonlinearities act as on 2 image") for text in imap.findings] == [True] * measured
 
 
 @pytest.mark.parametrize("pool", [nn.AvgPool2d(2), nn.AvgPool2d(3, 1), nn.Upsample(scale_factor=2, mode="bilinear")])

@@ -67,6 +67,11 @@ LINEAR = {
     "overlapping average pools": [nn.AvgPool2d(3, 1), conv(), nn.AvgPool2d(3, 1, 1), nn.AvgPool2d(2, 1), conv()],
     "average pools of unequal sides": [nn.AvgPool2d((1, 3), (1, 2), (0, 1), True, False), conv(), nn.AvgPool2d(2, 1)],
     "average pools around strides": [nn.AvgPool2d(3, 1), conv(kernel=(2, 2), stride=2), nn.AvgPool2d(2, 1)],
+    "padding between average pools": [
+        nn.AvgPool2d((1, 3), 1, (0, 1)),
+        *[conv(kernel=(1, 3), padding=(0, 1)) for _ in range(2)],
+        nn.AvgPool2d((1, 3), 1, (0, 1)),
+    ],
     "adaptive pool": [conv(), nn.AvgPool2d(2, 1), nn.AdaptiveAvgPool2d((3, 2)), conv()],
     "global pool": [nn.AvgPool2d(2, 1), conv(1, 3), nn.AdaptiveAvgPool2d(1), conv(3, 2, (1, 1))],
     "mean": [nn.AvgPool2d(2, 1), conv(1, 3), Function(lambda x: x.mean((2, 3))), nn.Linear(3, 2, bias=False)],
@@ -97,7 +102,13 @@ LINEAR = {
         conv(4, 1),
     ],
     "vector": [conv(1, 2), nn.AvgPool2d(3), nn.Flatten(), nn.Linear(4, 2, bias=False), nn.Linear(2, 1, bias=False)],
-    "factors": [conv(), Function(lambda x: (3 - x / 2) * torch.arange(1.0, 6)), nn.AvgPool2d(2, 1), conv()],
+    "factors": [
+        nn.AvgPool2d(2, 1, padding=(0, 1)),
+        conv(),
+        Function(lambda x: (3 - x / 2) * torch.arange(1.0, 6)),
+        nn.AvgPool2d(2, 1),
+        conv(),
+    ],
 }
 RELU = {
     "stack": [conv(1, 2), nn.ReLU(), conv(2, 1), nn.ReLU(inplace=True), conv(1, 2), nn.ReLU(), conv(2, 1, (1, 1))],
