@@ -105,7 +105,7 @@ LINEAR = {
     "factors": [
         nn.AvgPool2d(2, 1, padding=(0, 1)),
         conv(),
-        Function(lambda x: (3 - x / 2) * torch.arange(1.0, 6)),
+        Function(lambda x: (3 - x / 2) * torch.arange(1.0, 7)),
         nn.AvgPool2d(2, 1),
         conv(),
     ],
