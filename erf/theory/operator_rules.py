@@ -90,7 +90,7 @@ def _scaled(operation: Callable[[Tensor, Any], Any]) -> Rule:
     def rule(call: Call) -> Traced:
         activations = [argument for argument in call.args[:2] if call.node_of(argument) is not None]
         if len(activations) != 1 or (operation is torch.div and call.node_of(call.args[0]) is None):
-            raise InvalidInput("no rule is known but for a product of activations and constants")
+            raise InvalidInput("no rule is known for a product of two activations, as of gates and attention")
         constant = call.args[1] if activations[0] is call.args[0] else call.args[0]
         _require_shape(call, activations[0])
         one = torch.ones((), dtype=torch.float64, device=activations[0].device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -179,14 +179,16 @@ class _Recorder(TorchDispatchMode):
         given = tensors_in((args, kwargs))
         operator = f"{_name(func)} in {self._running[-1]}"
         with _naming(operator):
-            depends = bool({self._numbers.get(tensor) for tensor in given} - {None})
+            inputs = [number for tensor in given if (number := self._numbers.get(tensor)) is not None]
             before = [self._copy(arg) if in_place and isinstance(arg, Tensor) else arg for arg in args]
         parameters = frozenset[int]().union(*map(self._parameters_of, given))
         output = func(*args, **kwargs)
         for index, tensor in enumerate(tensors_in(output)):
-            if depends and tensor.is_floating_point():
+            if inputs and tensor.is_floating_point():
                 known = self._squares_of, self._node_of, self._parameters_of, operator
-                self._note(Call(func, before, kwargs, tensor, index, self.tape.axes, *known), in_place)
+                call = Call(func, before, kwargs, tensor, index, self.tape.axes, *known)
+                self.tape.nodes.append(self._node([self.tape.nodes[number] for number in inputs], call))
+                self._numbers.put(tensor, len(self.tape.nodes) - 1, in_place)
             elif parameters:
                 self._parameters[tensor] = parameters
         return output
@@ -198,23 +200,28 @@ class _Recorder(TorchDispatchMode):
             self._numbers.put(copy, number, in_place=False)
         return copy
 
-    def _note(self, call: Call, in_place: bool) -> None:
+    def _node(self, inputs: Sequence[Node], call: Call) -> Node:
+        shape = tuple(call.output.shape[1:])
+        for node in inputs:
+            if node.problem:  # what comes first is the cause
+                return replace(node, shape=shape)
         try:
             with own_faults(call.operator):
-                node = self._node(call)
+                sources, is_symmetric = self._traced(call)
         except InvalidInput as error:
-            node = Node(tuple(call.output.shape[1:]), operator=call.operator, problem=one_line(error))
-        self.tape.nodes.append(node)
-        self._numbers.put(call.output, len(self.tape.nodes) - 1, in_place)
+            return Node(shape, operator=call.operator, problem=one_line(error))
+        return Node(shape, sources, is_symmetric, call.operator)
 
-    def _node(self, call: Call) -> Node:
+    def _traced(self, call: Call) -> tuple[tuple[tuple[int, Link], ...], bool]:
+        """Return the sources of what a call returned, and whether it takes each value as often with either sign."""
         rule = self._rules.get(_name(call.function))
         if rule is None:
             raise InvalidInput("no rule is known for the squares of its gradients")
+        if call.output.shape[:1] != (1,):
+            raise InvalidInput("no rule is known for what changes the dimension of the images")
         links, keeps = rule(call)
         sources = [(number, link) for tensor, link in links if (number := self._numbers.get(tensor)) is not None]
-        symmetric = keeps and all(self.tape.nodes[x].is_symmetric or link.fresh for x, link in sources)
-        return Node(tuple(call.output.shape[1:]), tuple(sources), symmetric, call.operator)
+        return tuple(sources), keeps and all(self.tape.nodes[x].is_symmetric or link.fresh for x, link in sources)
 
     def _node_of(self, tensor: Any) -> Node | None:
         number = self._numbers.get(tensor) if isinstance(tensor, Tensor) else None

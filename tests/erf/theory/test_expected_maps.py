@@ -278,8 +278,11 @@ REFUSED = {
         conv(2, 2), Function(lambda x: x.flatten(1).view(-1, 2, 6, 5)), nn.AvgPool2d(2, 1)
     ),
     "view in '1': no rule is known for changing rows": nn.Sequential(conv(2, 2), Function(lambda x: x.flatten(2))),
+    "permute in '1': no rule is known for changing rows": nn.Sequential(
+        conv(2, 4), Function(lambda x: x.permute(0, 2, 3, 1)), nn.Linear(4, 4)
+    ),
     "reads memory into which another tensor was written in place": conv(2, 2, padding=1, padding_mode="circular"),
-    "sub in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x - x.mean()), conv(2, 2)),
+    "mean in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x - x.mean()), conv(2, 2)),
 }
 
 
