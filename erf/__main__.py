@@ -1,0 +1,8 @@
+"""``python -m erf``: the command ``erf``."""
+
+import sys
+
+from erf.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
