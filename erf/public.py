@@ -3,6 +3,7 @@
 import erf.compatibility as compatibility
 import erf.inits as inits
 import erf.theory as theory
+from erf.agreement import Agreement, check
 from erf.errors import InternalError, InvalidInput
 from erf.maps.effective_field import effective_receptive_field
 from erf.maps.influence import influence
@@ -25,6 +26,7 @@ from erf.theory.linear_stacks import ConvLayer, Residual
 from erf.training.erf_during_training import ErfTracker
 
 __all__ = [
+    "Agreement",
     "Comparison",
     "ConvLayer",
     "ErfTracker",
@@ -41,6 +43,7 @@ __all__ = [
     "Residual",
     "Setting",
     "Statistic",
+    "check",
     "compare",
     "compatibility",
     "contribution_area_ratio",

@@ -1,0 +1,226 @@
+"""Ask for fields of a network of every family of other packages: ``python scripts/coverage.py [--only NAMES]``.
+
+Every network is untrained, as nothing is downloaded, and has a process of its own with a limit of CPU time and of memory.
+The layers are those of ``experiment=measure``. Their fields are timed, and then judged by :func:`erf.check` for as long as
+``--judge-seconds`` says, from the last layer on. A line a network is written as it goes, so that the same command goes on
+where it was stopped; ``--again`` measures some of the networks anew. In the end all lines make one record. Packages that
+are not installed are left out, and the record says so: ``pip install "erf[coverage]"``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from fnmatch import fnmatch
+from functools import partial
+from importlib.util import find_spec
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path = [
+    str(ROOT),
+    *(path for path in sys.path if path != str(ROOT / "scripts")),
+]  # there is a package "coverage", too
+
+from erf import InternalError, InvalidInput, ReceptiveField, theoretical_receptive_field
+from erf.agreement import check
+from erf.atomic_file import atomic_write
+from erf.errors import one_line
+from erf.judges import outside
+from erf.maps.passes import Mode
+from experiments.harness.environment import Environment
+from experiments.measure.default_layers import default_layers
+from scripts.benchmarks.command import Parser, exit_code, to_json
+from scripts.benchmarks.memory import resident_peak
+from scripts.coverage_of.networks import PACKAGES, Candidate, Ready
+from scripts.coverage_of.record import Judgement, Layer, Record, Row, table, worst
+from scripts.options import filled_path
+
+RECORD = ROOT / "results" / "reference" / "coverage"
+MODULES = {"segmentation-models-pytorch": "segmentation_models_pytorch", "vit-pytorch": "vit_pytorch"}
+GIB = 2**30
+AGAIN = ("wrong", "unjudged", "assumptions", "refused", "not run")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure what is missing, write the record and print its table; return the exit code."""
+    return exit_code(lambda: _cover(_options(arguments)))
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(description=(__doc__ or "").partition(":")[0])
+    parser.add_argument("--packages", nargs="+", default=list(PACKAGES), choices=list(PACKAGES))
+    parser.add_argument("--only", nargs="+", default=["*"], help="names of networks, or patterns of such")
+    parser.add_argument("--jobs", type=int, default=1, help="networks at once, each on one thread")
+    parser.add_argument("--again", nargs="+", default=[], choices=AGAIN, help="networks to measure once more")
+    parser.add_argument("--seconds", type=int, default=300, help="of CPU for a network")
+    parser.add_argument("--judge-seconds", type=float, default=30, help="of CPU after which no other layer is judged")
+    parser.add_argument("--gib", type=float, default=12, help="of address space for a network")
+    parser.add_argument("--output", type=filled_path, default=RECORD, help="the folder")
+    return parser.parse_args(arguments)
+
+
+def _cover(options: argparse.Namespace) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {"HF_HUB_OFFLINE": "1", "YOLO_OFFLINE": "true", "OMP_NUM_THREADS": "1"}
+    start, environment = time.monotonic(), Environment.now("cpu")
+    options.output.mkdir(parents=True, exist_ok=True)
+    lines = options.output / "rows.jsonl"
+    absent = tuple(name for name in options.packages if find_spec(MODULES.get(name, name)) is None)
+    for name in absent:
+        print(f"{name} is not installed and left out")
+    rows = {(row.package, row.name): row for row in read_lines(lines)}
+    waiting = [
+        candidate for candidate in _in_turns(set(options.packages) - {*absent}) if _is_wanted(candidate, options, rows)
+    ]
+    with ThreadPoolExecutor(options.jobs) as pool, lines.open("ab") as file:
+        for row in pool.map(partial(measured_alone, options=options), waiting):
+            rows[row.package, row.name] = row
+            file.write(msgspec.json.encode(row) + b"\n")
+            file.flush()
+            print(f"{row.package} {row.name}: {row.outcome} {row.sentence}{' WRONG' * row.wrong}", flush=True)
+    environment = replace(environment, seconds=time.monotonic() - start)
+    record = Record(environment, absent, tuple(rows.values()))
+    atomic_write(options.output / "result.json", to_json(record))
+    print(table(record))
+
+
+def _in_turns(packages: set[str]) -> list[Candidate]:
+    """Return the candidates, one of each package after the other: whoever stops early has seen some of all."""
+    numbered = [
+        (at, each) for name, of_package in PACKAGES.items() if name in packages for at, each in enumerate(of_package())
+    ]
+    return [candidate for _, candidate in sorted(numbered, key=lambda entry: entry[0])]
+
+
+def _is_wanted(candidate: Candidate, options: argparse.Namespace, rows: dict[tuple[str, str], Row]) -> bool:
+    if not any(fnmatch(candidate.name, pattern) for pattern in options.only):
+        return False
+    row = rows.get((candidate.package, candidate.name))
+    if row is None:
+        return True
+    unjudged = bool(row.layers) and not any(layer.judgements for layer in row.layers)
+    return bool({*options.again} & {row.outcome, "wrong" * row.wrong, "unjudged" * unjudged})
+
+
+def read_lines(path: Path) -> list[Row]:
+    """Return the rows of a file of lines; one that was cut off while it was written is left out."""
+    rows = []
+    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
+        if line.endswith(b"\n"):
+            rows.append(msgspec.json.decode(line, type=Row))
+    return rows
+
+
+def measured_alone(candidate: Candidate, options: argparse.Namespace) -> Row:
+    """Return the row of a network from a process of its own; as much of it as was known when its limits ended it."""
+    context = multiprocessing.get_context("fork")
+    ours, other = context.Pipe(duplex=False)
+    process = context.Process(target=_send_rows, args=(candidate, options, other))
+    process.start()
+    other.close()
+    row = Row(candidate.package, candidate.name, "not run", "it cannot be made within the limits")
+    try:
+        while True:
+            row = ours.recv()
+    except EOFError:
+        process.join()
+    return row
+
+
+def _send_rows(candidate: Candidate, options: argparse.Namespace, connection: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (int(options.gib * GIB),) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (options.seconds, options.seconds + 5))
+    with open(os.devnull, "w") as nowhere, warnings.catch_warnings(action="ignore"):
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+        for row in measured(candidate, options.judge_seconds):
+            connection.send(row)
+    connection.close()
+    os._exit(0)  # whatever the package has registered for the end is no matter
+
+
+def measured(candidate: Candidate, judge_seconds: float) -> Iterator[Row]:
+    """Yield what is known of a network: first that it ran, then its fields, then what the judges say."""
+    row = Row(candidate.package, candidate.name, "not run")
+    torch.manual_seed(0)
+    try:
+        ready = candidate.make()
+        ready.module.eval()
+        with torch.no_grad():
+            ready.module(torch.randn(1, ready.channels, *ready.size))
+    except Exception as error:
+        yield replace(row, sentence=f"{type(error).__name__}: {one_line(error)}")
+        return
+    row = replace(row, outcome="refused", sentence="no answer within the limits", size=ready.size)
+    yield row
+    yield from _with_fields(row, ready, judge_seconds)
+
+
+def _with_fields(row: Row, ready: Ready, judge_seconds: float) -> Iterator[Row]:
+    try:
+        names: Any = default_layers(ready.module, ready.size, ready.channels, Mode.eval) or None
+        started, before = time.process_time(), _new_peak()
+        fields = theoretical_receptive_field(ready.module, ready.size, names, channels=ready.channels)
+        seconds, after = time.process_time() - started, resident_peak()
+    except (InvalidInput, InternalError) as error:
+        yield replace(row, outcome="fault" if isinstance(error, InternalError) else "refused", sentence=one_line(error))
+        return
+    except Exception as error:
+        yield replace(row, outcome="fault", sentence=f"{type(error).__name__}: {one_line(error)}")
+        return
+    of_layers = fields if isinstance(fields, dict) else {"": fields}
+    layers = [Layer(name, "assumptions" if f.assumptions else "exact", f.assumptions) for name, f in of_layers.items()]
+    mib = None if before is None or after is None else after - before
+    row = replace(row, outcome=worst(layers), sentence="", seconds=seconds, mib=mib, layers=tuple(layers))
+    yield replace(row, unjudged="the limits of CPU time or memory ended it")
+    yield from _with_judgements(row, ready, of_layers, judge_seconds)
+
+
+def _new_peak() -> float | None:
+    """Let the process's peak memory be what it has now, and return that."""
+    counters = Path("/proc/self/clear_refs")
+    if counters.exists():
+        counters.write_text("5")
+    return resident_peak()
+
+
+def _with_judgements(row: Row, ready: Ready, fields: dict[str, ReceptiveField], judge_seconds: float) -> Iterator[Row]:
+    """Yield the row after each layer that was judged, the deepest first."""
+    started = time.process_time()
+    layers = list(row.layers)
+    for at in reversed(range(len(layers))):
+        if time.process_time() - started >= judge_seconds:
+            break
+        layers[at] = replace(layers[at], judgements=_judged(ready, layers[at].name, fields[layers[at].name]))
+        row = replace(row, layers=tuple(layers))
+        yield row
+
+
+def _judged(ready: Ready, name: str, field: ReceptiveField) -> tuple[Judgement, ...]:
+    """Return what the judges say of the middle unit, or of the first where no pixel lies outside the middle one's field."""
+    unit = field.unit if field.grid is None or outside(field.box, ready.size).any() else (0,) * len(field.grid)
+    try:
+        agreement = check(
+            ready.module, ready.size, name or None, None if field.grid is None else unit, channels=ready.channels
+        )
+    except Exception as error:
+        return (Judgement("outside", False, f"{type(error).__name__}: {one_line(error)}"),)
+    return tuple(Judgement(found.judge, found.agrees, found.words) for found in agreement.findings)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
