@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -11,7 +12,7 @@ from erf.maps.influence_map import InfluenceMap
 from erf.measurement.words import notes
 from erf.metrics.comparison import Comparison, compare
 from erf.metrics.erf_size import Reference, erf_size
-from erf.metrics.gaussian_fit import GaussianFit, fit_gaussian
+from erf.metrics.gaussian_fit import GaussianFit
 from erf.metrics.grid_average import grid_average_inside
 from erf.metrics.jackknife import jackknife_interval
 from erf.reachability.receptive_field import ReceptiveField
@@ -86,17 +87,20 @@ class LayerMeasurement:
         return self.comparison.ratio
 
     @property
-    def sigma(self) -> tuple[float, ...] | None:
-        """Per axis, standard deviation of the Gaussian fit; None where it explains half of the map's variance or less.
+    def fit(self) -> GaussianFit | None:
+        """The Gaussian fitted to the map, where it says something: :attr:`comparison` has it in any case.
 
-        :attr:`comparison` has it in any case.
+        None where it explains half of the map's variance or less, and where it is wider than the TRF, as for flat maps.
         """
-        return self.comparison.sigma if (self.comparison.r_squared or 0) > FAIR_FIT else None
+        fit = self.comparison.fit
+        if fit is None or fit.r_squared <= FAIR_FIT:
+            return None
+        return fit if all(map(operator.lt, fit.sigma, self.map.trf_size)) else None
 
     @property
-    def fit(self) -> GaussianFit | None:
-        """The Gaussian that is fitted to the map; None where :attr:`sigma` is."""
-        return None if self.sigma is None else fit_gaussian(self.map)
+    def sigma(self) -> tuple[float, ...] | None:
+        """Per axis, standard deviation of that Gaussian."""
+        return self.fit and self.fit.sigma
 
     @property
     def r50(self) -> float | None:

@@ -14,8 +14,9 @@ from erf.arguments import require_images, require_initialized, require_weights, 
 from erf.data.noise import NoiseImages
 from erf.device import named_device
 from erf.errors import InvalidInput
-from erf.maps.effective_field import effective_receptive_field
+from erf.maps.effective_field import measured_maps
 from erf.maps.influence_map import InfluenceMap
+from erf.maps.prepared import Prepared
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.measurement.default_layers import default_layers
 from erf.measurement.layer import Setting, layer_measurement
@@ -108,10 +109,9 @@ def measure(
         units: Any = unit
         fields = theoretical_receptive_field(network, size, names, units, channels=channels, mode=mode, call=call)
         settings = (statistic, aggregation, seed)
+        prepared = Prepared(network, names, units, mode, call)
         maps = (
-            effective_receptive_field(
-                network, [batch], names, units, *settings, first, mode, False, batch_size, call, of_channels
-            )
+            measured_maps(prepared, [batch], *settings, first, False, batch_size, of_channels)
             for first, batch in _with_places(batches)
         )
         groups = _in_groups(named(of_layers, unit) for of_layers in maps)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ def require_savable(path: Path, overwrite: bool = False) -> None:
         raise InvalidInput(f"{path}: allowed are names that end with {', '.join(WRITERS)}")
     if not path.parent.is_dir():
         raise InvalidInput(f"{path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"{path}: the folder cannot be written to")
     if path.exists() and not overwrite:
         raise InvalidInput(f"{path} is there already; allowed: another name, or overwrite")
 

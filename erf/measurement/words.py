@@ -37,7 +37,8 @@ def notes(layer: Measured) -> Iterator[str]:
     if layer.reference == Reference.peak:
         yield "the ERF size is relative to the peak, because the center is 0 or outside the image"
     if is_cut(layer):
-        yield "the ERF leaves the image, so its size is that of the part inside; a larger input_size shows the rest"
+        rest = "" if is_infinite(layer.trf_size) else "; a larger input_size shows the rest"
+        yield f"the ERF leaves the image, so its size is that of the part inside{rest}"
         if layer.ratio is not None:
             yield "its ratio is a lower bound for the same reason"
     elif any(layer.clipped) and layer.erf_size is not None:

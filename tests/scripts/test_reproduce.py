@@ -201,7 +201,7 @@ def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, monkeyp
     shutil.copytree(REFERENCE / "exact_theory", tmp_path / "exact_theory")
     monkeypatch.setattr(reproduce, "REPEATED", reproduce.Evidence(tmp_path, SMALL))
     assert reproduce.verify() == 0
-    said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[2:])
+    said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[2:-1])
     assert list(said) == [row.id for row in rows()]
     assert said["R1"] == "agrees   reproduced both times; nothing random to compare"
     assert said["T4"] == ("agrees   reproduced both times; the one difference is 0.00 of its 95 % margin (p = 1.000)")

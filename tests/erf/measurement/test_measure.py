@@ -171,3 +171,11 @@ def test_a_group_without_samples_and_a_map_of_one_group_have_no_interval():
     layer = layer_measurement("3", field, [imap])
     assert layer.interval is layer.raw_interval is None
     assert layer.erf_size
+
+
+def test_a_gaussian_wider_than_its_field_says_nothing():
+    flat = nn.Conv2d(1, 1, 5)
+    nn.init.ones_(flat.weight)
+    layer = erf.measure(flat, torch.ones(2, 1, 9, 9)).layers[0]
+    assert layer.fit is layer.sigma is None
+    assert layer.erf_size == 5
