@@ -79,7 +79,9 @@ def test_on_paper_it_has_all_but_the_inspector(browser, cards):
     page = opened(browser, cards["plain"])
     page.emulate_media(media="print")
     assert page.locator(".inspector").is_hidden()
-    assert page.locator("table.layers").is_visible()
+    page.set_viewport_size({"width": 718, "height": 1000})  # of A4 within its margins
+    assert page.locator("table.layers thead").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 718
     assert page.locator("#maps svg").first.is_visible()
     page.close()
 
