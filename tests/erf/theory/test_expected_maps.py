@@ -100,7 +100,7 @@ def test_measured_gates_and_choices_are_those_of_the_images(name):
 def test_the_slopes_of_other_functions_are_those_of_the_images(function):
     network = network_of([conv(), function, conv(kernel=(1, 1))])
     image = 3 * image_of(network)
-    hidden = network[0](image).detach().requires_grad_()
+    hidden = network[:1](image).detach().requires_grad_()
     slopes = torch.autograd.grad(function(hidden.clone()).sum(), hidden)[0][0, 0].numpy()
     first, last = (module.weight.detach().square().flatten().numpy() for module in (network[0], network[2]))
     units = [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]
@@ -269,7 +269,7 @@ twice = nn.Conv2d(2, 2, 3, bias=False)
 REFUSED = {
     "convolution in '0' uses the weights of convolution in '0' once more": nn.Sequential(twice, twice),
     "there are no weights": nn.AvgPool2d(3),
-    "native_layer_norm in '1': no rule": nn.Sequential(conv(2, 2), nn.LayerNorm((6, 5))),
+    "native_layer_norm in '1': no rule": nn.Sequential(conv(2, 2), nn.LayerNorm([6, 5])),
     "native_group_norm in '1': no rule": nn.Sequential(conv(2, 2), nn.GroupNorm(1, 2)),
     "'1': batch statistics join all pixels": nn.Sequential(conv(2, 2), nn.BatchNorm2d(2, track_running_stats=False)),
     "mul in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x * x.sigmoid())),

@@ -44,7 +44,7 @@ def scale(*factors):
     """Batch norm that only scales."""
     norm = nn.BatchNorm2d(len(factors), eps=0)
     norm.weight.data = torch.tensor(factors)
-    norm.running_var.data = torch.linspace(0.5, 2, len(factors))
+    norm.running_var = torch.linspace(0.5, 2, len(factors))
     return norm
 
 
