@@ -16,8 +16,9 @@ from erf.reachability.recurrent import RECURRENT
 
 READERS: tuple[Callable[..., object], ...] = (Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__dlpack__)
 SHAPES: tuple[Callable[..., object], ...] = (
-    Tensor.shape.__get__, Tensor.size, Tensor.__len__, Tensor.numel, Tensor.nelement, Tensor.unbind, Tensor.__iter__,
-)  # fmt: skip
+    vars(torch._C.TensorBase)["shape"].__get__,
+    *(Tensor.size, Tensor.__len__, Tensor.numel, Tensor.nelement, Tensor.unbind, Tensor.__iter__),
+)
 
 
 class Functions(TorchFunctionMode):

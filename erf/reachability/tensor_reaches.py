@@ -48,4 +48,4 @@ class TensorReaches:
 
 
 def _layout(tensor: Tensor) -> Layout:
-    return tuple(tensor.shape), tensor.stride(), tensor.storage_offset()
+    return tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset())

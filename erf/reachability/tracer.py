@@ -54,8 +54,8 @@ class ReachMode(TorchDispatchMode):
         self._elsewhere = ""  # what ran in another thread
         self._counted = WeakTensorKeyDictionary()  # tensors whose shape says how many values pass a test
         self._in_python = False  # whether values that pixels reach left for Python
-        self._owners: dict[int, Tensor] = {}  # per storage that has views: the tensor that was there first
-        self._written: dict[int, WrittenStorage] = {}
+        self._owners: dict[int | None, Tensor] = {}  # per storage that has views: the tensor that was there first
+        self._written: dict[int | None, WrittenStorage] = {}
         self._versions = WeakTensorKeyDictionary()  # per view of those: of the storage when its boxes were read
 
     @contextmanager
@@ -130,8 +130,8 @@ class ReachMode(TorchDispatchMode):
         """Note what a call of an operator did."""
         refuse_nested(func, outputs, self._where())
         self._follow_foreign(func, tensors)
-        if func.is_view and storage_of(args[0]) is not None:
-            self._owners.setdefault(storage_of(args[0]), args[0])
+        if func.is_view and (storage := storage_of(args[0])) is not None:
+            self._owners.setdefault(storage, args[0])
         arguments = numbered((args, kwargs), self._numbers.get)
         if self._in_python or self._is_reached(tensors):
             self._pass_on(func, args, kwargs, outputs)
