@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 
 import erf
-from erf.atomic_file import atomic_write
 from erf.card import words
 from erf.card.chart import depth_chart
 from erf.card.inspector import Entry, Pack, contour_of, pack
-from erf.card.measured import Measured, MeasuredLayer
+from erf.card.measured import MeasuredLayer, MeasuredOn
 from erf.card.page import rendered
 from erf.card.pictures import Curve, Picture, block_of, blocks, curve, flat, picture
 from erf.card.png import of_image
@@ -25,32 +23,24 @@ from erf.reachability.receptive_field import Box, ReceptiveField
 SMALLEST = 3  # side of a map that the inspector shows, in pixels
 
 
-def write_card(path: str | Path, measured: Measured, command: str = "") -> Path:
-    """Write the page of a measured network to ``path``, whole or not at all, and return it.
+def card_page(layers: Sequence[MeasuredLayer], on: MeasuredOn, command: str = "") -> str:
+    """Return the page of a measured network, as HTML.
 
     Args:
-        path: Of the file.
-        measured: What :func:`erf.measure` returns.
-        command: What measures the same again; a call of it without.
+        layers: The deepest last.
+        on: What was measured, on what, and how.
+        command: What measures the same again; a call of ``erf.measure`` without.
 
     Raises:
         MissingPackage: jinja2 is not installed.
-        OSError: The file cannot be written.
     """
-    path = Path(path)
-    atomic_write(path, card_page(measured, command).encode())
-    return path
-
-
-def card_page(measured: Measured, command: str = "") -> str:
-    """Return the page as HTML; arguments as of :func:`write_card`."""
-    layers = measured.layers
     shape = layers[0].map.values.shape
     block = block_of(shape, len(layers))
-    image = measured.example
+    image = on.example
     return rendered(
         "card.html.j2",
-        measured=measured,
+        layers=layers,
+        on=on,
         words=words,
         columns=columns(layers),
         chart=depth_chart(layers),
@@ -59,7 +49,7 @@ def card_page(measured: Measured, command: str = "") -> str:
         local=any(has_local(layer.field) for layer in layers),
         photo="" if image is None or len(shape) != 2 else of_image(_stretched(image)),
         maps=_pack(layers, block) if min(shape[-2:]) >= SMALLEST and len(shape) > 1 else None,
-        command=command or words.call(measured),
+        command=command or words.call(layers, on),
         versions=f"erf {erf.__version__}, torch {torch.__version__}",
     )
 

@@ -1,4 +1,4 @@
-"""What a card reads of a measured network and its layers; ``erf.measure`` returns such a thing."""
+"""What a card reads of a measured network: its layers, and on what they were measured; see ``erf.measurement``."""
 
 from __future__ import annotations
 
@@ -82,13 +82,8 @@ class MeasuredLayer(Protocol):
         ...
 
 
-class Measured(Protocol):
-    """A network's layers and what they were measured on."""
-
-    @property
-    def layers(self) -> Sequence[MeasuredLayer]:
-        """Measured, the deepest last."""
-        ...
+class MeasuredOn(Protocol):
+    """What was measured, on what, and how."""
 
     @property
     def network(self) -> str:

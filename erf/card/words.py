@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from erf.card.measured import Measured, MeasuredLayer
+from erf.card.measured import MeasuredLayer, MeasuredOn
 from erf.card.table import per_axis
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import TWO_SIGMA_MASS
@@ -49,29 +49,29 @@ def pixels_of(layer: MeasuredLayer) -> str:
     return "samples" if layer.map.values.ndim == 1 else "pixels"
 
 
-def about(measured: Measured) -> tuple[str, str]:
+def about(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> tuple[str, str]:
     """Return what was measured and how, in two sentences."""
-    imap, pixels = measured.layers[-1].map, pixels_of(measured.layers[-1])
+    imap, pixels = layers[-1].map, pixels_of(layers[-1])
     return (
         f"For the unit in the middle of each layer: which of {_sides(imap.values.shape)} {pixels} can reach it (the "
         "theoretical receptive field, TRF), and how much each of them counts (the effective receptive field, ERF), "
-        f"over {measured.images}.",
+        f"over {on.images}.",
         f"How much a {pixels[:-1]} counts is {STATISTICS[imap.statistic]} of the unit's gradient there. The "
         f"ERF size is {AS_MANY[imap.values.ndim]} as count more than {100 * (1 - TWO_SIGMA_MASS):.2f} % of what the "
         "unit's own place does.",
     )
 
 
-def lengths(measured: Measured) -> str:
+def lengths(layer: MeasuredLayer) -> str:
     """Return what lengths are in."""
-    axes = measured.layers[0].map.values.ndim
+    axes = layer.map.values.ndim
     order = "" if axes == 1 else "; rows come before columns where they differ"
-    return f"{pixels_of(measured.layers[0])}{order}"
+    return f"{pixels_of(layer)}{order}"
 
 
-def maps(measured: Measured) -> str:
+def maps(layer: MeasuredLayer) -> str:
     """Return how the maps are to be read."""
-    shape = measured.layers[0].map.values.shape
+    shape = layer.map.values.shape
     if len(shape) == 1:
         return f"How much each sample counts for the layer's unit, over the peak. From sample 0 to {shape[0] - 1}."
     frames = " All are summed over frames." if len(shape) == 3 else ""
@@ -93,13 +93,12 @@ def _names(some: Sequence[MeasuredLayer], layers: Sequence[MeasuredLayer]) -> st
     return "all layers" if len(some) == len(layers) > 1 else ", ".join(layer.name for layer in some)
 
 
-def advice(measured: Measured) -> Iterator[str]:
+def advice(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> Iterator[str]:
     """Yield what to try next, one sentence or two each."""
-    layers = measured.layers
     if names := _names([layer for layer in layers if any(layer.cut or ())], layers):
         larger = _sides([2 * side for side in layers[-1].map.values.shape])
         yield f"The image ends where the ERF of {names} does not. Measure on larger ones, for example {larger}."
-    if measured.example is None:
+    if on.example is None:
         yield "Noise compares architectures. To see what a trained network uses, give it images of your own."
     if any(_is_wide(layer) for layer in layers):
         yield "Some intervals are wider than a tenth of the size. Four times as many images make them half as wide."
@@ -123,10 +122,9 @@ def _is_wide(layer: MeasuredLayer) -> bool:
     return (high - low) / layer.erf_size > WIDE
 
 
-def call(measured: Measured) -> str:
+def call(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> str:
     """Return the lines of Python that measure the same again."""
-    layers = [layer.name for layer in measured.layers]
-    sides = measured.layers[0].map.values.shape
-    images = f"input_size={sides}" if measured.example is None else "images"
-    settings = f"{images}, layers={layers}, seed={measured.seed}, mode={measured.mode!r}"
+    names = [layer.name for layer in layers]
+    images = f"input_size={layers[0].map.values.shape}" if on.example is None else "images"
+    settings = f"{images}, layers={names}, seed={on.seed}, mode={on.mode!r}"
     return f"import erf\n\nm = erf.measure(network, {settings})\nm.save('card.html')"

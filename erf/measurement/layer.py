@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, reduce
+
+import numpy as np
 
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
@@ -33,6 +35,7 @@ class Setting:
         images: On what was measured, in words.
         seed: Of noise and of random signs.
         mode: "eval" or "as_is".
+        example: The first of the user's images ``[channels, ...]``; None where they are noise.
     """
 
     network: str
@@ -40,6 +43,7 @@ class Setting:
     images: str
     seed: int
     mode: str
+    example: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

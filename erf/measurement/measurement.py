@@ -53,7 +53,8 @@ class Measurement:
     def save(self, path: str | Path, overwrite: bool = False) -> Path:
         """Write what the name's ending says and return its path; the file appears whole or not at all.
 
-        ``.csv``: a row for each layer; ``.npz``: the maps, by layer; ``.png``, ``.pdf``, ``.svg``: the figure.
+        ``.html``: the card, a page to look at; ``.csv``: a row for each layer; ``.npz``: the maps, by layer;
+        ``.png``, ``.pdf``, ``.svg``: the figure.
 
         Args:
             path: Of the file.
@@ -62,4 +63,4 @@ class Measurement:
         Raises:
             InvalidInput: The ending is another one, the folder is missing, or the file is there.
         """
-        return save(self.layers, Path(path), overwrite)
+        return save(self.layers, self.setting, Path(path), overwrite)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -104,7 +105,10 @@ def measure(
         if given is None:
             given = _noise(network, input_size, channels, samples, seed, call)
             words = f"{samples} images of normal noise"
-        size, channels, batches = _opened(given, input_size)
+        first, batches = _opened(given, input_size)
+        channels, *sides = first.shape[1:]
+        size = tuple(sides)
+        example = None if images is None else _example(first)
         names: Any = _names(network, layers, size, channels, mode, call)
         units: Any = unit
         fields = theoretical_receptive_field(network, size, names, units, channels=channels, mode=mode, call=call)
@@ -120,7 +124,7 @@ def measure(
             layer_measurement(name, field, [group[name] for group in groups])
             for name, field in named(fields, unit).items()
         ),
-        setting=Setting(type(network).__name__, size, words, seed, str(mode)),
+        setting=Setting(type(network).__name__, size, words, seed, str(mode), example),
     )
 
 
@@ -137,8 +141,8 @@ def _noise(
     return NoiseImages("normal", (channels, *size), samples, seed, -(-samples // GROUPS))
 
 
-def _opened(images: Any, input_size: Any) -> tuple[Unit, int, Iterator[Any]]:
-    """Return the sides and channels of images, and their batches: of a tensor one for each group."""
+def _opened(images: Any, input_size: Any) -> tuple[Tensor, Iterator[Any]]:
+    """Return the first batch of images, and all batches: of a tensor one for each group."""
     if isinstance(images, Tensor) or not isinstance(images, Iterable):
         require_images(images)
         images = images.split(-(-len(images) // GROUPS))
@@ -146,10 +150,16 @@ def _opened(images: Any, input_size: Any) -> tuple[Unit, int, Iterator[Any]]:
     first = next(batches, None)
     if first is None:
         raise InvalidInput("images: there are none")
-    shape = _images_of(first).shape
+    of_first = _images_of(first)
+    shape = of_first.shape
     if input_size is not None and image_size(input_size) != tuple(shape[2:]):
         raise InvalidInput(f"input_size={input_size}: the images have {list(shape[2:])} pixels; leave it out")
-    return tuple(shape[2:]), shape[1], chain([first], batches)
+    return of_first, chain([first], batches)
+
+
+def _example(batch: Tensor) -> np.ndarray:
+    """Return the first image of a batch."""
+    return batch[0].detach().float().cpu().numpy()
 
 
 def _images_of(batch: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""A measurement as a file: its numbers, its maps or its figure, by the ending of the name."""
+"""A measurement as a file: its page, its numbers, its maps or its figure, by the ending of the name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from erf.measurement.layer import LayerMeasurement
+from erf.measurement.layer import LayerMeasurement, Setting
 from erf.measurement.words import axes_text, ratio_text, size_text, trf_text
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 Layers = Sequence[LayerMeasurement]
 
 
-def save(layers: Layers, path: Path, overwrite: bool = False) -> Path:
+def save(layers: Layers, setting: Setting, path: Path, overwrite: bool = False) -> Path:
     """Write a measurement to a file of one of the kinds in :data:`WRITERS`; errors as of its ``save``."""
     require_savable(path, overwrite)
-    atomic_write(path, WRITERS[path.suffix.lower()](layers, path.suffix.lower()[1:]))
+    atomic_write(path, WRITERS[path.suffix.lower()](layers, setting, path.suffix.lower()[1:]))
     return path
 
 
@@ -41,7 +41,13 @@ def require_savable(path: Path, overwrite: bool = False) -> None:
         raise InvalidInput(f"{path} is there already; allowed: another name, or overwrite")
 
 
-def _figure(layers: Layers, kind: str) -> bytes:
+def _card(layers: Layers, setting: Setting, _kind: str) -> bytes:
+    from erf.card.card import card_page  # here: it needs jinja2
+
+    return card_page(layers, setting).encode()
+
+
+def _figure(layers: Layers, _setting: Setting, kind: str) -> bytes:
     buffer = io.BytesIO()
     draw(layers).savefig(buffer, format=kind)
     return buffer.getvalue()
@@ -59,14 +65,14 @@ def draw(layers: Layers) -> Figure:
     return draw_maps([layer.map for layer in layers], titles, [layer.fit for layer in layers])
 
 
-def _maps(layers: Layers, _kind: str) -> bytes:
+def _maps(layers: Layers, _setting: Setting, _kind: str) -> bytes:
     buffer = io.BytesIO()
     maps: Any = {layer.name: layer.map.values for layer in layers}
     np.savez_compressed(buffer, **maps)
     return buffer.getvalue()
 
 
-def _rows(layers: Layers, _kind: str) -> bytes:
+def _rows(layers: Layers, _setting: Setting, _kind: str) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(row(layers[0])))
     writer.writeheader()
@@ -96,7 +102,8 @@ def row(layer: LayerMeasurement) -> dict[str, Any]:
     }
 
 
-WRITERS: dict[str, Callable[[Layers, str], bytes]] = {
+WRITERS: dict[str, Callable[[Layers, Setting, str], bytes]] = {
+    ".html": _card,
     ".csv": _rows,
     ".npz": _maps,
     ".png": _figure,

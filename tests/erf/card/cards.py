@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import erf
+from erf.card.card import card_page
 from erf.metrics.erf_size import Reference
 
 
@@ -39,6 +40,10 @@ class Network:
     example: np.ndarray | None = None
     seed: int = 0
     mode: str = "eval"
+
+
+def page_of(network: Network, command: str = "") -> str:
+    return card_page(network.layers, network, command)
 
 
 def layer_of(name, field, imap, notes=()):

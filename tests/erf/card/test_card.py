@@ -14,9 +14,8 @@ from torch import nn
 
 import erf
 from erf.card import card
-from erf.card.card import card_page, write_card
 from erf.card.table import columns
-from tests.erf.card.cards import convolutions, layer_of, measured, small, worst
+from tests.erf.card.cards import convolutions, layer_of, measured, page_of, small, worst
 
 LARGEST = 10**6  # bytes of a page of eight layers
 ALERT = "<script>alert(1)</script>"
@@ -42,7 +41,7 @@ def text_of(page):
 
 def test_it_shows_the_numbers_of_each_layer():
     network = small()
-    page = card_page(network)
+    page = page_of(network)
     for layer in network.layers:
         (row,) = re.findall(rf'<tr><th scope="row"><span class="number">\d</span> {layer.name}</th>.*?</tr>', page)
         cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
@@ -58,16 +57,16 @@ def test_it_shows_the_numbers_of_each_layer():
 
 
 def test_it_says_how_to_make_it_again():
-    page = html.unescape(card_page(small()))
+    page = html.unescape(page_of(small()))
     assert "m = erf.measure(network, input_size=(32, 40), layers=['1', '3', '5'], seed=0, mode='eval')" in page
-    assert "erf resnet18 --card card.html" in card_page(small(), "erf resnet18 --card card.html")
-    on_images = html.unescape(card_page(replace(small(), example=np.zeros((1, 32, 40)))))
+    assert "erf resnet18 --card card.html" in page_of(small(), "erf resnet18 --card card.html")
+    on_images = html.unescape(page_of(replace(small(), example=np.zeros((1, 32, 40)))))
     assert "m = erf.measure(network, images, layers=" in on_images
 
 
 def test_it_loads_nothing_and_refers_to_nothing_outside_of_itself():
     image = np.random.default_rng(0).uniform(size=(3, 32, 40))
-    page = card_page(replace(small(), example=image))
+    page = page_of(replace(small(), example=image))
     assert all(target.startswith(("data:", "#")) for target in Tags(page).targets)
     assert not re.search(r"@import|url\((?!#|data:)|https?://(?!www\.w3\.org)", page)
 
@@ -78,9 +77,9 @@ def test_what_a_user_has_named_is_shown_and_does_nothing():
     plain = measured(network, (1, 32, 32), ["3", ALERT])
     named = replace(plain, network=ALERT, images=f"4 of {ALERT}")
     noted = replace(named, layers=[replace(layer, notes=(ALERT,)) for layer in named.layers])
-    page = card_page(noted, f"erf {ALERT}")
+    page = page_of(noted, f"erf {ALERT}")
     ordinary = replace(plain, layers=[replace(layer, name=f"a{at}") for at, layer in enumerate(plain.layers)])
-    assert Tags(page).tags.count("script") == Tags(card_page(ordinary)).tags.count("script")
+    assert Tags(page).tags.count("script") == Tags(page_of(ordinary)).tags.count("script")
     assert ALERT not in page
     assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 10
 
@@ -88,32 +87,35 @@ def test_what_a_user_has_named_is_shown_and_does_nothing():
 def test_eight_layers_are_under_a_megabyte_and_a_second():
     network = worst()
     began = time.process_time()
-    page = card_page(network)
+    page = page_of(network)
     assert time.process_time() - began < 1
     assert len(page.encode()) < LARGEST
     assert page.count('"block":2') == 8
 
 
-def test_it_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
-    path = tmp_path / "card.html"
-    assert write_card(str(path), small()) == path
+def test_a_measurement_is_saved_as_its_page_whole_or_not_at_all(tmp_path, monkeypatch):
+    network = convolutions(nn.Conv2d)
+    measurement = erf.measure(network, torch.rand(4, 1, 32, 40), layers=["1", "5"])
+    path = measurement.save(tmp_path / "card.html")
     before = path.read_text()
-    assert before == card_page(small())
+    assert before == card.card_page(measurement.layers, measurement.setting)
+    assert f"{measurement['5'].erf_size:.1f} (" in before
+    assert 'id="photo"' in before
     monkeypatch.setattr(card, "rendered", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        write_card(path, small())
+        measurement.save(path, overwrite=True)
     assert path.read_text() == before
     assert [file.name for file in tmp_path.iterdir()] == ["card.html"]
 
 
-def test_a_place_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(OSError, match=r"nothing"):
-        write_card(tmp_path / "nothing" / "card.html", small())
+def test_the_card_of_noise_has_no_photo(tmp_path):
+    measurement = erf.measure(convolutions(nn.Conv2d), input_size=32, layers=["1"])
+    assert 'id="photo"' not in measurement.save(tmp_path / "card.html").read_text()
 
 
 def test_signals_have_curves_and_no_inspector():
     network = measured(convolutions(nn.Conv1d), (1, 64), ["1", "5"])
-    page = card_page(network)
+    page = page_of(network)
     assert 'class="maps curves"' in page
     assert page.count('<path class="line" d="M') == 2
     assert 'class="inspector"' not in page
@@ -121,7 +123,7 @@ def test_signals_have_curves_and_no_inspector():
 
 
 def test_videos_are_summed_over_frames():
-    page = card_page(measured(convolutions(nn.Conv3d), (1, 8, 24, 32), ["1", "5"]))
+    page = page_of(measured(convolutions(nn.Conv3d), (1, 8, 24, 32), ["1", "5"]))
     assert "summed over frames" in page
     assert page.count('viewBox="0 0 32 24"') == 2
     assert "8 x 24 x 32 pixels" in page
@@ -129,7 +131,7 @@ def test_videos_are_summed_over_frames():
 
 def test_a_field_that_spans_the_image_stands_beside_its_local_one():
     network = nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.Conv2d(4, 4, 3))
-    page = card_page(measured(network, (1, 24, 24), ["0", "2"]))
+    page = page_of(measured(network, (1, 24, 24), ["0", "2"]))
     assert re.findall(r'<td data-label="(?:local )?TRF">(\w+)</td>', page) == ["3", "3", "all", "5"]
     (box,) = re.findall(r'<rect class="local" x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"/>', page)
     assert box[2:] == ("5", "5")
@@ -141,7 +143,7 @@ def test_a_field_that_spans_the_image_stands_beside_its_local_one():
 def test_a_dead_unit_is_no_error():
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU())
     nn.init.constant_(network[0].bias, -99)
-    page = card_page(measured(network, (1, 16, 16), ["1"]))
+    page = page_of(measured(network, (1, 16, 16), ["1"]))
     assert "9 x" not in page
     assert "3 x 3 pixels can reach a unit of 1, but none has an influence on it." in page
     assert "the unit is dead" in page
@@ -149,33 +151,33 @@ def test_a_dead_unit_is_no_error():
 
 @pytest.mark.parametrize("side", [1, 2])
 def test_the_smallest_images_have_a_page(side):
-    page = card_page(measured(nn.Sequential(nn.Conv2d(1, 2, 1)), (1, side, side), ["0"]))
+    page = page_of(measured(nn.Sequential(nn.Conv2d(1, 2, 1)), (1, side, side), ["0"]))
     assert 'class="inspector"' not in page
     assert "Make it again" in page
 
 
 def test_an_image_of_the_users_is_shown_over_its_whole_range():
     image = np.linspace(-2, 3, 32 * 40).reshape(1, 32, 40)
-    page = card_page(replace(small(), example=image))
+    page = page_of(replace(small(), example=image))
     assert page.count('id="photo"') == 1
     assert page.count('href="#photo"') == 5  # of three layers, the first of which holds it
     assert "Noise compares" not in text_of(page)
-    assert 'id="photo"' not in card_page(small())
+    assert 'id="photo"' not in page_of(small())
 
 
 def test_maps_of_a_constant_image_are_no_error():
-    assert 'id="photo"' in card_page(replace(small(), example=np.zeros((1, 32, 40))))
+    assert 'id="photo"' in page_of(replace(small(), example=np.zeros((1, 32, 40))))
 
 
 def test_the_page_of_a_network_is_the_same_each_time():
     torch.manual_seed(3)
-    assert card_page(small()) == card_page(small())
+    assert page_of(small()) == page_of(small())
 
 
 def test_a_cut_erf_is_a_bound_and_asks_for_a_larger_image():
     field = erf.theoretical_receptive_field(nn.Conv2d(1, 1, 63, padding=31), (32, 32))
     imap = erf.InfluenceMap(np.ones((32, 32)), "mean_abs", field.center, field.box, 4)
-    page = text_of(card_page(replace(small(), layers=[layer_of("wide", field, imap)])))
+    page = text_of(page_of(replace(small(), layers=[layer_of("wide", field, imap)])))
     assert f"≥ {32 / 63:.2f}" in page
     assert f"at least {100 * 32 / 63:.0f} %" in page
     assert "Measure on larger ones, for example 64 x 64." in page

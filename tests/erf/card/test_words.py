@@ -10,7 +10,7 @@ from tests.erf.card.cards import small
 
 
 def advice(layer, **others):
-    return " ".join(words.advice(replace(small(), layers=[layer], **others)))
+    return " ".join(words.advice([layer], replace(small(), **others)))
 
 
 def test_a_note_stands_once_with_all_layers_that_it_is_of():
