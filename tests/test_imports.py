@@ -29,6 +29,7 @@ BELOW = (
     ("erf.networks", "erf.stacks"),
     ("erf.metrics", "erf.training"),
     ("erf.metrics", "erf.card"),
+    ("erf.card", "erf.measurement"),
     ("experiments.harness", "experiments.stacks"),
     ("experiments.harness", "experiments.trainings"),
     ("experiments.claims", "experiments.report"),
