@@ -124,7 +124,8 @@ def _is_wide(layer: MeasuredLayer) -> bool:
 
 def call(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> str:
     """Return the lines of Python that measure the same again."""
-    names = [layer.name for layer in layers]
-    images = f"input_size={layers[0].map.values.shape}" if on.example is None else "images"
-    settings = f"{images}, layers={names}, seed={on.seed}, mode={on.mode!r}"
+    imap = layers[0].map
+    images = f"input_size={imap.values.shape}, samples={int(imap.samples) + imap.skipped}"
+    settings = f"{images if on.example is None else 'images'}, layers={[layer.name for layer in layers]}"
+    settings += f", statistic='{imap.statistic}', aggregation={imap.aggregation!r}, seed={on.seed}, mode={on.mode!r}"
     return f"import erf\n\nm = erf.measure(network, {settings})\nm.save('card.html')"

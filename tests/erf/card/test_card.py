@@ -58,7 +58,10 @@ def test_it_shows_the_numbers_of_each_layer():
 
 def test_it_says_how_to_make_it_again():
     page = html.unescape(page_of(small()))
-    assert "m = erf.measure(network, input_size=(32, 40), layers=['1', '3', '5'], seed=0, mode='eval')" in page
+    assert (
+        "m = erf.measure(network, input_size=(32, 40), samples=4, layers=['1', '3', '5'], "
+        "statistic='mean_abs', aggregation='random_sign', seed=0, mode='eval')"
+    ) in page
     assert "erf resnet18 --card card.html" in page_of(small(), "erf resnet18 --card card.html")
     on_images = html.unescape(page_of(replace(small(), example=np.zeros((1, 32, 40)))))
     assert "m = erf.measure(network, images, layers=" in on_images
@@ -106,6 +109,16 @@ def test_a_measurement_is_saved_as_its_page_whole_or_not_at_all(tmp_path, monkey
         measurement.save(path, overwrite=True)
     assert path.read_text() == before
     assert [file.name for file in tmp_path.iterdir()] == ["card.html"]
+
+
+def test_the_call_on_the_card_of_noise_measures_the_same():
+    network = convolutions(nn.Conv2d)
+    first = erf.measure(
+        network, input_size=32, layers=["1", "5"], samples=3, statistic="rms", aggregation="sum", seed=7
+    )
+    call = html.unescape(card.card_page(first.layers, first.setting)).partition("m = ")[2].partition("\n")[0]
+    again = eval(call, {"erf": erf, "network": network})
+    assert (again["5"].map.values == first["5"].map.values).all()
 
 
 def test_the_card_of_noise_has_no_photo(tmp_path):
