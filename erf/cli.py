@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shlex
 import sys
 import textwrap
 import time
@@ -19,7 +20,7 @@ from erf.errors import InvalidInput, one_line
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from erf import Measurement
+    from erf import LayerMeasurement, Measurement
     from erf.data.noise import NoiseImages
     from erf.data.pictures import Pictures
 
@@ -36,7 +37,7 @@ commands:
 examples:
   erf resnet50
   erf timm:convnext_tiny --layers stages.2 --input 512
-  erf my_net.py:make --weights w.pt --images folder --save figure.pdf
+  erf my_net.py:make --weights w.pt --images folder --save card.html
 """
 
 
@@ -85,6 +86,7 @@ def _answer(name: str, words: list[str]) -> str:
     parser.add_argument("--weights", default="none", help="none, DEFAULT (pretrained), or a file .pt, .safetensors")
     parser.add_argument("--seed", type=int, default=0, help="of weights, noise and random signs")
     command.options(parser)
+    parser.set_defaults(command=shlex.join(["erf", *filter(None, [name]), *words]))
     return command.run(parser.parse_args(words))
 
 
@@ -119,8 +121,9 @@ def _image_options(parser: argparse.ArgumentParser) -> None:
 def _measure_options(parser: argparse.ArgumentParser) -> None:
     _network_option(parser)
     _image_options(parser)
-    parser.add_argument("--save", type=Path, metavar="FILE", help="fields.csv, maps.npz, figure.pdf, .png or .svg")
-    parser.add_argument("--overwrite", action="store_true", help="replace that file")
+    endings = "card.html (a page), fields.csv, maps.npz, figure.pdf, .png, .svg; may be given again"
+    parser.add_argument("--save", type=Path, action="append", default=[], metavar="FILE", help=endings)
+    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
 
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
@@ -154,7 +157,9 @@ def _measured(options: argparse.Namespace, name: str, weights: str) -> Measureme
         network, _with_progress(images), options.layers or _layers(options, name, network, channels),
         statistic=options.statistic, seed=options.seed, device=options.device,
     )  # fmt: skip
-    return replace(measurement, setting=replace(measurement.setting, network=name, images=words))
+    example = measurement.setting.example if options.images else None  # noise is no picture to look at
+    setting = replace(measurement.setting, network=name, images=words, command=options.command, example=example)
+    return replace(measurement, setting=setting)
 
 
 def _images(options: argparse.Namespace, channels: int) -> tuple[NoiseImages | Pictures, str]:
@@ -199,14 +204,19 @@ def _with_progress(batches: Iterable[Tensor]) -> Iterator[Tensor]:
 def _measure(options: argparse.Namespace) -> str:
     from erf.measurement.saving import require_savable
 
-    if options.save:
-        require_savable(options.save, options.overwrite)
+    for path in options.save:
+        require_savable(path, options.overwrite)
     measurement = _measured(options, options.network, options.weights)
-    if options.save:
-        measurement.save(options.save, options.overwrite)
+    for path in options.save:
+        measurement.save(path, options.overwrite)
     if options.json:
-        return _json({"setting": asdict(measurement.setting), "layers": [_plain(measurement[n]) for n in measurement]})
-    return str(measurement) + (f"\nwritten: {options.save}" if options.save else "")
+        return _json({"setting": _words(measurement), "layers": [_plain(measurement[name]) for name in measurement]})
+    return "\n".join([str(measurement), *(f"written: {path}" for path in options.save)])
+
+
+def _words(measurement: Measurement) -> dict[str, Any]:
+    """Return what was measured, on what and how, by name; the image that a card shows is none of it."""
+    return asdict(replace(measurement.setting, example=None))
 
 
 def _plain(layer: Any) -> dict[str, Any]:
@@ -246,21 +256,18 @@ def _compare(options: argparse.Namespace) -> str:
     pairs = [(name, name) for name in a if name in set(b)] or [(list(a)[-1], list(b)[-1])]
     rows = [_difference(a[one], b[other]) for one, other in pairs]
     if options.json:
-        return _json({"a": asdict(a.setting), "b": asdict(b.setting), "differences": rows})
+        return _json({"a": _words(a), "b": _words(b), "differences": rows})
     heading = f"ERF size in pixels, A {a.setting.network}, B {b.setting.network}; on {a.setting.images}; 95 % intervals"
     return "\n".join([textwrap.fill(heading, break_long_words=False), "", *map(_difference_text, rows)])
 
 
-def _difference(a: Any, b: Any) -> dict[str, Any]:
-    r"""Return B - A and its interval as of independent images, :math:`d \pm \sqrt{h_A^2 + h_B^2}` of half-widths h."""
+def _difference(a: LayerMeasurement, b: LayerMeasurement) -> dict[str, Any]:
+    """Return B - A and its interval, which is a paired one: both have seen the same images."""
     sizes = {"layer_a": a.name, "layer_b": b.name, "size_a": a.erf_size, "size_b": b.erf_size}
-    if a.erf_size is None or b.erf_size is None:
+    if a.size is None or b.size is None:
         return sizes | {"difference": None, "interval": None}
-    difference, interval = b.erf_size - a.erf_size, None
-    if a.interval and b.interval:
-        half = math.hypot(*((layer.interval[1] - layer.interval[0]) / 2 for layer in (a, b)))
-        interval = (difference - half, difference + half)
-    return sizes | {"difference": difference, "interval": interval}
+    difference = b.size.minus(a.size)
+    return sizes | {"difference": difference.value, "interval": difference.interval}
 
 
 def _difference_text(row: dict[str, Any]) -> str:

@@ -23,13 +23,12 @@ from erf.reachability.receptive_field import Box, ReceptiveField
 SMALLEST = 3  # side of a map that the inspector shows, in pixels
 
 
-def card_page(layers: Sequence[MeasuredLayer], on: MeasuredOn, command: str = "") -> str:
+def card_page(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> str:
     """Return the page of a measured network, as HTML.
 
     Args:
         layers: The deepest last.
         on: What was measured, on what, and how.
-        command: What measures the same again; a call of ``erf.measure`` without.
 
     Raises:
         MissingPackage: jinja2 is not installed.
@@ -49,7 +48,7 @@ def card_page(layers: Sequence[MeasuredLayer], on: MeasuredOn, command: str = ""
         local=any(has_local(layer.field) for layer in layers),
         photo="" if image is None or len(shape) != 2 else of_image(_stretched(image)),
         maps=_pack(layers, block) if min(shape[-2:]) >= SMALLEST and len(shape) > 1 else None,
-        command=command or words.call(layers, on),
+        command=on.command or words.call(layers, on),
         versions=f"erf {erf.__version__}, torch {torch.__version__}",
     )
 

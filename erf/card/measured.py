@@ -96,6 +96,11 @@ class MeasuredOn(Protocol):
         ...
 
     @property
+    def command(self) -> str:
+        """Of the terminal, that measures the same again; empty where it was a call."""
+        ...
+
+    @property
     def example(self) -> np.ndarray | None:
         """The first of the user's images ``[channels, rows, columns]``; None where they are noise."""
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 
@@ -16,7 +16,7 @@ from erf.metrics.comparison import Comparison, compare
 from erf.metrics.erf_size import Reference, erf_size
 from erf.metrics.gaussian_fit import GaussianFit
 from erf.metrics.grid_average import grid_average_inside
-from erf.metrics.jackknife import jackknife_interval
+from erf.metrics.jackknife import Estimate, jackknife
 from erf.reachability.receptive_field import ReceptiveField
 
 Interval = tuple[float, float]
@@ -35,6 +35,7 @@ class Setting:
         images: On what was measured, in words.
         seed: Of noise and of random signs.
         mode: "eval" or "as_is".
+        command: Of the terminal, that measures the same again; empty where it was a call.
         example: The first of the user's images ``[channels, ...]``; None where they are noise.
     """
 
@@ -44,6 +45,7 @@ class Setting:
     seed: int
     mode: str
     example: np.ndarray | None = field(default=None, repr=False, compare=False)
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,35 +57,38 @@ class LayerMeasurement:
         field: The theoretical receptive field (TRF).
         map: The influence map over all images.
         comparison: What is read off both, see :func:`erf.compare`.
-        averaged_size: ERF size of the map averaged over the period of the layer's grid: the raw count of pixels jumps
-            with the checkerboard that strides leave. None where there is nothing to average, because units are one
-            pixel apart or not evenly spaced, where the image cuts the ERF off, and where the map is 0 everywhere.
-        averaged_interval: Of it, by a jackknife over groups of images; None for one group.
-        raw_interval: Likewise of the raw count.
+        raw: The paper's ERF size, a count of pixels on the map as it is; None where that is 0 everywhere.
+        averaged: That of the map averaged over the period of the layer's grid: the raw count jumps with the
+            checkerboard that strides leave. None where there is nothing to average, because units are one pixel apart
+            or not evenly spaced, and where the image cuts the ERF off.
     """
 
     name: str
     field: ReceptiveField
     map: InfluenceMap
     comparison: Comparison
-    averaged_size: float | None
-    averaged_interval: Interval | None
-    raw_interval: Interval | None
+    raw: Estimate | None = None
+    averaged: Estimate | None = None
+
+    @property
+    def size(self) -> Estimate | None:
+        """The ERF size of section 3.1: averaged over the grid's period where there is one, else the raw count."""
+        return self.averaged or self.raw
 
     @property
     def erf_size(self) -> float | None:
-        """The ERF size of section 3.1: averaged over the grid's period where there is one, else the raw count."""
-        return self.raw_size if self.averaged_size is None else self.averaged_size
+        """The value of :attr:`size`."""
+        return self.size and self.size.value
 
     @property
     def interval(self) -> Interval | None:
-        """Of :attr:`erf_size`."""
-        return self.raw_interval if self.averaged_size is None else self.averaged_interval
+        """The interval of :attr:`size`, by a jackknife over groups of images; None for one group."""
+        return self.size and self.size.interval
 
     @property
     def raw_size(self) -> float | None:
-        """The paper's count of pixels on the map as it is."""
-        return self.comparison.erf_size
+        """The value of :attr:`raw`."""
+        return self.raw and self.raw.value
 
     @property
     def ratio(self) -> float | None:
@@ -161,27 +166,15 @@ def layer_measurement(name: str, field: ReceptiveField, groups: Sequence[Influen
     """Return what the field of a unit and its maps over groups of images say."""
     merged = reduce(InfluenceMap.merge, groups)
     comparison = compare(field, merged)
-    averaged, averaged_interval = None, None
+    if comparison.reference is None:
+        return LayerMeasurement(name, field, merged, comparison)
+    seeing = [group for group in groups if group.samples]
+    raw = jackknife(seeing, partial(erf_size, reference=comparison.reference))
     period = _period(field, merged)
-    if comparison.cut and not any(comparison.cut) and max(period) > 1:
-        averaged, averaged_interval = _with_interval(partial(_averaged_size, period=period), merged, groups)
-    reference = comparison.reference or Reference.center
-    _, raw_interval = _with_interval(partial(erf_size, reference=reference), merged, groups)
-    return LayerMeasurement(name, field, merged, comparison, averaged, averaged_interval, raw_interval)
-
-
-def _with_interval(
-    size: Callable[[InfluenceMap], float], merged: InfluenceMap, groups: Sequence[InfluenceMap]
-) -> tuple[float | None, Interval | None]:
-    """Return a size of the map, and its interval; None where the map, or that without one of the groups, has none."""
-    try:
-        value = size(merged)
-    except InvalidInput:
-        return None, None
-    try:
-        return value, jackknife_interval([group for group in groups if group.samples], size)
-    except InvalidInput:
-        return value, None
+    if any(comparison.cut or ()) or max(period) == 1:
+        return LayerMeasurement(name, field, merged, comparison, raw)
+    averaged = jackknife(seeing, partial(_averaged_size, period=period))
+    return LayerMeasurement(name, field, merged, comparison, raw, averaged)
 
 
 def _period(field: ReceptiveField, imap: InfluenceMap) -> tuple[int, ...]:

@@ -225,7 +225,7 @@ def _layer(measured: LayerMeasurement) -> Layer:
         clipped=both.clipped,
         effective_stride=both.effective_stride,
         erf_size=both.erf_size,
-        interval=measured.raw_interval,
+        interval=measured.raw and measured.raw.interval,
         reference=both.reference,
         cut=both.cut,
         ratio=both.ratio,
@@ -238,8 +238,8 @@ def _layer(measured: LayerMeasurement) -> Layer:
         diagnostics=both.diagnostics,
         local_size=tuple(None if size is None else int(size) for size in trf.local.size),
         assumptions=trf.assumptions,
-        averaged_size=measured.averaged_size,
-        averaged_interval=measured.averaged_interval,
+        averaged_size=measured.averaged and measured.averaged.value,
+        averaged_interval=measured.averaged and measured.averaged.interval,
     )
 
 

@@ -181,7 +181,19 @@ def _sides(config: Any) -> tuple[int, int]:
 def segmentation_models_pytorch() -> Iterator[Candidate]:
     """Each architecture on ResNet-18, and U-Net on one encoder of each family."""
     package = import_module("segmentation_models_pytorch")
-    for of_class in "Unet UnetPlusPlus MAnet Linknet FPN PSPNet DeepLabV3 DeepLabV3Plus PAN UPerNet Segformer".split():
+    for of_class in [
+        "Unet",
+        "UnetPlusPlus",
+        "MAnet",
+        "Linknet",
+        "FPN",
+        "PSPNet",
+        "DeepLabV3",
+        "DeepLabV3Plus",
+        "PAN",
+        "UPerNet",
+        "Segformer",
+    ]:
         yield Candidate("segmentation-models-pytorch", of_class, partial(_of_smp, of_class, "resnet18"))
     yield Candidate("segmentation-models-pytorch", "DPT", partial(_of_smp, "DPT", "tu-vit_tiny_patch16_224"))
     encoders = package.encoders.get_encoder_names()

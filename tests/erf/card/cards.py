@@ -40,10 +40,11 @@ class Network:
     example: np.ndarray | None = None
     seed: int = 0
     mode: str = "eval"
+    command: str = ""
 
 
 def page_of(network: Network, command: str = "") -> str:
-    return card_page(network.layers, network, command)
+    return card_page(network.layers, replace(network, command=command))
 
 
 def layer_of(name, field, imap, notes=()):

@@ -103,7 +103,7 @@ def test_what_is_cut_is_not_averaged_and_its_ratio_is_a_bound():
     nn.init.ones_(deep[4].weight)
     layer = erf.measure(deep, torch.ones(2, 3, 12, 12), layers=["4"])["4"]
     assert any(layer.cut)
-    assert layer.averaged_size is None
+    assert layer.averaged is None
     assert layer.erf_size == layer.raw_size
     assert any("lower bound" in note for note in layer.notes)
     assert "ratio ≥" in str(erf.measure(deep, torch.ones(2, 3, 12, 12), layers=["4"]))
@@ -169,7 +169,7 @@ def test_a_group_without_samples_and_a_map_of_one_group_have_no_interval():
     field = erf.theoretical_receptive_field(network(), (24, 24), layer="3")
     (imap,) = [erf.effective_receptive_field(network(), images(2), layer="3")]
     layer = layer_measurement("3", field, [imap])
-    assert layer.interval is layer.raw_interval is None
+    assert layer.interval is layer.raw.interval is None
     assert layer.erf_size
 
 

@@ -18,7 +18,7 @@ from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
 from erf.maps.statistic import Statistic
 from erf.measurement.words import ratio_text
-from erf.metrics.jackknife import jackknife_interval
+from erf.metrics.jackknife import jackknife
 from erf.network_source import Source, make_network
 from experiments.harness.cli import main
 from experiments.harness.experiment import load
@@ -105,7 +105,7 @@ def test_the_interval_is_over_images():
     for layer in result.layers:
         maps = [group[layer.name] for group in groups]
         assert len(maps) == 10
-        assert layer.interval == jackknife_interval(maps, erf_size)
+        assert layer.interval == jackknife(maps, erf_size).interval
         assert layer.interval[0] <= layer.erf_size <= layer.interval[1]
         assert erf_size(reduce(InfluenceMap.merge, maps)) == layer.erf_size
     assert result.layers[1].interval[0] < result.layers[1].interval[1]
