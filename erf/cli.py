@@ -81,7 +81,8 @@ def _answer(name: str, words: list[str]) -> str:
     )
     parser.add_argument("--version", action="version", version=f"erf {__version__}")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--input", type=_sides, default=(224, 224), metavar="SIZE", help="pixels: 224, or 480,640")
+    size = "pixels: 224 (a square), 480,640, or one axis: 2048,"
+    parser.add_argument("--input", type=_sides, default=(224, 224), metavar="SIZE", help=size)
     parser.add_argument("--channels", type=int, help="of the images; left out, the network's")
     parser.add_argument("--weights", default="none", help="none, DEFAULT (pretrained), or a file .pt, .safetensors")
     parser.add_argument("--seed", type=int, default=0, help="of weights, noise and random signs")
@@ -91,10 +92,11 @@ def _answer(name: str, words: list[str]) -> str:
 
 
 def _sides(text: str) -> tuple[int, ...]:
-    sides = [int(side) if side.isdecimal() else 0 for side in text.split(",")]
+    sides = [int(side) if side.isdecimal() else 0 for side in text.removesuffix(",").split(",")]
     if not min(sides):
-        raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers of pixels from 1, as 224 or 480,640")
-    return tuple(sides * 2 if len(sides) == 1 else sides)
+        allowed = "whole numbers of pixels from 1: 224 (a square), 480,640, or 2048, for one axis"
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed are {allowed}")
+    return tuple(sides * 2 if "," not in text else sides)
 
 
 def _names(text: str) -> list[str]:

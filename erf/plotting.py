@@ -23,7 +23,7 @@ with extra("plot"):
 
 __all__ = ["draw_map", "draw_map_on", "draw_maps"]
 
-PER_ROW, PANEL = 4, 2.6  # maps in a row of a figure, and inches of each
+PER_ROW, PANEL = 4, 1.9  # maps in a row of a figure, and inches of each
 
 NAMES = {1: ("position",), 2: ("row", "column"), 3: ("depth", "row", "column")}  # of a map's axes
 SIDES = ((1, 2), (0, 2), (0, 1))  # the axes that are seen from each side of a map of three
@@ -79,7 +79,7 @@ def draw_maps(maps: Sequence[InfluenceMap], titles: Sequence[str], fits: Sequenc
     columns = {1: 1, 2: min(len(maps), PER_ROW), 3: 1}[ndim]
     rows, width = -(-len(maps) // columns), len(SIDES) if ndim == 3 else 1
     figure = Figure(
-        figsize=(max(PANEL * columns * width, 5) + 0.6, (PANEL + 0.7) * rows), dpi=150, layout="constrained"
+        figsize=(max(PANEL * columns * width, 5) + 0.6, (PANEL + 0.6) * rows), dpi=150, layout="constrained"
     )
     panels = figure.subplots(rows, columns * width, squeeze=False)
     for axes in panels.flat[len(maps) * width :]:
@@ -97,7 +97,9 @@ def draw_maps(maps: Sequence[InfluenceMap], titles: Sequence[str], fits: Sequenc
             axes.set_xlabel(axes.get_xlabel(), fontsize=8)
             axes.set_ylabel(axes.get_ylabel(), fontsize=8)
     if images:
-        figure.colorbar(images[0], ax=list(panels.flat), fraction=0.02, label="influence / peak")
+        bar = figure.colorbar(images[0], ax=list(panels.flat), fraction=0.02)
+        bar.set_label("influence / peak", fontsize=8)
+        bar.ax.tick_params(labelsize=7)
     return figure
 
 

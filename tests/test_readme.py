@@ -1,20 +1,52 @@
 import doctest
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from erf import cli
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/measure.md", "docs/tiles.md"])
+@pytest.mark.parametrize("page", ["docs/measure.md", "docs/tiles.md"])
 def test_the_examples_of_the_page_do_what_it_says(page):
     results = doctest.testfile(str(ROOT / page), module_relative=False)
     assert results.attempted > 5
     assert results.failed == 0
 
 
-def test_the_readme_opens_with_one_sentence_one_figure_and_the_two_commands():
+def test_the_readme_opens_with_a_sentence_a_picture_results_and_an_example():
     text = README.read_text()
-    assert re.search(r"^# erf\n\n[^\n]+\n(?:[^\n]+\n)*\n!\[[^\]]+\]\([^)]+\)\n\n```\nmake run\nmake test\n```\n", text)
+    picture = r"!\[[^\]]+\]\([^)]+\)\n"
+    results = r"<!-- results: [^\n]+\n(?:- [^\n]+\d[^\n]+\n){3}<!-- end of results -->\n"
+    paragraph = r"(?:[^\n]+\n)+"
+    assert re.search(rf"^# erf\n\n{paragraph}\n{picture}\n{paragraph}\n{results}\n## [^\n]+\n\n```python\n", text)
+    assert "```\nmake run\nmake test\n```\n" in text
+
+
+def test_the_example_of_the_readme_works(tmp_path, monkeypatch, capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(example, names)
+    assert "layer4: ERF" in capsys.readouterr().out
+    assert names["measurement"]["layer3"].erf_size > 100
+    assert (tmp_path / "card.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/card.md", "docs/measure.md"])
+def test_commands_that_a_page_shows_are_allowed(page, monkeypatch):
+    """Each is parsed; what it does is not run here."""
+    monkeypatch.setattr(cli, "MEASURE", replace(cli.MEASURE, run=lambda options: "run"))
+    commands = {name: replace(command, run=lambda options: "run") for name, command in cli.COMMANDS.items()}
+    monkeypatch.setattr(cli, "COMMANDS", commands)
+    for command in re.findall(r"(?m)^(?:    )?erf (.+?)(?:  +#.*)?$", (ROOT / page).read_text()):
+        assert cli.main(shlex.split(command)) == 0, command
+
+
+def test_a_command_that_is_not_allowed_is_seen():
+    assert cli.main(["resnet18", "--inptu", "3"]) == 1

@@ -19,7 +19,7 @@ from experiments.claims import architecture, center_low, connections, growth, ke
 from experiments.claims.row import Part, Row, Verdict
 from experiments.harness.reference import REFERENCE
 
-__all__ = ["CLAIMS", "Part", "Row", "Verdict", "rows", "short_table", "table"]
+__all__ = ["CLAIMS", "Part", "Row", "Verdict", "highlights", "rows", "short_table", "table"]
 
 CLAIMS = (
     *shape.CLAIMS,
@@ -31,6 +31,8 @@ CLAIMS = (
     *connections.CLAIMS,
     *center_low.CLAIMS,
 )
+
+HIGHLIGHTS = ("F2", "F2b", "F3b")  # growth with depth, with strides, and in training
 
 READ_SO = """A claim may have many parts. The table shows the parts that fail (**not:**) and the least clear of the
 others; report.html shows all. Some rules were settled, or changed, after a first measurement: *at first* says what came
@@ -62,6 +64,11 @@ def short_table(folder: Path = REFERENCE) -> str:
     tally = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     header = ["| the paper says | we measure (95 % interval) | verdict |", "|---|---|---|"]
     return "\n".join([f"Of {len(claims)} claims: {tally}.", "", *header, *(row.short_markdown() for row in claims)])
+
+
+def highlights(folder: Path = REFERENCE) -> str:
+    """Return the lines in which the README says what was found, in Markdown: a claim in plain words and its number."""
+    return "\n".join(f"- {row.plain}: **{row.answer()}**" for row in rows(folder) if row.id in HIGHLIGHTS)
 
 
 def _notes(claims: Sequence[Row]) -> dict[str, str]:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
-from experiments.claims import short_table, table
+from experiments.claims import highlights, short_table, table
 from experiments.harness.environment import ROOT
 
 README, CLAIMS_PAGE = ROOT / "README.md", ROOT / "docs" / "claims.md"
 BEGIN, END = "<!-- claims: written by scripts/reproduce.py -->", "<!-- end of claims -->"
+RESULTS = "<!-- results: written by scripts/reproduce.py -->", "<!-- end of results -->"
 
 
 def write_claims() -> tuple[Path, ...]:
@@ -18,6 +19,7 @@ def write_claims() -> tuple[Path, ...]:
     tables = {README: short_table(), CLAIMS_PAGE: table()}
     for page, text in tables.items():
         atomic_write(page, with_claims(page.read_text(), text).encode())
+    atomic_write(README, with_block(README.read_text(), *RESULTS, highlights()).encode())
     return tuple(tables)
 
 

@@ -149,3 +149,11 @@ def test_only_a_terminal_that_waits_long_is_told(terminal, capsys, monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: next(seconds))
     assert list(_with_progress(["a", "b"])) == ["a", "b"]
     assert capsys.readouterr().err == ("\r1 groups of images measured\r\x1b[K" if terminal else "")
+
+
+def test_one_number_is_a_square_and_a_comma_makes_it_one_axis(network, capsys):
+    Path("signal.py").write_text("from torch import nn\n\n\ndef make():\n    return nn.Conv1d(1, 2, 5)\n")
+    layers = json.loads(answer(capsys, "fields", "signal.py:make", "--input", "64,", "--json"))["layers"]
+    assert layers[-1]["size"] == [5]
+    assert main(["fields", network, "--input", ","]) == 1
+    assert "one axis" in capsys.readouterr().err
