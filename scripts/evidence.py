@@ -114,7 +114,7 @@ def _sweeps(name: str, first_seed: int, quick: bool) -> Sweeps:
 
 
 VERIFY_SEED = 1  # the reference's is 0
-VERIFY_FIRST_SEED = 50  # of studies; the reference's is 0
+SEEDS_OF_STUDIES = 50  # apart lie the first seeds of studies from one verification to the next
 FULL = Evidence(REFERENCE, _runs(), _studies(0))
 REDUCED = Evidence(
     ROOT / "results" / "quick",
@@ -124,11 +124,16 @@ REDUCED = Evidence(
     option="--quick",
     note="Measured at reduced size, to see that everything runs: the evidence is in results/reference/.",
 )
-REPEATED = Evidence(
-    ROOT / "results" / "verify",
-    _runs(f"seed={VERIFY_SEED}"),
-    _studies(VERIFY_FIRST_SEED),
-    option="--verify",
-    note=f"Measured again at seed {VERIFY_SEED}, studies at seeds from {VERIFY_FIRST_SEED} on, to be compared with "
-    "results/reference/.",
-)
+
+
+def repeated(seed: int = VERIFY_SEED) -> Evidence:
+    """Return what measures all again at another seed than the reference's 0."""
+    first = SEEDS_OF_STUDIES * seed
+    return Evidence(
+        ROOT / "results" / ("verify" if seed == VERIFY_SEED else f"verify-{seed}"),
+        _runs(f"seed={seed}"),
+        _studies(first),
+        option="--verify" if seed == VERIFY_SEED else f"--verify {seed}",
+        note=f"Measured again at seed {seed}, studies at seeds from {first} on, to be compared with "
+        "results/reference/.",
+    )

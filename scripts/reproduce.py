@@ -37,7 +37,7 @@ from experiments.harness.record import (
 )
 from experiments.harness.reference_runs import DATA, STUDIES
 from experiments.report.page import write_report
-from scripts.evidence import FULL, REDUCED, REPEATED, Evidence, Run, Study
+from scripts.evidence import FULL, REDUCED, VERIFY_SEED, Evidence, Run, Study, repeated
 from scripts.options import filled_text
 from scripts.pace import Pace, expected_seconds
 from scripts.report import speed
@@ -49,14 +49,14 @@ def reproduce(arguments: Sequence[str]) -> int:
     """Do what the command line ``arguments`` say and return the exit code."""
     try:
         options = _options(arguments)
-        evidence = REDUCED if options.quick else REPEATED if options.verify else FULL
+        evidence = REDUCED if options.quick else repeated(options.verify) if options.verify else FULL
         code = measure(
             evidence, options.only or sorted(evidence.names(), key=expected_seconds), options.data_dir, options.launcher
         )
         if code != INTERRUPTED:
             write_up(evidence)
         if code != INTERRUPTED and options.verify:
-            code = verify() or code
+            code = verify(evidence) or code
     except USERS_ERRORS as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         return 1
@@ -74,7 +74,12 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="at reduced size, in minutes, into results/quick/")
     size.add_argument(
-        "--verify", action="store_true", help="at another seed, into results/verify/, and compare with the reference"
+        "--verify",
+        type=_other_seed,
+        nargs="?",
+        const=VERIFY_SEED,
+        metavar="SEED",
+        help="at another seed (1), into results/verify/ or verify-SEED/, and compare with the reference",
     )
     parser.add_argument(
         "--data-dir", type=filled_text, default="data", help="where the data sets of the trainings lie (default: data)"
@@ -95,6 +100,12 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
             raise InvalidInput(f"run {name!r} is unknown; allowed: {', '.join(FULL.names())}")
     _check_launcher(options.launcher, options.only or FULL.names())
     return options
+
+
+def _other_seed(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers from 1; the reference has 0")
+    return int(text)
 
 
 def _check_launcher(overrides: Sequence[str], names: Sequence[str]) -> None:
@@ -172,12 +183,12 @@ def _in_words(seconds: float) -> str:
     return "less than a minute" if seconds < 60 else f"about {seconds / 60:.0f} min"
 
 
-def verify() -> int:
+def verify(evidence: Evidence) -> int:
     """Print for each claim whether its numbers and its verdict agree, and why; return 1 if any does not.
 
     A claim that was not measured again says so.
     """
-    again = rows(REPEATED.folder)
+    again = rows(evidence.folder)
     compared = {one.id: one for one in compare(rows(FULL.folder), again)}
     print("\nmargin: 1.96 sqrt(se_new² + se_old²); p: of the largest difference in it, by Holm over the claims")
     for row in again:

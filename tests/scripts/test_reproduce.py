@@ -15,7 +15,6 @@ from experiments.harness.record import read_record
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES, command
 from scripts import pace, reproduce
-from scripts.evidence import VERIFY_FIRST_SEED
 from tests.erf.data.tiny_sets import cifar_folder
 from tests.experiments.toy_data import toy_data
 
@@ -139,21 +138,26 @@ def test_an_interruption_stops_and_the_same_command_goes_on(evidence, monkeypatc
     assert (evidence / "report.html").exists()
 
 
-@pytest.mark.parametrize("arguments", [["--typo"], ["--quick", "--verify"], ["--only"]])
+@pytest.mark.parametrize(
+    "arguments", [["--typo"], ["--quick", "--verify"], ["--only"], ["--verify", "0"], ["--verify", "one"]]
+)
 def test_unusable_arguments_end_with_the_usage(arguments, capsys):
     with pytest.raises(SystemExit) as end:
-        reproduce.reproduce(arguments)
+        reproduce.reproduce(arguments.split())
     assert end.value.code == 2
     assert "usage: scripts/reproduce.py" in capsys.readouterr().err
 
 
 def test_every_run_has_its_reduced_and_its_repeated_form():
     assert {*RUNS, *STUDIES} == {path.name for path in REFERENCE.iterdir() if (path / "arrays.npz").exists()}
-    campaigns = (reproduce.FULL, reproduce.REDUCED, reproduce.REPEATED)
+    campaigns = (reproduce.FULL, reproduce.REDUCED, reproduce.repeated())
     assert [list(one.runs) for one in campaigns] == [list(RUNS)] * 3
     assert len({one.folder for one in campaigns}) == 3
     full, reduced, repeated = ({name: cli.config_of(it) for name, it in one.runs.items()} for one in campaigns)
     assert repeated == {name: replace(config, seed=1) for name, config in full.items()}
+    third = reproduce.repeated(2)
+    assert third.folder not in {one.folder for one in campaigns}
+    assert {cli.config_of(overrides).seed for overrides in third.runs.values()} == {2}
     for name, config in reduced.items():
         assert type(config) is type(full[name])
         assert config != full[name]
@@ -171,7 +175,7 @@ def test_a_study_is_swept_as_ever_so_that_its_trainings_are_found_again():
         ("experiment=center_low_init", "kernel_size=3,5", "init=glorot_uniform", "strength=0,0.5,1", "seed=range(0,4)"),
     )
     arms = "arms=[batch_norm,zero_gain,random_labels],[no_batch_norm,folded]"
-    assert reproduce.REPEATED.studies["growth_controls"] == (("experiment=growth_controls", arms, "seed=50"),)
+    assert reproduce.repeated().studies["growth_controls"] == (("experiment=growth_controls", arms, "seed=50"),)
     assert reproduce.FULL.task("center_low_init").folder.name == "center_low_init-f8fcf009"
     assert reproduce.FULL.task("growth_controls").folder.name == "growth_controls-93a214f0"
 
@@ -197,21 +201,22 @@ def test_the_time_left_follows_the_pace(monkeypatch):
     assert times.left({"b": 0.5, "c": 1.0}) == pytest.approx(200 * 550 / 450)
 
 
-def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, monkeypatch, capsys):
+def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, capsys):
     shutil.copytree(REFERENCE / "exact_theory", tmp_path / "exact_theory")
-    monkeypatch.setattr(reproduce, "REPEATED", reproduce.Evidence(tmp_path, SMALL))
-    assert reproduce.verify() == 0
+    evidence = reproduce.Evidence(tmp_path, SMALL)
+    assert reproduce.verify(evidence) == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[2:-1])
     assert list(said) == [row.id for row in rows()]
     assert said["R1"] == "agrees   reproduced both times; nothing random to compare"
-    assert said["T4"] == ("agrees   reproduced both times; the one difference is 0.00 of its 95 % margin (p = 1.000)")
+    same = "the one difference is 0.00 of its 95 % margin (p = 1.000); 1 of 1 intervals hold the new value"
+    assert said["T4"] == f"agrees   reproduced both times; {same}"
     assert said["F3a"] == "-        not measured both times: cifar10_starts, camvid_starts, cifar10"
     assert {id for id, line in said.items() if line.startswith("agrees")} == {"T1", "T2", "T4", "R1"}
     path = tmp_path / "exact_theory" / "result.json"
     record = json.loads(path.read_text())
     record["random"][1]["sigma_interval"] = [2.5, 2.51]
     path.write_text(json.dumps(record))
-    assert reproduce.verify() == 1
+    assert reproduce.verify(evidence) == 1
     differing = [line for line in capsys.readouterr().out.splitlines() if "DIFFERS" in line]
     assert [line.split()[0] for line in differing] == ["T4"]
 
@@ -219,7 +224,7 @@ def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, monkeyp
 def test_an_interrupted_verification_goes_on_and_compares_what_did_not_fail(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     runs = {name: (*overrides, "seed=1") for name, overrides in SMALL.items()}
-    monkeypatch.setattr(reproduce, "REPEATED", reproduce.Evidence(tmp_path / "verify", runs))
+    monkeypatch.setattr(reproduce, "repeated", lambda seed: reproduce.Evidence(tmp_path / "verify", runs))
     outcome = {"nonlinearities": cli.INTERRUPTED}
 
     def measured(given):
@@ -245,7 +250,7 @@ def test_an_interrupted_verification_goes_on_and_compares_what_did_not_fail(tmp_
 
 
 def test_the_study_has_the_pairs_that_its_docs_say():
-    for first, evidence in ((0, reproduce.FULL), (VERIFY_FIRST_SEED, reproduce.REPEATED)):
+    for first, evidence in ((0, reproduce.FULL), (50, reproduce.repeated()), (150, reproduce.repeated(3))):
         jobs = [cli.jobs_of(sweep) for sweep in evidence.studies["center_low_init"]]
         assert [len(one) for one in jobs] == [2 * 5 * PAIRS, 2 * PAIRS, 2 * 3 * FEWER_PAIRS]
         seeds = {int(override.removeprefix("seed=")) for job in jobs[0] for override in job if "seed=" in override}
