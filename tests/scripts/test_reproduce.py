@@ -138,9 +138,7 @@ def test_an_interruption_stops_and_the_same_command_goes_on(evidence, monkeypatc
     assert (evidence / "report.html").exists()
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--typo"], ["--quick", "--verify"], ["--only"], ["--verify", "0"], ["--verify", "one"]]
-)
+@pytest.mark.parametrize("arguments", ["--typo", "--quick --verify", "--only", "--verify 0", "--verify one"])
 def test_unusable_arguments_end_with_the_usage(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         reproduce.reproduce(arguments.split())
