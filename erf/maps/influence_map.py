@@ -150,6 +150,27 @@ class InfluenceMap:
             findings=tuple(dict.fromkeys(self.findings + other.findings)),
         )
 
+    def with_moment(self, moment: np.ndarray, statistic: StatisticName) -> InfluenceMap:
+        """Return a map that is otherwise like this one, of another mean over the samples.
+
+        Args:
+            moment: The mean of |g|, g^2 or g (``Statistic.moment``) in the shape of ``values``.
+            statistic: Which of them.
+
+        Raises:
+            InvalidInput: The moment has another shape or is not finite, or there is no such statistic.
+
+        >>> import erf
+        >>> import numpy as np
+        >>> imap = erf.map_of_samples(np.array([[1.0, 4.0]]), "mean_square", trf_box=((0, 2),), aggregation="sum")
+        >>> imap.with_moment(imap.values, "rms").values
+        array([1., 2.])
+        """
+        statistic, values = choice(Statistic, statistic, "statistic"), real_array(moment, "moment")
+        if values.shape != self.values.shape:
+            raise InvalidInput(f"moment must have the map's shape {list(self.values.shape)}, not {list(values.shape)}")
+        return replace(self, values=statistic.from_mean_moment(values), statistic=statistic)
+
     def shifted_to(self, other: InfluenceMap) -> InfluenceMap:
         r"""Return this map moved to the unit of ``other``: ``other.merge(self.shifted_to(other))`` averages both units.
 

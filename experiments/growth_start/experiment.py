@@ -320,7 +320,7 @@ def _measure(training: Training, task: Task, aggregation: str) -> Kept:
         center_map(training, probing, layer, network, statistic, aggregation)
         for statistic in (Statistic.mean_abs, Statistic.mean_square)
     )
-    root = replace(square, values=Statistic.rms.from_mean_moment(square.values), statistic=Statistic.rms)
+    root = square.with_moment(square.values, Statistic.rms)
     numbers = {imap.statistic: map_numbers(training, probing, imap) for imap in (absolute, root, square)}
     sizes = {statistic: tuple(some[size] for size in SIZES) for statistic, some in numbers.items()}
     return Kept(sizes, shown(absolute.values[None])[0])

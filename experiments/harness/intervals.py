@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy
@@ -77,14 +77,18 @@ def resampled(
     The same seed then draws the same samples of another set of as many, which pairs the two. For quantities that a
     constant factor does not change, such as sizes.
     """
-    kept = moments.reshape(len(moments), -1)
-    draws = np.random.default_rng(seed).multinomial(len(kept), [1 / len(kept)] * len(kept), size=replicates)
-    found = []
+    runs = len(moments)
+    pixels, draws = moments.reshape(runs, -1), run_draws(runs, replicates, seed)
+    quantities = []
     for first in range(0, replicates, CHUNK):
-        for mean in draws[first : first + CHUNK] @ kept / len(kept):
-            values = imap.statistic.from_mean_moment(mean.reshape(imap.values.shape))
-            found.append(quantity(replace(imap, values=values)))
-    return np.array(found)
+        for mean in draws[first : first + CHUNK] @ pixels / runs:
+            quantities.append(quantity(imap.with_moment(mean.reshape(imap.values.shape), imap.statistic)))
+    return np.array(quantities)
+
+
+def run_draws(runs: int, replicates: int, seed: int) -> np.ndarray:
+    """Return how often each run is drawn, ``[replicates, runs]``, as many being drawn with replacement as there are."""
+    return np.random.default_rng(seed).multinomial(runs, [1 / runs] * runs, size=replicates)
 
 
 def largest_deviation(moments: np.ndarray, expected: np.ndarray) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from experiments.harness.intervals import run_draws
+
 
 def marginals(moments: np.ndarray) -> np.ndarray:
     """Return the sums over columns and over rows, ``[R, 2, S]``, of runs' square maps ``[R, S, S]``."""
@@ -16,8 +18,7 @@ def resampled_means(lines: np.ndarray, replicates: int, seed: int) -> np.ndarray
     The same seed draws the same runs of another array of as many, which pairs the two.
     """
     runs = len(lines)
-    draws = np.random.default_rng(seed).multinomial(runs, [1 / runs] * runs, size=replicates)
-    return (draws @ lines.reshape(runs, -1) / runs).reshape(replicates, *lines.shape[1:])
+    return (run_draws(runs, replicates, seed) @ lines.reshape(runs, -1) / runs).reshape(replicates, *lines.shape[1:])
 
 
 def sigma(lines: np.ndarray) -> np.ndarray:

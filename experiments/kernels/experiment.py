@@ -20,6 +20,7 @@ from rich.console import Group
 from erf import InfluenceMap, fit_power_law, theory
 from erf.device import resolve_device
 from erf.inits import Init
+from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.normal_distance import line_distance, normal_distance
@@ -165,7 +166,7 @@ def _fixed_map(config: Config, profile: Profile, kernel_size: int, depth: int) -
     stack = replace(random, init=Init.equal, channels=1, input_channels=1)
     device = resolve_device(config.device)
     signed = stack_moments(stack, 1, Statistic.signed_mean, aggregation=0, device=device, dtype=torch.float64)
-    return replace(theory.influence_map(stack.theory(), Statistic.signed_mean), values=signed[0], samples=1)
+    return map_of_samples(signed, Statistic.signed_mean, stack.trf_box, aggregation=0)
 
 
 def _fixed(config: Config, profile: Profile, kernel_size: int) -> Fixed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 
@@ -136,8 +136,7 @@ def predicted_map(config: StackConfig, kind: Kind, depth: int) -> InfluenceMap:
     layers = stack_of(config, kind, depth).theory()
     if kind is Kind.uniform:
         exact = theory.influence_map(layers, Statistic.signed_mean)
-        values = config.statistic.from_mean_moment(config.statistic.moment(exact.values))
-        return replace(exact, values=values, statistic=config.statistic)
+        return exact.with_moment(config.statistic.moment(exact.values), config.statistic)
     statistic = Statistic.mean_square if config.statistic is Statistic.mean_square else Statistic.rms
     return theory.influence_map(layers, statistic)
 

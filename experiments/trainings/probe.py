@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -185,7 +185,7 @@ def _averaged_moment(
     config: TrainingConfig, average: Callable[[InfluenceMap], InfluenceMap], imap: InfluenceMap, moment: np.ndarray
 ) -> np.ndarray:
     """Return the ``average`` of one image's moments ``[H, W]``, whose map is otherwise like ``imap``."""
-    averaged = average(replace(imap, values=config.statistic.from_mean_moment(moment)))
+    averaged = average(imap.with_moment(moment, config.statistic))
     return config.statistic.to_mean_moment(averaged.values)
 
 

@@ -336,6 +336,12 @@ CALLS: dict[str, Call] = {
         free="findings",
     ),
     "erf.maps.influence_map.InfluenceMap.merge": Call(a_map().merge, lambda: {"other": a_map()}, {"other": MAP}),
+    "erf.maps.influence_map.InfluenceMap.with_moment": Call(
+        a_map().with_moment,
+        lambda: {"moment": np.ones((3, 3)), "statistic": "mean_abs"},
+        {"moment": refused(*NO_ARRAYS, np.ones((3, 3)) * NAN, np.ones((3, 3)) * 1j, np.ones((2, 3)))}
+        | {"statistic": CHOICE},
+    ),
     "erf.maps.influence_map.InfluenceMap.shifted_to": Call(
         a_map().shifted_to, lambda: {"other": a_map()}, {"other": MAP}
     ),

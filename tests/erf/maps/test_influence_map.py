@@ -183,3 +183,19 @@ def test_a_field_outside_of_the_map_has_no_pixels_in_it():
     for box in (((-6, -3), (0, 9)), ((9, 12), (0, 9))):
         imap = map_of(np.ones((8, 9)), box=box)
         assert imap.values[imap.on_trf()].size == 0
+
+
+@pytest.mark.parametrize("statistic", Statistic)
+def test_a_map_of_another_moment_is_otherwise_like_it(statistic):
+    imap, other = measured(samples(), statistic), measured(samples(seed=1), statistic)
+    moved = imap.with_moment(statistic.moment(samples(seed=1)).mean(0), statistic)
+    np.testing.assert_array_equal(moved.values, other.values)
+    others = ("statistic", "center", "trf_box", "samples", "aggregation", "jump")
+    assert [getattr(moved, name) for name in others] == [getattr(imap, name) for name in others]
+
+
+def test_the_same_moment_is_read_by_another_statistic():
+    square, root = (measured(samples(), Statistic(name)) for name in ("mean_square", "rms"))
+    read = square.with_moment(square.values, "rms")
+    np.testing.assert_array_equal(read.values, root.values)
+    assert read.statistic is Statistic.rms
