@@ -19,6 +19,7 @@ from torch import nn
 
 from erf import InfluenceMap, InvalidInput, erf_size, influence
 from erf.inits import Init
+from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import above_threshold
 from erf.networks.attention_stack import Block, stack_with
@@ -27,14 +28,15 @@ from erf.networks.residual import convolution
 from erf.reachability.box import Box
 from erf.seeds import derive, generator
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, interval_of
+from experiments.harness.intervals import Interval, interval_of
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
+from experiments.stacks.condition import Condition, estimates_of, log_condition, measure_each
 from experiments.stacks.drawn_networks import measure_draws
-from experiments.stacks.paper_stacks import Kind, StackConfig, measured_map, predicted_map, require_runs, stack_of
+from experiments.stacks.paper_stacks import Kind, StackConfig, Stream, predicted_map, require_runs, stack_of
 
 
 @dataclass
@@ -147,13 +149,15 @@ def middle_place(config: Config) -> int:
 
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every block at every place, and what one layer alone reads."""
-    tasks = [(block, below) for block, below in product(config.blocks, config.below) if _differs(config, block, below)]
+    places = product(config.blocks, config.below)
+    conditions = [(block, below) for block, below in places if _differs(config, block, below)]
     points, arrays = [], {}
-    for block, below in logbook.progress(tasks, "measuring blocks"):
-        found = logbook.once(f"{block}-{below}", Kept, partial(_measure, config, block, below))
-        points.append(_report(config, block, below, found, logbook))
+    for at, kept in measure_each(logbook, Kept, partial(_measure, config), conditions, "measuring blocks"):
+        block, below = at
+        points.append(_report(config, block, below, kept, logbook))
         if below == middle_place(config):
-            arrays[f"map/{block}"] = found.values / found.values.max()
+            values = kept.condition.imap.values
+            arrays[f"map/{block}"] = values / values.max()
     trf_size = stack_of(config, config.kind, config.depth).trf_size
     return Result(config, trf_size, tuple(points), _layers(config), arrays)
 
@@ -164,28 +168,24 @@ def _differs(config: Config, block: Block, below: int) -> bool:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of one block at one place: its map, its unit's field, and shares of the maps of resampled runs."""
+    """What is kept of one block at one place: the map in the stack's field, shares of it, and the unit's own field."""
 
-    values: np.ndarray
-    skipped: int
+    condition: Condition
     box: Box
     finite: bool
-    outside_stack: np.ndarray
-    core: np.ndarray
 
 
 def _measure(config: Config, block: Block, below: int) -> Kept:
     stack = stack_of(config, config.kind, config.depth)
     build = partial(stack_with, stack, block, below, config.side)
     draws = measure_draws(config, build, config.side, config.runs, config.seed)
-    imap = draws.imap()
+    imap = map_of_samples(draws.moments, config.statistic, _stack_box(config), config.aggregation)
     require_runs(imap, config.kind, config.depth, least=2)
-    shares = {"outside_stack": ~_inside(config, _stack_box(config)), "core": _core(config)}
-    resampled = {
-        name: bootstrap_maps(draws.moments, imap, partial(_share, where), config.bootstrap, derive(config.seed, 1))
-        for name, where in shares.items()
-    }
-    return Kept(imap.values, imap.skipped, draws.field.box, math.isfinite(max(draws.field.size)), **resampled)
+    where = {"outside_stack": ~_inside(config, _stack_box(config)), "core": _core(config)}
+    shares = {name: partial(_share, pixels) for name, pixels in where.items()}
+    seed = derive(config.seed, Stream.bootstrap)
+    estimates = estimates_of(draws.moments, imap, shares, config.bootstrap, seed)
+    return Kept(Condition(imap, estimates), draws.field.box, math.isfinite(max(draws.field.size)))
 
 
 def _share(where: np.ndarray, imap: InfluenceMap) -> float:
@@ -236,32 +236,31 @@ def fully_connected_map(config: Config, below: int) -> np.ndarray:
     return values / values.sum()
 
 
-def _report(config: Config, block: Block, below: int, found: Kept, logbook: Logbook) -> Point:
-    box, skipped = found.box, found.skipped
-    imap = measured_map(config, found.values, config.runs - skipped, skipped, _stack_box(config))
+def _report(config: Config, block: Block, below: int, kept: Kept, logbook: Logbook) -> Point:
+    condition, imap = kept.condition, kept.condition.imap
+    outside, core = (condition.estimates[name] for name in ("outside_stack", "core"))
     point = Point(
         block=block,
         below=below,
-        trf_size=box[0][1] - box[0][0] if found.finite else None,
-        runs=config.runs - skipped,
-        skipped=skipped,
-        outside_stack=_share(~_inside(config, _stack_box(config)), imap),
-        outside_stack_interval=interval_of(found.outside_stack),
-        outside_field=_share(~_inside(config, box), imap),
-        core=_share(_core(config), imap),
-        core_interval=interval_of(found.core),
+        trf_size=kept.box[0][1] - kept.box[0][0] if kept.finite else None,
+        runs=condition.runs,
+        skipped=imap.skipped,
+        outside_stack=outside.value,
+        outside_stack_interval=interval_of(outside.resampled),
+        outside_field=_share(~_inside(config, kept.box), imap),
+        core=core.value,
+        core_interval=interval_of(core.resampled),
         size=erf_size(imap),
         predicted=predicted_share(config, block, below),
     )
-    logbook.map(f"map/{block}", imap, None, below)
     numbers = {"outside": point.outside_stack, "core": point.core, "size": point.size}
-    logbook.scalars({f"{name}/{block}": value for name, value in numbers.items()}, below)
+    log_condition(logbook, block, below, imap, None, **numbers)
     return point
 
 
 def _layers(config: Config) -> tuple[Layer, ...]:
     """Return what one unit of a convolution and of a fully connected layer reads (R2)."""
-    draw = generator(config.seed, 2)
+    draw = generator(config.seed, Stream.single_layers)
     channels, side = config.channels, config.side
     layers = {
         "convolution": convolution(channels, channels, draw, config.kernel_size, init=Init.he_normal),

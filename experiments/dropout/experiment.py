@@ -24,11 +24,12 @@ from erf.stacks.stack_influence import stack_influence
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, interval_of, largest_deviation
 from experiments.harness.logbook import Logbook
-from experiments.harness.marginals import marginals, resampled_means, sigma
+from experiments.harness.marginals import marginals, sigma
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.validation import require_at_least, require_increasing
-from experiments.stacks.paper_stacks import Kind, StackConfig, map_of, mean_square_total, measured_map, stack_of
+from experiments.stacks.condition import Condition, Estimate, line_estimate, measure_each
+from experiments.stacks.paper_stacks import Kind, StackConfig, Stream, map_of, mean_square_total, stack_of
 
 MARGIN = 0.02  # of sigma, within which shapes count as equal
 FEWEST = 20  # runs that are not 0 everywhere: a resampling of fewer may be empty
@@ -131,16 +132,16 @@ def run(config: Config, logbook: Logbook) -> Result:
     exact = theory.influence_map(_stack(config, Dropout.elementwise, config.channels, 0.0).theory())
     arrays, points = {"theory": exact.values}, []
     kinds = [(Dropout.elementwise, n) for n in (*config.narrow, config.channels)] + [(Dropout.spatial, config.channels)]
-    tasks = [(*kind, rate) for kind in kinds for rate in config.rates]
-    zero: Kept | None = None
-    for dropout, channels, rate in logbook.progress(tasks, "measuring dropout"):
-        stack = _stack(config, dropout, channels, rate)
-        found = logbook.once(f"{dropout}-{channels}-{rate}", Kept, partial(_measure, config, stack, exact))
-        zero = zero if zero and rate else found
-        points.append(_point(config, stack, found, zero))
-        _log(config, points[-1], found.values, logbook)
+    conditions = [(*kind, rate) for kind in kinds for rate in config.rates]
+    measure = partial(_measure, config, exact)
+    zero: dict[tuple[Dropout, int], Condition] = {}
+    for at, condition in measure_each(logbook, Condition, measure, conditions, "measuring dropout"):
+        dropout, channels, rate = at
+        at_zero = zero.setdefault((dropout, channels), condition)
+        points.append(_point(config, _stack(config, *at), condition, at_zero))
+        _log(config, points[-1], condition, logbook)
         if channels == config.channels:
-            arrays[f"map/{dropout}/{rate}"] = found.values / found.values.sum()
+            arrays[f"map/{dropout}/{rate}"] = condition.imap.values / condition.imap.values.sum()
     return Result(config, tuple(points), arrays)
 
 
@@ -149,48 +150,22 @@ def _stack(config: Config, dropout: Dropout, channels: int, rate: float) -> Conv
     return replace(stack, channels=channels, dropout=dropout, dropout_rate=rate)
 
 
-@dataclass(frozen=True)
-class Sigma:
-    """The standard deviation of a map, and those of the maps of resampled runs, in pixels."""
-
-    sigma: float
-    resampled: np.ndarray
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of one stack: its mean_square map, and sigma by both statistics."""
-
-    values: np.ndarray
-    zero_runs: int
-    largest_deviation: float
-    mean_square: Sigma
-    mean_abs: Sigma
-
-
-def _measure(config: Config, stack: ConvStack, exact: InfluenceMap) -> Kept:
+def _measure(config: Config, exact: InfluenceMap, dropout: Dropout, channels: int, rate: float) -> Condition:
+    stack = _stack(config, dropout, channels, rate)
     squares, absolutes = _moments(config, stack)
-    zero_runs = np.count_nonzero(~squares.any(axis=(1, 2)))
-    if config.runs - zero_runs < FEWEST:
+    imap = map_of(config, squares)
+    if imap.samples < FEWEST:
         raise InvalidInput(
-            f"rates: {stack.dropout} dropout at rate {stack.dropout_rate} of {stack.channels} channels leaves "
-            f"{config.runs - zero_runs} of {config.runs} runs with any influence, {FEWEST} are needed"
+            f"rates: {dropout} dropout at rate {rate} of {channels} channels leaves {imap.samples} of {config.runs} "
+            f"runs with any influence, {FEWEST} are needed"
         )
-    expected = exact.values * mean_square_total(config, stack)
-    return Kept(
-        values=map_of(config, squares).values,
-        zero_runs=int(zero_runs),
-        largest_deviation=largest_deviation(squares, expected),
-        mean_square=_sigma(config, squares),
-        mean_abs=_sigma(config, absolutes),
-    )
+    sigmas = {"mean_square": _sigma(config, squares), "mean_abs": _sigma(config, absolutes)}
+    return Condition(imap, sigmas, largest_deviation(squares, exact.values * mean_square_total(config, stack)))
 
 
-def _sigma(config: Config, moments: np.ndarray) -> Sigma:
-    lines = marginals(moments)
+def _sigma(config: Config, moments: np.ndarray) -> Estimate:
     # One seed for all rates: they are compared over the same runs.
-    again = resampled_means(lines, config.bootstrap, derive(config.seed, 1))
-    return Sigma(float(sigma(lines.mean(0))), sigma(again))
+    return line_estimate(marginals(moments), sigma, config.bootstrap, derive(config.seed, Stream.bootstrap))
 
 
 def _moments(config: Config, stack: ConvStack) -> tuple[np.ndarray, np.ndarray]:
@@ -202,31 +177,34 @@ def _moments(config: Config, stack: ConvStack) -> tuple[np.ndarray, np.ndarray]:
     return squares, absolutes
 
 
-def _point(config: Config, stack: ConvStack, found: Kept, zero: Kept) -> Point:
+def _point(config: Config, stack: ConvStack, condition: Condition, zero: Condition) -> Point:
+    exact = {"mean_square": theory.influence_map(stack.theory()), "mean_abs": theory.mean_abs_limit(stack.theory())}
+    widths = {
+        name: _width(stack, wide, condition.estimates[name], zero.estimates[name]) for name, wide in exact.items()
+    }
     return Point(
         dropout=stack.dropout,
         channels=stack.channels,
         rate=stack.dropout_rate,
         runs=config.runs,
-        zero_runs=found.zero_runs,
-        largest_deviation=found.largest_deviation if stack.channels == config.channels else None,
-        mean_square=_width(stack, theory.influence_map(stack.theory()), found.mean_square, zero.mean_square),
-        mean_abs=_width(stack, theory.mean_abs_limit(stack.theory()), found.mean_abs, zero.mean_abs),
+        zero_runs=condition.imap.skipped,
+        largest_deviation=condition.largest_deviation if stack.channels == config.channels else None,
+        **widths,
     )
 
 
-def _width(stack: ConvStack, wide: InfluenceMap, found: Sigma, zero: Sigma) -> Width:
+def _width(stack: ConvStack, wide: InfluenceMap, sigma: Estimate, zero: Estimate) -> Width:
     predicted = map_moments(wide).sigma[0]
     return Width(
-        sigma=found.sigma,
+        sigma=sigma.value,
         predicted_sigma=predicted,
-        over_theory=interval_of(found.resampled / predicted),
-        zero_sigma=zero.sigma,
-        over_zero=interval_of(found.resampled / zero.resampled) if stack.dropout_rate else None,
+        over_theory=interval_of(sigma.resampled / predicted),
+        zero_sigma=zero.value,
+        over_zero=interval_of(sigma.resampled / zero.resampled) if stack.dropout_rate else None,
     )
 
 
-def _log(config: Config, point: Point, values: np.ndarray, logbook: Logbook) -> None:
+def _log(config: Config, point: Point, condition: Condition, logbook: Logbook) -> None:
     step = round(100 * point.rate)
     numbers = {"sigma": point.mean_square.sigma, "sigma_mean_abs": point.mean_abs.sigma}
     numbers["zero_runs"] = point.zero_runs
@@ -235,8 +213,7 @@ def _log(config: Config, point: Point, values: np.ndarray, logbook: Logbook) -> 
     kind = f"{point.dropout}/{point.channels}"
     logbook.scalars({f"{name}/{kind}": value for name, value in numbers.items()}, step)
     if point.channels == config.channels:
-        imap = measured_map(config, values, point.runs - point.zero_runs, point.zero_runs)
-        logbook.map(f"map/{point.dropout}", imap, fit_gaussian(imap), step)
+        logbook.map(f"map/{point.dropout}", condition.imap, fit_gaussian(condition.imap), step)
 
 
 def summary(result: Result) -> Table:

@@ -18,17 +18,18 @@ from erf import InvalidInput, erf_size, fit_gaussian, fit_power_law
 from erf.metrics.erf_size import contour_size
 from erf.seeds import derive
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, middle
+from experiments.harness.intervals import Interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
+from experiments.stacks.condition import Condition, estimates_of, log_condition, measure_each
 from experiments.stacks.paper_stacks import (
     Kind,
     StackConfig,
+    Stream,
     map_of,
     measure_runs,
-    measured_map,
     predicted_map,
     predicted_sigma,
     require_runs,
@@ -129,8 +130,7 @@ class Result:
 
     def slope(self, kind: Kind, y: str, x: str, depths: tuple[int, int]) -> Slope | None:
         """Return one slope, or None where it could not be fitted."""
-        found = [s for s in self.slopes if (s.kind, s.y, s.x, s.depths) == (kind, y, x, depths)]
-        return found[0] if found else None
+        return next((s for s in self.slopes if (s.kind, s.y, s.x, s.depths) == (kind, y, x, depths)), None)
 
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""
@@ -151,37 +151,24 @@ class Result:
 
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every kind at every depth and fit the slopes."""
-    arrays = {"theory_depths": np.array(THEORY_DEPTHS, dtype=np.float64)}
-    points: list[Point] = []
-    resampled: dict[Kind, list[np.ndarray]] = {kind: [] for kind in config.kinds}
-    tasks = [(kind, depth) for kind in config.kinds for depth in config.depths]
-    for kind, depth in logbook.progress(tasks, "measuring stacks"):
-        found = logbook.once(f"{kind}-{depth}", Kept, partial(_measure, config, kind, depth))
-        points.append(_report(config, kind, depth, found, logbook))
-        resampled[kind].append(found.resampled_sizes)
-    arrays |= _predicted_sizes(config)
+    conditions = product(config.kinds, config.depths)
+    measured = dict(measure_each(logbook, Condition, partial(_measure, config), conditions, "measuring stacks"))
+    points = [_report(config, *at, condition, logbook) for at, condition in measured.items()]
+    arrays = {"theory_depths": np.array(THEORY_DEPTHS, dtype=np.float64)} | _predicted_sizes(config)
     for kind in config.kinds:
-        arrays[f"{kind}/resampled_sizes"] = np.stack(resampled[kind], axis=1)
+        sizes = [measured[kind, depth].estimates["size"].resampled for depth in config.depths]
+        arrays[f"{kind}/resampled_sizes"] = np.stack(sizes, axis=1)
     return Result(config, tuple(points), tuple(_slopes(config, points, arrays)), arrays)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of one kind of stack at one depth: the mean over runs of |g| or g^2, and sizes of resampled runs."""
-
-    moments: np.ndarray
-    skipped: int
-    resampled_sizes: np.ndarray
-
-
-def _measure(config: Config, kind: Kind, depth: int) -> Kept:
+def _measure(config: Config, kind: Kind, depth: int) -> Condition:
     moments = measure_runs(config, kind, depth, config.runs)
     imap = map_of(config, moments)
-    resampled = np.empty(0)
-    if config.bootstrap and kind is not Kind.uniform:
+    replicates = 0 if kind is Kind.uniform else config.bootstrap
+    if replicates:
         require_runs(imap, kind, depth, least=2)
-        resampled = bootstrap_maps(moments, imap, erf_size, config.bootstrap, derive(config.seed, depth, 1))
-    return Kept(imap.statistic.to_mean_moment(imap.values), imap.skipped, resampled)
+    seed = derive(config.seed, depth, Stream.bootstrap)
+    return Condition(imap, estimates_of(moments, imap, {"size": erf_size}, replicates, seed))
 
 
 def _slopes(config: Config, points: list[Point], arrays: dict[str, np.ndarray]) -> Iterator[Slope]:
@@ -212,27 +199,23 @@ def _predicted_sizes(config: Config) -> dict[str, np.ndarray]:
     }
 
 
-def _report(config: Config, kind: Kind, depth: int, found: Kept, logbook: Logbook) -> Point:
-    samples = 1 if kind is Kind.uniform else config.runs - found.skipped
-    imap = measured_map(config, config.statistic.from_mean_moment(found.moments), samples, found.skipped)
+def _report(config: Config, kind: Kind, depth: int, condition: Condition, logbook: Logbook) -> Point:
+    imap = condition.imap
     fit = fit_gaussian(imap)
     point = Point(
         kind=kind,
         depth=depth,
         trf_size=imap.trf_size[0],
-        runs=samples,
+        runs=condition.runs,
         skipped=imap.skipped,
-        size=erf_size(imap),
-        size_interval=middle(found.resampled_sizes),
-        predicted_size=erf_size(predicted_map(config, kind, depth)),
+        **condition.row(size=erf_size(predicted_map(config, kind, depth))),
         sigma=(fit.sigma[0], fit.sigma[1]),
         predicted_sigma=predicted_sigma(config, kind, depth),
         r_squared=fit.r_squared,
     )
-    logbook.map(f"map/{kind}", imap, fit, depth)
     numbers = {"size": point.size, "ratio": point.ratio, "sigma": float(np.mean(fit.sigma))}
     numbers |= {"r_squared": fit.r_squared, "skipped_runs": imap.skipped}
-    logbook.scalars({f"{name}/{kind}": value for name, value in numbers.items()}, depth)
+    log_condition(logbook, kind, depth, imap, fit, **numbers)
     return point
 
 

@@ -19,19 +19,20 @@ from erf import ConvLayer, InfluenceMap, InvalidInput, fit_gaussian, theoretical
 from erf.maps.statistic import Statistic
 from erf.seeds import derive
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, interval_of
+from experiments.harness.intervals import Interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_increasing
+from experiments.stacks.condition import Condition, estimates_of, log_condition, measure_each
 from experiments.stacks.paper_stacks import (
     Kind,
     StackConfig,
+    Stream,
     map_of,
     mean_sigma,
     mean_square_total,
     measure_runs,
-    measured_map,
     predicted_sigma,
     require_runs,
     stack_of,
@@ -124,13 +125,13 @@ def run(config: Config, logbook: Logbook) -> Result:
     arrays = {"theory": exact.values}
     uniform = [_uniform(config, k, n) for k in config.kernel_sizes for n in config.depths]
     random = []
-    for kind in logbook.progress([Kind.random, Kind.relu], "measuring random stacks"):
-        found = logbook.once(str(kind), Kept, partial(_measure, config, kind, exact))
-        random.append(_random(config, kind, found, exact))
-        arrays[str(kind)] = found.values / found.values.sum()
-        imap = measured_map(config, found.values, random[-1].runs, random[-1].skipped)
-        logbook.map(f"map/{kind}", imap, fit_gaussian(imap), 0)
-        logbook.scalars({f"sigma/{kind}": random[-1].sigma, f"deviation/{kind}": random[-1].largest_deviation}, 0)
+    kinds, measure = ((kind,) for kind in (Kind.random, Kind.relu)), partial(_measure, config, exact)
+    for (kind,), condition in measure_each(logbook, Condition, measure, kinds, "measuring random stacks"):
+        random.append(_random(config, kind, condition))
+        imap = condition.imap
+        arrays[str(kind)] = imap.values / imap.values.sum()
+        numbers = {"sigma": random[-1].sigma, "deviation": random[-1].largest_deviation}
+        log_condition(logbook, kind, 0, imap, fit_gaussian(imap), **numbers)
     return Result(config, tuple(uniform), tuple(random), _example_trf_sizes(), arrays)
 
 
@@ -158,46 +159,30 @@ def _coefficients(kernel_size: int, depth: int) -> np.ndarray:
     return np.outer(shares, shares)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of one kind of stack: its map, the error of each pixel, and sigma, also of resampled runs."""
-
-    values: np.ndarray
-    skipped: int
-    standard_error: np.ndarray
-    sigmas: np.ndarray
-    sigma: float
-
-
-def _measure(config: Config, kind: Kind, exact: InfluenceMap) -> Kept:
+def _measure(config: Config, exact: InfluenceMap, kind: Kind) -> Condition:
     moments = measure_runs(config, kind, config.depth, config.runs)
     imap = map_of(config, moments)
     require_runs(imap, kind, config.depth, least=2)
-    kept = moments[moments.any(axis=(1, 2))]
-    return Kept(
-        values=imap.values,
-        skipped=imap.skipped,
-        standard_error=kept.std(axis=0, ddof=1) / math.sqrt(len(kept)),
-        sigmas=bootstrap_maps(moments, imap, mean_sigma, config.bootstrap, derive(config.seed, 1)),
-        sigma=mean_sigma(imap),
-    )
-
-
-def _random(config: Config, kind: Kind, found: Kept, exact: InfluenceMap) -> Random:
+    influential = moments[moments.any(axis=(1, 2))]
     # The total of a linear stack follows from its weights' variances; that of ReLU is compared up to a factor.
     linear = kind is Kind.random
-    total = mean_square_total(config, stack_of(config, kind, config.depth)) if linear else found.values.sum()
-    deviation = (found.values - exact.values * total) / found.standard_error
+    total = mean_square_total(config, stack_of(config, kind, config.depth)) if linear else imap.values.sum()
+    error = influential.std(axis=0, ddof=1) / math.sqrt(len(influential))
+    deviation = float(np.abs((imap.values - exact.values * total) / error).max())
+    seed = derive(config.seed, Stream.bootstrap)
+    return Condition(imap, estimates_of(moments, imap, {"sigma": mean_sigma}, config.bootstrap, seed), deviation)
+
+
+def _random(config: Config, kind: Kind, condition: Condition) -> Random:
+    assert condition.largest_deviation is not None, "there is an exact map"
     return Random(
         kind=kind,
         depth=config.depth,
-        runs=config.runs - found.skipped,
-        skipped=found.skipped,
-        scaled=not linear,
-        largest_deviation=float(np.abs(deviation).max()),
-        sigma=found.sigma,
-        sigma_interval=interval_of(found.sigmas),
-        predicted_sigma=predicted_sigma(config, kind, config.depth),
+        runs=condition.runs,
+        skipped=condition.imap.skipped,
+        scaled=kind is not Kind.random,
+        largest_deviation=condition.largest_deviation,
+        **condition.row(sigma=predicted_sigma(config, kind, config.depth)),
     )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import partial
 from itertools import product
 
 import numpy as np
 from rich.console import Group
 
-from erf import InvalidInput, PowerLaw, fit_gaussian, fit_power_law
+from erf import InfluenceMap, InvalidInput, PowerLaw, fit_gaussian, fit_power_law
 from erf.seeds import derive
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, mean_interval
@@ -23,18 +24,25 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
+from experiments.stacks.condition import log_condition, measure_each
 from experiments.stacks.paper_stacks import (
     Kind,
     StackConfig,
     map_of,
     measure_runs,
-    measured_map,
     predicted_map,
     predicted_sigma,
     require_runs,
 )
 
 BOOTSTRAP = 1000  # resamplings of the groups for the exponent's interval
+
+
+class GroupStream(IntEnum):
+    """Streams of random numbers of the groups: of their runs, which are others than the panels', and of their draws."""
+
+    runs = 1
+    bootstrap = 2
 
 
 @dataclass
@@ -134,56 +142,39 @@ class Result:
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure and fit every panel, then groups of runs at one depth."""
     panels, arrays = [], {}
-    for kind, depth in logbook.progress(list(product(config.kinds, config.depths)), "measuring maps"):
-        found = logbook.once(f"{kind}-{depth}", Kept, partial(_measure, config, kind, depth))
-        panels.append(_panel(config, kind, depth, found, arrays, logbook))
+    conditions = product(config.kinds, config.depths)
+    for at, imap in measure_each(logbook, InfluenceMap, partial(_measure, config), conditions, "measuring maps"):
+        panels.append(_panel(config, *at, imap, arrays, logbook))
     groups: list[Groups] = []
     falls: list[Fall] = []
-    for kind in logbook.progress(
-        [kind for kind in config.kinds if kind is not Kind.uniform], "measuring groups of runs"
-    ):
-        misfits = logbook.once(f"groups-{kind}", dict[int, np.ndarray], partial(_measure_groups, config, kind))
+    kinds = [("groups", kind) for kind in config.kinds if kind is not Kind.uniform]
+    measure = partial(_measure_groups, config)
+    for (_, kind), misfits in measure_each(logbook, dict[int, np.ndarray], measure, kinds, "measuring groups of runs"):
         groups += _groups(config, kind, misfits)
         falls += _fall(config, kind, misfits)
     return Result(config, tuple(panels), tuple(groups), tuple(falls), arrays)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of one panel: the map's values, and the runs in it and left out."""
-
-    values: np.ndarray
-    samples: int
-    skipped: int
-
-
-def _measure(config: Config, kind: Kind, depth: int) -> Kept:
+def _measure(config: Config, kind: Kind, depth: int) -> InfluenceMap:
     imap = map_of(config, measure_runs(config, kind, depth, config.runs))
     require_runs(imap, kind, depth, least=1)
-    return Kept(imap.values, int(imap.samples), imap.skipped)
+    return imap
 
 
 def _panel(
-    config: Config,
-    kind: Kind,
-    depth: int,
-    found: Kept,
-    arrays: dict[str, np.ndarray],
-    logbook: Logbook,
+    config: Config, kind: Kind, depth: int, imap: InfluenceMap, arrays: dict[str, np.ndarray], logbook: Logbook
 ) -> Panel:
     exact = predicted_map(config, kind, depth)
-    imap = measured_map(config, found.values, found.samples, found.skipped)
     fit, exact_fit = fit_gaussian(imap), fit_gaussian(exact)
-    logbook.map(f"map/{kind}", imap, fit, depth)
-    logbook.scalars({f"r_squared/{kind}": fit.r_squared, f"skipped_runs/{kind}": found.skipped}, depth)
+    log_condition(logbook, kind, depth, imap, fit, r_squared=fit.r_squared, skipped_runs=imap.skipped)
     arrays[f"map/{kind}/{depth}"] = imap.values / imap.values.max()
     arrays[f"theory/{kind}/{depth}"] = exact.values / exact.values.max()
     return Panel(
         kind=kind,
         depth=depth,
         trf_size=imap.trf_size[0],
-        runs=found.samples,
-        skipped=found.skipped,
+        runs=int(imap.samples),
+        skipped=imap.skipped,
         r_squared=fit.r_squared,
         predicted_r_squared=exact_fit.r_squared,
         sigma=(fit.sigma[0], fit.sigma[1]),
@@ -192,14 +183,13 @@ def _panel(
     )
 
 
-def _measure_groups(config: Config, kind: Kind) -> dict[int, np.ndarray]:
+def _measure_groups(config: Config, _: str, kind: Kind) -> dict[int, np.ndarray]:
     """Return 1 - r^2 of each group, by the number of runs in a group."""
-    # Other runs than the panel's of the same depth, which the key 1 keeps apart.
-    apart = replace(config, seed=derive(config.seed, 1))
+    apart = replace(config, seed=derive(config.seed, GroupStream.runs))
     moments = measure_runs(apart, kind, config.group_depth, config.group_total)
-    kept = moments[moments.any(axis=(1, 2))]
+    influential = moments[moments.any(axis=(1, 2))]
     return {
-        runs: np.array([1 - fit_gaussian(map_of(config, group)).r_squared for group in _split(kept, runs)])
+        runs: np.array([1 - fit_gaussian(map_of(config, group)).r_squared for group in _split(influential, runs)])
         for runs in config.group_runs
     }
 
@@ -222,12 +212,12 @@ def _fall(config: Config, kind: Kind, misfits_of: dict[int, np.ndarray]) -> Iter
         return
     misfits = [misfits_of[runs] for runs in sizes]
     floor = 1 - fit_gaussian(predicted_map(config, kind, config.group_depth)).r_squared
-    whole, noise = (_misfit_law(config, sizes, [m - less for m in misfits]) for less in (0.0, floor))
-    yield Fall(kind, whole.exponent, whole.interval, noise.exponent, noise.interval)
+    misfit, noise = (_misfit_law(config, sizes, [m - less for m in misfits]) for less in (0.0, floor))
+    yield Fall(kind, misfit.exponent, misfit.interval, noise.exponent, noise.interval)
 
 
 def _misfit_law(config: Config, sizes: list[int], misfits: list[np.ndarray]) -> PowerLaw:
-    rng = np.random.default_rng(derive(config.seed, 2))
+    rng = np.random.default_rng(derive(config.seed, GroupStream.bootstrap))
     draws = [rng.choice(misfit, (BOOTSTRAP, len(misfit))).mean(1) for misfit in misfits]
     return fit_power_law(sizes, [misfit.mean() for misfit in misfits], np.stack(draws, axis=1))
 

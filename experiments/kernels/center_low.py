@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
-import numpy as np
-
 from erf import InfluenceMap, erf_size, theory
 from erf.inits import center_low_profile
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average
 from erf.networks.conv_stack import ConvStack
 from erf.seeds import derive
-from experiments.harness.intervals import Interval, interval_of, resampled
+from experiments.harness.intervals import Interval, interval_of
 from experiments.harness.logbook import Logbook
-from experiments.harness.marginals import marginals, resampled_means, sigma
+from experiments.harness.marginals import marginals, sigma
 from experiments.kernels.config import Config
 from experiments.kernels.profiles import profile_moments, profile_stack
-from experiments.stacks.paper_stacks import map_of
+from experiments.stacks.condition import Condition, estimates_of, line_estimate, measure_each
+from experiments.stacks.paper_stacks import Stream, map_of
 
 
 @dataclass(frozen=True)
@@ -47,16 +46,15 @@ class Strength:
 
 def measure_strengths(config: Config, logbook: Logbook) -> Iterator[Strength]:
     """Yield every strength at every kernel size."""
-    tasks = list(product(config.kernel_sizes, config.strengths))
-    first: Kept | None = None
-    before: Kept | None = None
-    for kernel_size, strength in logbook.progress(tasks, "measuring strengths"):
-        found = logbook.once(
-            f"{kernel_size}-{strength}", Kept, partial(_measure_strength, config, kernel_size, strength)
-        )
-        first = first if first and strength else found
-        yield _strength(config, kernel_size, strength, found, first, before if strength else None)
-        before = found
+    conditions, measure = product(config.kernel_sizes, config.strengths), partial(_measure, config)
+    first: Condition | None = None
+    before: Condition | None = None
+    for (kernel_size, strength), condition in measure_each(
+        logbook, Condition, measure, conditions, "measuring strengths"
+    ):
+        first = first if first and strength else condition
+        yield _strength(config, kernel_size, strength, condition, first, before if strength else None)
+        before = condition
 
 
 def _center_low(config: Config, kernel_size: int, strength: float) -> ConvStack:
@@ -67,45 +65,30 @@ def _size(kernel_size: int, imap: InfluenceMap) -> float:
     return erf_size(grid_average(imap, kernel_size - 1))
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of one strength: sigma and ERF size, each also of resampled runs."""
-
-    sigma: float
-    sigmas: np.ndarray
-    size: float
-    sizes: np.ndarray
-
-
-def _measure_strength(config: Config, kernel_size: int, strength: float) -> Kept:
+def _measure(config: Config, kernel_size: int, strength: float) -> Condition:
     moments = profile_moments(config, _center_low(config, kernel_size, strength))
-    lines, imap, size = marginals(moments), map_of(config, moments), partial(_size, kernel_size)
+    imap, size = map_of(config, moments), {"size": partial(_size, kernel_size)}
     # One seed for all strengths: they are compared over the same runs.
-    seed = derive(config.seed, config.depth, 1)
-    return Kept(
-        sigma=float(sigma(lines.mean(0))),
-        sigmas=sigma(resampled_means(lines, config.bootstrap, seed)),
-        size=size(imap),
-        sizes=resampled(moments, imap, size, config.bootstrap, seed),
-    )
+    seed = derive(config.seed, config.depth, Stream.bootstrap)
+    width = line_estimate(marginals(moments), sigma, config.bootstrap, seed)
+    return Condition(imap, {"sigma": width} | estimates_of(moments, imap, size, config.bootstrap, seed, paired=True))
 
 
 def _strength(
-    config: Config, kernel_size: int, strength: float, found: Kept, first: Kept, before: Kept | None
+    config: Config, kernel_size: int, strength: float, condition: Condition, first: Condition, before: Condition | None
 ) -> Strength:
     exact, none = (theory.influence_map(_center_low(config, kernel_size, s).theory()) for s in (strength, 0.0))
     predicted, without = (map_moments(imap).sigma[0] for imap in (exact, none))
-    gains = found.sigmas / first.sigmas
+    width, standard = condition.estimates["sigma"], first.estimates["sigma"]
+    gains = width.resampled / standard.resampled
     return Strength(
         kernel_size=kernel_size,
         strength=strength,
-        sigma=found.sigma,
+        sigma=width.value,
         predicted_sigma=predicted,
-        gain=found.sigma / first.sigma,
+        gain=width.value / standard.value,
         gain_interval=interval_of(gains),
         predicted_gain=predicted / without,
-        step=None if before is None else interval_of(gains - before.sigmas / first.sigmas),
-        size=found.size,
-        size_interval=interval_of(found.sizes),
-        predicted_size=_size(kernel_size, exact),
+        step=None if before is None else interval_of(gains - before.estimates["sigma"].resampled / standard.resampled),
+        **condition.row(size=_size(kernel_size, exact)),
     )

@@ -29,13 +29,14 @@ from erf.seeds import derive
 from erf.stacks.stack_influence import stack_moments
 from experiments.harness.intervals import Interval, interval_of, largest_deviation
 from experiments.harness.logbook import Logbook
-from experiments.harness.marginals import marginals, resampled_means, sigma
+from experiments.harness.marginals import marginals, sigma
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
 from experiments.kernels.center_low import Strength, measure_strengths
 from experiments.kernels.config import Config
 from experiments.kernels.profiles import Profile, profile_moments, profile_stack, whole_numbers
-from experiments.stacks.paper_stacks import map_of, mean_square_total, measured_map
+from experiments.stacks.condition import Condition, line_estimate, measure_each
+from experiments.stacks.paper_stacks import Stream, map_of, mean_square_total
 
 
 @dataclass(frozen=True)
@@ -124,45 +125,32 @@ def run(config: Config, logbook: Logbook) -> Result:
     """Measure fixed kernels, random ones with profiles of variance, and the strengths of the center-low init."""
     pairs = list(product(config.profiles, config.kernel_sizes))
     fixed = [_fixed(config, *pair) for pair in pairs]
-    found = _measure_profiles(config, logbook)
-    random = [_random(config, *key, found[key]) for key in found]
-    distances = [_distance(config, *pair, found) for pair in pairs]
+    conditions = dict(measure_each(logbook, Condition, partial(_measure, config), _keys(config), "measuring profiles"))
+    random = [_random(config, *key, condition) for key, condition in conditions.items()]
+    distances = [_distance(config, *pair, conditions) for pair in pairs]
     strengths = list(measure_strengths(config, logbook))
     _log(random, distances, strengths, logbook)
-    arrays = _arrays(config, found, logbook)
+    arrays = _arrays(config, conditions, logbook)
     return Result(config, tuple(fixed), tuple(random), tuple(distances), tuple(strengths), arrays)
 
 
 Key = tuple[Profile, int, int]  # profile, kernel size, depth
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of random kernels of one profile, size and depth; ``sigmas`` and ``distances`` of resampled runs."""
-
-    values: np.ndarray
-    largest_deviation: float
-    sigma: float
-    sigmas: np.ndarray
-    distance: float
-    distances: np.ndarray
-
-
-def _measure_profiles(config: Config, logbook: Logbook) -> dict[Key, Kept]:
+def _keys(config: Config) -> list[Key]:
+    """Return every profile at every kernel size, and at every depth the smallest kernels."""
     smallest = config.kernel_sizes[0]
     stacks = [(k, config.depth) for k in config.kernel_sizes] + [(smallest, depth) for depth in config.depths]
-    keys = [(profile, *stack) for profile, stack in product(config.profiles, dict.fromkeys(stacks))]
-    found = {}
-    for profile, kernel_size, depth in logbook.progress(keys, "measuring profiles"):
-        stack = profile_stack(config, profile.weights(kernel_size, config.seed), depth)
-        name = f"{profile}-{kernel_size}-{depth}"
-        found[profile, kernel_size, depth] = logbook.once(name, Kept, partial(_measure, config, stack))
-    return found
+    return [(profile, *stack) for profile, stack in product(config.profiles, dict.fromkeys(stacks))]
+
+
+def _stack(config: Config, profile: Profile, kernel_size: int, depth: int) -> ConvStack:
+    return profile_stack(config, profile.weights(kernel_size, config.seed), depth)
 
 
 def _fixed_map(config: Config, profile: Profile, kernel_size: int, depth: int) -> InfluenceMap:
     """Return the back-propagated map of one channel's fixed positive kernel."""
-    random = profile_stack(config, profile.weights(kernel_size, config.seed), depth)
+    random = _stack(config, profile, kernel_size, depth)
     stack = replace(random, init=Init.equal, channels=1, input_channels=1)
     device = resolve_device(config.device)
     signed = stack_moments(stack, 1, Statistic.signed_mean, aggregation=0, device=device, dtype=torch.float64)
@@ -170,71 +158,71 @@ def _fixed_map(config: Config, profile: Profile, kernel_size: int, depth: int) -
 
 
 def _fixed(config: Config, profile: Profile, kernel_size: int) -> Fixed:
-    weights = profile.weights(kernel_size, config.seed)
-    layers = profile_stack(config, weights, config.depth).theory()
+    layers = _stack(config, profile, kernel_size, config.depth).theory()
     exact = theory.influence_map(layers, Statistic.signed_mean)
     measured = _fixed_map(config, profile, kernel_size, config.depth)
-    whole = whole_numbers(weights, config.depth)
+    convolved = whole_numbers(profile.weights(kernel_size, config.seed), config.depth)
     closed = np.array(theory.variance(layers, Statistic.signed_mean))
     differences = np.diag(map_moments(exact).covariance) / closed - 1
     return Fixed(
         profile=profile,
         kernel_size=kernel_size,
-        exact_difference=float(np.abs(exact.values - whole).max() / whole.max()),
-        measured_difference=float(np.abs(measured.values - whole).max() / whole.max()),
+        exact_difference=float(np.abs(exact.values - convolved).max() / convolved.max()),
+        measured_difference=float(np.abs(measured.values - convolved).max() / convolved.max()),
         variance_difference=float(np.abs(differences).max()),
     )
 
 
-def _measure(config: Config, stack: ConvStack) -> Kept:
+def _measure(config: Config, profile: Profile, kernel_size: int, depth: int) -> Condition:
+    stack = _stack(config, profile, kernel_size, depth)
     moments = profile_moments(config, stack)
     exact = theory.influence_map(stack.theory())
-    lines = marginals(moments)
-    again = resampled_means(lines, config.bootstrap, derive(config.seed, stack.depth, 1))
-    return Kept(
-        values=map_of(config, moments).values,
-        largest_deviation=largest_deviation(moments, exact.values * mean_square_total(config, stack)),
-        sigma=float(sigma(lines.mean(0))),
-        sigmas=sigma(again),
-        distance=float(line_distance(lines.mean(0)).max()),
-        distances=line_distance(again).max(-1),
+    lines, seed = marginals(moments), derive(config.seed, depth, Stream.bootstrap)
+    quantities = {"sigma": sigma, "distance": _largest_distance}
+    return Condition(
+        map_of(config, moments),
+        {name: line_estimate(lines, quantity, config.bootstrap, seed) for name, quantity in quantities.items()},
+        largest_deviation(moments, exact.values * mean_square_total(config, stack)),
     )
 
 
-def _random(config: Config, profile: Profile, kernel_size: int, depth: int, found: Kept) -> Random:
-    layers = profile_stack(config, profile.weights(kernel_size, config.seed), depth).theory()
+def _largest_distance(lines: np.ndarray) -> np.ndarray:
+    return line_distance(lines).max(-1)
+
+
+def _random(config: Config, profile: Profile, kernel_size: int, depth: int, condition: Condition) -> Random:
+    assert condition.largest_deviation is not None, "there is an exact map"
+    layers = _stack(config, profile, kernel_size, depth).theory()
     return Random(
         profile=profile,
         kernel_size=kernel_size,
         depth=depth,
-        largest_deviation=found.largest_deviation,
-        sigma=found.sigma,
-        sigma_interval=interval_of(found.sigmas),
-        predicted_sigma=math.sqrt(np.mean(theory.variance(layers))),
+        largest_deviation=condition.largest_deviation,
+        **condition.row(sigma=math.sqrt(np.mean(theory.variance(layers)))),
     )
 
 
-def _distance(config: Config, profile: Profile, kernel_size: int, found: dict[Key, Kept]) -> Distance:
+def _distance(config: Config, profile: Profile, kernel_size: int, conditions: dict[Key, Condition]) -> Distance:
     maps = [_fixed_map(config, profile, kernel_size, depth) for depth in config.depths]
     fixed = tuple(max(normal_distance(imap)) for imap in maps)
     if kernel_size != config.kernel_sizes[0]:
         return Distance(profile, kernel_size, tuple(config.depths), fixed, None, None, None, None)
-    points = [found[profile, kernel_size, depth] for depth in config.depths]
-    random = tuple(point.distance for point in points)
-    law = fit_power_law(config.depths, random, np.stack([point.distances for point in points], axis=1))
-    intervals = tuple(interval_of(point.distances) for point in points)
+    estimates = [conditions[profile, kernel_size, depth].estimates["distance"] for depth in config.depths]
+    random, draws = tuple(one.value for one in estimates), [one.resampled for one in estimates]
+    law = fit_power_law(config.depths, random, np.stack(draws, axis=1))
+    intervals = tuple(map(interval_of, draws))
     return Distance(profile, kernel_size, tuple(config.depths), fixed, random, intervals, law.exponent, law.interval)
 
 
-def _arrays(config: Config, found: dict[Key, Kept], logbook: Logbook) -> dict[str, np.ndarray]:
+def _arrays(config: Config, conditions: dict[Key, Condition], logbook: Logbook) -> dict[str, np.ndarray]:
     kernel_size, depth = config.kernel_sizes[0], config.depths[-1]
     arrays = {}
     for profile in config.profiles:
-        values, kernel = found[profile, kernel_size, depth].values, profile.weights(kernel_size, config.seed)
-        exact = theory.influence_map(profile_stack(config, kernel, depth).theory())
-        arrays |= {f"kernel/{profile}": kernel, f"map/{profile}": values / values.sum()}
-        arrays[f"theory/{profile}"] = exact.values
-        logbook.map(f"map/{profile}", measured_map(config, values, config.runs), None, depth)
+        imap = conditions[profile, kernel_size, depth].imap
+        arrays[f"kernel/{profile}"] = profile.weights(kernel_size, config.seed)
+        arrays[f"map/{profile}"] = imap.values / imap.values.sum()
+        arrays[f"theory/{profile}"] = theory.influence_map(_stack(config, profile, kernel_size, depth).theory()).values
+        logbook.map(f"map/{profile}", imap, None, depth)
     return arrays
 
 

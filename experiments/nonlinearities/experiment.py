@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from rich.table import Table
 
-from erf import InvalidInput, fit_gaussian
+from erf import InfluenceMap, InvalidInput, fit_gaussian
 from erf.inits import Init
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, difference_interval, mean_interval
@@ -20,12 +20,12 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.validation import require_at_least, require_choices
+from experiments.stacks.condition import log_condition, measure_each
 from experiments.stacks.paper_stacks import (
     Kind,
     StackConfig,
     map_of,
     measure_runs,
-    measured_map,
     predicted_map,
     predicted_sigma,
     require_runs,
@@ -105,23 +105,20 @@ def run(config: Config, logbook: Logbook) -> Result:
     exact = predicted_map(config, config.kinds[0], config.depth)
     arrays = {"theory": exact.values / exact.values.max()}
     fits = []
-    for kind in logbook.progress(config.kinds, "measuring nonlinearities"):
-        found = logbook.once(str(kind), Kept, partial(_measure, config, kind))
-        imap = measured_map(config, found.values, config.runs)
-        fits.append(_fits(config, kind, found))
-        logbook.map(f"map/{kind}", imap, fit_gaussian(imap), config.runs)
-        numbers = {"r_squared": float(np.mean(found.r_squared)), "skipped_runs": found.skipped}
-        logbook.scalars({f"{name}/{kind}": value for name, value in numbers.items()}, config.runs)
-        arrays[f"map/{kind}"] = imap.values / imap.values.max()
+    kinds = ((kind,) for kind in config.kinds)
+    for (kind,), groups in measure_each(logbook, Kept, partial(_measure, config), kinds, "measuring nonlinearities"):
+        fits.append(_fits(config, kind, groups))
+        numbers = {"r_squared": float(np.mean(groups.r_squared)), "skipped_runs": groups.skipped}
+        log_condition(logbook, kind, config.runs, groups.imap, fit_gaussian(groups.imap), **numbers)
+        arrays[f"map/{kind}"] = groups.imap.values / groups.imap.values.max()
     return Result(config, tuple(fits), arrays)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of one kind: the first group's map and sigma, each group's fit, and how many runs were measured."""
+    """What is kept of one kind: the first group's map, each group's fit, and how many runs were measured."""
 
-    values: np.ndarray
-    sigma: tuple[float, float]
+    imap: InfluenceMap
     r_squared: tuple[float, ...]
     fewer_r_squared: tuple[float, ...]
     measured: int
@@ -133,41 +130,41 @@ def _measure(config: Config, kind: Kind) -> Kept:
     # With a ReLU at the end about half of the runs are 0 everywhere; three times as many leave enough.
     drawn = 3 * wanted if kind is Kind.relu and config.final_activation else wanted
     moments = measure_runs(config, kind, config.depth, drawn)
-    require_runs(map_of(config, moments), kind, config.depth, least=wanted)
-    kept = moments[moments.any(axis=(1, 2))][:wanted]
-    first = fit_gaussian(map_of(config, kept[: config.runs]))
+    imap = map_of(config, moments)
+    require_runs(imap, kind, config.depth, least=wanted)
+    influential = moments[moments.any(axis=(1, 2))][:wanted]
     return Kept(
-        values=map_of(config, kept[: config.runs]).values,
-        sigma=(first.sigma[0], first.sigma[1]),
-        r_squared=tuple(_r_squared(config, kept, config.runs)),
-        fewer_r_squared=tuple(_r_squared(config, kept, config.fewer_runs)),
+        imap=map_of(config, influential[: config.runs]),
+        r_squared=tuple(_r_squared(config, influential, config.runs)),
+        fewer_r_squared=tuple(_r_squared(config, influential, config.fewer_runs)),
         measured=len(moments),
-        skipped=int(np.count_nonzero(~moments.any(axis=(1, 2)))),
+        skipped=imap.skipped,
     )
 
 
-def _r_squared(config: Config, kept: np.ndarray, runs: int) -> Iterator[float]:
+def _r_squared(config: Config, moments: np.ndarray, runs: int) -> Iterator[float]:
     """Yield the fit of the first ``runs`` of each group."""
-    for first in range(0, len(kept), config.runs):
-        yield fit_gaussian(map_of(config, kept[first : first + runs])).r_squared
+    for first in range(0, len(moments), config.runs):
+        yield fit_gaussian(map_of(config, moments[first : first + runs])).r_squared
 
 
-def _fits(config: Config, kind: Kind, found: Kept) -> Fits:
-    more, fewer = found.r_squared, found.fewer_r_squared
+def _fits(config: Config, kind: Kind, groups: Kept) -> Fits:
+    more, fewer = groups.r_squared, groups.fewer_r_squared
     interval, fewer_interval, gain = mean_interval(more), mean_interval(fewer), difference_interval(more, fewer)
     assert interval is not None, "the config asks for two groups at least"
     assert fewer_interval is not None
     assert gain is not None
+    sigma = fit_gaussian(groups.imap).sigma
     return Fits(
         kind=kind,
-        measured=found.measured,
-        skipped=found.skipped,
+        measured=groups.measured,
+        skipped=groups.skipped,
         r_squared=more,
         interval=interval,
         fewer_r_squared=fewer,
         fewer_interval=fewer_interval,
         gain=gain,
-        sigma=found.sigma,
+        sigma=(sigma[0], sigma[1]),
         predicted_sigma=predicted_sigma(config, kind, config.depth),
     )
 

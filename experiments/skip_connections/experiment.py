@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import torch
@@ -22,13 +22,14 @@ from erf.networks.residual_stack import Order, ResidualStack
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, interval_of, middle, resampled
+from experiments.harness.intervals import Interval, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_choices
+from experiments.stacks.condition import Condition, estimates_of, measure_each
 from experiments.stacks.drawn_networks import exact_map, measure_draws
-from experiments.stacks.paper_stacks import StackConfig, mean_sigma, measured_map, require_runs
+from experiments.stacks.paper_stacks import StackConfig, Stream, mean_sigma, require_runs
 
 # Where the prediction is drawn, besides the measured gains: from a quarter of the smallest to four times the largest.
 CURVE = 17
@@ -190,18 +191,13 @@ def run(config: Config, logbook: Logbook) -> Result:
     curve = logbook.once("curve", Curve, partial(_predict, config))
     arrays = {"curve_gains": curve.gains} | {f"curve/{design}": sizes for design, sizes in curve.sizes.items()}
     points: list[Point] = []
-    plain: dict[Design, np.ndarray] = {}
-    tasks = [(design, gain) for design in config.designs for gain in (None, *config.gains)]
-    for design, gain in logbook.progress(tasks, "measuring stacks"):
-        name = point_name(design, gain)
-        found = logbook.once(name.replace("/", "-"), Kept, partial(_measure, config, design, gain))
-        sizes = plain.setdefault(design, found.sizes)
-        stack = residual_stack(config, design, gain)
-        exact = exact_map(stack.theory(), config.statistic)
-        skipped = found.skipped
-        imap = measured_map(config, found.values, config.runs - skipped, skipped)
-        distribution = branch_distribution(stack)
-        points.append(_point(design, gain, imap, exact, distribution, found, sizes))
+    plain: dict[Design, Condition] = {}
+    conditions, measure = product(config.designs, (None, *config.gains)), partial(_measure, config)
+    for (design, gain), condition in measure_each(logbook, Condition, measure, conditions, "measuring stacks"):
+        stack, imap = residual_stack(config, design, gain), condition.imap
+        exact, distribution = exact_map(stack.theory(), config.statistic), branch_distribution(stack)
+        points.append(_point(design, gain, condition, plain.setdefault(design, condition), exact, distribution))
+        name = points[-1].key
         arrays |= {f"map/{name}": imap.values / imap.values.max(), f"theory/{name}": exact.values / exact.values.max()}
         arrays[f"branches/{name}"] = distribution
         _log(points[-1], imap, logbook)
@@ -236,16 +232,7 @@ def _predict(config: Config) -> Curve:
     return Curve(gains, sizes)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of one design at one gain: its map, and the sizes of resampled runs."""
-
-    values: np.ndarray
-    skipped: int
-    sizes: np.ndarray
-
-
-def _measure(config: Config, design: Design, gain: float | None) -> Kept:
+def _measure(config: Config, design: Design, gain: float | None) -> Condition:
     stack = residual_stack(config, design, gain)
     # The unit's field is the whole image: no path to it leaves the image, so that padding changes nothing.
     side = stack.trf_size
@@ -257,28 +244,27 @@ def _measure(config: Config, design: Design, gain: float | None) -> Kept:
         return network
 
     draws = measure_draws(config, build, side, config.runs, config.seed)
-    imap = draws.imap()
-    require_runs(imap, point_name(design, gain), config.depth, least=2)
+    require_runs(draws.imap(), point_name(design, gain), config.depth, least=2)
     # One seed for all points: each resampling takes the same runs of each, which pairs them.
-    sizes = resampled(draws.moments, imap, erf_size, config.bootstrap, derive(config.seed, 1))
-    return Kept(imap.values, imap.skipped, sizes)
+    seed = derive(config.seed, Stream.bootstrap)
+    sizes = estimates_of(draws.moments, draws.imap(), {"size": erf_size}, config.bootstrap, seed, paired=True)
+    return Condition(draws.imap(), sizes)
 
 
 def _point(
-    design: Design, gain: float | None, imap: InfluenceMap, exact: InfluenceMap, distribution: np.ndarray,
-    found: Kept, plain: np.ndarray,
+    design: Design, gain: float | None, condition: Condition, plain: Condition, exact: InfluenceMap,
+    distribution: np.ndarray,
 ) -> Point:  # fmt: skip
+    sizes, without = (one.estimates["size"].resampled for one in (condition, plain))
     return Point(
         design=design,
         gain=gain,
         trf_size=exact.trf_size[0],
-        runs=int(imap.samples),
-        skipped=found.skipped,
-        size=erf_size(imap),
-        size_interval=interval_of(found.sizes),
-        predicted_size=erf_size(exact),
-        excess=None if gain is None else middle(found.sizes - plain),
-        sigma=mean_sigma(imap),
+        runs=condition.runs,
+        skipped=condition.imap.skipped,
+        **condition.row(size=erf_size(exact)),
+        excess=None if gain is None else middle(sizes - without),
+        sigma=mean_sigma(condition.imap),
         predicted_sigma=mean_sigma(exact),
         branches=float(distribution @ np.arange(len(distribution))),
     )

@@ -24,12 +24,13 @@ from erf.networks.sparse_convolution import Connections, SparseStack
 from erf.seeds import derive, generator
 from erf.stacks.stack_influence import stack_moments
 from experiments.harness.experiment import option
-from experiments.harness.intervals import Interval, bootstrap_maps, interval_of, middle
+from experiments.harness.intervals import Interval, interval_of, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
 from experiments.harness.validation import require_at_least, require_choices, require_increasing
-from experiments.stacks.paper_stacks import StackConfig, mean_sigma, measured_map
+from experiments.stacks.condition import Condition, Quantity, estimates_of, log_condition, measure_each
+from experiments.stacks.paper_stacks import StackConfig, Stream, mean_sigma
 
 # Pixels below this share of the exact map's peak are not compared with it one by one: where positions are drawn, few
 # runs reach them at all, and a standard error over runs says nothing.
@@ -164,18 +165,13 @@ def stack_of(config: Config, layout: Layout, depth: int) -> SparseStack:
 
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every layout at every depth, and look at single scattered networks by theory."""
-    tasks = list(product(config.depths, config.layouts))
-    kept = {
-        (layout, depth): logbook.once(f"{layout}-{depth}", Kept, partial(_measure, config, layout, depth))
-        for depth, layout in logbook.progress(tasks, "measuring layouts")
-    }
+    conditions = [(layout, depth) for depth, layout in product(config.depths, config.layouts)]
+    measured = dict(measure_each(logbook, Condition, partial(_measure, config), conditions, "measuring layouts"))
     points = tuple(
-        _report(config, layout, depth, kept[layout, depth], kept[Layout.adjacent, depth].sigmas, logbook)
-        for depth, layout in tasks
+        _report(config, *at, condition, measured[Layout.adjacent, at[1]], logbook) for at, condition in measured.items()
     )
-    arrays = {
-        f"map/{layout}": (found := kept[layout, config.depths[-1]].values) / found.max() for layout in config.layouts
-    }
+    deepest = {layout: measured[layout, config.depths[-1]].imap.values for layout in config.layouts}
+    arrays = {f"map/{layout}": values / values.max() for layout, values in deepest.items()}
     networks, single = zip(*(_networks(config, depth) for depth in config.depths), strict=True)
     return Result(config, points, networks, arrays | {"network": single[-1]})
 
@@ -192,65 +188,53 @@ def _distance(period: int, imap: InfluenceMap) -> float:
     return float(np.mean(normal_distance(grid_average(imap, period))))
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of one layout at one depth: its map with the error of each pixel, and numbers of resampled runs."""
-
-    values: np.ndarray
-    standard_error: np.ndarray
-    sigmas: np.ndarray
-    sizes: np.ndarray
-    distances: np.ndarray
+def _quantities(period: int) -> dict[str, Quantity]:
+    return {"sigma": mean_sigma, "size": partial(_size, period), "distance": partial(_distance, period)}
 
 
-def _measure(config: Config, layout: Layout, depth: int) -> Kept:
+def _measure(config: Config, layout: Layout, depth: int) -> Condition:
     stack, period = stack_of(config, layout, depth), _period(config, layout)
     # Layouts draw independently of each other, so that their difference has the interval of independent samples.
     seed = derive(config.seed, depth, list(Layout).index(layout))
     device = resolve_device(config.device)
     moments = stack_moments(stack, config.runs, config.statistic, seed, config.aggregation, device=device)
     imap = map_of_samples(moments, config.statistic, stack.trf_box, config.aggregation)
-    quantities = {"sigmas": mean_sigma, "sizes": partial(_size, period), "distances": partial(_distance, period)}
-    resampled = {
-        name: bootstrap_maps(moments, imap, quantity, config.bootstrap, derive(seed, 1))
-        for name, quantity in quantities.items()
-    }
-    error = moments.std(0, ddof=1) / math.sqrt(len(moments))
-    return Kept(imap.values, error, **resampled)
+    again = derive(seed, Stream.bootstrap)
+    return Condition(
+        imap,
+        estimates_of(moments, imap, _quantities(period), config.bootstrap, again),
+        _largest_deviation(moments, imap, stack.exact_map()),
+    )
 
 
-def _report(config: Config, layout: Layout, depth: int, found: Kept, plain: np.ndarray, logbook: Logbook) -> Point:
+def _report(
+    config: Config, layout: Layout, depth: int, condition: Condition, plain: Condition, logbook: Logbook
+) -> Point:
+    assert condition.largest_deviation is not None, "there is an exact map"
     stack, period = stack_of(config, layout, depth), _period(config, layout)
     exact = stack.exact_map()
-    imap = measured_map(config, found.values, config.runs)
+    gains = condition.estimates["sigma"].resampled - plain.estimates["sigma"].resampled
     point = Point(
         layout=layout,
         depth=depth,
         trf_size=stack.trf_size,
         period=period,
-        sigma=mean_sigma(imap),
-        sigma_interval=interval_of(found.sigmas),
-        predicted_sigma=mean_sigma(exact),
-        gain=None if layout is Layout.adjacent else interval_of(found.sigmas - plain),
-        size=_size(period, imap),
-        size_interval=interval_of(found.sizes),
-        predicted_size=_size(period, exact),
-        distance=_distance(period, imap),
-        distance_interval=interval_of(found.distances),
-        predicted_distance=_distance(period, exact),
-        largest_deviation=_largest_deviation(found, exact),
+        gain=None if layout is Layout.adjacent else interval_of(gains),
+        largest_deviation=condition.largest_deviation,
+        **condition.row(**{name: quantity(exact) for name, quantity in _quantities(period).items()}),
     )
-    logbook.map(f"map/{layout}", imap, fit_gaussian(grid_average(imap, period)), depth)
-    for name in ("sigma", "size", "distance"):
-        logbook.scalars({f"{name}/{layout}": getattr(point, name)}, depth)
+    fit = fit_gaussian(grid_average(condition.imap, period))
+    numbers = {name: estimate.value for name, estimate in condition.estimates.items()}
+    log_condition(logbook, layout, depth, condition.imap, fit, **numbers)
     return point
 
 
-def _largest_deviation(found: Kept, exact: InfluenceMap) -> float:
+def _largest_deviation(moments: np.ndarray, imap: InfluenceMap, exact: InfluenceMap) -> float:
     """Return the largest difference from the exact map of the same total, in standard errors over runs."""
-    seen = (exact.values > SEEN * exact.values.max()) & (found.standard_error > 0)
-    difference = found.values - exact.values * found.values.sum()
-    return float(np.abs(difference[seen] / found.standard_error[seen]).max())
+    error = moments.std(0, ddof=1) / math.sqrt(len(moments))
+    seen = (exact.values > SEEN * exact.values.max()) & (error > 0)
+    difference = imap.values - exact.values * imap.values.sum()
+    return float(np.abs(difference[seen] / error[seen]).max())
 
 
 def _networks(config: Config, depth: int) -> tuple[Networks, np.ndarray]:
@@ -259,8 +243,8 @@ def _networks(config: Config, depth: int) -> tuple[Networks, np.ndarray]:
     stack = replace(stack_of(config, Layout.scattered, depth), channels=1, input_channels=1)
     draws = [generator(config.seed, depth, len(Layout), number) for number in range(config.networks)]
     maps = [stack.exact_map_of(stack.draw_layers(draw)) for draw in draws]
-    found = Networks(depth, tuple(map(mean_sigma, maps)), tuple(_distance(1, imap) for imap in maps))
-    return found, maps[0].values / maps[0].values.max()
+    networks = Networks(depth, tuple(map(mean_sigma, maps)), tuple(_distance(1, imap) for imap in maps))
+    return networks, maps[0].values / maps[0].values.max()
 
 
 def summary(result: Result) -> Group:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +18,6 @@ from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.networks.conv_stack import Activation, ConvStack
-from erf.reachability.box import Box
 from erf.seeds import derive
 from erf.stacks.stack_influence import stack_moments
 from experiments.harness.experiment import ExperimentConfig, option
@@ -40,6 +39,13 @@ class Kind(StrEnum):
         """What follows every convolution."""
         linear = self in (Kind.uniform, Kind.random)
         return Activation.none if linear else Activation(self.value)
+
+
+class Stream(IntEnum):
+    """Streams of random numbers of a seed, or of a seed and a depth, besides those of the runs."""
+
+    bootstrap = 1
+    single_layers = 2
 
 
 @dataclass
@@ -120,15 +126,6 @@ def measure_runs(
 def map_of(config: StackConfig, moments: np.ndarray) -> InfluenceMap:
     """Return the influence map of runs' moment maps."""
     return map_of_samples(moments, config.statistic, ((0, moments.shape[1]),) * 2, config.aggregation)
-
-
-def measured_map(
-    config: StackConfig, values: np.ndarray, samples: int, skipped: int = 0, trf_box: Box | None = None
-) -> InfluenceMap:
-    """Return the influence map whose values were measured before; without ``trf_box``, it fills its unit's TRF."""
-    box = trf_box or tuple((0, side) for side in values.shape)
-    center = tuple((low + high - 1) / 2 for low, high in box)
-    return InfluenceMap(values, config.statistic, center, box, samples, skipped, aggregation=config.aggregation)
 
 
 def predicted_map(config: StackConfig, kind: Kind, depth: int) -> InfluenceMap:

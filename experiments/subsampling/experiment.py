@@ -20,12 +20,13 @@ from erf.metrics.erf_size import center_value
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average
 from erf.seeds import derive
-from experiments.harness.intervals import Interval, interval_of, middle, resampled
+from experiments.harness.intervals import Interval, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
+from experiments.stacks.condition import Condition, Quantity, estimates_of, log_condition, measure_each
 from experiments.stacks.drawn_networks import exact_map, measure_draws
-from experiments.stacks.paper_stacks import mean_sigma, measured_map, require_runs
+from experiments.stacks.paper_stacks import Stream, mean_sigma, require_runs
 from experiments.subsampling.variants import STRIDE, Config, Variant, placed, variant_stack
 
 # Placements that are predicted where there are more: evenly spaced ones, in lexicographic order.
@@ -117,52 +118,36 @@ class Result:
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every variant, and predict all placements of the strided layers."""
     arrays: dict[str, np.ndarray] = {}
-    variants: list[Measured] = []
-    found: dict[Variant, Kept] = {}
-    for variant in logbook.progress(config.measured, "measuring stacks"):
-        found[variant] = logbook.once(str(variant), Kept, partial(_measure, config, variant))
-        exact = exact_map(variant_stack(config, variant).theory(), config.statistic)
-        skipped = found[variant].skipped
-        imap = measured_map(config, found[variant].values, config.runs - skipped, skipped)
-        measured = _report(config, variant, imap, exact, found[variant], found[Variant.plain])
-        variants.append(measured)
+    conditions = ((variant,) for variant in config.measured)
+    measured = dict(measure_each(logbook, Condition, partial(_measure, config), conditions, "measuring stacks"))
+    variants = []
+    for (variant,), condition in measured.items():
+        imap, exact = condition.imap, exact_map(variant_stack(config, variant).theory(), config.statistic)
+        one = _report(config, variant, condition, exact, measured[(Variant.plain,)])
+        variants.append(one)
         arrays |= {
             f"map/{variant}": imap.values / imap.values.max(),
             f"theory/{variant}": exact.values / exact.values.max(),
         }
-        logbook.map(f"map/{variant}", imap, fit_gaussian(imap), 0)
-        numbers = {"size": measured.size, "ratio": measured.ratio, "sigma": measured.sigma}
-        numbers |= {"kurtosis": measured.kurtosis, "skipped_runs": measured.skipped}
-        logbook.scalars({f"{name}/{variant}": value for name, value in numbers.items()}, 0)
+        numbers = {name: getattr(one, name) for name in ("size", "ratio", "sigma", "kurtosis")}
+        log_condition(logbook, variant, 0, imap, fit_gaussian(imap), **numbers, skipped_runs=one.skipped)
     predicted = logbook.once("placements", Placements, partial(_predict_placements, config))
     arrays |= {"placements": predicted.layers, "placement_sizes": predicted.sizes}
     return Result(config, tuple(variants), arrays)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept of one variant: its map, and numbers of the maps of resampled runs."""
-
-    values: np.ndarray
-    skipped: int
-    sizes: np.ndarray
-    kurtoses: np.ndarray
+def _quantities(period: int) -> dict[str, Quantity]:
+    return {"size": partial(_averaged_size, period=period), "kurtosis": _kurtosis}
 
 
-def _measure(config: Config, variant: Variant) -> Kept:
+def _measure(config: Config, variant: Variant) -> Condition:
     stack = variant_stack(config, variant)
     draws = measure_draws(config, stack.network, stack.trf_size, config.runs, config.seed)
     imap = draws.imap()
     require_runs(imap, config.kind, config.depth, least=2)
-    size = partial(_averaged_size, period=stack.period)
     # One seed for all variants: each resampling takes the same runs of each, which pairs them.
-    seed = derive(config.seed, 1)
-    return Kept(
-        values=imap.values,
-        skipped=imap.skipped,
-        sizes=resampled(draws.moments, imap, size, config.bootstrap, seed),
-        kurtoses=resampled(draws.moments, imap, _kurtosis, config.bootstrap, seed),
-    )
+    seed, quantities = derive(config.seed, Stream.bootstrap), _quantities(stack.period)
+    return Condition(imap, estimates_of(draws.moments, imap, quantities, config.bootstrap, seed, paired=True))
 
 
 def _averaged_size(imap: InfluenceMap, period: int) -> float:
@@ -173,28 +158,22 @@ def _kurtosis(imap: InfluenceMap) -> float:
     return float(map_moments(imap).excess_kurtosis.mean())
 
 
-def _report(
-    config: Config, variant: Variant, imap: InfluenceMap, exact: InfluenceMap, found: Kept, plain: Kept
-) -> Measured:
-    stack = variant_stack(config, variant)
+def _report(config: Config, variant: Variant, condition: Condition, exact: InfluenceMap, plain: Condition) -> Measured:
+    stack, imap = variant_stack(config, variant), condition.imap
+    sizes, without = (one.estimates["size"].resampled for one in (condition, plain))
     return Measured(
         variant=variant,
         strides=stack.strides,
         dilations=stack.dilations,
         trf_size=stack.trf_size,
         period=stack.period,
-        runs=int(imap.samples),
-        skipped=found.skipped,
-        size=_averaged_size(imap, stack.period),
-        size_interval=interval_of(found.sizes),
-        predicted_size=_averaged_size(exact, stack.period),
-        excess=None if variant is Variant.plain else middle(found.sizes - plain.sizes),
+        runs=condition.runs,
+        skipped=imap.skipped,
+        **condition.row(**{name: quantity(exact) for name, quantity in _quantities(stack.period).items()}),
+        excess=None if variant is Variant.plain else middle(sizes - without),
         peak_size=erf_size(imap, "peak"),
         sigma=mean_sigma(imap),
         predicted_sigma=mean_sigma(exact),
-        kurtosis=_kurtosis(imap),
-        kurtosis_interval=interval_of(found.kurtoses),
-        predicted_kurtosis=_kurtosis(exact),
         center_share=center_value(exact) / center_value(grid_average(exact, stack.period)),
         holes=float(np.mean(exact.values == 0)),
     )
