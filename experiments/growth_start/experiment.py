@@ -6,20 +6,15 @@ are measured before training for several starts, and the networks of recorded tr
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from itertools import product
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Group
 
 from erf import InvalidInput
-from erf.data import camvid as camvid_data
-from erf.data import cifar10 as cifar10_data
 from erf.data.split import DataSet
 from erf.device import resolve_device
 from erf.maps.statistic import Statistic
@@ -32,107 +27,31 @@ from erf.training.processes import launch, make_fabric
 from experiments.camvid import experiment as camvid
 from experiments.cifar10 import experiment as cifar10
 from experiments.growth_start.closed_form import closed_form_sigma
+from experiments.growth_start.config import (
+    LOADERS,
+    Case,
+    Config,
+    Training,
+    cases,
+    data_of,
+    recorded,
+    start_text,
+    weights_file,
+)
 from experiments.growth_start.specifications import SIZES, Specification, agreeing, verdicts
-from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.intervals import mean_interval
 from experiments.harness.logbook import Logbook
-from experiments.harness.record import recorded_experiment
-from experiments.harness.reference import REFERENCE, reference
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
-from experiments.harness.validation import require_at_least, require_choices
 from experiments.trainings.plan import Probe, Task, batches_of
 from experiments.trainings.probe import center_map, map_numbers, probing_of, shown
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-WEIGHTS = "weights.safetensors"  # of a training's best epoch, beside its record
-STAGES = 4  # of the CamVid network; each has twice the channels of the one before
 TRF_SIZES = {"camvid": CamvidFrontend.trf_size, "cifar10": CifarResNet.trf_size}
-LOADERS = {"camvid": camvid_data.load, "cifar10": cifar10_data.load}
 TOLD_FRESH = (Start.framework_default,)  # starts that are measured with batch norm as constructed, too
-RESULTS = {"camvid": camvid.Result, "cifar10": cifar10.Result}
-Training = camvid.Config | cifar10.Config
-
-
-@dataclass
-class Config(ExperimentConfig):
-    """Which networks are measured before training, and which trainings are asked for growth."""
-
-    name: str = option("growth_start", "the experiment's name, fixed; it names the folder of results")
-    data_dir: str = option("data", "folder of the data sets; it does not name the folder of results")
-    partial_data: bool = option(False, "accept fewer images than were published")
-    starts: list[Start] = option(
-        [Start.unit_gain, Start.framework_default, Start.small_gain, Start.small_branches], "how the weights start"
-    )
-    gains: list[float] = option([0.16, 0.0], "of start=small_gain, each a start of its own, 0 to 1")
-    seeds: int = option(3, "of each start, from `seed` on: those of the trainings")
-    camvid_widths: list[int] = option([8, 16], "channels of the first of CamVid's four stages; each next has twice")
-    cifar10_widths: list[int] = option([16, 32], "channels of CIFAR-10's layers")
-    camvid_images: int = option(8, "held-out images of CamVid, evenly spaced; a training's own for it")
-    cifar10_images: int = option(32, "held-out images of CIFAR-10, likewise")
-    calibration: int = option(4, "batches that batch norm's statistics are averaged over; a training's own for it")
-    batch_size: int | None = option(None, "images in each of them; None: as many as in a step of the trainings")
-    trained: list[str] = option(["camvid", "cifar10"], "trainings in results/reference/ that are asked for growth")
-    aggregations: list[str] = option(["random_sign", "sum"], "of output channels, of the trainings' maps")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for key in ("starts", "gains", "camvid_widths", "cifar10_widths", "aggregations"):
-            require_choices(key, getattr(self, key))
-        for key in ("camvid_widths", "cifar10_widths"):
-            require_at_least(1, **{key: min(getattr(self, key))})
-        require_at_least(1, seeds=self.seeds, calibration=self.calibration, batch_size=self.batch_size or 1)
-        require_at_least(2, camvid_images=self.camvid_images, cifar10_images=self.cifar10_images)
-        if unknown := {*self.aggregations} - {"random_sign", "sum"}:
-            raise InvalidInput(f"aggregations={min(unknown)!r} is unknown; allowed: random_sign, sum")
-        resolve_device(self.device)
-        for case in cases(self):
-            self.training(case, self.seed)  # refuses what it refuses
-
-    def files(self) -> list[Path]:
-        """Return the weights of the trainings."""
-        return [_weights_file(name) for name in self.trained]
-
-    @cached_property
-    def data(self) -> str:
-        """SHA-256 of the images and labels of both data sets in ``data_dir``."""
-        return data_of({name: load(self.data_dir, self.partial_data) for name, load in LOADERS.items()})
-
-    def training(self, case: Case, seed: int) -> Training:
-        """Return the settings of the training that would start from there."""
-        own: dict[str, Any] = {"seed": seed, "start": case.start, "gain": case.gain, "calibration": self.calibration}
-        own |= {} if self.batch_size is None else {"batch_size": self.batch_size}
-        if case.data_set == "cifar10":
-            return self.here(cifar10.Config(width=case.width, images=self.cifar10_images, **own))
-        widths = [case.width * 2**stage for stage in range(STAGES)]
-        return self.here(camvid.Config(widths=widths, images=self.camvid_images, **own))
-
-    def here(self, training: Training) -> Training:
-        """Return the settings of a training with the data and the device of this run."""
-        return replace(training, data_dir=self.data_dir, partial_data=self.partial_data, device=self.device)
-
-
-@dataclass(frozen=True)
-class Case:
-    """A network and how it starts."""
-
-    data_set: str
-    width: int
-    start: Start
-    gain: float | None
-
-    @property
-    def network(self) -> str:
-        """The data set and the width, in one word."""
-        return f"{self.data_set}_{self.width}"
-
-    @property
-    def start_text(self) -> str:
-        """The start and its gain."""
-        return start_text(self.start, self.gain)
 
 
 @dataclass(frozen=True)
@@ -203,27 +122,6 @@ class Result:
         if not self.specifications:
             return sizes
         return sizes | {"share_agreeing": agreeing(self.specifications) / len(self.specifications)}
-
-
-def data_of(data_sets: Mapping[str, DataSet]) -> str:
-    """Return the SHA-256 of all data sets."""
-    contents = [data_sets[name].content() for name in LOADERS]
-    return hashlib.sha256("".join(contents).encode()).hexdigest()
-
-
-def start_text(start: Start, gain: float | None) -> str:
-    """Return a start's name, with its gain if it has one."""
-    return start.value if gain is None else f"{start}_{gain:g}"
-
-
-def cases(config: Config) -> list[Case]:
-    """Return every network with every start."""
-    widths = {"camvid": config.camvid_widths, "cifar10": config.cifar10_widths}
-    networks = [(data_set, width) for data_set, some in widths.items() for width in some]
-    starts = [
-        (start, gain) for start in config.starts for gain in (config.gains if start is Start.small_gain else [None])
-    ]
-    return [Case(*network, *start) for network, start in product(networks, starts)]
 
 
 def run(config: Config, logbook: Logbook) -> Result:
@@ -326,31 +224,16 @@ def _measure(training: Training, task: Task, aggregation: str) -> Kept:
     return Kept(sizes, shown(absolute.values[None])[0])
 
 
-def _weights_file(name: str) -> Path:
-    """Return the file of a training's weights.
-
-    Raises:
-        InvalidInput: The training is none of those, or its weights are missing.
-    """
-    kind = recorded_experiment(REFERENCE / name)
-    if kind not in RESULTS:
-        raise InvalidInput(f"trained={name} is a record of {kind}; allowed are those of {', '.join(RESULTS)}")
-    if not (REFERENCE / name / WEIGHTS).is_file():
-        raise InvalidInput(f"trained={name}: {REFERENCE / name / WEIGHTS} is missing")
-    return REFERENCE / name / WEIGHTS
-
-
 def _specifications(
     fabric: Fabric, config: Config, name: str, data_sets: Mapping[str, DataSet], logbook: Logbook
 ) -> list[Specification]:
     """Return all ways to ask the training ``name`` for growth, and what each answers."""
-    weights, data_set = _weights_file(name).read_bytes(), recorded_experiment(REFERENCE / name)
-    result: camvid.Result | cifar10.Result = reference(name, RESULTS[data_set], REFERENCE)
+    weights = weights_file(name).read_bytes()
+    data_set, result = recorded(name)
     data = data_sets[data_set]
     if result.data != data.content():
         raise InvalidInput(f"trained={name}: it has learnt other data than those in {config.data_dir}/{data_set}")
-    training = config.here(result.config)
-    found = []
+    training, specifications = config.here(result.config), []
     for aggregation in config.aggregations:
         before, after = (
             logbook.once(
@@ -360,8 +243,8 @@ def _specifications(
             )
             for when, some in (("before", None), ("after", weights))
         )
-        found += _compared(data_set, training, aggregation, before, after)
-    return found
+        specifications += _compared(data_set, training, aggregation, before, after)
+    return specifications
 
 
 def _measure_trained(

@@ -14,7 +14,7 @@ from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
 from erf.networks.start import Start, start_
 from experiments.cifar10 import experiment as cifar10
-from experiments.growth_start import experiment as growth_start
+from experiments.growth_start import config as growth_start
 from experiments.growth_start.closed_form import closed_form_sigma
 from experiments.growth_start.experiment import Case, Config, cases, run
 from experiments.growth_start.figure import draw
