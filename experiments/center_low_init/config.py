@@ -73,10 +73,10 @@ class Config(ExperimentConfig):
 @lru_cache(maxsize=1)  # the jobs of a sweep that one process runs share it: decoding takes longer than many steps
 def data_set(data_dir: str, partial: bool, training_images: int, held_out: int) -> DataSet:
     """Return the images that all trainings use; none is tested on."""
-    whole = cifar10.load(data_dir, partial)
-    train_split = spaced(whole.train, training_images, "training_images")
-    validation = spaced(whole.validation, held_out, "held_out")
-    return DataSet(train_split, validation, whole.test.subset(torch.arange(0)), whole.classes)
+    published = cifar10.load(data_dir, partial)
+    train_split = spaced(published.train, training_images, "training_images")
+    validation = spaced(published.validation, held_out, "held_out")
+    return DataSet(train_split, validation, published.test.subset(torch.arange(0)), published.classes)
 
 
 def spaced(split: Split, count: int, key: str) -> Split:

@@ -37,7 +37,7 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.trainings.metrics import accuracy
-from experiments.trainings.plan import ORDER, SIGNS, WEIGHTS, in_order, optimizer_of, settings_of
+from experiments.trainings.plan import Stream, in_order, optimizer_of, settings_of
 from experiments.trainings.probe import shown
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
 
 def network_of(config: Config) -> PlainCnn:
     """Return the network before training: trainings of one seed and draw differ in the profile alone."""
-    draws = generator(config.seed, WEIGHTS, config.draw)
+    draws = generator(config.seed, Stream.weights, config.draw)
     network = PlainCnn(config.kernel_size, config.width, len(cifar10.CLASSES), init=config.init, generator=draws)
     center_low_(network, config.strength)
     return network
@@ -171,7 +171,11 @@ def network_of(config: Config) -> PlainCnn:
 
 def _plan(config: Config, data: DataSet) -> Plan:
     batches = Batches(
-        data.train, config.batch_size, derive(config.seed, ORDER), augment=FlipAndShift(config.shift), drop_last=True
+        data.train,
+        config.batch_size,
+        derive(config.seed, Stream.order),
+        augment=FlipAndShift(config.shift),
+        drop_last=True,
     )
     return Plan(
         batches=Portions(batches, config.evaluate_every),
@@ -193,7 +197,7 @@ class _Probe:
 
     def __init__(self, config: Config, held_out: Split, network: PlainCnn) -> None:
         self._images = mirrored(spaced(held_out, config.images, "images").normalized())
-        self._layer, self._seed = network.top_layer, derive(config.seed, SIGNS)
+        self._layer, self._seed = network.top_layer, derive(config.seed, Stream.signs)
         field = theoretical_receptive_field(network, tuple(self._images.shape[2:]), self._layer)
         assert field.jump[0] is not None, "the units are evenly spaced"
         self.trf_size = int(field.size[0])
@@ -205,11 +209,11 @@ class _Probe:
         imap = self._map(network)
         if imap is None or not imap.values.any():
             return {}
-        found = {"sigma": float(np.mean(map_moments(imap).sigma))}
+        sigma = {"sigma": float(np.mean(map_moments(imap).sigma))}
         try:
-            return found | {"erf_size": erf_size(grid_average(imap, self.period))}
+            return sigma | {"erf_size": erf_size(grid_average(imap, self.period))}
         except InvalidInput:  # the center has no influence
-            return found
+            return sigma
 
     def shown(self, network: nn.Module) -> np.ndarray:
         """Return the map, to be looked at; 0 where there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +18,13 @@ from experiments.harness.paired import holm, pairs_interval, sign_flip_p
 PAPER_REDUCTION = 0.30  # section 4: in a few cases up to so much faster
 REPLICATES = 10_000
 SIGNIFICANT = 0.05
-SIGNS, PAIRS = range(2)  # streams of random numbers
+
+
+class Stream(IntEnum):
+    """Streams of random numbers of the comparisons."""
+
+    signs = 0
+    pairs = 1
 
 
 @dataclass(frozen=True)
@@ -148,17 +155,18 @@ def clipped_steps(result: Result, place: int) -> float:
 
 def compare_steps(arms: Mapping[Start, Sequence[Result]], start: Start, place: int) -> Comparison:
     """Return the steps to the level at that place of the config's from a start, compared with its standard."""
-    ours, theirs = arms[start], arms[start.standard]
-    ratios = np.log([clipped_steps(one, place) for one in theirs]) - np.log([clipped_steps(one, place) for one in ours])
-    missed = [(a.steps_to[place] is None, b.steps_to[place] is None) for a, b in zip(ours, theirs, strict=True)]
-    low, high = pairs_interval(ratios, _median, REPLICATES, derive(0, PAIRS))
+    own, standard = arms[start], arms[start.standard]
+    logs, standard_logs = (np.log([clipped_steps(one, place) for one in arm]) for arm in (own, standard))
+    ratios = standard_logs - logs
+    missed = [(a.steps_to[place] is None, b.steps_to[place] is None) for a, b in zip(own, standard, strict=True)]
+    low, high = pairs_interval(ratios, _median, REPLICATES, derive(0, Stream.pairs))
     return Comparison(
         start=start,
-        level=ours[0].config.levels[place],
+        level=own[0].config.levels[place],
         reductions=tuple(_reduction(ratio) for ratio in ratios),
         reduction=_reduction(float(np.median(ratios))),
         interval=(_reduction(low), _reduction(high)),
-        p=sign_flip_p(ratios, derive(0, SIGNS)),
+        p=sign_flip_p(ratios, derive(0, Stream.signs)),
         corrected_p=None,
         censored=(missed.count((True, False)), missed.count((False, True)), missed.count((True, True))),
     )
@@ -179,22 +187,22 @@ def _reduction(log_ratio: float) -> float:
 
 def compare_accuracy(arms: Mapping[Start, Sequence[Result]], start: Start) -> Accuracy:
     """Return the final accuracies from a start, compared with its standard."""
-    ours, theirs = ([one.final_accuracy for one in arms[key]] for key in (start, start.standard))
-    differences = np.subtract(ours, theirs)
-    interval = pairs_interval(differences, _mean, REPLICATES, derive(0, PAIRS))
-    return Accuracy(start, float(differences.mean()), interval, sign_flip_p(differences, derive(0, SIGNS)), None)
+    own, standard = ([one.final_accuracy for one in arms[key]] for key in (start, start.standard))
+    differences = np.subtract(own, standard)
+    interval = pairs_interval(differences, _mean, REPLICATES, derive(0, Stream.pairs))
+    return Accuracy(start, float(differences.mean()), interval, sign_flip_p(differences, derive(0, Stream.signs)), None)
 
 
-def holm_corrected(found: list[T]) -> list[T]:
+def holm_corrected(comparisons: list[T]) -> list[T]:
     """Return the comparisons with p values corrected over those of each init, the null's left out."""
     families: dict[Init, list[int]] = {}
-    for place, one in enumerate(found):
+    for place, one in enumerate(comparisons):
         if not one.start.fresh:
             families.setdefault(one.start.init, []).append(place)
-    corrected = list(found)
+    corrected = list(comparisons)
     for family in families.values():
-        for place, p in zip(family, holm([found[place].p for place in family]), strict=True):
-            corrected[place] = replace(found[place], corrected_p=p)
+        for place, p in zip(family, holm([comparisons[place].p for place in family]), strict=True):
+            corrected[place] = replace(comparisons[place], corrected_p=p)
     return corrected
 
 
@@ -208,8 +216,8 @@ def large_reductions(init: Init, comparisons: Sequence[Comparison]) -> LargeRedu
     chance = np.array([one.reductions for one in null])
     # Fresh weights could as well have been the standard: 1 - a / b becomes 1 - b / a.
     chance = np.concatenate([chance, 1 - 1 / (1 - chance)])
-    by_seed = [(found >= PAPER_REDUCTION).mean(0) for found in (ours, chance)]
-    excess = pairs_interval(by_seed[0] - by_seed[1], _mean, REPLICATES, derive(0, PAIRS))
+    by_seed = [(reductions >= PAPER_REDUCTION).mean(0) for reductions in (ours, chance)]
+    excess = pairs_interval(by_seed[0] - by_seed[1], _mean, REPLICATES, derive(0, Stream.pairs))
     shares = [float(one.mean()) for one in by_seed]
     return LargeReductions(
         init, ours.size, shares[0], float(ours.max()), chance.size, shares[1], float(chance.max()), excess

@@ -195,8 +195,7 @@ def _require_pairs(start: Start, trainings: Sequence[Result], standard: Sequence
         raise InvalidInput(f"{start.key}: seeds {sorted(twice)} are there twice")
     if len(seeds) < LEAST_PAIRS:
         raise InvalidInput(f"{start.key}: {len(seeds)} training; at least {LEAST_PAIRS} seeds are needed")
-    theirs = _seeds(standard or [])
-    if missing := sorted({*seeds} ^ {*theirs}):
+    if missing := sorted({*seeds} ^ {*_seeds(standard or [])}):
         raise InvalidInput(f"{start.key} and its standard {start.standard.key}: seeds {missing} are of one alone")
 
 

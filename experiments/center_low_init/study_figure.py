@@ -95,16 +95,16 @@ def _draw_steps(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -
     levels = study.config.levels
     for place, (arm, colour) in enumerate(compared):
         standard = next(other for other in study.arms if other.start == arm.start.standard)
-        found = [one for one in study.comparisons if one.start == arm.start]
-        for at, one in enumerate(found):
+        comparisons = [one for one in study.comparisons if one.start == arm.start]
+        for at, one in enumerate(comparisons):
             x = place + (at - (len(levels) - 1) / 2) * 0.8 / len(levels)
             spread = np.linspace(-0.25, 0.25, len(one.reductions)) * 0.8 / len(levels)
             ratios = 1 - np.array(one.reductions)
-            whole = np.array(
-                [ours[at] is not None and theirs[at] is not None
-                 for ours, theirs in zip(arm.steps_to, standard.steps_to, strict=True)]
+            reached = np.array(
+                [steps[at] is not None and others[at] is not None
+                 for steps, others in zip(arm.steps_to, standard.steps_to, strict=True)]
             )  # fmt: skip
-            for chosen, face in ((whole, colour), (~whole, "none")):
+            for chosen, face in ((reached, colour), (~reached, "none")):
                 axes.plot((x + spread)[chosen], ratios[chosen], MARKERS[at % len(MARKERS)], ms=3, color=colour,
                           mfc=face, alpha=0.6, mew=0.7)  # fmt: skip
             low, high = (1 - end for end in one.interval)
@@ -127,9 +127,9 @@ def _label_ratios(axes: Axes) -> None:
 
 def _draw_final(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -> None:
     for place, (arm, colour) in enumerate(compared):
-        found = next(one for one in study.accuracies if one.start == arm.start)
-        axes.plot([place, place], np.multiply(100, found.interval), color=colour, lw=1.5)
-        axes.plot(place, 100 * found.difference, "s", ms=5, color=colour)
+        gain = next(one for one in study.accuracies if one.start == arm.start)
+        axes.plot([place, place], np.multiply(100, gain.interval), color=colour, lw=1.5)
+        axes.plot(place, 100 * gain.difference, "s", ms=5, color=colour)
     axes.axhline(0, color="black", lw=0.7)
     axes.set_ylabel("percentage points")
     axes.set_title("final accuracy less the standard's", fontsize=9)

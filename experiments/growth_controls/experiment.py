@@ -131,32 +131,27 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result | None:
     trainings: list[Training] = []
     maps: dict[str, list[np.ndarray]] = {}
     for arm, number in product(config.arms, range(config.seeds)):
-        found = _train(fabric, config, arm, number, data, logbook)
+        history, kept = _train(fabric, config, arm, number, data, logbook)
         if fabric.is_global_zero:
-            trainings.append(_training(arm, number, found))
-            for probe, kept in found.kept.items():
-                maps.setdefault(f"{arm}/{probe}/before", []).append(kept[0].shown[0])
-                maps.setdefault(f"{arm}/{probe}/after", []).append(kept[-1].shown[0])
+            trainings.append(_training(arm, number, history, kept))
+            for probe, by_epoch in kept.items():
+                maps.setdefault(f"{arm}/{probe}/before", []).append(by_epoch[0].shown[0])
+                maps.setdefault(f"{arm}/{probe}/after", []).append(by_epoch[-1].shown[0])
     if not fabric.is_global_zero:
         return None
     return Result(
         config=replace(config, data_dir=Config.data_dir, fresh=False),  # they say where, not what
         trainings=tuple(trainings),
         outcomes=tuple(_outcome(arm, probe, trainings) for arm, probe in product(config.arms, Probe)),
-        arrays={name: _mean_map(found) for name, found in maps.items()},
+        arrays={name: _mean_map(of_trainings) for name, of_trainings in maps.items()},
         data=data.content(),
     )
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What a training left behind, by epoch; nothing was measured in processes other than the first."""
-
-    history: list[Epoch]
-    kept: dict[Probe, list[Kept]]
-
-
-def _train(fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet, logbook: Logbook) -> _Found:
+def _train(
+    fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet, logbook: Logbook
+) -> tuple[list[Epoch], dict[Probe, list[Kept]]]:
+    """Return a training's epochs, and what was measured at each; nothing in processes other than the first."""
     own = config_of(config, arm, number)
     task = cifar10.task_of(own, data)
     plan = plan_of(fabric, own, task)
@@ -186,12 +181,12 @@ def _train(fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet,
         if fabric.is_global_zero:
             _report(config, arm, number, epoch, logbook)
     if not fabric.is_global_zero:
-        return _Found(history, {})
+        return history, {}
     read = partial(read_units, own)
     kept = {
         probe: [read(probing, file(probe, epoch.number)) for epoch in history] for probe, probing in probings.items()
     }
-    return _Found(history, kept)
+    return history, kept
 
 
 def _mean_map(maps: list[np.ndarray]) -> np.ndarray:
@@ -207,25 +202,25 @@ def _report(config: Config, arm: Arm, number: int, epoch: Epoch, logbook: Logboo
     logbook.say(f"{place}: validation accuracy {accuracy:.3f}, ERF size {sizes}")
 
 
-def _training(arm: Arm, number: int, found: _Found) -> Training:
+def _training(arm: Arm, number: int, history: list[Epoch], kept: dict[Probe, list[Kept]]) -> Training:
     return Training(
         arm=arm,
         number=number,
-        losses=tuple(epoch.loss for epoch in found.history if epoch.loss is not None),
-        accuracies=tuple(epoch.metrics["accuracy"] for epoch in found.history),
-        courses=tuple(_course(probe, found) for probe in Probe),
+        losses=tuple(epoch.loss for epoch in history if epoch.loss is not None),
+        accuracies=tuple(epoch.metrics["accuracy"] for epoch in history),
+        courses=tuple(_course(probe, history, by_epoch) for probe, by_epoch in kept.items()),
     )
 
 
-def _course(probe: Probe, found: _Found) -> Course:
-    kept = found.kept[probe]
-    sizes = tuple(epoch.measured[probe.value] for epoch in found.history)
+def _course(probe: Probe, history: list[Epoch], by_epoch: list[Kept]) -> Course:
+    sizes = tuple(epoch.measured[probe.value] for epoch in history)
+    resampled = [kept.resampled_sizes for kept in by_epoch]
     return Course(
         probe=probe,
         sizes=sizes,
-        intervals=tuple(interval_of(at.resampled_sizes) for at in kept),
+        intervals=tuple(map(interval_of, resampled)),
         growth=sizes[-1] - sizes[0],
-        growth_interval=interval_of(kept[-1].resampled_sizes - kept[0].resampled_sizes),
+        growth_interval=interval_of(resampled[-1] - resampled[0]),
     )
 
 

@@ -43,7 +43,7 @@ def _look(result: Result, profile: Profile) -> tuple[str, str]:
 def _draw_maps(part: SubFigure, result: Result) -> None:
     config = result.config
     axes = part.subplots(2, len(config.profiles), squeeze=False, height_ratios=[1, 2.2])
-    for (kernel, whole), profile in zip(axes.T, config.profiles, strict=True):
+    for (kernel, panel), profile in zip(axes.T, config.profiles, strict=True):
         weights, values = result.arrays[f"kernel/{profile}"], result.arrays[f"map/{profile}"]
         kernel.imshow(weights, cmap="cividis", vmin=0)
         for (row, column), weight in np.ndenumerate(weights):
@@ -51,8 +51,8 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
             kernel.text(column, row, str(weight), ha="center", va="center", fontsize=7, color="w" if dark else "k")
         kernel.set_title(profile, fontsize=10)
         kernel.set(xticks=[], yticks=[])
-        show_map(whole, values / values.max())
-        whole.set_xlabel("column (pixels)", fontsize=8)
+        show_map(panel, values / values.max())
+        panel.set_xlabel("column (pixels)", fontsize=8)
     axes[0, 0].set_ylabel("kernel", fontsize=8)
     axes[1, 0].set_ylabel(f"depth {config.depths[-1]}, row (pixels)", fontsize=8)
     map_colour_bar(part, list(axes[1]))
@@ -60,16 +60,16 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
 
 def _draw_distances(axes: Axes, result: Result) -> None:
     config = result.config
-    for found in result.distances:
-        colour, marker = _look(result, found.profile)
-        if found.random is None or found.intervals is None or found.exponent_interval is None:
-            axes.plot(found.depths, found.fixed, color=colour, lw=0.5, alpha=0.4)
+    for distance in result.distances:
+        colour, marker = _look(result, distance.profile)
+        if distance.random is None or distance.intervals is None or distance.exponent_interval is None:
+            axes.plot(distance.depths, distance.fixed, color=colour, lw=0.5, alpha=0.4)
             continue
-        low, high = found.exponent_interval
-        label = f"{found.profile}: slope {found.exponent:.2f} ({low:.2f} to {high:.2f})"
-        bars = bar_lengths(found.random, found.intervals)
-        axes.plot(found.depths, found.fixed, color=colour, lw=1)
-        axes.errorbar(found.depths, found.random, bars, fmt=marker, ms=4, capsize=2, color=colour, label=label)
+        low, high = distance.exponent_interval
+        label = f"{distance.profile}: slope {distance.exponent:.2f} ({low:.2f} to {high:.2f})"
+        bars = bar_lengths(distance.random, distance.intervals)
+        axes.plot(distance.depths, distance.fixed, color=colour, lw=1)
+        axes.errorbar(distance.depths, distance.random, bars, fmt=marker, ms=4, capsize=2, color=colour, label=label)
     log_log(axes, config.depths, "depth")
     ticks = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
     low, high = axes.get_ylim()
@@ -85,11 +85,12 @@ def _draw_sigmas(axes: Axes, result: Result) -> None:
     config = result.config
     sizes = config.kernel_sizes
     for place, profile in enumerate(config.profiles):
-        found = [r for r in result.random if r.profile is profile and r.depth == config.depth]
-        predicted = np.array([r.predicted_sigma for r in found])
-        ratios = np.array([r.sigma for r in found]) / predicted
-        bars = bar_lengths([r.sigma for r in found], [r.sigma_interval for r in found]) / predicted
-        beside = np.array([sizes.index(r.kernel_size) for r in found]) + 0.12 * (place - (len(config.profiles) - 1) / 2)
+        at_depth = [r for r in result.random if r.profile is profile and r.depth == config.depth]
+        predicted = np.array([r.predicted_sigma for r in at_depth])
+        ratios = np.array([r.sigma for r in at_depth]) / predicted
+        bars = bar_lengths([r.sigma for r in at_depth], [r.sigma_interval for r in at_depth]) / predicted
+        shift = 0.12 * (place - (len(config.profiles) - 1) / 2)
+        beside = np.array([sizes.index(r.kernel_size) for r in at_depth]) + shift
         colour, marker = _look(result, profile)
         axes.errorbar(beside, ratios, bars, fmt=marker, ms=4, capsize=2, color=colour, label=str(profile))
     axes.axhline(1, color="black", lw=0.8)
@@ -103,15 +104,15 @@ def _draw_sigmas(axes: Axes, result: Result) -> None:
 
 def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
     for place, kernel_size in enumerate(result.config.kernel_sizes):
-        found = result.of_size(kernel_size)
+        strengths = result.of_size(kernel_size)
         look = {"color": COLOURS[place % len(COLOURS)], "fmt": MARKERS[place % len(MARKERS)], "ms": 4, "capsize": 2}
-        x = [s.strength for s in found]
-        gains, sizes = np.array([s.gain for s in found]), np.array([s.size for s in found])
+        x = [s.strength for s in strengths]
+        gains, sizes = np.array([s.gain for s in strengths]), np.array([s.size for s in strengths])
         label = f"{kernel_size}x{kernel_size}"
-        gain.errorbar(x, gains, bar_lengths(gains, [s.gain_interval for s in found]), label=label, **look)
-        size.errorbar(x, sizes, bar_lengths(sizes, [s.size_interval for s in found]), label=label, **look)
-        gain.plot(x, [s.predicted_gain for s in found], color=look["color"], lw=1)
-        size.plot(x, [s.predicted_size for s in found], color=look["color"], lw=1)
+        gain.errorbar(x, gains, bar_lengths(gains, [s.gain_interval for s in strengths]), label=label, **look)
+        size.errorbar(x, sizes, bar_lengths(sizes, [s.size_interval for s in strengths]), label=label, **look)
+        gain.plot(x, [s.predicted_gain for s in strengths], color=look["color"], lw=1)
+        size.plot(x, [s.predicted_size for s in strengths], color=look["color"], lw=1)
     gain.set(ylabel="σ / σ at strength 0", title="gain in σ")
     size.set(ylabel="ERF size (pixels)", title="ERF size")
     for axes in (gain, size):

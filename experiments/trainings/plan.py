@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -36,8 +36,16 @@ if TYPE_CHECKING:
 
 Progress = Callable[[Iterable, str, int], Iterable]
 
-# Streams of random numbers.
-WEIGHTS, ORDER, SIGNS, NOISE, BOOTSTRAP, LABELS = range(6)
+
+class Stream(IntEnum):
+    """Streams of random numbers of a training's seed."""
+
+    weights = 0
+    order = 1
+    signs = 2
+    noise = 3
+    bootstrap = 4
+    labels = 5
 
 
 class Labels(StrEnum):
@@ -144,7 +152,7 @@ class Task:
 
 def weights_generator(config: TrainingConfig) -> torch.Generator:
     """Return the generator that a network's initial weights are drawn from."""
-    return generator(config.seed, WEIGHTS)
+    return generator(config.seed, Stream.weights)
 
 
 def started(config: GrowthConfig, network: Network) -> Network:
@@ -189,8 +197,8 @@ def batches_of(fabric: Fabric, config: GrowthConfig, data: DataSet) -> Batches:
     """Return the training images in random order, mirrored and moved at random."""
     split = data.train
     if config.labels is Labels.random:
-        split = split.with_shuffled_labels(derive(config.seed, LABELS))
-    share, order = images_a_step(fabric, config), derive(config.seed, ORDER)
+        split = split.with_shuffled_labels(derive(config.seed, Stream.labels))
+    share, order = images_a_step(fabric, config), derive(config.seed, Stream.order)
     return Batches(split, share, order, augment=FlipAndShift(config.shift), drop_last=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from erf.reachability.receptive_field import theoretical_receptive_field
 from erf.seeds import derive, generator
 from experiments.harness.intervals import Interval, middle, resampled
 from experiments.harness.record import decode_arrays, encode_arrays
-from experiments.trainings.plan import BOOTSTRAP, NOISE, SIGNS, Probe, Progress, TrainingConfig
+from experiments.trainings.plan import Probe, Progress, Stream, TrainingConfig
 
 LARGEST_SHOWN = 128  # pixels a side of the maps that a record keeps to be looked at only
 HALF_HEIGHT = 0.5
@@ -89,14 +89,14 @@ def probing_of(
     # Evenly spaced: neighbours are of one class, or frames of one scene.
     images = held_out.normalized(torch.arange(config.images) * len(held_out) // config.images)
     if probe is Probe.noise:
-        draws = (generator(config.seed, NOISE, index) for index in range(config.images))
+        draws = (generator(config.seed, Stream.noise, index) for index in range(config.images))
         images = torch.stack([Noise.normal.draw(images.shape[1:], draw) for draw in draws])
     center = theoretical_receptive_field(network, images.shape[2:], layer)
     assert center.grid is not None, "what is measured has rows and columns"
     places = [[(i + 1) * side // (grid + 1) for i in range(grid)] for side in center.grid]
     others = [(row, column) for row in places[0] for column in places[1] if (row, column) != center.unit]
-    found = theoretical_receptive_field(network, images.shape[2:], layer, unit=[center.unit, *others])
-    return Probing(images, tuple(found))
+    fields = theoretical_receptive_field(network, images.shape[2:], layer, unit=[center.unit, *others])
+    return Probing(images, tuple(fields))
 
 
 def measure_units(
@@ -105,15 +105,15 @@ def measure_units(
     """Keep what is measured of all units in ``file``; return the :func:`map_numbers` of the center unit."""
     moments, maps = [], []
     for index in progress(range(config.images), text, config.images):
-        found = _measured(config, probing, network, index, layer, probing.units)
-        moments.append(config.statistic.to_mean_moment(found[0].values))
-        maps = [old.merge(new) for old, new in zip(maps, found, strict=True)] if maps else found
+        of_image = _measured(config, probing, network, index, layer, probing.units)
+        moments.append(config.statistic.to_mean_moment(of_image[0].values))
+        maps = [old.merge(new) for old, new in zip(maps, of_image, strict=True)] if maps else of_image
     size = partial(erf_size, reference=config.reference)
     half_height = partial(size, level=HALF_HEIGHT)
     average = partial(grid_average_inside, period=_period(probing.fields[0]))
     center, averaged = maps[0], average(maps[0])
     means = np.stack([_averaged_moment(config, average, center, moment) for moment in moments])
-    kept = {
+    arrays = {
         "samples": np.array(center.samples),
         "units": shown(np.stack([imap.values for imap in maps])),
         "sizes": np.array([size(imap) for imap in maps]),
@@ -121,7 +121,7 @@ def measure_units(
         "resampled_averaged_sizes": _resampled(config, means, averaged, size),
         "resampled_half_height_sizes": _resampled(config, means, averaged, half_height),
     }
-    atomic_write(file, encode_arrays(kept))
+    atomic_write(file, encode_arrays(arrays))
     return map_numbers(config, probing, center)
 
 
@@ -158,7 +158,7 @@ def center_map(
         probing.units[0],
         statistic,
         require_aggregation(aggregation),
-        derive(config.seed, SIGNS),
+        derive(config.seed, Stream.signs),
     )
 
 
@@ -202,14 +202,8 @@ def read_units(config: TrainingConfig, probing: Probing, file: Path) -> Kept:
         skipped=config.images - samples,
         aggregation=config.aggregation,
     )
-    return Kept(
-        center,
-        arrays["units"],
-        arrays["sizes"],
-        arrays["resampled_sizes"],
-        arrays["resampled_averaged_sizes"],
-        arrays["resampled_half_height_sizes"],
-    )
+    numbers = {name: array for name, array in arrays.items() if name not in ("samples", "units")}
+    return Kept(center, arrays["units"], **numbers)
 
 
 def measure_layers(
@@ -224,11 +218,9 @@ def measure_layers(
 
 
 def _layer_erf(config: TrainingConfig, probing: Probing, layer: str, trf_size: int, network: nn.Module) -> LayerErf:
-    found = [_measured(config, probing, network, index, layer, None) for index in range(config.images)]
-    moments = np.stack([config.statistic.to_mean_moment(one.values) for one in found])
-    imap = found[0]
-    for one in found[1:]:
-        imap = imap.merge(one)
+    maps = [_measured(config, probing, network, index, layer, None) for index in range(config.images)]
+    moments = np.stack([config.statistic.to_mean_moment(one.values) for one in maps])
+    imap = reduce(InfluenceMap.merge, maps)
     try:
         measure = partial(erf_size, reference=config.reference)
         size, interval = measure(imap), middle(_resampled(config, moments, imap, measure))
@@ -240,7 +232,7 @@ def _layer_erf(config: TrainingConfig, probing: Probing, layer: str, trf_size: i
 def _measured(config: TrainingConfig, probing: Probing, network: nn.Module, index: int, layer: str, units: Any) -> Any:
     return effective_receptive_field(
         network, probing.images[index : index + 1], layer, units, config.statistic,
-        require_aggregation(config.aggregation), derive(config.seed, SIGNS), first_sample=index,
+        require_aggregation(config.aggregation), derive(config.seed, Stream.signs), first_sample=index,
     )  # fmt: skip
 
 
@@ -248,7 +240,7 @@ def _resampled(
     config: TrainingConfig, moments: np.ndarray, imap: InfluenceMap, quantity: Callable[[InfluenceMap], float]
 ) -> np.ndarray:
     """Return ``quantity`` of images drawn anew, the same ones whenever it is asked."""
-    return resampled(moments, imap, quantity, config.bootstrap, derive(config.seed, BOOTSTRAP))
+    return resampled(moments, imap, quantity, config.bootstrap, derive(config.seed, Stream.bootstrap))
 
 
 def shown(maps: np.ndarray) -> np.ndarray:
@@ -264,8 +256,8 @@ def shown(maps: np.ndarray) -> np.ndarray:
 def _enlarged(values: np.ndarray, sides: Sequence[int]) -> np.ndarray:
     """Return a map of :func:`shown` in the size that it had, every mean in place of its block."""
     block = _block(sides)
-    whole = np.kron(values.astype(np.float64), np.ones((block, block)))
-    return np.pad(whole, [(0, side - there) for side, there in zip(sides, whole.shape, strict=True)], mode="edge")
+    large = np.kron(values.astype(np.float64), np.ones((block, block)))
+    return np.pad(large, [(0, side - there) for side, there in zip(sides, large.shape, strict=True)], mode="edge")
 
 
 def _block(sides: Sequence[int]) -> int:

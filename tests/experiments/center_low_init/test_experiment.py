@@ -21,7 +21,7 @@ from experiments.center_low_init.config import Config
 from experiments.center_low_init.experiment import Moment, Result, mirrored, network_of, run, steps_to_level
 from experiments.harness.environment import Environment
 from experiments.harness.record import read_record, write_record
-from experiments.trainings.plan import SIGNS
+from experiments.trainings.plan import Stream
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
 
@@ -157,7 +157,7 @@ def test_sizes_before_are_those_of_the_untrained_network(strength, kernel_size):
     config = config_of(strength=strength, kernel_size=kernel_size, steps=2)
     result = run(config, ListLogbook())
     images = mirrored(cifar10.load(toy_data(), partial=True).validation.normalized(torch.tensor([0, 3, 6])))
-    imap = effective_receptive_field(network_of(config), images, "top", seed=derive(config.seed, SIGNS))
+    imap = effective_receptive_field(network_of(config), images, "top", seed=derive(config.seed, Stream.signs))
     assert not any(imap.clipped)
     assert result.moments[0].sigma == pytest.approx(np.mean(map_moments(imap).sigma), rel=1e-4)
     assert result.moments[0].erf_size == pytest.approx(erf_size(grid_average(imap, 4)), rel=0.01)

@@ -34,7 +34,7 @@ from experiments.trainings import growth as erf_in_training
 from experiments.trainings.figure import draw_growth
 from experiments.trainings.growth import result_of, study
 from experiments.trainings.growth_result import filmstrip
-from experiments.trainings.plan import BOOTSTRAP, NOISE, SIGNS, Labels, Probe, Task, plan_of, weights_generator
+from experiments.trainings.plan import Labels, Probe, Stream, Task, plan_of, weights_generator
 from experiments.trainings.probe import (
     measure_layers,
     measure_mean_square,
@@ -101,7 +101,14 @@ def best_network(trained):
 def measured(network, images, config, units):
     # One image at a time, as training measures: in batches of others, gates within rounding of 0 may flip.
     return effective_receptive_field(
-        network, images, "top", units, config.statistic, config.aggregation, derive(config.seed, SIGNS), batch_size=1
+        network,
+        images,
+        "top",
+        units,
+        config.statistic,
+        config.aggregation,
+        derive(config.seed, Stream.signs),
+        batch_size=1,
     )
 
 
@@ -133,7 +140,7 @@ def test_every_layers_middle_unit_is_measured(when, trained, data):
     assert [layer.layer for layer in result.layers] == list(LAYERS)
     assert [layer.trf_size for layer in result.layers] == [3, 23, 37]
     for index, layer in enumerate(result.layers):
-        seed = derive(config.seed, SIGNS)
+        seed = derive(config.seed, Stream.signs)
         imap = effective_receptive_field(network, images, layer.layer, None, config.statistic, config.aggregation, seed)
         np.testing.assert_allclose(
             result.arrays[f"layers/{when}"][index], imap.values / imap.values.max(), rtol=5e-3, atol=1e-3
@@ -221,12 +228,14 @@ def test_resampled_sizes_are_of_means_over_images_drawn_alike_before_and_after(w
             UNITS[0],
             config.statistic,
             config.aggregation,
-            derive(config.seed, SIGNS),
+            derive(config.seed, Stream.signs),
             first,
         )
         for first, image in enumerate(images)
     ]
-    draws = np.random.default_rng(derive(config.seed, BOOTSTRAP)).multinomial(IMAGES, [1 / IMAGES] * IMAGES, size=50)
+    draws = np.random.default_rng(derive(config.seed, Stream.bootstrap)).multinomial(
+        IMAGES, [1 / IMAGES] * IMAGES, size=50
+    )
     sizes = []
     for counts in draws:
         mean = sum(count * imap.values**2 for count, imap in zip(counts, each, strict=True)) / IMAGES
@@ -264,7 +273,7 @@ def test_noise_can_stand_in_for_the_images_when_measuring(data):
     assert probing.images.shape == (10, 3, 32, 32)
     assert abs(float(probing.images.mean())) < 0.02
     assert float(probing.images.std()) == pytest.approx(1, abs=0.02)
-    first = torch.Generator().manual_seed(derive(3, NOISE, 0))
+    first = torch.Generator().manual_seed(derive(3, Stream.noise, 0))
     assert torch.equal(probing.images[0], torch.randn((3, 32, 32), generator=first))
     plain = probing_of(config, network, "top", data.validation, Probe.images, grid=2)
     assert torch.equal(plain.images, data.validation.normalized())
@@ -338,7 +347,7 @@ def test_other_measures_are_those_of_the_same_map(trained, data):
     assert measures.r50 == pytest.approx(mass_radius(imap, 0.5), rel=1e-2)
     assert measures.r95 == pytest.approx(mass_radius(imap, 0.95), rel=1e-2)
     assert measures.sigma == pytest.approx(map_moments(imap).sigma, rel=1e-3)
-    seed = derive(config.seed, SIGNS)
+    seed = derive(config.seed, Stream.signs)
     squares = effective_receptive_field(network, images, "top", UNITS[0], "mean_square", config.aggregation, seed)
     assert measures.mean_square_size == pytest.approx(erf_size(squares), rel=1e-2)
     assert measures.mean_square_sigma == pytest.approx(map_moments(squares).sigma, rel=1e-3)
@@ -357,7 +366,7 @@ def test_strided_networks_are_measured_on_the_map_averaged_over_the_grid(tmp_pat
     probing = probing_of(config, network, "stage4", data.validation, Probe.images, grid=1)
     numbers = measure_units(config, probing, "stage4", tmp_path / "maps.npz", network, lambda items, *_: items, "")
     numbers |= measure_mean_square(config, probing, "stage4", network)
-    seed = derive(config.seed, SIGNS)
+    seed = derive(config.seed, Stream.signs)
     mean_abs, mean_square = (
         effective_receptive_field(network, probing.images, "stage4", probing.units[0], statistic, seed=seed)
         for statistic in ("mean_abs", "mean_square")
@@ -373,7 +382,7 @@ def test_strided_networks_are_measured_on_the_map_averaged_over_the_grid(tmp_pat
         effective_receptive_field(network, image[None], "stage4", probing.units[0], seed=seed, first_sample=first)
         for first, image in enumerate(probing.images)
     ]
-    draws = np.random.default_rng(derive(config.seed, BOOTSTRAP)).multinomial(2, [0.5, 0.5], size=20)
+    draws = np.random.default_rng(derive(config.seed, Stream.bootstrap)).multinomial(2, [0.5, 0.5], size=20)
     sizes = [
         erf_size(grid_average_inside(replace(each[0], values=(a * each[0].values + b * each[1].values) / 2), 16))
         for a, b in draws
