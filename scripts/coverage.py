@@ -21,7 +21,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
-from importlib.util import find_spec
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,6 @@ from scripts.coverage_of.record import Judgement, Layer, Record, Row, table, wor
 from scripts.options import filled_path
 
 RECORD = ROOT / "results" / "reference" / "coverage"
-MODULES = {"segmentation-models-pytorch": "segmentation_models_pytorch", "vit-pytorch": "vit_pytorch"}
 GIB = 2**30
 AGAIN = ("wrong", "unjudged", "assumptions", "refused", "not run")
 
@@ -79,13 +77,9 @@ def _cover(options: argparse.Namespace) -> None:
     start, environment = time.monotonic(), Environment.now("cpu")
     options.output.mkdir(parents=True, exist_ok=True)
     lines = options.output / "rows.jsonl"
-    absent = tuple(name for name in options.packages if find_spec(MODULES.get(name, name)) is None)
-    for name in absent:
-        print(f"{name} is not installed and left out")
     rows = {(row.package, row.name): row for row in read_lines(lines)}
-    waiting = [
-        candidate for candidate in _in_turns(set(options.packages) - {*absent}) if _is_wanted(candidate, options, rows)
-    ]
+    candidates, absent = _candidates(options.packages)
+    waiting = [candidate for candidate in candidates if _is_wanted(candidate, options, rows)]
     with ThreadPoolExecutor(options.jobs) as pool, lines.open("ab") as file:
         for row in pool.map(partial(measured_alone, options=options), waiting):
             rows[row.package, row.name] = row
@@ -98,12 +92,16 @@ def _cover(options: argparse.Namespace) -> None:
     print(table(record))
 
 
-def _in_turns(packages: set[str]) -> list[Candidate]:
-    """Return the candidates, one of each package after the other: whoever stops early has seen some of all."""
-    numbered = [
-        (at, each) for name, of_package in PACKAGES.items() if name in packages for at, each in enumerate(of_package())
-    ]
-    return [candidate for _, candidate in sorted(numbered, key=lambda entry: entry[0])]
+def _candidates(packages: Sequence[str]) -> tuple[list[Candidate], tuple[str, ...]]:
+    """Return what is to be made, one of each package after the other, and the packages that cannot be loaded."""
+    absent, numbered = [], []
+    for name in packages:
+        try:
+            numbered += enumerate(PACKAGES[name]())
+        except ImportError as error:
+            absent.append(name)
+            print(f"{name} is left out: {one_line(error)}")
+    return [candidate for _, candidate in sorted(numbered, key=lambda entry: entry[0])], tuple(absent)
 
 
 def _is_wanted(candidate: Candidate, options: argparse.Namespace, rows: dict[tuple[str, str], Row]) -> bool:
