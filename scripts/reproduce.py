@@ -205,7 +205,7 @@ def verify(evidence: Evidence) -> int:
 def publish(run: Path, folder: Path) -> None:
     """Copy the record, figures, table and trained weights, if small, of a complete run or study to ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = [path.name for path in run.iterdir() if path.suffix in (".png", ".svg", ".gif", ".csv")]
+    figures = [path.name for path in run.iterdir() if path.suffix in (".png", ".svg", ".pdf", ".gif", ".csv")]
     weights = [path.name for path in run.glob("*.safetensors") if path.stat().st_size < LARGEST_WEIGHTS]
     names = (*figures, *weights, ARRAYS, ENVIRONMENT, RESULT)
     replace_files(folder, {name: (run / name).read_bytes() for name in names})

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection, PolyCollection
+from matplotlib.collections import LineCollection, PathCollection, PolyCollection
 from matplotlib.colors import to_hex
 from matplotlib.container import BarContainer, ErrorbarContainer
 from matplotlib.figure import Figure
@@ -70,6 +70,11 @@ def points(x, y, intervals, label="", colour=None, axis="y") -> Mark:
     values = np.reshape({"x": x, "y": y}[axis], (-1, 1))
     reach = np.concatenate([values, np.reshape(intervals, (-1, 2))], 1)
     return Mark("points", {"x": x, "y": y, "ends": np.stack([reach.min(1), reach.max(1)], 1)}, label, colour)
+
+
+def rises(x, ends) -> Mark:
+    """Return upright lines, each between its two ends."""
+    return Mark("rises", {"x": x, "ends": ends})
 
 
 def band(x, intervals, colour=None) -> Mark:
@@ -132,7 +137,7 @@ class Shown:
 
     panels: Sequence[Panel]
     title: str = ""
-    caption: Sequence[str] = ()  # parts of it
+    caption: Sequence[str] = ()  # parts of it; it stands beside the figure
     colour_bars: Sequence[tuple[str, float, float]] = field(default_factory=list)
     legend: Sequence[str] = ()  # outside of the panels
 
@@ -143,9 +148,10 @@ def assert_shows(figure: Figure, expected: Shown) -> None:
     assert len(drawn) == len(expected.panels)
     for number, (axes, panel) in enumerate(zip(drawn, expected.panels, strict=True)):
         _assert_panel(axes, panel, f"panel {number}, {axes.get_title() or axes.get_ylabel()!r}")
-    assert figure.get_suptitle() == expected.title
+    assert " ".join(figure.get_suptitle().split()) == expected.title
+    assert not figure.get_supxlabel()
     for part in expected.caption:
-        assert part in figure.get_supxlabel()
+        assert part in str(figure.get_label())
     bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
     assert [_colour_bar(axes) for axes in bars] == [(name, pytest.approx(ends)) for name, *ends in expected.colour_bars]
     outside = [text.get_text() for part in figure.subfigs for legend in part.legends for text in legend.texts]
@@ -243,6 +249,9 @@ def _ellipse(one: Ellipse) -> Mark:
 def _collection(one: Any) -> Mark:
     if isinstance(one, PathCollection):
         return dots(*one.get_offsets().T, _label(one))
+    if isinstance(one, LineCollection):
+        segments = np.array(one.get_segments())
+        return rises(segments[:, 0, 0], segments[:, :, 1])
     assert isinstance(one, PolyCollection), one
     x, y = np.concatenate([path.vertices for path in one.get_paths()]).T
     ends = [(y[x == at].min(), y[x == at].max()) for at in np.unique(x)]

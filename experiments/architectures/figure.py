@@ -41,11 +41,11 @@ def draw(result: Result) -> Figure:
         _draw_network(against_depth, result, network, [stage.depth for stage in result.of_network(network)])
     _finish_trf(against_trf, result)
     _finish_depth(against_depth, result)
-    graphs.legend(*against_trf.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    graphs.legend(*against_trf.get_legend_handles_labels(), loc="outside right upper")
     panels = maps.subplots(rows, min(len(networks), PER_ROW), squeeze=False).ravel()
     _draw_maps(panels, result)
     map_colour_bar(maps, list(panels))
-    figure.supxlabel(_caption(result), fontsize=8, wrap=True)
+    figure.set_label(_caption(result))
     return figure
 
 
@@ -113,7 +113,7 @@ def _draw_maps(panels: np.ndarray, result: Result) -> None:
     for network, axes in zip(networks, panels, strict=False):
         last: Stage = result.of_network(network)[-1]
         show_map(axes, result.arrays[f"map/{network}"].astype(np.float32))
-        axes.set_title(f"{network}\n{last.layer}", fontsize=7)
+        axes.set_title(f"{network}\n{last.layer}")
         axes.set_xticks([])
         axes.set_yticks([])
     for axes in panels[len(networks) :]:

@@ -31,19 +31,19 @@ def draw(result: Result) -> Figure:
     axes = maps.subplots(1, len(config.blocks), squeeze=False)[0]
     for one, block in zip(axes, config.blocks, strict=True):
         _draw_map(one, result, result.arrays[f"map/{block}"])
-        one.set_title(label(result.of_block(block)[0]), fontsize=9)
+        one.set_title(label(result.of_block(block)[0]))
     scale = ScalarMappable(LogNorm(FAINTEST, 1), "magma")
     maps.colorbar(scale, ax=list(axes), label="influence / peak", fraction=0.02, extend="min")
     outside, core = shares.subplots(1, 2)
     _draw_shares(outside, result, "outside_stack", "share outside the stack's TRF")
     _draw_shares(core, result, "core", "share in the Gaussian core")
-    core.legend(title="convolutions below the block", fontsize=8, title_fontsize=8, loc="lower left")
+    core.legend(title="convolutions below the block", loc="lower left")
     caption = CAPTION.format(
         depth=config.depth, kernel=config.kernel_size, kind=config.kind, channels=config.channels,
         trf=result.stack_trf_size, side=config.side, statistic=config.statistic, runs=config.runs, seed=config.seed,
         middle=middle_place(config),
     )  # fmt: skip
-    figure.supxlabel(caption, fontsize=8, wrap=True)
+    figure.set_label(caption)
     return figure
 
 
@@ -76,7 +76,7 @@ def _draw_shares(axes: Axes, result: Result, name: str, ylabel: str) -> None:
             known = [(x, p.predicted) for x, p in zip(places, points, strict=True) if p.predicted is not None]
             axes.plot([x for x, _ in known], [y for _, y in known], "x", color="black", ms=8, zorder=3)
             axes.set_yscale("symlog", linthresh=SMALLEST, linscale=0.3)
-    axes.set_xticks(range(len(blocks)), [label(result.of_block(block)[0]) for block in blocks], fontsize=7)
+    axes.set_xticks(range(len(blocks)), [label(result.of_block(block)[0]) for block in blocks])
     axes.set_ylim(-SMALLEST / 4 if name == "outside_stack" else 0, 1.5 if name == "outside_stack" else 1.03)
     axes.set_ylabel(ylabel)
     axes.grid(axis="y", alpha=0.3)

@@ -28,11 +28,11 @@ def draw(result: Result) -> Figure:
     panels = maps.subplots(1, 2)
     for axes, name, title in zip(panels, ("before", "after"), ("before training", "at the end"), strict=True):
         show_map(axes, result.arrays[name].astype(np.float32))
-        axes.set_title(title, fontsize=9)
-        axes.set_xlabel("column (pixels)", fontsize=8)
-    panels[0].set_ylabel("row (pixels)", fontsize=8)
+        axes.set_title(title)
+        axes.set_xlabel("column (pixels)")
+    panels[0].set_ylabel("row (pixels)")
     map_colour_bar(maps, list(panels))
-    figure.supxlabel(_caption(result), fontsize=8, wrap=True)
+    figure.set_label(_caption(result))
     return figure
 
 
@@ -63,7 +63,7 @@ def _draw_accuracy(axes: Axes, result: Result) -> None:
         axes.axhline(level, color="0.7", lw=0.8)
         if reached is not None:
             axes.plot(reached, level, "D", ms=5, color="black")
-    axes.set_title("accuracy; diamonds: levels reached", fontsize=9)
+    axes.set_title("accuracy; diamonds: levels reached")
     axes.set_xlabel("step")
     axes.set_xlim(0, result.config.steps)
 
@@ -72,9 +72,9 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
     for name, value, colour in (("ERF size", "erf_size", SIZE), ("σ", "sigma", SIGMA)):
         known = [(at.step, getattr(at, value)) for at in result.moments if getattr(at, value) is not None]
         axes.plot([step for step, _ in known], [size for _, size in known], "o-", ms=3, color=colour, label=name)
-    axes.set_title(f"ERF (TRF {result.theoretical_receptive_field} pixels)", fontsize=9)
+    axes.set_title(f"ERF (TRF {result.theoretical_receptive_field} pixels)")
     axes.set_xlabel("step")
     axes.set_ylabel("pixels")
     axes.set_xlim(0, result.config.steps)
     axes.set_ylim(0, None)
-    axes.legend(fontsize=8)
+    axes.legend()

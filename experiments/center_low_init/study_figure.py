@@ -43,7 +43,7 @@ def draw(study: Study) -> Figure:
         panels[0, column].autoscale(axis="y")
     for axes in panels[:, 2]:
         _label_ratios(axes)
-    figure.supxlabel(_caption(study), fontsize=8, wrap=True)
+    figure.set_label(_caption(study))
     return figure
 
 
@@ -71,10 +71,10 @@ def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) ->
     for level in study.config.levels:
         accuracy.axhline(level, color="0.8", lw=0.7, zorder=0)
     accuracy.set_ylabel("accuracy")
-    accuracy.set_title(f"{init}, {kernel_size}x{kernel_size}, n = {len(arms[0].seeds)} seeds", fontsize=9)
-    accuracy.legend(fontsize=6.5, loc="lower right")
+    accuracy.set_title(f"{init}, {kernel_size}x{kernel_size}, n = {len(arms[0].seeds)} seeds")
+    accuracy.legend(loc="lower right")
     sigma.set_ylabel("σ (pixels)")
-    sigma.set_title("σ of the ERF", fontsize=9)
+    sigma.set_title("σ of the ERF")
     for axes in (accuracy, sigma):
         axes.set_xlim(0, study.config.steps)
     compared = [pair for pair in zip(arms, colours, strict=True) if pair[0].start != pair[0].start.standard]
@@ -82,7 +82,7 @@ def _draw_row(panels: list[Axes], study: Study, init: Init, kernel_size: int) ->
     _draw_final(final, study, compared)
     names = [arm.start.name for arm, _ in compared]
     for axes, words in ((steps, names), (final, [name.removeprefix("strength ") for name in names])):
-        axes.set_xticks(range(len(words)), [word.replace(" ", "\n") for word in words], fontsize=7)
+        axes.set_xticks(range(len(words)), [word.replace(" ", "\n") for word in words])
         axes.set_xlim(-0.5, max(len(words), 1) - 0.5)
 
 
@@ -115,13 +115,13 @@ def _draw_steps(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -
     axes.set_yscale("log")
     axes.set_ylabel("steps / standard's steps")
     words = [f"{level:.0%}" for level in levels]
-    axes.set_title(f"to accuracy {', '.join(words)} (left to right); below 1: faster", fontsize=9)
+    axes.set_title(f"to accuracy {', '.join(words)} (left to right); below 1: faster")
 
 
 def _label_ratios(axes: Axes) -> None:
     low, high = axes.get_ylim()
     ticks = [tick for tick in RATIOS if low <= tick <= high]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks], fontsize=8)
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
 
 
@@ -132,4 +132,4 @@ def _draw_final(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -
         axes.plot(place, 100 * gain.difference, "s", ms=5, color=colour)
     axes.axhline(0, color="black", lw=0.7)
     axes.set_ylabel("percentage points")
-    axes.set_title("final accuracy less the standard's", fontsize=9)
+    axes.set_title("final accuracy less the standard's")

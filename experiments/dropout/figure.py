@@ -45,7 +45,7 @@ def draw(result: Result) -> Figure:
     zero.set(title="mean_square", ylabel="σ / σ without dropout")
     absolute.set(title="mean_abs", ylabel="σ / σ without dropout")
     settings = {"depth": config.depth, "runs": config.runs, "seed": config.seed, "margin": MARGIN}
-    figure.supxlabel(CAPTION.format(**settings), fontsize=8, wrap=True)
+    figure.set_label(CAPTION.format(**settings))
     return figure
 
 
@@ -60,9 +60,9 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
     for axes, (dropout, rate) in zip(panels, shown, strict=True):
         values = result.arrays[f"map/{dropout}/{rate}"]
         show_map(axes, values / values.max())
-        axes.set_title(f"{dropout}, rate {rate:g}" if rate else "no dropout", fontsize=10)
-        axes.set_xlabel("column (pixels)", fontsize=8)
-    panels[0].set_ylabel("row (pixels)", fontsize=8)
+        axes.set_title(f"{dropout}, rate {rate:g}" if rate else "no dropout")
+        axes.set_xlabel("column (pixels)")
+    panels[0].set_ylabel("row (pixels)")
     map_colour_bar(part, panels)
     exact = result.arrays["theory"]
     middle = len(exact) // 2
@@ -77,10 +77,10 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
             color=COLOURS[dropout],
             label=f"{dropout}, rate {rates[-1]:g}",
         )
-    rows.set_title("central row, maps of sum 1", fontsize=10)
-    rows.set_xlabel("column (pixels)", fontsize=8)
+    rows.set_title("central row, maps of sum 1")
+    rows.set_xlabel("column (pixels)")
     rows.set_ylabel("E[g²]")
-    rows.legend(fontsize=7)
+    rows.legend()
 
 
 def _draw_ratios(axes: Axes, curves: Sequence[Curve], ratio: Callable[[Point], tuple[float, Interval | None]]) -> None:
@@ -95,4 +95,4 @@ def _draw_ratios(axes: Axes, curves: Sequence[Curve], ratio: Callable[[Point], t
         axes.errorbar(rates + beside, values, bars, fmt="o-", lw=0.8, ms=4, capsize=3, color=colour, label=label)
     axes.set_xlabel("dropout rate")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.legend()

@@ -7,29 +7,52 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.erf_growth.experiment import PAPER_DEPTHS, PAPER_SLOPES, Result
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS, bar_lengths, log_log, new_figure
+from experiments.harness.style import (
+    KIND_COLOURS,
+    KIND_LABELS,
+    KIND_MARKERS,
+    PAGE,
+    bar_lengths,
+    entitle,
+    log_log,
+    new_figure,
+)
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
-    "ERF size: root of the number of pixels above 4.55 % of the center (section 3.1). Statistic {statistic}, "
-    "{runs} runs a point, seed {seed}; bars: 95 % over runs; lines: exact theory (mean_abs: of wide layers)."
+    "ERF size: root of the number of pixels above 4.55 % of the center (section 3.1). {statistic} over n = {runs} runs "
+    "a point, seed {seed} (uniform weights are not random: one run); bars: 95 % over runs. Lines: exact theory "
+    "(mean_abs: of wide layers); dashed where that of ReLU lies on that of random weights. Shaded: depths {first} to "
+    "{last}, over which slopes are fitted, with 95 % intervals; dotted: the paper's slope, at the height of the points."
 )
 SIZE_TICKS, RATIO_TICKS = (2, 5, 10, 20, 30, 50, 100, 200), (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1)
+DASHES = {"relu": (0, (3, 3))}  # of a theory that lies on another one
 
 
 def draw(result: Result) -> Figure:
     """Draw sizes and ratios against the TRF, sizes against the root of the depth, and theory's local slope."""
-    figure = new_figure(11, 8.6)
+    figure = new_figure(PAGE, 5.6)
     (size, ratio), (root, local) = figure.subplots(2, 2)
     _draw_against_trf(size, result, "size")
     _draw_against_trf(ratio, result, "ratio")
     _draw_against_root(root, result)
     _draw_local_slope(local, result)
-    config = result.config
-    figure.supxlabel(
-        CAPTION.format(statistic=config.statistic, runs=config.runs, seed=config.seed), fontsize=8, wrap=True
-    )
+    config, (first, last) = result.config, _shown_depths(result)
+    caption = CAPTION.format(statistic=config.statistic, runs=config.runs, seed=config.seed, first=first, last=last)
+    entitle(figure, _message(result), caption)
     return figure
+
+
+def _message(result: Result) -> str:
+    kind = Kind.random if Kind.random in result.config.kinds else result.config.kinds[0]
+    slope = result.slope(kind, "size", "trf_size", _shown_depths(result))
+    if slope is None:
+        return "ERF size against TRF size; the depths are too few for a slope"
+    first, last = _shown_depths(result)
+    return (
+        f"With {KIND_LABELS[kind]} the ERF size grows as the TRF size to the power {slope.exponent:.2f} "
+        f"over depths {first} to {last} (the paper: {PAPER_SLOPES['size']} over depths 5 to 40)"
+    )
 
 
 def _draw_against_trf(axes: Axes, result: Result, y: str) -> None:
@@ -39,26 +62,42 @@ def _draw_against_trf(axes: Axes, result: Result, y: str) -> None:
         scale = trf if y == "ratio" else np.ones_like(trf)
         label = f"{KIND_LABELS[kind]}: {_slope_text(result, kind, y)}"
         _errorbars(axes, result, kind, trf, scale, label)
-        axes.plot(trf, [p.predicted_size for p in points] / scale, color=KIND_COLOURS[kind], lw=1)
+        predicted = [p.predicted_size for p in points] / scale
+        axes.plot(trf, predicted, ls=DASHES.get(kind, "-"), color=KIND_COLOURS[kind])
+    _draw_papers_slope(axes, result, y)
     shown = [p.trf_size for p in result.of_kind(result.config.kinds[0])]
-    log_log(axes, shown[:: max(1, len(shown) // 6)], "TRF size (pixels)")
+    log_log(axes, shown, "TRF size (pixels)")
     ylabel, ticks = {"size": ("ERF size (pixels)", SIZE_TICKS), "ratio": ("ERF size / TRF size", RATIO_TICKS)}[y]
     axes.set_ylabel(ylabel)
     low, high = axes.get_ylim()
+    low, high = (low, high * (high / low) ** 0.65) if y == "size" else (low * (low / high) ** 0.65, high)
+    axes.set_ylim(low, high)  # room for the legend
     within = [tick for tick in ticks if low <= tick <= high]
     axes.set_yticks(within, [f"{tick:g}" for tick in within])
-    paper = PAPER_SLOPES[y]
+    axes.set_title({"size": "ERF size against TRF size", "ratio": "their ratio"}[y])
+    axes.legend(
+        loc="upper left" if y == "size" else "lower left", title="slope (95 %)", alignment="left", frameon=False
+    )
+
+
+def _draw_papers_slope(axes: Axes, result: Result, y: str) -> None:
+    """Shade the depths of the fit and draw the paper's slope over them, through the middle of all points there."""
     first, last = _shown_depths(result)
-    own = "" if (first, last) == PAPER_DEPTHS else f" over {PAPER_DEPTHS[0]}-{PAPER_DEPTHS[1]}"
-    axes.set_title(f"slope over depths {first}-{last}; the paper{own}: {paper}", fontsize=10)
-    axes.legend(fontsize=8)
+    fitted = [p for p in result.points if first <= p.depth <= last]
+    trf = np.array([p.trf_size for p in fitted])
+    values = np.array([p.size for p in fitted]) / (trf if y == "ratio" else 1)
+    height = np.mean(np.log(values) - PAPER_SLOPES[y] * np.log(trf))
+    ends = np.array([trf.min(), trf.max()])
+    axes.axvspan(*ends, color="grey", alpha=0.12, lw=0)
+    label = f"the paper: {PAPER_SLOPES[y]}"
+    axes.plot(ends, np.exp(height) * ends ** PAPER_SLOPES[y], ":", color="black", lw=1.5, label=label)
 
 
 def _errorbars(axes: Axes, result: Result, kind: Kind, x: np.ndarray, scale: np.ndarray, label: str) -> None:
     points = result.of_kind(kind)
     sizes = np.array([p.size for p in points])
     bars = bar_lengths(sizes, [p.size_interval for p in points]) / scale
-    axes.errorbar(x, sizes / scale, bars, fmt="o", ms=4, capsize=2, color=KIND_COLOURS[kind], label=label)
+    axes.errorbar(x, sizes / scale, bars, fmt=KIND_MARKERS[kind], mfc="none", color=KIND_COLOURS[kind], label=label)
 
 
 def _shown_depths(result: Result) -> tuple[int, int]:
@@ -72,7 +111,7 @@ def _slope_text(result: Result, kind: Kind, y: str) -> str:
     if slope is None:
         return "no slope"
     low, high = slope.interval
-    return f"{slope.exponent:.2f} ({low:.2f} to {high:.2f}), theory {slope.predicted:.2f}"
+    return f"{slope.exponent:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _draw_against_root(axes: Axes, result: Result) -> None:
@@ -82,12 +121,12 @@ def _draw_against_root(axes: Axes, result: Result) -> None:
         predicted = np.array([p.predicted_size for p in result.of_kind(kind)])
         if len(roots) > 1:
             line = np.polyfit(roots, predicted, 1)
-            axes.plot(roots, np.polyval(line, roots), color=KIND_COLOURS[kind], lw=1)
-    axes.set_xlabel("√depth")
+            axes.plot(roots, np.polyval(line, roots), ls=DASHES.get(kind, "-"), color=KIND_COLOURS[kind])
+    axes.set_xlabel("√depth (square root of convolutions)")
     axes.set_ylabel("ERF size (pixels)")
-    axes.set_title("size against √depth, with theory's straight line", fontsize=10)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.set_title("size against √depth, with theory's line")
+    axes.grid()
+    axes.legend(frameon=False)
 
 
 def _draw_local_slope(axes: Axes, result: Result) -> None:
@@ -97,14 +136,14 @@ def _draw_local_slope(axes: Axes, result: Result) -> None:
         sizes = result.arrays[f"predicted_sizes/{kind}"]
         # THEORY_DEPTHS grow by the root of 2, so every second one doubles the depth.
         slope = np.log(sizes[2:] / sizes[:-2]) / np.log(trf[2:] / trf[:-2])
-        axes.plot(depths[:-2], slope, "o-", ms=4, color=KIND_COLOURS[kind], label=label)
+        axes.plot(depths[:-2], slope, f"{KIND_MARKERS[kind]}-", mfc="none", color=KIND_COLOURS[kind], label=label)
     axes.axhline(0.5, color="black", lw=1, ls="--", label="limit 0.5")
     axes.axhline(PAPER_SLOPES["size"], color="grey", lw=1, ls=":", label=f"the paper's fit {PAPER_SLOPES['size']}")
     axes.set_xscale("log")
     axes.set_xticks(depths[:-2:2], [f"{depth:.0f}" for depth in depths[:-2:2]])
     axes.minorticks_off()
-    axes.set_xlabel("depth n")
-    axes.set_ylabel("exact slope from n to 2n, size against TRF")
-    axes.set_title("the excess over 0.5 is truncation by the finite TRF", fontsize=10)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
+    axes.set_xlabel("depth n (convolutions)")
+    axes.set_ylabel("exact slope from n to 2n")
+    axes.set_title("the excess over 0.5 fades as the TRF grows")
+    axes.grid()
+    axes.legend(frameon=False)

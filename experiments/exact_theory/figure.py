@@ -23,7 +23,7 @@ def draw(result: Result) -> Figure:
         rows.semilogy(result.arrays[str(random.kind)][middle], "o", ms=4, color=KIND_COLOURS[random.kind], label=label)
     rows.set_xlabel("column (pixels)")
     rows.set_ylabel("E[g²], central row")
-    rows.legend(fontsize=8)
+    rows.legend()
     for place, random in enumerate(result.random):
         scale = random.predicted_sigma
         bars = bar_lengths([random.sigma], [random.sigma_interval]) / scale
@@ -33,5 +33,5 @@ def draw(result: Result) -> Figure:
     sigmas.set_xlim(-0.5, len(result.random) - 0.5)
     sigmas.set_ylabel("σ / theory")
     sigmas.grid(axis="y", alpha=0.3)
-    figure.supxlabel(CAPTION.format(depth=config.depth, runs=config.runs, seed=config.seed), fontsize=8)
+    figure.set_label(CAPTION.format(depth=config.depth, runs=config.runs, seed=config.seed))
     return figure

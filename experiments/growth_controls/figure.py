@@ -53,12 +53,12 @@ def draw(result: Result) -> Figure:
             show_map(one, result.arrays[f"{arm}/images/{when}"].astype(np.float32))
             one.set_xticks([])
             one.set_yticks([])
-        column[0].set_title(LABELS[arm], fontsize=8)
+        column[0].set_title(LABELS[arm])
     for one, title in zip(maps[:, 0], ("before", f"epoch {result.config.epochs}"), strict=True):
-        one.set_ylabel(title, fontsize=8)
+        one.set_ylabel(title)
     map_colour_bar(bottom, list(maps.flat))
-    figure.suptitle("How much of an ERF's growth is learning's?", fontsize=11)
-    figure.supxlabel(_caption(result), fontsize=8, wrap=True)
+    figure.suptitle("How much of an ERF's growth is learning's?")
+    figure.set_label(_caption(result))
     return figure
 
 
@@ -81,14 +81,14 @@ def _draw_curves(axes: Axes, result: Result, arm: Arm, curves: list[tuple[float,
         axes.plot(epochs, curve, color=COLOURS[arm], lw=0.6, alpha=0.6)
     axes.plot(epochs, np.mean(curves, axis=0), "o-", ms=3, color=COLOURS[arm], label=LABELS[arm])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("epoch", fontsize=8)
+    axes.set_xlabel("epoch")
     axes.grid(alpha=0.3)
 
 
 def _draw_sizes(axes: Axes, result: Result, probe: Probe) -> None:
     for arm in result.config.arms:
         _draw_curves(axes, result, arm, [one.course(probe).sizes for one in result.of_arm(arm)])
-    axes.set_title(f"measured on {PROBED[probe]}", fontsize=9)
+    axes.set_title(f"measured on {PROBED[probe]}")
     axes.set_ylabel("ERF size (pixels)")
 
 
@@ -97,7 +97,7 @@ def _draw_accuracies(axes: Axes, result: Result) -> None:
         _draw_curves(axes, result, arm, [one.accuracies for one in result.of_arm(arm)])
     axes.set_ylabel("validation accuracy")
     axes.set_ylim(0, 1)
-    axes.legend(fontsize=6.5, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)  # over no data
+    axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)  # over no data
 
 
 def _broken(label: str) -> str:
@@ -120,6 +120,6 @@ def _draw_growth(axes: Axes, result: Result) -> None:
     axes.axhline(0, color="black", lw=0.8)
     axes.set_xticks(range(len(result.config.arms)), [_broken(LABELS[arm]) for arm in result.config.arms])
     axes.set_xlim(-0.5, len(result.config.arms) - 0.5)
-    axes.tick_params(axis="x", labelsize=6.5)
+    axes.tick_params(axis="x")
     axes.set_ylabel("growth (pixels)")
-    axes.set_title("filled: on held-out images; open: on noise", fontsize=8)
+    axes.set_title("filled: on held-out images; open: on noise")

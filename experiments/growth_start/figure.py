@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Sequence
 
 from matplotlib.axes import Axes
@@ -11,12 +10,11 @@ from matplotlib.figure import Figure, SubFigure
 from experiments.camvid.experiment import PAPER_DIAMETERS
 from experiments.growth_start.experiment import Result, Untrained
 from experiments.growth_start.specifications import Specification, in_words, verdicts
-from experiments.harness.style import new_figure
+from experiments.harness.style import PAGE, entitle, new_figure
 
 COLOURS = {"camvid": "#D55E00", "cifar10": "#0072B2"}  # Okabe & Ito (2008)
 MARKERS = "osD^v"  # by width
-SMALL = 7  # points
-LEGEND = {"fontsize": SMALL, "loc": "lower right", "handletextpad": 0.3, "labelspacing": 0.2, "borderpad": 0.3}
+LEGEND = {"loc": "lower right", "handletextpad": 0.3, "labelspacing": 0.2, "borderpad": 0.3}
 GRID = ("data_set", "start", "statistic", "aggregation", "size")  # choices, from top to bottom
 CAPTION = (
     "Above: each point a seed, {seeds} of them from {seed}; mean_abs (size, averaged over the grid's period) and "
@@ -30,20 +28,20 @@ CAPTION = (
 def draw(result: Result) -> Figure:
     """Draw sizes before training, and each way to measure growth by its factor, above what was chosen."""
     if not result.specifications:
-        figure = new_figure(6.75, 3.4)
+        figure = new_figure(PAGE, 3.4)
         _draw_starts(figure, result)
     else:
-        figure = new_figure(6.75, 9.4)
+        figure = new_figure(PAGE, 9)
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.15, 1.85))[:, 0]
         _draw_starts(above, result)
         _draw_specifications(below, result.specifications)
-    title = " ".join(["Where an ERF starts.", *verdicts(result.specifications)])
-    figure.suptitle("\n".join(textwrap.wrap(title, 105)), fontsize=8)
     config = result.config
     caption = CAPTION.format(
         seeds=config.seeds, seed=config.seed, camvid=config.camvid_images, cifar10=config.cifar10_images
     )
-    figure.supxlabel("\n".join(textwrap.wrap(caption, 118)), fontsize=SMALL)
+    said = verdicts(result.specifications)
+    message = "; ".join(verdict.partition(";")[0].removesuffix(".") for verdict in said)
+    entitle(figure, message or "Where an ERF starts", " ".join([caption, *said]))
     return figure
 
 
@@ -55,9 +53,9 @@ def _draw_starts(part: Figure | SubFigure, result: Result) -> None:
         own = [one for one in result.untrained if one.case.data_set == data_set]
         for axes, quantity in zip(rows[:, column], (_size, _sigma), strict=True):
             _draw_dots(axes, own, texts, quantity)
-        rows[0, column].set_title(in_words(data_set), fontsize=8)
-        rows[0, column].set_xlabel("ERF size before training (pixels)", fontsize=SMALL)
-        rows[1, column].set_xlabel("σ of the mean_square map (pixels)", fontsize=SMALL)
+        rows[0, column].set_title(in_words(data_set))
+        rows[0, column].set_xlabel("ERF size before training (pixels)")
+        rows[1, column].set_xlabel("σ of the mean_square map (pixels)")
         _draw_closed_form(rows[1, column], own, texts)
         if data_set == "camvid":
             rows[0, column].axvline(PAPER_DIAMETERS[0], color="black", lw=0.8, ls="--", label="the paper: about 100")
@@ -66,7 +64,6 @@ def _draw_starts(part: Figure | SubFigure, result: Result) -> None:
         axes.set_yticks(range(len(texts)), [in_words(text) for text in texts])
         axes.set_ylim(len(texts) - 0.5, -0.5)
     for axes in rows.flat:
-        axes.tick_params(labelsize=SMALL)
         axes.grid(alpha=0.3)
 
 
@@ -108,7 +105,7 @@ def _draw_specifications(part: SubFigure, specifications: Sequence[Specification
     colours = [COLOURS[one.data_set] for one in ordered]
     curve.scatter(range(len(ordered)), [one.factor for one in ordered], s=7, c=colours)
     curve.axhline(1, color="black", lw=0.8)
-    curve.set_ylabel("size after / before", fontsize=SMALL)
+    curve.set_ylabel("size after / before")
     curve.grid(alpha=0.3, axis="y")
     chosen = [(axis, option) for axis in GRID for option in dict.fromkeys(getattr(one, axis) for one in specifications)]
     for row, (axis, option) in enumerate(chosen):
@@ -118,6 +115,4 @@ def _draw_specifications(part: SubFigure, specifications: Sequence[Specification
             grid.axhline(row - 0.5, color="grey", lw=0.5)
     grid.set_yticks(range(len(chosen)), [in_words(option) for _, option in chosen])
     grid.set_ylim(len(chosen) - 0.5, -0.5)
-    grid.set_xlabel("ways to measure, by their factor", fontsize=SMALL)
-    for axes in (curve, grid):
-        axes.tick_params(labelsize=SMALL)
+    grid.set_xlabel("ways to measure, by their factor")

@@ -15,9 +15,18 @@ from erf.atomic_file import atomic_write
 
 
 def write_figure(path: Path, figure: Figure) -> None:
-    """Write ``path.png`` and ``path.svg``, the same bytes for the same figure."""
+    """Write ``path.png``, ``path.svg`` and ``path.pdf``, the same bytes for the same figure.
+
+    Its label, which is its caption, becomes a text of each file: the Description, in a PDF the Subject.
+    """
+    caption = figure.get_label() or None
+    kinds = {
+        "png": {"Software": None, "Description": caption},
+        "svg": {"Date": None, "Description": caption},
+        "pdf": {"CreationDate": None, "Subject": caption},
+    }
     with matplotlib.rc_context({"svg.hashsalt": "erf"}):
-        for format, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+        for format, metadata in kinds.items():
             buffer = io.BytesIO()
             figure.savefig(buffer, format=format, metadata=metadata)
             atomic_write(path.with_name(f"{path.name}.{format}"), buffer.getvalue())

@@ -1,9 +1,14 @@
-"""One style for all figures: colours that colour-blind readers can tell apart, one colour map for maps."""
+"""One style for all figures: sizes as in print, colours that colour-blind readers can tell apart, one colour map.
+
+A figure's label (``figure.set_label``) is its caption, which stands beside the picture as text, never inside of it.
+"""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -12,6 +17,11 @@ from matplotlib.figure import Figure, SubFigure
 
 from experiments.harness.intervals import Interval
 
+PAGE, COLUMN = 6.75, 3.25  # inches: the width of a paper's text, and of one of its two columns
+SHEETS = {  # what is set in points; a sheet for the screen has larger text in a figure as wide
+    "paper": {"text": 7, "title": 8, "heading": 9, "line": 1.0, "dpi": 160},
+    "screen": {"text": 8, "title": 9, "heading": 10.5, "line": 1.3, "dpi": 160},
+}
 # Okabe & Ito (2008).
 KIND_COLOURS = {
     "uniform": "#0072B2",
@@ -21,6 +31,7 @@ KIND_COLOURS = {
     "tanh": "#E69F00",
     "sigmoid": "#56B4E9",
 }
+KIND_MARKERS = {"uniform": "o", "random": "s", "relu": "^", "leaky_relu": "v", "tanh": "D", "sigmoid": "P"}
 KIND_LABELS = {
     "uniform": "uniform weights",
     "random": "random weights",
@@ -31,25 +42,67 @@ KIND_LABELS = {
 }
 
 
+def use(sheet: str) -> None:
+    """Draw all figures from now on by one of SHEETS."""
+    sizes = SHEETS[sheet]
+    matplotlib.rcParams.update(
+        {
+            "font.size": sizes["text"],
+            "axes.labelsize": sizes["text"],
+            "xtick.labelsize": sizes["text"],
+            "ytick.labelsize": sizes["text"],
+            "legend.fontsize": sizes["text"],
+            "legend.title_fontsize": sizes["text"],
+            "legend.handlelength": 1.5,
+            "legend.framealpha": 0.9,
+            "axes.titlesize": sizes["title"],
+            "figure.titlesize": sizes["heading"],
+            "figure.titleweight": "bold",
+            "figure.dpi": sizes["dpi"],
+            "savefig.dpi": "figure",
+            "lines.linewidth": sizes["line"],
+            "lines.markersize": 4,
+            "errorbar.capsize": 2,
+            "axes.linewidth": 0.6,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "grid.alpha": 0.3,
+            "grid.linewidth": 0.5,
+            "pdf.fonttype": 42,  # whole letters, as publishers ask
+        }
+    )
+
+
+use("paper")
+
+
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of this size in inches."""
-    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def entitle(figure: Figure, message: str, caption: str) -> None:
+    """Give a figure its message, one sentence above the panels, and the caption that stands beside it."""
+    width = 72 * figure.get_figwidth() / (0.7 * SHEETS["paper"]["heading"])  # in letters of bold type
+    figure.suptitle(textwrap.fill(message, int(width)))
+    figure.set_label(" ".join(caption.split()))
 
 
 def show_map(axes: Axes, values: np.ndarray, sides: tuple[int, int] | None = None) -> None:
     """Draw a map whose peak is 1, of an image with these ``sides`` in pixels, if they are not those of ``values``."""
     extent = sides and (-0.5, sides[1] - 0.5, sides[0] - 0.5, -0.5)
     axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest", extent=extent)
-    axes.tick_params(labelsize=7)
 
 
-def map_colour_bar(
-    part: Figure | SubFigure, axes: Sequence[Axes], location: str = "right", fontsize: float | None = None
-) -> None:
+def map_colour_bar(part: Figure | SubFigure, axes: Sequence[Axes], location: str = "right") -> None:
     """Add the colour scale that all maps of one figure share."""
     bar = part.colorbar(ScalarMappable(Normalize(0, 1), "magma"), ax=axes, fraction=0.02, location=location)
-    bar.set_label("influence / peak", fontsize=fontsize)
-    bar.ax.tick_params(labelsize=fontsize)
+    bar.set_label("influence / peak")
+
+
+def from_zero(axes: Axes) -> None:
+    """Let the y axis begin at 0 and end above what is drawn, so that no difference looks larger than it is."""
+    axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
 
 
 def bar_lengths(values: Sequence[float] | np.ndarray, intervals: Sequence[Interval | None]) -> np.ndarray:
@@ -61,11 +114,22 @@ def bar_lengths(values: Sequence[float] | np.ndarray, intervals: Sequence[Interv
     return np.clip([values - low, high - values], 0, None)
 
 
+def apart(values: Sequence[int], steps: int = 7) -> list[int]:
+    """Return those of the rising ``values`` whose ratio is large enough for their numbers on a logarithmic axis."""
+    least = (values[-1] / values[0]) ** (1 / steps)
+    chosen = [values[0]]
+    for value in values[1:]:
+        if value / chosen[-1] >= least:
+            chosen.append(value)
+    return chosen
+
+
 def log_log(axes: Axes, x: list[int], xlabel: str) -> None:
-    """Give both axes logarithmic scales, and the x axis plain numbers at ``x`` and its name."""
+    """Give both axes logarithmic scales, and the x axis its name and plain numbers at those of ``x`` that have room."""
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xticks(x, [str(value) for value in x])
+    ticks = apart(x)
+    axes.set_xticks(ticks, [str(value) for value in ticks])
     axes.minorticks_off()
     axes.set_xlabel(xlabel)
-    axes.grid(alpha=0.3)
+    axes.grid()

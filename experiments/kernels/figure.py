@@ -31,7 +31,7 @@ def draw(result: Result) -> Figure:
     _draw_distances(distance, result)
     _draw_sigmas(sigma, result)
     _draw_strengths(gain, size, result)
-    figure.supxlabel(CAPTION.format(runs=config.runs, seed=config.seed, depth=config.depth), fontsize=8, wrap=True)
+    figure.set_label(CAPTION.format(runs=config.runs, seed=config.seed, depth=config.depth))
     return figure
 
 
@@ -48,13 +48,13 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
         kernel.imshow(weights, cmap="cividis", vmin=0)
         for (row, column), weight in np.ndenumerate(weights):
             dark = weight < weights.max() / 2
-            kernel.text(column, row, str(weight), ha="center", va="center", fontsize=7, color="w" if dark else "k")
-        kernel.set_title(profile, fontsize=10)
+            kernel.text(column, row, str(weight), ha="center", va="center", color="w" if dark else "k")
+        kernel.set_title(profile)
         kernel.set(xticks=[], yticks=[])
         show_map(panel, values / values.max())
-        panel.set_xlabel("column (pixels)", fontsize=8)
-    axes[0, 0].set_ylabel("kernel", fontsize=8)
-    axes[1, 0].set_ylabel(f"depth {config.depths[-1]}, row (pixels)", fontsize=8)
+        panel.set_xlabel("column (pixels)")
+    axes[0, 0].set_ylabel("kernel")
+    axes[1, 0].set_ylabel(f"depth {config.depths[-1]}, row (pixels)")
     map_colour_bar(part, list(axes[1]))
 
 
@@ -77,8 +77,8 @@ def _draw_distances(axes: Axes, result: Result) -> None:
     axes.set_ylabel("distance of the marginal to the normal")
     smallest, *larger = config.kernel_sizes
     others = f"; faint: {', '.join(f'{k}x{k}' for k in larger)}" if larger else ""
-    axes.set_title(f"Kolmogorov's distance, {smallest}x{smallest} kernels{others}", fontsize=10)
-    axes.legend(fontsize=7)
+    axes.set_title(f"Kolmogorov's distance, {smallest}x{smallest} kernels{others}")
+    axes.legend()
 
 
 def _draw_sigmas(axes: Axes, result: Result) -> None:
@@ -97,9 +97,9 @@ def _draw_sigmas(axes: Axes, result: Result) -> None:
     axes.set_xticks(range(len(sizes)), [f"{k}x{k}" for k in sizes])
     axes.set_xlabel("kernel")
     axes.set_ylabel("σ / theory")
-    axes.set_title("random weights: σ against √(n Var[w])", fontsize=10)
+    axes.set_title("random weights: σ against √(n Var[w])")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(fontsize=7, ncols=2)
+    axes.legend(ncols=2)
 
 
 def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
@@ -119,4 +119,4 @@ def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
         axes.set_xlabel("strength of the center-low init (1: the corners alone)")
         axes.title.set_fontsize(10)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        axes.legend()

@@ -41,21 +41,19 @@ def draw(result: Result) -> Figure:
     panels = figure.subplots(rows * (1 + compatible), columns, squeeze=False)
     for layer, axes in zip(result.layers, _used(panels[:rows], result), strict=True):
         (_draw_curve if curves else draw_map_on)(axes, *result.picture(layer))
-        axes.set_title(_title(layer), fontsize=9)
+        axes.set_title(_title(layer))
         axes.set(xlabel="", ylabel="")
     if compatible:
         for layer, axes in zip(result.layers, _used(panels[rows:], result), strict=True):
             show_map(axes, result.compatible_picture(layer))
-            axes.set_title(_compatible_title(result, layer), fontsize=9)
-    for axes in panels.flat:
-        axes.tick_params(labelsize=7)
+            axes.set_title(_compatible_title(result, layer))
     for axes in panels[:, 0]:
-        axes.set_ylabel("influence / peak" if curves else "row (pixels)", fontsize=8)
+        axes.set_ylabel("influence / peak" if curves else "row (pixels)")
     for axes in panels[-1]:
-        axes.set_xlabel("sample" if curves else "column (pixels)", fontsize=8)
+        axes.set_xlabel("sample" if curves else "column (pixels)")
     if not curves:
         map_colour_bar(figure, list(panels.flat))
-    figure.supxlabel(_caption(result), fontsize=8, wrap=True)
+    figure.set_label(_caption(result))
     return figure
 
 

@@ -23,15 +23,15 @@ def draw(result: Result) -> Figure:
     axes = maps.subplots(1, len(config.kinds), squeeze=False)[0]
     for one, kind in zip(axes, config.kinds, strict=True):
         show_map(one, result.arrays[f"map/{kind}"])
-        one.set_title(f"{KIND_LABELS[kind]}\nr² = {result.of_kind(kind).r_squared[0]:.3f}", fontsize=9)
-        one.set_xlabel("column (pixels)", fontsize=8)
-    axes[0].set_ylabel("row (pixels)", fontsize=8)
+        one.set_title(f"{KIND_LABELS[kind]}\nr² = {result.of_kind(kind).r_squared[0]:.3f}")
+        one.set_xlabel("column (pixels)")
+    axes[0].set_ylabel("row (pixels)")
     map_colour_bar(maps, list(axes))
     _draw_fits(fits.subplots(), result)
     caption = CAPTION.format(
         depth=config.depth, statistic=config.statistic, seed=config.seed, runs=config.runs, groups=config.groups
     )
-    figure.supxlabel(caption, fontsize=8, wrap=True)
+    figure.set_label(caption)
     return figure
 
 
@@ -50,6 +50,6 @@ def _draw_fits(axes: Axes, result: Result) -> None:
             axes.errorbar([at], [mean], bars, fmt="_", capsize=4, color=KIND_COLOURS[fits.kind])
             ticks.append((at, f"{runs} runs\n{KIND_LABELS[fits.kind]}" if runs == config.runs else f"{runs} runs"))
     places, labels = zip(*ticks, strict=True)
-    axes.set_xticks(places, labels, fontsize=8)
+    axes.set_xticks(places, labels)
     axes.set_ylabel("r² of the Gaussian fit")
     axes.grid(axis="y", alpha=0.3)

@@ -42,7 +42,7 @@ def draw(result: Result) -> Figure:
     axes = maps.subplots(1, len(shown), squeeze=False)[0]
     for one, point in zip(axes, shown, strict=True):
         _draw_map(one, result, point)
-    axes[0].set_ylabel("row (pixels)", fontsize=8)
+    axes[0].set_ylabel("row (pixels)")
     map_colour_bar(maps, list(axes))
     sizes, branches, rows = rest.subplots(1, 3, width_ratios=[1.25, 1, 1.1])
     _draw_sizes(sizes, result)
@@ -53,7 +53,7 @@ def draw(result: Result) -> Figure:
         depth=config.depth, branch=config.branch_depth, init=config.init, statistic=config.statistic,
         runs=config.runs, seed=config.seed, exact=f"linear: {exact}; ReLU, batch norm: of wide layers",
     )  # fmt: skip
-    figure.supxlabel(caption, fontsize=8, wrap=True)
+    figure.set_label(caption)
     return figure
 
 
@@ -63,8 +63,8 @@ def _name(point: Point) -> str:
 
 def _draw_map(axes: Axes, result: Result, point: Point) -> None:
     show_map(axes, result.arrays[f"map/{point.key}"])
-    axes.set_title(f"{LABELS[point.design]}, {_name(point)}\nERF {point.size:.1f}, TRF {point.trf_size}", fontsize=9)
-    axes.set_xlabel("column (pixels)", fontsize=8)
+    axes.set_title(f"{LABELS[point.design]}, {_name(point)}\nERF {point.size:.1f}, TRF {point.trf_size}")
+    axes.set_xlabel("column (pixels)")
 
 
 def _draw_sizes(axes: Axes, result: Result) -> None:
@@ -84,9 +84,9 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
     axes.set_xlabel("gain of the branches")
     axes.set_ylabel("ERF size (pixels)")
     axes.set_ylim(bottom=0)
-    axes.set_title("skips make the ERF smaller, most with weak branches", fontsize=9)
+    axes.set_title("skips make the ERF smaller, most with weak branches")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="lower right")
+    axes.legend(loc="lower right")
 
 
 def _draw_branches(axes: Axes, result: Result) -> None:
@@ -99,9 +99,9 @@ def _draw_branches(axes: Axes, result: Result) -> None:
     axes.set_xlabel("number of branches taken")
     axes.set_ylabel("predicted share of E[g²]")
     axes.set_ylim(bottom=0, top=1.45 * axes.get_ylim()[1])
-    axes.set_title(f"which paths carry the influence, gain {gain:g}", fontsize=9)
+    axes.set_title(f"which paths carry the influence, gain {gain:g}")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="upper left")
+    axes.legend(loc="upper left")
 
 
 def _draw_rows(axes: Axes, result: Result, design: Design) -> None:
@@ -117,6 +117,6 @@ def _draw_rows(axes: Axes, result: Result, design: Design) -> None:
     axes.set_ylim(bottom=1e-6)
     axes.set_xlabel("column from the center (pixels)")
     axes.set_ylabel("influence / its sum, central row")
-    axes.set_title(f"measured over the mixture: {LABELS[design]}", fontsize=9)
+    axes.set_title(f"measured over the mixture: {LABELS[design]}")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
+    axes.legend()

@@ -41,9 +41,9 @@ def draw(result: Result) -> Figure:
     shown = [(f"map/{layout}", title) for layout, title in titles.items()]
     for one, (key, title) in zip(axes, [*shown, ("network", "scattered,\none network (exact)")], strict=True):
         _show_centered(one, result.arrays[key], half)
-        one.set_title(title, fontsize=9)
-        one.set_xlabel("columns from the unit (pixels)", fontsize=8)
-    axes[0].set_ylabel("rows from the unit (pixels)", fontsize=8)
+        one.set_title(title)
+        one.set_xlabel("columns from the unit (pixels)")
+    axes[0].set_ylabel("rows from the unit (pixels)")
     map_colour_bar(maps, list(axes))
     for one, name in zip(curves.subplots(1, len(QUANTITIES)), QUANTITIES, strict=True):
         _draw_quantity(one, result, name)
@@ -51,7 +51,7 @@ def draw(result: Result) -> Figure:
         connections=config.kernel_size**2, channels=config.channels, statistic=config.statistic, runs=config.runs,
         seed=config.seed, networks=config.networks, depth=config.depths[-1],
     )  # fmt: skip
-    figure.supxlabel(caption, fontsize=8, wrap=True)
+    figure.set_label(caption)
     return figure
 
 
@@ -91,4 +91,4 @@ def _draw_quantity(axes: Axes, result: Result, name: str) -> None:
     axes.set_yticks(within, [f"{tick:g}" for tick in within])
     axes.set_ylabel(QUANTITIES[name])
     if name == "sigma":
-        axes.legend(fontsize=7)
+        axes.legend()

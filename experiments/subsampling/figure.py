@@ -51,7 +51,7 @@ def draw(result: Result) -> Figure:
     for spare in axes[len(result.variants) :]:
         spare.set_axis_off()
     for first in rows[:, 0]:
-        first.set_ylabel("row from the center (pixels)", fontsize=7)
+        first.set_ylabel("row from the center (pixels)")
     map_colour_bar(maps, list(axes))
     sizes, kurtosis, grid = rest.subplots(1, 3, width_ratios=[1.2, 0.9, 1.3])
     _draw_sizes(sizes, result)
@@ -62,7 +62,7 @@ def draw(result: Result) -> Figure:
         depth=config.depth, kind=config.kind, statistic=config.statistic, runs=config.runs, seed=config.seed,
         beyond=f" (of {', '.join(beyond)}: larger than what is shown)" if beyond else "",
     )  # fmt: skip
-    figure.supxlabel(caption, fontsize=8, wrap=True)
+    figure.set_label(caption)
     return figure
 
 
@@ -74,9 +74,8 @@ def _draw_map(axes: Axes, result: Result, measured: Measured) -> None:
     axes.add_patch(Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False, ls="--", lw=0.8, ec="white"))
     axes.set_xlim(-HALF, HALF)
     axes.set_ylim(HALF, -HALF)
-    axes.tick_params(labelsize=7)
-    axes.set_xlabel("column from the center (pixels)", fontsize=7)
-    axes.set_title(f"{_name(measured)}\nERF {measured.size:.0f}, TRF {measured.trf_size} pixels", fontsize=8)
+    axes.set_xlabel("column from the center (pixels)")
+    axes.set_title(f"{_name(measured)}\nERF {measured.size:.0f}, TRF {measured.trf_size} pixels")
 
 
 def _name(measured: Measured) -> str:
@@ -91,7 +90,7 @@ def _places(axes: Axes, result: Result) -> range:
     """Give the y axis a line for each variant, the first at the top, and one below them; return their places."""
     places = range(len(result.variants))
     below = f"{len(result.arrays['placements'])} placements"
-    axes.set_yticks([*places, len(places)], [*(LABELS[m.variant] for m in result.variants), below], fontsize=8)
+    axes.set_yticks([*places, len(places)], [*(LABELS[m.variant] for m in result.variants), below])
     axes.set_ylim(len(places) + 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
     return places
@@ -106,7 +105,7 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
         axes.plot(m.predicted_size, place, "o", ms=9, mfc="none", color=COLOURS[m.variant])
         axes.errorbar([m.size], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
     axes.set_xlabel("ERF size (pixels)")
-    axes.set_title("shaded, ticks: theory, strides in any layers", fontsize=9)
+    axes.set_title("shaded, ticks: theory, strides in any layers")
 
 
 def _draw_kurtosis(axes: Axes, result: Result) -> None:
@@ -120,7 +119,7 @@ def _draw_kurtosis(axes: Axes, result: Result) -> None:
     axes.set_xlim(-1.3, 0.1)
     axes.set_xticks([-1.2, -0.8, -0.4, 0.0])
     axes.set_xlabel("excess kurtosis (box -1.2, Gaussian 0)")
-    axes.set_title("the shape: dilation is boxy", fontsize=9)
+    axes.set_title("the shape: dilation is boxy")
 
 
 def _draw_grid(axes: Axes, result: Result) -> None:
@@ -144,5 +143,5 @@ def _draw_grid(axes: Axes, result: Result) -> None:
     axes.set_ylim(0, 1.35)  # room for the legend above the peak
     axes.set_title(f"{LABELS[deepest.variant]}: the center is at {deepest.center_share:.2f} of the average",
                    fontsize=9)  # fmt: skip
-    axes.legend(fontsize=7, loc="upper right")
+    axes.legend(loc="upper right")
     axes.grid(alpha=0.3)

@@ -6,18 +6,18 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from erf.networks.start import Start
-from experiments.harness.style import map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, entitle, map_colour_bar, new_figure, show_map
 from experiments.trainings.arms import Arm, Training
 from experiments.trainings.growth_tables import in_words
 from experiments.trainings.study import StartsStudy
 
-WIDTH, ROW = 6.75, 2.75  # inches: of a page's text; of one data set
-SMALL, LARGE = 7, 8  # points
+ROW = 2.9  # inches, of one data set
 COLOURS = {  # Okabe & Ito (2008)
     Start.unit_gain: "#D55E00",
     Start.small_gain: "#0072B2",
@@ -25,26 +25,26 @@ COLOURS = {  # Okabe & Ito (2008)
     Start.small_branches: "#009E73",
     Start.scaled_sums: "#56B4E9",
 }
-TITLE_LETTERS, NAME_LETTERS = 110, 12  # of a line
+TITLE_LETTERS, NAME_LETTERS = 105, 15  # of a line
+MARKERS = dict(zip(COLOURS, "so^Dv", strict=True))
 CLOSEST = 0.1  # two labels, as a share of the axis
 CAPTION = (
-    "Each thin line is a training (one seed), each color a start; the map shown is of the first seed, over {images}, "
+    "Each thin line is a training (one seed), each colour and marker a start; maps: of the first seed, over {images}, "
     "peak 1. Sizes: ERF size of the top layer's center unit, {statistic}, on CamVid of the map averaged "
-    "over the grid's period. Dots: measured; rings: best epoch."
+    "over the grid's period. Markers: measured; rings: best epoch; dotted: the paper's sizes."
 )
 
 
 def draw_starts(studies: Sequence[StartsStudy]) -> Figure:
     """Draw a row for each data set: maps of two starts before and after; size and validation metric by epoch."""
-    figure = new_figure(WIDTH, ROW * len(studies) + 0.8)
+    figure = new_figure(PAGE, ROW * len(studies) + 0.3)
     rows = figure.subfigures(len(studies), 1, squeeze=False)[:, 0]
     for row, study in zip(rows, studies, strict=True):
-        row.suptitle(_row_title(study), fontsize=LARGE)
+        row.suptitle(_row_title(study), fontsize=rcParams["axes.titlesize"], fontweight="normal")
         maps, curves = row.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.45))[0]
         _draw_maps(maps, study)
         _draw_curves(curves, study)
-    figure.suptitle(message([arm for study in studies for arm in study.arms]), fontsize=LARGE + 1, fontweight="bold")
-    figure.supxlabel(_caption(studies), fontsize=SMALL, wrap=True)
+    entitle(figure, message([arm for study in studies for arm in study.arms]), _caption(studies))
     return figure
 
 
@@ -83,16 +83,15 @@ def _draw_maps(part: SubFigure, study: StartsStudy) -> None:
     for row, arm in zip(axes, shown, strict=True):
         for one, when in zip(row, ("before", "after"), strict=True):
             show_map(one, study.arrays[f"{when}/{arm.way.key}"].astype(np.float32), study.input_size)
-            one.set_xticks([0, study.input_size[1] // 2, study.input_size[1]])
-            one.set_yticks([0, study.input_size[0] // 2, study.input_size[0]])
-            one.tick_params(labelsize=SMALL)
+            one.set_xticks([0, study.input_size[1] // 2, study.input_size[1] - 1])
+            one.set_yticks([0, study.input_size[0] // 2, study.input_size[0] - 1])
         name = textwrap.fill(arm.way.name, NAME_LETTERS)
-        row[0].set_ylabel(f"{name}\nrow (px)", fontsize=SMALL, color=COLOURS[arm.way.start])
+        row[0].set_ylabel(f"{name}\nrow (px)", color=COLOURS[arm.way.start])
     for one, when in zip(axes[0], ("before training", "after"), strict=True):
-        one.set_title(when, fontsize=SMALL)
+        one.set_title(when)
     for one in axes[-1]:
-        one.set_xlabel("column (px)", fontsize=SMALL)
-    map_colour_bar(part, list(axes.flat), "bottom", SMALL)
+        one.set_xlabel("column (px)")
+    map_colour_bar(part, list(axes.flat), "bottom")
 
 
 def _draw_curves(part: SubFigure, study: StartsStudy) -> None:
@@ -101,10 +100,9 @@ def _draw_curves(part: SubFigure, study: StartsStudy) -> None:
         for training in study.of(arm):
             _draw_training(sizes, metric, training, arm)
     for axes, label in ((sizes, "ERF size (px)"), (metric, f"validation\n{in_words(study.METRIC)}")):
-        axes.set_ylabel(label, fontsize=SMALL)
-        axes.tick_params(labelsize=SMALL)
+        axes.set_ylabel(label)
         axes.spines[["top", "right"]].set_visible(False)
-    metric.set_xlabel("epoch", fontsize=SMALL)
+    metric.set_xlabel("epoch")
     metric.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for size in study.PAPER_SIZES or ():
         sizes.axhline(size, color="grey", lw=0.7, ls=":", zorder=0)
@@ -115,8 +113,8 @@ def _draw_curves(part: SubFigure, study: StartsStudy) -> None:
 def _draw_training(sizes: Axes, metric: Axes, training: Training, arm: Arm) -> None:
     style = {"color": COLOURS[arm.way.start], "lw": 0.8, "alpha": 0.9}
     measured, best = training.sizes(), training.best_epoch
-    sizes.plot(list(measured), list(measured.values()), ".-", ms=2, **style)
-    sizes.plot(best, measured[best], "o", ms=4, mfc="none", mew=0.7, **style)
+    sizes.plot(list(measured), list(measured.values()), f"{MARKERS[arm.way.start]}-", ms=2.5, **style)
+    sizes.plot(best, measured[best], "o", ms=6, mfc="none", mew=0.7, **style)
     metric.plot([at.epoch for at in training.trajectory], [at.validation for at in training.trajectory], **style)
 
 
@@ -128,9 +126,7 @@ def _label_arms(axes: Axes, study: StartsStudy) -> None:
     top = axes.get_ylim()[1]
     places = spread([end for end, _ in ends.values()], CLOSEST * top)
     for (name, (_, colour)), place in zip(ends.items(), places, strict=True):
-        axes.annotate(
-            name, (1.01, place), xycoords=("axes fraction", "data"), fontsize=SMALL, color=colour, va="center"
-        )
+        axes.annotate(name, (1.01, place), xycoords=("axes fraction", "data"), color=colour, va="center")
 
 
 def _mean_end(study: StartsStudy, arm: Arm) -> float:

@@ -46,7 +46,7 @@ def test_a_finished_run_is_published_whole(tmp_path, monkeypatch):
     run = cli.folder_of(overrides)
     reproduce.publish(run, tmp_path / "reference")
     names = {path.name for path in (tmp_path / "reference").iterdir()}
-    assert names == {"result.json", "arrays.npz", "environment.json", "erf_growth.png", "erf_growth.svg"}
+    assert names == {"result.json", "arrays.npz", "environment.json", "erf_growth.png", "erf_growth.svg", "erf_growth.pdf"}
     assert (tmp_path / "reference" / "result.json").read_bytes() == (run / "result.json").read_bytes()
 
 
@@ -286,6 +286,7 @@ def test_a_study_is_swept_gathered_published_and_reported_and_goes_on(study, cap
     assert "<code>strength=" not in page.read_text()  # each training has another
     assert {path.name for path in study.iterdir()} == {
         "result.json", "arrays.npz", "environment.json", "sweep.csv", "center_low_init.png", "center_low_init.svg",
+        "center_low_init.pdf",
     }  # fmt: skip
     parts = load_study("center_low_init")
     assert parts

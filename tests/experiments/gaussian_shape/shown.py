@@ -11,22 +11,31 @@ def shown(result):
     maps = [panel for kind in config.kinds for panel in _of_kind(result, kind)]
     return Shown(
         [*maps, _fall(result)],
-        caption=[f"{config.statistic} over {config.runs} runs", f"seed {config.seed}"],
+        _message(result),
+        [f"{config.statistic} over n of {config.runs} runs", f"seed {config.seed}", f"depth {config.group_depth}"],
         colour_bars=[("influence / peak", 0, 1)] * len(config.kinds),
     )
 
 
+def _message(result):
+    depth = max(result.config.depths)
+    least = min(panel.r_squared for panel in result.panels if panel.depth == depth)
+    fall = f"; 1 - r² falls as runs to the power {result.falls[0].exponent:.2f}" if result.falls else ""
+    return f"ERFs are close to Gaussian: r² is {least:.3f} or more at depth {depth}{fall}"
+
+
 def _of_kind(result, kind):
     above, below = [], []
+    counts = [result.panel(kind, depth).runs for depth in result.config.depths]
+    count = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     for depth in result.config.depths:
         panel, values = result.panel(kind, depth), result.arrays[f"map/{kind}/{depth}"]
         exact, first = result.arrays[f"theory/{kind}/{depth}"], depth == result.config.depths[0]
         middle, columns = len(values) // 2, range(len(values))
         sigma = (panel.sigma[0] + panel.sigma[1]) / 2
-        title = f"depth {depth}, n = {panel.runs}\nr² = {panel.r_squared:.3f}\n"
-        title += f"σ = {sigma:.2f}, theory {panel.predicted_sigma:.2f}"
-        ylabels = ("row (pixels)", "influence /\ntheory's peak") if first else ("", "")
-        above.append(Panel([image(values)], title, "column (pixels)", ylabels[0], heading=KIND_LABELS[kind]))
+        title = f"depth {depth}, r² = {panel.r_squared:.3f}\nσ: fit {sigma:.2f}, exact {panel.predicted_sigma:.2f}"
+        ylabels = ("row (pixels)", "influence /\nexact peak") if first else ("", "")
+        above.append(Panel([image(values)], title, "", ylabels[0], heading=f"{KIND_LABELS[kind]}, n = {count}"))
         measured = line(columns, values[middle] / values.sum() * exact.sum(), "", KIND_COLOURS[kind])
         below.append(Panel([measured, line(columns, exact[middle], "", "black")], "", "column (pixels)", ylabels[1]))
     return above + below
@@ -42,8 +51,7 @@ def _fall(result):
         own = result.of_kind(kind)
         ends = 1 - np.array([g.interval or (g.r_squared, g.r_squared) for g in own])
         marks.append(points([g.runs for g in own], [1 - g.r_squared for g in own], ends, label, KIND_COLOURS[kind]))
-    title = f"How Gaussian a map looks is a matter of the number of runs (depth {result.config.group_depth}; "
     return Panel(
-        marks, f"{title}bars: 95 % over groups of runs)", "runs in one map", "1 - r²", ("log", "log"), legend=True,
-        xticks={runs: str(runs) for runs in result.config.group_runs},
+        marks, f"The more runs in a map, the more Gaussian it looks (depth {result.config.group_depth})",
+        "runs in one map", "1 - r²", ("log", "log"), legend=True,
     )  # fmt: skip

@@ -1,7 +1,5 @@
 """What the figure shows of a record."""
 
-import textwrap
-
 from experiments.camvid.experiment import PAPER_DIAMETERS
 from experiments.growth_start.figure import COLOURS, GRID
 from experiments.growth_start.specifications import in_words, verdicts
@@ -11,15 +9,16 @@ from tests.figures import Panel, Shown, dots, level, line, upright
 def shown(result):
     config = result.config
     data_sets = list(dict.fromkeys(one.case.data_set for one in result.untrained))
-    title = " ".join(["Where an ERF starts.", *verdicts(result.specifications)])
+    said = verdicts(result.specifications)
+    title = "; ".join(one.split(";")[0].rstrip(".") for one in said) or "Where an ERF starts"
     return Shown(
         [
             *(_sizes(result, data_set) for data_set in data_sets),
             *(_sigmas(result, data_set) for data_set in data_sets),
             *(_specifications(result.specifications) if result.specifications else ()),
         ],
-        "\n".join(textwrap.wrap(title, 105)),
-        [f"each point a seed, {config.seeds} of them from {config.seed};"],
+        title,
+        [f"each point a seed, {config.seeds} of them from {config.seed};", *said],
     )
 
 

@@ -78,7 +78,7 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
         figure = Figure()
         figure.subplots().plot([1, 2], [3, 4])
         write_figure(tmp_path / name, figure)
-    for kind in ("png", "svg"):
+    for kind in ("png", "svg", "pdf"):
         assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments.trainings.figure import AFTER, BEFORE, METRIC
 from experiments.trainings.study_figure import COLOURS, message
-from tests.figures import Panel, Shown, band, bars, image, level, line, upright
+from tests.figures import Panel, Shown, band, image, level, line, rises, upright
 
 
 def growth(result, metric, tested):
@@ -20,18 +20,23 @@ def growth(result, metric, tested):
     for name, title, colour in named:
         values = result.arrays[name] / result.arrays[name].max()
         center = 1 if result.config.reference == "peak" else values[row, int(result.center_pixel[1])]
-        first = name == "before"
-        maps.append(Panel([image(values)], title, "column (pixels)", "row (pixels)" if first else ""))
-        marks = [line(range(len(values[row])), values[row], "", colour), level(0.0455 * center)]
-        rows.append(Panel(marks, "", f"column (pixels) at row {row}", "influence / peak" if first else ""))
+        maps.append(Panel([image(values)], title, "column (pixels)", "row (pixels)" if name == "before" else ""))
+        rows += [line(range(len(values[row])), values[row], title, colour), level(0.0455 * center)]
     strip = []
     for epochs, values in zip(result.arrays["frames"], result.arrays["maps"].astype(np.float32), strict=True):
         strip.append(Panel([image(values)], f"epoch {epochs}\n{result.trajectory[epochs].erf_size:.1f} px"))
+    rows = Panel(rows, "", f"column (pixels) at row {row}", "influence / peak", legend=True)
+    verb = "grows" if low > 0 else "shrinks" if high < 0 else "changes"
     return Shown(
-        [*maps, *rows, _sizes(result), _units(result), _metric(result, metric), *strip],
-        f"ERF size {result.erf_size_before:.1f} before training, {result.erf_size_after:.1f} at {epoch}: growth "
-        f"{result.growth:.1f} ({low:.1f} to {high:.1f}) pixels, factor {result.growth_factor:.2f}\n{tested}",
-        [f"Unit {result.center_unit} of the top layer", *_caption(result)],
+        [*maps, rows, _sizes(result), _metric(result, metric), _units(result), *strip],
+        f"In training the ERF {verb} by {100 * abs(result.growth_factor - 1):.0f} %, from {result.erf_size_before:.1f} "
+        f"to {result.erf_size_after:.1f} pixels",
+        [
+            f"Growth: {result.growth:.1f} ({low:.1f} to {high:.1f}) pixels",
+            f"Unit {result.center_unit} of the top layer",
+            *_caption(result),
+            tested,
+        ],
         [("influence / peak", 0, 1)],
     )
 
@@ -51,21 +56,31 @@ def layers(result):
     inside = [math.sqrt(min(one.trf_size, height) * min(one.trf_size, width)) for one in result.layers]
     marks.append(line(places, inside, "root of the theoretical field's area in the image"))
     names = {place: one.layer for place, one in enumerate(result.layers)}
+    chosen = sorted({round(place) for place in np.linspace(0, len(result.layers) - 1, 7)})
     maps = [
-        Panel([image(values)], ylabel="" if place else title)
+        Panel(
+            [image(result.arrays[f"layers/{name}"].astype(np.float32)[place])],
+            names[place] if name == "before" else "",
+            ylabel="" if place else title,
+        )
         for name, title in (("before", "before"), ("after", epoch))
-        for place, values in enumerate(result.arrays[f"layers/{name}"].astype(np.float32))
+        for place in chosen
+    ]
+    sizes = [
+        "of unknown size" if size is None else f"{size:.0f} pixels"
+        for size in (result.layers[-1].erf_size_after, result.layers[-1].erf_size_before)
     ]
     return Shown(
         [Panel(marks, ylabel="ERF size (pixels)", xticks=names, legend=True), *maps],
-        "ERF of every layer before and after training",
+        f"After training the ERF of the last layer is {sizes[0]} wide, before it {sizes[1]}, of {inside[-1]:.0f} "
+        "possible",
         ["Each layer's middle unit", *_caption(result)],
     )
 
 
 def _caption(result):
     config = result.config
-    yield f"{config.statistic} over {result.images} {'held-out' if config.probe == 'images' else 'noise'} images"
+    yield f"{config.statistic} over n = {result.images} {'held-out' if config.probe == 'images' else 'noise'} images"
     yield f"seed {config.seed}"
     yield f"the image of {result.input_size[0]} x {result.input_size[1]} pixels"
     yield f"field is {result.theoretical_receptive_field} x {result.theoretical_receptive_field} pixels"
@@ -79,22 +94,24 @@ def _sizes(result):
         band(epochs, [at.erf_size_interval for at in measured], AFTER),
         upright(result.best_epoch),
     ]
-    return Panel(marks, "", "epoch (dashed: best validation)", "ERF size (pixels)")
+    return Panel(marks, ylabel="ERF size (pixels)")
 
 
 def _metric(result, metric):
     values = [at.validation[metric] for at in result.trajectory]
     name = {"mean_iou": "mean IoU"}.get(metric, metric)
-    return Panel([line(range(len(values)), values, "", METRIC)], ylabel=f"validation {name}")
+    marks = [line(range(len(values)), values, "", METRIC), upright(result.best_epoch)]
+    return Panel(marks, "", "epoch (dashed: best validation)", f"validation\n{name}")
 
 
 def _units(result):
     places = np.arange(len(result.units))
     marks = [
-        bars(places - 0.2, [unit.erf_size_before for unit in result.units], "before", BEFORE),
-        bars(places + 0.2, [unit.erf_size_after for unit in result.units], "after", AFTER),
+        line(places, [unit.erf_size_before for unit in result.units], "before", BEFORE, hollow=True),
+        line(places, [unit.erf_size_after for unit in result.units], "after", AFTER, hollow=False),
+        rises(places, [(unit.erf_size_before, unit.erf_size_after) for unit in result.units]),
     ]
-    names = {place: "{},{}".format(*unit.unit) for place, unit in enumerate(result.units)}
+    names = {place: "{},\n{}".format(*unit.unit) for place, unit in enumerate(result.units)}
     xlabel = "unit (row, column); the center first"
     return Panel(marks, "", xlabel, "ERF size (pixels)", xticks=names, legend=True)
 
@@ -122,7 +139,7 @@ def _row(study, metric):
                 [image(values, extent)],
                 title if arm is ordered[0] else "",
                 "column (px)" if arm is ordered[-1] else "",
-                f"{textwrap.fill(arm.way.name, 12)}\nrow (px)" if when == "before" else "",
+                f"{textwrap.fill(arm.way.name, 15)}\nrow (px)" if when == "before" else "",
             )
     sizes, validation = [level(size, "", "grey") for size in study.PAPER_SIZES or ()], []
     for one in study.trainings:

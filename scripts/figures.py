@@ -1,0 +1,95 @@
+"""Draw the figures of committed records again, measuring nothing: ``python scripts/figures.py [FOLDER]``.
+
+FOLDER holds a folder for each run and study, as results/reference/ does. Each figure is written beside its record, and
+Figure 3, which shows two studies, beside theirs. The captions of results/reference/ go into the pages that show them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
+
+from matplotlib.figure import Figure
+
+from erf.atomic_file import atomic_write
+from erf.errors import InvalidInput
+from experiments.camvid.study import Study as CamvidStudy
+from experiments.cifar10.study import Study as Cifar10Study
+from experiments.harness.environment import ROOT
+from experiments.harness.experiment import experiment_of, load, load_study
+from experiments.harness.figure_file import write_figure
+from experiments.harness.record import is_complete, read_record
+from experiments.harness.reference import REFERENCE
+from experiments.harness.reference_runs import RUNS, STUDIES
+from experiments.harness.style import SHEETS, use
+from experiments.trainings.study_figure import draw_starts
+from scripts.options import filled_path
+
+PAGES = ROOT / "docs" / "experiments"
+FIGURE_3 = {"cifar10_starts": Cifar10Study, "camvid_starts": CamvidStudy}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line ``arguments`` say and return the exit code."""
+    parser = argparse.ArgumentParser(prog="scripts/figures.py", description=(__doc__ or "").partition(":")[0] + ".")
+    parser.add_argument("folder", metavar="FOLDER", type=filled_path, nargs="?", default=REFERENCE, help="of records")
+    parser.add_argument("--only", metavar="NAME", nargs="+", help="those of these runs and studies, or figure_3")
+    parser.add_argument("--style", choices=[*SHEETS], default="paper", help="the screen's has larger text")
+    given = parser.parse_args(arguments)
+    use(given.style)
+    try:
+        drawn = {path: draw() for path, draw in _figures(given.folder, given.only)}
+        for path, figure in drawn.items():
+            write_figure(path, figure)
+            print(f"figure        {path}.png")
+            if path.is_relative_to(REFERENCE):
+                _caption_pages(path.relative_to(ROOT), figure)
+    except (InvalidInput, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        use("paper")
+    if not drawn:
+        print(f"error: there is no such record in {given.folder}", file=sys.stderr)
+    return 0 if drawn else 1
+
+
+def _figures(folder: Path, only: Sequence[str] | None) -> Iterator[tuple[Path, Callable[[], Figure]]]:
+    """Return the path of each figure of complete records, without its ending, and what draws it."""
+    for name in [*RUNS, *STUDIES]:
+        if is_complete(folder / name) and (not only or name in only):
+            experiment = load(experiment_of(name))
+            others = experiment.others
+            if name in STUDIES:
+                experiment, others = load_study(experiment.name), {}
+            result = read_record(folder / name, experiment.Result)
+            for figure, draw in {experiment.name: experiment.draw, **others}.items():
+                yield folder / name / figure, partial(draw, result)
+    if all(is_complete(folder / name) for name in FIGURE_3) and (not only or "figure_3" in only):
+        studies = [read_record(folder / name, kind) for name, kind in FIGURE_3.items()]
+        yield folder / "figure_3", partial(draw_starts, studies)
+
+
+def _caption_pages(path: Path, figure: Figure) -> None:
+    """Write a figure's message and caption where a page of the experiments shows it, in place of those before."""
+    link = f"](../../{path}.png)"
+    for page in PAGES.glob("*.md"):
+        if link in (text := page.read_text()):
+            atomic_write(page, captioned(text, link, figure).encode())
+
+
+def captioned(page: str, link: str, figure: Figure) -> str:
+    """Return a page with the figure's message as the text of its ``link``, and its caption in the lines after it."""
+    message = " ".join(figure.get_suptitle().split())
+    text = f"![{message}{link}\n\n> {figure.get_label()}\n"
+    return re.sub(rf"^!\[.*{re.escape(link)}\n(\n> .*\n)?", lambda _: text, page, flags=re.MULTILINE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
