@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments.attention.experiment import Point, Result, middle_place
-from experiments.harness.style import bar_lengths, new_figure
+from experiments.harness.style import PAGE, bar_lengths, entitle, new_figure
 
 # Okabe & Ito (2008): one for each place of the block, lowest first; further ones begin anew.
 COLOURS, MARKERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), "os^Dv"
@@ -26,8 +26,8 @@ CAPTION = (
 def draw(result: Result) -> Figure:
     """Draw a map for each block above its shares at each place."""
     config = result.config
-    figure = new_figure(max(8, 1.65 * len(config.blocks)), 7)
-    maps, shares = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.5])[:, 0]
+    figure = new_figure(PAGE, 4.4)
+    maps, shares = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.6])[:, 0]
     axes = maps.subplots(1, len(config.blocks), squeeze=False)[0]
     for one, block in zip(axes, config.blocks, strict=True):
         _draw_map(one, result, result.arrays[f"map/{block}"])
@@ -37,14 +37,29 @@ def draw(result: Result) -> Figure:
     outside, core = shares.subplots(1, 2)
     _draw_shares(outside, result, "outside_stack", "share outside the stack's TRF")
     _draw_shares(core, result, "core", "share in the Gaussian core")
-    core.legend(title="convolutions below the block", loc="lower left")
+    core.legend(title="convolutions\nbelow the block", loc="lower left", ncols=len(config.below))
     caption = CAPTION.format(
         depth=config.depth, kernel=config.kernel_size, kind=config.kind, channels=config.channels,
         trf=result.stack_trf_size, side=config.side, statistic=config.statistic, runs=config.runs, seed=config.seed,
         middle=middle_place(config),
     )  # fmt: skip
-    figure.set_label(caption)
+    entitle(figure, _message(result), caption)
     return figure
+
+
+def _message(result: Result) -> str:
+    """Return the least and the most that blocks with an infinite field put beyond the convolutions' field."""
+    infinite = [point for point in result.points if point.trf_size is None] or result.points
+    least, most = (choose(infinite, key=lambda point: point.outside_stack) for choose in (min, max))
+    ends = [f"{_share(p.outside_stack)} ({p.block.replace('_', ' ')})" for p in (least, most)]
+    return (
+        f"Fields without end, but from {' to '.join(ends)} of the influence is beyond the convolutions' field "
+        f"({result.config.statistic})"
+    )
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.2g} %"
 
 
 def label(point: Point) -> str:
@@ -70,13 +85,16 @@ def _draw_shares(axes: Axes, result: Result, name: str, ylabel: str) -> None:
         places = [blocks.index(p.block) + shift for p in points]
         values = [getattr(p, name) for p in points]
         bars = bar_lengths(values, [getattr(p, f"{name}_interval") for p in points])
-        style = {"fmt": MARKERS[number % 5], "color": COLOURS[number % 5], "ms": 5, "capsize": 3}
+        style = {"fmt": MARKERS[number % 5], "color": COLOURS[number % 5], "ms": 3.5, "capsize": 2}
         axes.errorbar(places, values, bars, label=str(below), **style)
         if name == "outside_stack":
             known = [(x, p.predicted) for x, p in zip(places, points, strict=True) if p.predicted is not None]
-            axes.plot([x for x, _ in known], [y for _, y in known], "x", color="black", ms=8, zorder=3)
+            axes.plot([x for x, _ in known], [y for _, y in known], "x", color="black", ms=6, zorder=3)
             axes.set_yscale("symlog", linthresh=SMALLEST, linscale=0.3)
-    axes.set_xticks(range(len(blocks)), [label(result.of_block(block)[0]) for block in blocks])
+    axes.set_xticks(range(len(blocks)), [label(result.of_block(block)[0]).replace("\n", " ") for block in blocks])
+    axes.tick_params(axis="x", rotation=40)
+    for text in axes.get_xticklabels():
+        text.set(ha="right", rotation_mode="anchor")
     axes.set_ylim(-SMALLEST / 4 if name == "outside_stack" else 0, 1.5 if name == "outside_stack" else 1.03)
     axes.set_ylabel(ylabel)
-    axes.grid(axis="y", alpha=0.3)
+    axes.grid(axis="y")

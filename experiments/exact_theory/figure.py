@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from experiments.exact_theory.experiment import Result
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS, bar_lengths, new_figure
+from experiments.harness.style import KIND_COLOURS, KIND_LABELS, KIND_MARKERS, PAGE, bar_lengths, entitle, new_figure
 
-CAPTION = "Depth {depth}, mean_square over {runs} runs, seed {seed}, maps of sum 1; σ with its 95 % interval over runs."
+SEEN = 1e-3  # of the peak: residuals are drawn where the exact map has as much, elsewhere they are noise
+CAPTION = (
+    "Depth {depth}, mean_square over n = {runs} runs, seed {seed}, maps of sum 1. Below: measured over exact along the "
+    "same row, where the exact map has at least 0.1 % of its peak. σ: root of the mean of both axes' variances, with "
+    "its 95 % interval over runs."
+)
 
 
 def draw(result: Result) -> Figure:
-    """Draw the central rows on a logarithmic scale, and each stack's sigma over the predicted one."""
+    """Draw the central rows on a logarithmic scale, their residuals, and each stack's sigma over the predicted one."""
     config = result.config
-    figure = new_figure(9, 4)
-    rows, sigmas = figure.subplots(1, 2, width_ratios=[2, 1])
+    figure = new_figure(PAGE, 3.6)
+    axes = figure.subplot_mosaic(
+        [["rows", "sigmas"], ["residuals", "sigmas"]], width_ratios=[2.4, 1], height_ratios=[2, 1]
+    )
+    _draw_rows(axes["rows"], axes["residuals"], result)
+    _draw_sigmas(axes["sigmas"], result)
+    entitle(figure, _message(result), CAPTION.format(depth=config.depth, runs=config.runs, seed=config.seed))
+    return figure
+
+
+def _message(result: Result) -> str:
+    largest = max((random.largest_deviation for random in result.random), default=0.0)
+    pixels = result.arrays["theory"].size
+    return (
+        f"Measured maps agree with exact theory: at none of {pixels:,} pixels more than {largest:.1f} "
+        "standard errors off"
+    )
+
+
+def _draw_rows(rows: Axes, residuals: Axes, result: Result) -> None:
     exact = result.arrays["theory"]
-    middle = len(exact) // 2
-    rows.semilogy(exact[middle], color="black", lw=1, label="exact theory")
+    row = exact[len(exact) // 2]
+    at = np.flatnonzero(row >= SEEN * row.max())
+    rows.semilogy(row, color="black", lw=1, label="exact theory")
     for random in result.random:
         label = f"{KIND_LABELS[random.kind]}: at most {random.largest_deviation:.1f} standard errors away"
-        rows.semilogy(result.arrays[str(random.kind)][middle], "o", ms=4, color=KIND_COLOURS[random.kind], label=label)
-    rows.set_xlabel("column (pixels)")
+        look = {"marker": KIND_MARKERS[random.kind], "color": KIND_COLOURS[random.kind], "ls": "none", "mfc": "none"}
+        values = result.arrays[str(random.kind)][len(exact) // 2]
+        rows.semilogy(values, label=label, **look)
+        residuals.plot(at, values[at] / row[at], **look)
+    residuals.axhline(1, color="black", lw=0.8)
+    residuals.set_xlim(rows.get_xlim())
+    residuals.set_xlabel("column (pixels)")
+    residuals.set_ylabel("measured /\nexact")
     rows.set_ylabel("E[g²], central row")
-    rows.legend()
+    rows.legend(loc="lower center")
+    for axes in (rows, residuals):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid()
+
+
+def _draw_sigmas(axes: Axes, result: Result) -> None:
     for place, random in enumerate(result.random):
-        scale = random.predicted_sigma
+        scale, kind = random.predicted_sigma, random.kind
         bars = bar_lengths([random.sigma], [random.sigma_interval]) / scale
-        sigmas.errorbar([place], [random.sigma / scale], bars, fmt="o", capsize=4, color=KIND_COLOURS[random.kind])
-    sigmas.axhline(1, color="black", lw=0.8)
-    sigmas.set_xticks(range(len(result.random)), [KIND_LABELS[random.kind] for random in result.random])
-    sigmas.set_xlim(-0.5, len(result.random) - 0.5)
-    sigmas.set_ylabel("σ / theory")
-    sigmas.grid(axis="y", alpha=0.3)
-    figure.set_label(CAPTION.format(depth=config.depth, runs=config.runs, seed=config.seed))
-    return figure
+        look = {"fmt": KIND_MARKERS[kind], "capsize": 4, "color": KIND_COLOURS[kind]}
+        axes.errorbar([place], [random.sigma / scale], bars, **look)
+    axes.axhline(1, color="black", lw=0.8)
+    names = [
+        KIND_LABELS[random.kind].replace(" + ", "\n+ ").replace(" weights", "\nweights") for random in result.random
+    ]
+    axes.set_xticks(range(len(names)), names)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_ylabel("σ measured / exact")
+    axes.grid(axis="y")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.growth_controls.config import Arm
-from experiments.growth_controls.experiment import Result
-from experiments.harness.style import map_colour_bar, new_figure, show_map
+from experiments.growth_controls.experiment import Outcome, Result
+from experiments.harness.style import PAGE, entitle, from_zero, map_colour_bar, new_figure, show_map
 from experiments.trainings.plan import Probe
 
 # Okabe & Ito (2008).
@@ -20,6 +22,7 @@ COLOURS = {
     Arm.folded: "#009E73",
     Arm.no_batch_norm: "#CC79A7",
 }
+MARKERS = dict(zip(COLOURS, "os^Dv", strict=True))
 LABELS = {
     Arm.batch_norm: "batch norm",
     Arm.zero_gain: "batch norm, blocks start at 0",
@@ -38,28 +41,56 @@ CAPTION = (
 
 def draw(result: Result) -> Figure:
     """Draw ERF sizes by epoch on images and on noise, accuracies, growth, and maps before and after."""
-    figure = new_figure(11, 8)
-    top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.5, 1))[:, 0]
-    axes = top.subplots(2, 2)
+    count = len(result.config.arms)
+    if count > 1:
+        figure = new_figure(PAGE, 7.6)
+        curves, maps = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.9, 1))[:, 0]
+    else:  # its maps have room beside the curves
+        figure = new_figure(PAGE, 4.2)
+        curves, maps = figure.subfigures(1, 2, squeeze=False, width_ratios=(2.6, 1))[0]
+    axes = curves.subplots(2, 2)
     for one, probe in zip(axes[0], Probe, strict=True):
         _draw_sizes(one, result, probe)
     axes[0, 1].sharey(axes[0, 0])
+    from_zero(axes[0, 0])
     _draw_accuracies(axes[1, 0], result)
     _draw_growth(axes[1, 1], result)
-    count = len(result.config.arms)
-    maps = bottom.subplots(*((2, count) if count > 1 else (1, 2)), squeeze=False).reshape(2, count)
-    for column, arm in zip(maps.T, result.config.arms, strict=True):
+    curves.legend(
+        *axes[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=min(count, 3), frameon=False
+    )
+    _draw_maps(maps, result)
+    entitle(figure, _message(result), _caption(result))
+    return figure
+
+
+def _draw_maps(part: SubFigure, result: Result) -> None:
+    """Draw a column of maps for each arm."""
+    axes = part.subplots(2, len(result.config.arms), squeeze=False)
+    for column, arm in zip(axes.T, result.config.arms, strict=True):
         for one, when in zip(column, ("before", "after"), strict=True):
             show_map(one, result.arrays[f"{arm}/images/{when}"].astype(np.float32))
             one.set_xticks([])
             one.set_yticks([])
-        column[0].set_title(LABELS[arm])
-    for one, title in zip(maps[:, 0], ("before", f"epoch {result.config.epochs}"), strict=True):
+        column[0].set_title(_broken(arm, 13))
+    for one, title in zip(axes[:, 0], ("before", f"epoch {result.config.epochs}"), strict=True):
         one.set_ylabel(title)
-    map_colour_bar(bottom, list(maps.flat))
-    figure.suptitle("How much of an ERF's growth is learning's?")
-    figure.set_label(_caption(result))
-    return figure
+    map_colour_bar(part, list(axes.flat), "right" if len(result.config.arms) > 1 else "bottom")
+
+
+def _message(result: Result) -> str:
+    """Return in which kinds of training the ERF clearly grows, or what the only one does."""
+    outcomes = [result.outcome(arm, Probe.images) for arm in result.config.arms]
+    if len(outcomes) == 1:
+        (only,) = outcomes
+        return f"With {LABELS[only.arm]} and width {result.config.width} training changes the ERF by {_growth(only)}"
+    growing = [one for one in outcomes if one.growth_interval and one.growth_interval[0] > 0]
+    said = [f"{_growth(one)} ({LABELS[one.arm]})" for one in growing]
+    by = f": by {' and '.join(said)}" if said else ""
+    return f"The ERF clearly grows in {len(said)} of {len(outcomes)} kinds of training{by}"
+
+
+def _growth(outcome: Outcome) -> str:
+    return f"{outcome.growth:+.1f} pixels"
 
 
 def _caption(result: Result) -> str:
@@ -78,11 +109,11 @@ def _caption(result: Result) -> str:
 def _draw_curves(axes: Axes, result: Result, arm: Arm, curves: list[tuple[float, ...]]) -> None:
     epochs = range(result.config.epochs + 1)
     for curve in curves:
-        axes.plot(epochs, curve, color=COLOURS[arm], lw=0.6, alpha=0.6)
-    axes.plot(epochs, np.mean(curves, axis=0), "o-", ms=3, color=COLOURS[arm], label=LABELS[arm])
+        axes.plot(epochs, curve, color=COLOURS[arm], lw=0.5, alpha=0.5)
+    axes.plot(epochs, np.mean(curves, axis=0), f"{MARKERS[arm]}-", ms=3, color=COLOURS[arm], label=LABELS[arm])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
-    axes.grid(alpha=0.3)
+    axes.grid()
 
 
 def _draw_sizes(axes: Axes, result: Result, probe: Probe) -> None:
@@ -97,13 +128,11 @@ def _draw_accuracies(axes: Axes, result: Result) -> None:
         _draw_curves(axes, result, arm, [one.accuracies for one in result.of_arm(arm)])
     axes.set_ylabel("validation accuracy")
     axes.set_ylim(0, 1)
-    axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1), frameon=False)  # over no data
 
 
-def _broken(label: str) -> str:
-    """Return the label on two lines."""
-    first, second, *rest = label.split()
-    return f"{first} {second}\n{' '.join(rest)}"
+def _broken(arm: Arm, letters: int) -> str:
+    """Return an arm's label on short lines."""
+    return textwrap.fill(LABELS[arm], letters)
 
 
 def _draw_growth(axes: Axes, result: Result) -> None:
@@ -114,12 +143,12 @@ def _draw_growth(axes: Axes, result: Result) -> None:
             low, high = outcome.growth_interval or (outcome.growth, outcome.growth)
             at = place + shift
             axes.plot([at, at], [low, high], color=COLOURS[arm], lw=1.5)
-            axes.plot(at, outcome.growth, "s", ms=6, color=COLOURS[arm], mfc=face)
+            axes.plot(at, outcome.growth, MARKERS[arm], ms=5, color=COLOURS[arm], mfc=face)
             each = [one.course(probe).growth for one in result.of_arm(arm)]
             axes.plot([at + 0.07] * len(each), each, ".", ms=4, color=COLOURS[arm])
     axes.axhline(0, color="black", lw=0.8)
-    axes.set_xticks(range(len(result.config.arms)), [_broken(LABELS[arm]) for arm in result.config.arms])
+    axes.set_xticks(range(len(result.config.arms)), [_broken(arm, 9) for arm in result.config.arms])
     axes.set_xlim(-0.5, len(result.config.arms) - 0.5)
     axes.tick_params(axis="x")
     axes.set_ylabel("growth (pixels)")
-    axes.set_title("filled: on held-out images; open: on noise")
+    axes.set_title("filled: on images; open: on noise")

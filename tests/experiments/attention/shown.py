@@ -19,7 +19,7 @@ def shown(result):
         )
         for block in config.blocks
     ]
-    ticks = {place: _name(result, block) for place, block in enumerate(config.blocks)}
+    ticks = {place: _name(result, block).replace("\n", " ") for place, block in enumerate(config.blocks)}
     outside = Panel(
         [mark for below in config.below for mark in _at_place(result, below, "outside_stack")],
         "", "", "share outside the stack's TRF", ("linear", "symlog"), ticks,
@@ -29,10 +29,15 @@ def shown(result):
         "", "", "share in the Gaussian core", xticks=ticks, legend=True,
     )  # fmt: skip
     middle = config.below[len(config.below) // 2]
+    infinite = [one for one in result.points if one.trf_size is None] or result.points
+    ordered = sorted(infinite, key=lambda one: one.outside_stack)
+    ends = [f"{100 * p.outside_stack:.2g} % ({p.block.replace('_', ' ')})" for p in (ordered[0], ordered[-1])]
     stack = f"{config.depth} convolutions of {config.kernel_size} x {config.kernel_size} ({config.kind}, "
     return Shown(
         [*maps, outside, core],
-        caption=[
+        f"Fields without end, but from {ends[0]} to {ends[1]} of the influence is beyond the convolutions' field "
+        f"({config.statistic})",
+        [
             f"{stack}{config.channels} channels, TRF {result.stack_trf_size}: white square)",
             f"{config.statistic} over {config.runs} runs, seed {config.seed}",
             f"block after {middle} convolutions",

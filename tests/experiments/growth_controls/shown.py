@@ -1,5 +1,7 @@
 """What the figure shows of a record."""
 
+import textwrap
+
 import numpy as np
 
 from experiments.growth_controls.figure import COLOURS, LABELS
@@ -12,28 +14,41 @@ def shown(result):
     maps = [
         Panel(
             [image(result.arrays[f"{arm}/images/{when}"].astype(np.float32))],
-            LABELS[arm] if when == "before" else "",
+            textwrap.fill(LABELS[arm], 13) if when == "before" else "",
             "",
             "" if arm is not config.arms[0] else title,
         )
         for when, title in (("before", "before"), ("after", f"epoch {config.epochs}"))
         for arm in config.arms
     ]
+    outcomes = {arm: result.outcome(arm, Probe.images) for arm in config.arms}
+    said = [
+        f"{one.growth:+.1f} pixels ({LABELS[arm]})"
+        for arm, one in outcomes.items()
+        if one.growth_interval and one.growth_interval[0] > 0
+    ]
+    message = f"The ERF clearly grows in {len(said)} of {len(outcomes)} kinds of training"
+    message += f": by {' and '.join(said)}" if said else ""
+    if len(outcomes) == 1:
+        (only,) = outcomes
+        growth = f"{outcomes[only].growth:+.1f} pixels"
+        message = f"With {LABELS[only]} and width {config.width} training changes the ERF by {growth}"
     return Shown(
         [
             _by_epoch(result, lambda one: one.course(Probe.images).sizes, "measured on held-out images"),
             _by_epoch(result, lambda one: one.course(Probe.noise).sizes, "measured on normal noise"),
-            _by_epoch(result, lambda one: one.accuracies, "", "validation accuracy", legend=True),
+            _by_epoch(result, lambda one: one.accuracies, "", "validation accuracy"),
             _growth(result),
             *maps,
         ],
-        "How much of an ERF's growth is learning's?",
+        message,
         [
             f"{config.statistic} over {config.images} images; width {config.width}, {config.epochs} epochs",
             f"{config.seeds} trainings of each kind (seed {config.seed})",
             f"4.55 % of the {config.reference}",
         ],
         [("influence / peak", 0, 1)],
+        [LABELS[arm] for arm in config.arms],
     )
 
 
@@ -56,6 +71,5 @@ def _growth(result):
             marks.append(line([at, at], ends, "", colour))
             marks.append(line([at], [outcome.growth], "", colour, hollow=probe is Probe.noise))
             marks.append(line([at + 0.07] * len(each), each, "", colour))
-        first, second, *rest = LABELS[arm].split()
-        names[place] = f"{first} {second}\n{' '.join(rest)}"
-    return Panel(marks, "filled: on held-out images; open: on noise", "", "growth (pixels)", xticks=names)
+        names[place] = textwrap.fill(LABELS[arm], 9)
+    return Panel(marks, "filled: on images; open: on noise", "", "growth (pixels)", xticks=names)
