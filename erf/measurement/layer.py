@@ -11,6 +11,7 @@ import numpy as np
 
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
+from erf.measurement.expected import Expected, with_size
 from erf.measurement.words import notes
 from erf.metrics.comparison import Comparison, compare
 from erf.metrics.erf_size import Reference, erf_size
@@ -61,6 +62,7 @@ class LayerMeasurement:
         averaged: That of the map averaged over the period of the layer's grid: the raw count jumps with the
             checkerboard that strides leave. None where there is nothing to average, because units are one pixel apart
             or not evenly spaced, and where the image cuts the ERF off.
+        expected: What theory expects; None where that was not asked for.
     """
 
     name: str
@@ -69,6 +71,7 @@ class LayerMeasurement:
     comparison: Comparison
     raw: Estimate | None = None
     averaged: Estimate | None = None
+    expected: Expected | None = None
 
     @property
     def size(self) -> Estimate | None:
@@ -134,7 +137,7 @@ class LayerMeasurement:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the reader must know about these numbers, one sentence each."""
-        return tuple(notes(self))
+        return (*notes(self), *(self.expected.notes if self.expected else ()))
 
     @property
     def reference(self) -> Reference | None:
@@ -162,19 +165,27 @@ class LayerMeasurement:
         return self.field.assumptions
 
 
-def layer_measurement(name: str, field: ReceptiveField, groups: Sequence[InfluenceMap]) -> LayerMeasurement:
-    """Return what the field of a unit and its maps over groups of images say."""
+def layer_measurement(
+    name: str, field: ReceptiveField, groups: Sequence[InfluenceMap], theory: InfluenceMap | str | None = None
+) -> LayerMeasurement:
+    """Return what a unit's field and its maps over groups of images say; ``theory`` is the expected map, if any."""
     merged = reduce(InfluenceMap.merge, groups)
     comparison = compare(field, merged)
     if comparison.reference is None:
         return LayerMeasurement(name, field, merged, comparison)
     seeing = [group for group in groups if group.samples]
-    raw = jackknife(seeing, partial(erf_size, reference=comparison.reference))
-    period = _period(field, merged)
-    if any(comparison.cut or ()) or max(period) == 1:
-        return LayerMeasurement(name, field, merged, comparison, raw)
-    averaged = jackknife(seeing, partial(_averaged_size, period=period))
-    return LayerMeasurement(name, field, merged, comparison, raw, averaged)
+    raw_size = partial(erf_size, reference=comparison.reference)
+    averaged_size = partial(_averaged_size, period=_period(field, merged))
+    to_average = not any(comparison.cut or ()) and max(_period(field, merged)) > 1
+    return LayerMeasurement(
+        name=name,
+        field=field,
+        map=merged,
+        comparison=comparison,
+        raw=jackknife(seeing, raw_size),
+        averaged=jackknife(seeing, averaged_size) if to_average else None,
+        expected=None if theory is None else with_size(theory, averaged_size if to_average else raw_size),
+    )
 
 
 def _period(field: ReceptiveField, imap: InfluenceMap) -> tuple[int, ...]:
