@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -61,17 +62,15 @@ def test_what_is_loaded_is_seen():
     assert modules_after("import matplotlib") & HEAVY == {"matplotlib", "PIL"}
 
 
-EXPERIMENTS = sorted(path.parent.name for path in (ROOT / "experiments").glob("*/experiment.py"))
-
-
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "harness"])
-def test_an_experiment_draws_and_logs_nothing_by_itself(name):
-    assert not modules_after(f"import experiments.{name}.experiment") & {"matplotlib", "tensorboard", "hydra"}
-
-
-def imports(path: Path) -> set[str]:
+def imports(path: Path) -> frozenset[str]:
     """Return every module that the file names in an import statement, at its top or in a function."""
-    return imported_by([ast.parse(path.read_text())])
+    return imports_in(path.read_text())
+
+
+@cache
+def imports_in(code: str) -> frozenset[str]:
+    """Return the same of the text of a file, which several tests read."""
+    return frozenset(imported_by([ast.parse(code)]))
 
 
 def imported_by(nodes: Iterable[ast.AST]) -> set[str]:
@@ -101,7 +100,7 @@ def _extras(node: ast.AST) -> list[str]:
     return [name for text in texts for name in re.findall(r"^extra\('(\w+)'\)$", text)]
 
 
-def within(names: set[str], modules: set[str]) -> set[str]:
+def within(names: Set[str], modules: set[str]) -> set[str]:
     return {name for name in names for module in modules if f"{name}.".startswith(f"{module}.")}
 
 
