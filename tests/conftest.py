@@ -45,7 +45,8 @@ def context():
     context = multiprocessing.get_context("forkserver")
     code = ["experiments.cifar10.experiment", "experiments.cifar10.figure", "scripts.fetch_data", "scripts.reproduce"]
     tests = ["scripts.test_fetch_data_killed", "scripts.test_publish_killed", "experiments.test_killed"]
-    context.set_forkserver_preload([*code, *(f"tests.{name}" for name in tests)])
+    toys = ["torch._dynamo", "lightning_fabric", "tests.erf.toy_training"]
+    context.set_forkserver_preload([*code, *toys, *(f"tests.{name}" for name in tests)])
     first = context.Process(target=time.sleep, args=(0,))
     first.start()
     first.join()

@@ -22,6 +22,7 @@ from tests.erf.toy_training import (
     ToyBatches,
     accuracy,
     checkpoint,
+    in_two_processes,
     run_toy,
     sgd,
     toy_network,
@@ -363,8 +364,14 @@ def test_progress_is_shown_for_what_is_left_of_an_epoch(fabric, tmp_path):
     assert shown == [("epoch 2 of 3", STEPS - 2), ("epoch 3 of 3", STEPS)]
 
 
-def test_two_processes_agree_with_each_other_and_with_one(two_processes, fabric, tmp_path):
-    found = two_processes
+@pytest.mark.parametrize("start", ["forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
+def test_two_processes_agree_with_each_other_and_with_one(start, context, fabric, tmp_path):
+    """They start with everything imported; those that users start import it, which takes most of their time."""
+    two = make_fabric(CPU, processes=2)
+    launcher = two.strategy._launcher
+    assert launcher._start_method == "spawn"
+    launcher._start_method = start
+    found = launch(two, in_two_processes, tmp_path)
     assert found["same"]
     assert found["resumed"] == found["weights"]
     assert found["resumed_history"] == found["history"]
