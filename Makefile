@@ -10,8 +10,9 @@ run: $(INSTALLED)
 test: $(INSTALLED)
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
-	.venv/bin/pyright
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	@# Types are checked by one thread, beside the tests.
+	.venv/bin/pyright & types=$$!; .venv/bin/python -m pytest -n 2 --dist loadfile; tests=$$?; \
+		wait $$types || { echo 'error: pyright found errors, above the tests' >&2; exit 1; }; exit $$tests
 
 # All of the evidence: hours with the trainings, whose data scripts/fetch_data.py gets. QUICK=1: minutes, smaller.
 reproduce: $(INSTALLED)
