@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.center_low_init.config import Config
 from experiments.center_low_init.experiment import Result
-from experiments.harness.style import map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, entitle, map_colour_bar, new_figure, show_map
 
 ACCURACY, SIZE, SIGMA = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)
 CAPTION = (
@@ -20,7 +20,7 @@ CAPTION = (
 
 def draw(result: Result) -> Figure:
     """Draw accuracy with its levels, ERF size and sigma by step, and both maps."""
-    figure = new_figure(11, 4)
+    figure = new_figure(PAGE, 2.6)
     curves, maps = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.3, 1))[0]
     accuracy, size = curves.subplots(1, 2)
     _draw_accuracy(accuracy, result)
@@ -32,8 +32,13 @@ def draw(result: Result) -> Figure:
         axes.set_xlabel("column (pixels)")
     panels[0].set_ylabel("row (pixels)")
     map_colour_bar(maps, list(panels))
-    figure.set_label(_caption(result))
+    entitle(figure, message(result), _caption(result))
     return figure
+
+
+def message(result: Result) -> str:
+    """Return what the training reaches."""
+    return f"{start_of(result.config)}: accuracy {result.moments[-1].accuracy:.1%} after {result.config.steps} steps"
 
 
 def start_of(config: Config) -> str:

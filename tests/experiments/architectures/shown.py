@@ -3,7 +3,7 @@
 import numpy as np
 
 from experiments.architectures.experiment import ARCHITECTURES
-from experiments.architectures.figure import BEYOND, COLOURS
+from experiments.architectures.figure import BEYOND, COLOURS, message
 from tests.figures import Panel, Shown, box, image, level, line, points
 
 
@@ -19,7 +19,10 @@ def shown(result):
         by_trf += _network(stages, [s.trf_size or edge * BEYOND ** (1 + place) for s in stages])
         by_depth += _network(stages, [s.depth for s in stages])
         pixels = result.arrays[f"map/{network}"].astype(np.float32)
-        maps.append(Panel([image(pixels)], f"{network}\n{stages[-1].layer}"))
+        title = network if len(network) <= 14 else network.replace("_", "_\n", 1)
+        last = stages[-1].layer.split(".")[-1]
+        layer = stages[-1].layer if last.isdigit() else last
+        maps.append(Panel([image(pixels)], f"{title}\n{layer}"))
     smallest = min(finite, default=1)
     by_trf += [line([smallest, edge], [smallest, edge], "ERF = TRF", "black"), level(config.input_size)]
     if infinite:
@@ -31,7 +34,8 @@ def shown(result):
             Panel([*by_depth, level(config.input_size)], "", "depth (convolutions and linear layers)", "", logs),
             *maps,
         ],
-        caption=[
+        message(result),
+        [
             f"{config.input_size} x {config.input_size} pixels of {config.noise} noise",
             f"{config.draws} draws of weights and {config.samples} images each",
             f"batch norm {config.batch_norm}, {config.statistic}, seed {config.seed}",
