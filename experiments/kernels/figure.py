@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from experiments.harness.style import bar_lengths, log_log, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, bar_lengths, entitle, log_log, map_colour_bar, new_figure, show_map
 from experiments.kernels.experiment import Result
 from experiments.kernels.profiles import Profile
 
@@ -14,25 +14,35 @@ from experiments.kernels.profiles import Profile
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 CAPTION = (
+    "Profile: how the variance of the weights is spread over the kernel (numbers: relative). Distance: Kolmogorov's, "
+    "of the map's marginal to the normal distribution; marks: random weights, lines: the profile itself as weights. "
     "Linear stacks, mean_square over n = {runs} draws of weights, seed {seed}; bars: 95 % over runs, those of gains "
-    "with the same draws at every strength; lines: exact theory. Depth {depth} where none is named. Kernels: relative "
-    "variances of the weights. ERF size: of the map averaged over windows of (k - 1)² pixels, the period of the "
-    "corners' grid."
+    "with the same draws at every strength; lines: exact theory. Depth {depth} where none is named. ERF size: of the "
+    "map averaged over windows of (k - 1)² pixels, the period of the corners' grid."
 )
 
 
 def draw(result: Result) -> Figure:
     """Draw each profile's kernel and map, distances to the normal, sigma over theory, gains and sizes by strength."""
     config = result.config
-    figure = new_figure(12, 12.5)
+    figure = new_figure(PAGE, 8.2)
     maps, curves = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 2.4])[:, 0]
     _draw_maps(maps, result)
     (distance, sigma), (gain, size) = curves.subplots(2, 2)
     _draw_distances(distance, result)
     _draw_sigmas(sigma, result)
     _draw_strengths(gain, size, result)
-    figure.set_label(CAPTION.format(runs=config.runs, seed=config.seed, depth=config.depth))
+    entitle(figure, message(result), CAPTION.format(runs=config.runs, seed=config.seed, depth=config.depth))
     return figure
+
+
+def message(result: Result) -> str:
+    """Return the largest gain of the center-low init in sigma."""
+    best = max((one for size in result.config.kernel_sizes for one in result.of_size(size)), key=lambda one: one.gain)
+    return (
+        f"Maps of any kernel become Gaussian with depth; the center-low init widens them up to {best.gain:.2f} times "
+        f"({best.kernel_size}x{best.kernel_size} kernels)"
+    )
 
 
 def _look(result: Result, profile: Profile) -> tuple[str, str]:
@@ -69,15 +79,15 @@ def _draw_distances(axes: Axes, result: Result) -> None:
         label = f"{distance.profile}: slope {distance.exponent:.2f} ({low:.2f} to {high:.2f})"
         bars = bar_lengths(distance.random, distance.intervals)
         axes.plot(distance.depths, distance.fixed, color=colour, lw=1)
-        axes.errorbar(distance.depths, distance.random, bars, fmt=marker, ms=4, capsize=2, color=colour, label=label)
+        axes.errorbar(distance.depths, distance.random, bars, fmt=marker, ms=3.5, color=colour, label=label)
     log_log(axes, config.depths, "depth")
     ticks = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
     low, high = axes.get_ylim()
     axes.set_yticks([t for t in ticks if low <= t <= high], [f"{t:g}" for t in ticks if low <= t <= high])
-    axes.set_ylabel("distance of the marginal to the normal")
+    axes.set_ylabel("largest difference of the\ndistribution functions")
     smallest, *larger = config.kernel_sizes
     others = f"; faint: {', '.join(f'{k}x{k}' for k in larger)}" if larger else ""
-    axes.set_title(f"Kolmogorov's distance, {smallest}x{smallest} kernels{others}")
+    axes.set_title(f"distance to the normal, {smallest}x{smallest}{others}")
     axes.legend()
 
 
@@ -92,20 +102,22 @@ def _draw_sigmas(axes: Axes, result: Result) -> None:
         shift = 0.12 * (place - (len(config.profiles) - 1) / 2)
         beside = np.array([sizes.index(r.kernel_size) for r in at_depth]) + shift
         colour, marker = _look(result, profile)
-        axes.errorbar(beside, ratios, bars, fmt=marker, ms=4, capsize=2, color=colour, label=str(profile))
+        axes.errorbar(beside, ratios, bars, fmt=marker, ms=3.5, color=colour, label=str(profile))
     axes.axhline(1, color="black", lw=0.8)
     axes.set_xticks(range(len(sizes)), [f"{k}x{k}" for k in sizes])
     axes.set_xlabel("kernel")
     axes.set_ylabel("σ / theory")
-    axes.set_title("random weights: σ against √(n Var[w])")
+    axes.set_title("σ of random weights over theory's √(n Var[w])")
     axes.grid(axis="y", alpha=0.3)
-    axes.legend(ncols=2)
+    axes.legend(ncols=3, loc="upper center", frameon=False, columnspacing=0.8)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
 
 
 def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
     for place, kernel_size in enumerate(result.config.kernel_sizes):
         strengths = result.of_size(kernel_size)
-        look = {"color": COLOURS[place % len(COLOURS)], "fmt": MARKERS[place % len(MARKERS)], "ms": 4, "capsize": 2}
+        look = {"color": COLOURS[place % len(COLOURS)], "fmt": MARKERS[place % len(MARKERS)], "ms": 3.5}
         x = [s.strength for s in strengths]
         gains, sizes = np.array([s.gain for s in strengths]), np.array([s.size for s in strengths])
         label = f"{kernel_size}x{kernel_size}"
@@ -116,7 +128,6 @@ def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
     gain.set(ylabel="σ / σ at strength 0", title="gain in σ")
     size.set(ylabel="ERF size (pixels)", title="ERF size")
     for axes in (gain, size):
-        axes.set_xlabel("strength of the center-low init (1: the corners alone)")
-        axes.title.set_fontsize(10)
-        axes.grid(alpha=0.3)
+        axes.set_xlabel("strength (0: the standard, 1: the corners alone)")
+        axes.grid()
         axes.legend()

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from erf.metrics.grid_average import moving_mean
-from experiments.harness.style import bar_lengths, map_colour_bar, new_figure
+from experiments.harness.style import PAGE, bar_lengths, entitle, map_colour_bar, new_figure
 from experiments.subsampling.experiment import Measured, Result
 from experiments.subsampling.variants import Variant
 
@@ -32,16 +32,18 @@ COLOURS = dict.fromkeys(Variant, "#D55E00") | {
 }
 HALF = 72  # pixels about the unit's center that a map shows, on each side
 CAPTION = (
-    "{depth} convolutions, {kind}, statistic {statistic}, {runs} runs each, seed {seed}; bars: 95 % over runs; hollow: "
-    "theory. Maps: peak 1, all at one scale, dashed: the TRF{beyond}. ERF size on the map averaged over its grid's "
-    "period."
+    "Strides and pooling leave a grid in the map, whose period is the product of the strides (last panel: three cuts; "
+    "the center is at {center:.2f} of the average). Strides anywhere: exact sizes of {placements} stacks with the "
+    "strides in any layers (ticks, shaded). {depth} convolutions, {kind}, statistic {statistic}, {runs} runs each, "
+    "seed {seed}; bars: 95 % over runs; hollow: theory. Maps: peak 1, all at one scale, dashed: the TRF{beyond}. ERF "
+    "size on the map averaged over its grid's period."
 )
 
 
 def draw(result: Result) -> Figure:
     """Draw all maps at one scale, above sizes, kurtosis and the grid's pattern in central rows."""
     config = result.config
-    figure = new_figure(12, 9)
+    figure = new_figure(PAGE, 6.9)
     columns = -(-len(result.variants) // 2)
     maps, rest = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.25, 1])[:, 0]
     rows = maps.subplots(2, columns, squeeze=False)
@@ -51,19 +53,31 @@ def draw(result: Result) -> Figure:
     for spare in axes[len(result.variants) :]:
         spare.set_axis_off()
     for first in rows[:, 0]:
-        first.set_ylabel("row from the center (pixels)")
+        first.set_ylabel("row (pixels)")
     map_colour_bar(maps, list(axes))
-    sizes, kurtosis, grid = rest.subplots(1, 3, width_ratios=[1.2, 0.9, 1.3])
+    sizes, kurtosis, grid = rest.subplots(1, 3, width_ratios=[1.2, 1, 1.3])
     _draw_sizes(sizes, result)
     _draw_kurtosis(kurtosis, result)
     _draw_grid(grid, result)
     beyond = [LABELS[measured.variant] for measured in result.variants if measured.trf_size > 2 * HALF]
     caption = CAPTION.format(
-        depth=config.depth, kind=config.kind, statistic=config.statistic, runs=config.runs, seed=config.seed,
+        depth=config.depth, placements=len(result.arrays["placements"]),
+        center=min(one.center_share for one in result.variants), kind=config.kind,
+        statistic=config.statistic, runs=config.runs, seed=config.seed,
         beyond=f" (of {', '.join(beyond)}: larger than what is shown)" if beyond else "",
     )  # fmt: skip
-    figure.set_label(caption)
+    entitle(figure, message(result), caption)
     return figure
+
+
+def message(result: Result) -> str:
+    """Return which variant's ERF is largest, and how many times that of the plain stack."""
+    (plain,) = (one for one in result.variants if one.variant is Variant.plain)
+    largest = max(result.variants, key=lambda one: one.size)
+    return (
+        f"Strides, pooling and dilation enlarge the ERF: from {plain.size:.0f} to up to {largest.size:.0f} pixels "
+        f"({LABELS[largest.variant]})"
+    )
 
 
 def _draw_map(axes: Axes, result: Result, measured: Measured) -> None:
@@ -74,22 +88,21 @@ def _draw_map(axes: Axes, result: Result, measured: Measured) -> None:
     axes.add_patch(Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False, ls="--", lw=0.8, ec="white"))
     axes.set_xlim(-HALF, HALF)
     axes.set_ylim(HALF, -HALF)
-    axes.set_xlabel("column from the center (pixels)")
-    axes.set_title(f"{_name(measured)}\nERF {measured.size:.0f}, TRF {measured.trf_size} pixels")
+    axes.set_title(f"{_name(measured)}\nERF {measured.size:.0f}, TRF {measured.trf_size}", fontsize="medium")
 
 
 def _name(measured: Measured) -> str:
     """Return a variant's name and the numbers, from 1, of the layers that are not plain, unless none or all are."""
     values = measured.strides if max(measured.strides) > 1 else measured.dilations
     changed = [str(number + 1) for number, value in enumerate(values) if value > 1]
-    layers = f": layers {', '.join(changed)}" if 0 < len(changed) < len(values) else ""
+    layers = f",\nlayers {', '.join(changed)}" if 0 < len(changed) < len(values) else ""
     return LABELS[measured.variant] + layers
 
 
 def _places(axes: Axes, result: Result) -> range:
     """Give the y axis a line for each variant, the first at the top, and one below them; return their places."""
     places = range(len(result.variants))
-    below = f"{len(result.arrays['placements'])} placements"
+    below = "strides anywhere"
     axes.set_yticks([*places, len(places)], [*(LABELS[m.variant] for m in result.variants), below])
     axes.set_ylim(len(places) + 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
@@ -102,24 +115,24 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
     axes.plot(sizes, np.full(len(sizes), len(result.variants)), "|", ms=9, color="#D55E00", alpha=0.35)
     for place, m in zip(_places(axes, result), result.variants, strict=True):
         bars = bar_lengths([m.size], [m.size_interval])
-        axes.plot(m.predicted_size, place, "o", ms=9, mfc="none", color=COLOURS[m.variant])
+        axes.plot(m.predicted_size, place, "o", ms=7, mfc="none", color=COLOURS[m.variant])
         axes.errorbar([m.size], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
     axes.set_xlabel("ERF size (pixels)")
-    axes.set_title("shaded, ticks: theory, strides in any layers")
+    axes.set_title("sizes; hollow: exact")
 
 
 def _draw_kurtosis(axes: Axes, result: Result) -> None:
     for place, m in zip(_places(axes, result), result.variants, strict=True):
         bars = bar_lengths([m.kurtosis], [m.kurtosis_interval])
-        axes.plot(m.predicted_kurtosis, place, "o", ms=9, mfc="none", color=COLOURS[m.variant])
+        axes.plot(m.predicted_kurtosis, place, "o", ms=7, mfc="none", color=COLOURS[m.variant])
         axes.errorbar([m.kurtosis], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
     axes.axvline(-1.2, color="grey", ls=":", lw=1)
     axes.axvline(0, color="grey", ls=":", lw=1)
     axes.set_yticklabels([])
     axes.set_xlim(-1.3, 0.1)
     axes.set_xticks([-1.2, -0.8, -0.4, 0.0])
-    axes.set_xlabel("excess kurtosis (box -1.2, Gaussian 0)")
-    axes.set_title("the shape: dilation is boxy")
+    axes.set_xlabel("excess kurtosis\n(box -1.2, Gaussian 0)")
+    axes.set_title("shape of the map")
 
 
 def _draw_grid(axes: Axes, result: Result) -> None:
@@ -132,7 +145,7 @@ def _draw_grid(axes: Axes, result: Result) -> None:
     row, half = len(values) // 2, 4 * deepest.period + 8
     near = np.abs(at) <= half
     strongest = int(values[row : row + deepest.period].sum(1).argmax())
-    rows = {"row through the center": (0, "#D55E00"), f"strongest row, {strongest} below": (strongest, "#E69F00")}
+    rows = {"row through center": (0, "#D55E00"), "strongest row": (strongest, "#E69F00")}
     for name, (shift, colour) in rows.items():
         axes.plot(at[near], values[row + shift][near], ".-", lw=0.8, ms=4, color=colour, label=name)
     middle = averaged[(len(averaged) - 1) // 2]
@@ -140,8 +153,7 @@ def _draw_grid(axes: Axes, result: Result) -> None:
     axes.plot(between[near], middle[near], color="black", lw=1.5, label=f"average over {deepest.period} pixels")
     axes.set_xlabel("column from the center (pixels)")
     axes.set_ylabel("exact map / peak")
-    axes.set_ylim(0, 1.35)  # room for the legend above the peak
-    axes.set_title(f"{LABELS[deepest.variant]}: the center is at {deepest.center_share:.2f} of the average",
-                   fontsize=9)  # fmt: skip
-    axes.legend(loc="upper right")
-    axes.grid(alpha=0.3)
+    axes.set_ylim(0, 1.6)  # room for the legend above the peak
+    axes.set_title(f"grid of {LABELS[deepest.variant]}")
+    axes.legend(loc="upper center", frameon=False)
+    axes.grid()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.kernels.figure import COLOURS
+from experiments.kernels.figure import COLOURS, message
 from tests.figures import Panel, Shown, image, level, line, points, words
 
 
@@ -10,7 +10,8 @@ def shown(result):
     config = result.config
     return Shown(
         [*_maps(result), _distances(result), _sigmas(result), *_strengths(result)],
-        caption=[f"over n = {config.runs} draws of weights, seed {config.seed}", f"Depth {config.depth} where"],
+        message(result),
+        [f"over n = {config.runs} draws of weights, seed {config.seed}", f"Depth {config.depth} where"],
         colour_bars=[("influence / peak", 0, 1)],
     )
 
@@ -42,8 +43,8 @@ def _distances(result):
     smallest, *larger = (f"{size}x{size}" for size in config.kernel_sizes)
     others = f"; faint: {', '.join(larger)}" if larger else ""
     return Panel(
-        marks, f"Kolmogorov's distance, {smallest} kernels{others}", "depth",
-        "distance of the marginal to the normal", ("log", "log"), {d: str(d) for d in config.depths}, legend=True,
+        marks, f"distance to the normal, {smallest}{others}", "depth",
+        "largest difference of the\ndistribution functions", ("log", "log"), legend=True,
     )  # fmt: skip
 
 
@@ -58,13 +59,16 @@ def _sigmas(result):
         ends = [np.divide(one.sigma_interval, one.predicted_sigma) for one in own]
         marks.append(points(at, ratios, ends, profile, COLOURS[place % len(COLOURS)]))
     names = {place: f"{size}x{size}" for place, size in enumerate(config.kernel_sizes)}
-    title = "random weights: σ against √(n Var[w])"
+    title = "σ of random weights over theory's √(n Var[w])"
     return Panel(marks, title, "kernel", "σ / theory", xticks=names, legend=True)
 
 
 def _strengths(result):
-    xlabel = "strength of the center-low init (1: the corners alone)"
-    texts = {"gain": ("gain in σ", "σ / σ at strength 0"), "size": ("ERF size", "ERF size (pixels)")}
+    xlabel = "strength (0: the standard, 1: the corners alone)"
+    texts = {
+        "gain": ("gain of the center-low init in σ", "σ / σ at strength 0"),
+        "size": ("its ERF size", "ERF size (pixels)"),
+    }
     for name, (title, ylabel) in texts.items():
         marks = []
         for place, size in enumerate(result.config.kernel_sizes):

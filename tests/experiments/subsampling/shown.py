@@ -3,7 +3,7 @@
 import numpy as np
 
 from erf.metrics.grid_average import moving_mean
-from experiments.subsampling.figure import COLOURS, HALF, LABELS
+from experiments.subsampling.figure import COLOURS, HALF, LABELS, message
 from tests.figures import Panel, Shown, box, image, line, points, upright
 
 
@@ -14,9 +14,12 @@ def shown(result):
     beyond = ", ".join(LABELS[m.variant] for m in variants if m.trf_size > 2 * HALF)
     return Shown(
         [*maps, _sizes(result), _kurtosis(result), _grid(result)],
-        caption=[
+        message(result),
+        [
             f"{config.depth} convolutions, {config.kind}, statistic {config.statistic}, {config.runs} runs each",
             f"seed {config.seed}",
+            f"exact sizes of {len(result.arrays['placements'])} stacks",
+            f"at {min(m.center_share for m in variants):.2f} of the average",
             f"the TRF (of {beyond}: larger than what is shown)" if beyond else "dashed: the TRF.",
         ],
         colour_bars=[("influence / peak", 0, 1)],
@@ -29,14 +32,14 @@ def _map(result, measured, first):
     if max(measured.strides) > 1:
         layers = [i + 1 for i in range(result.config.depth) if measured.strides[i] > 1]
     some = 0 < len(layers) < result.config.depth
-    name = LABELS[measured.variant] + (f": layers {', '.join(map(str, layers))}" if some else "")
+    name = LABELS[measured.variant] + (f",\nlayers {', '.join(map(str, layers))}" if some else "")
     marks = [
         image(result.arrays[f"map/{measured.variant}"], (-half, half, half, -half)),
         box(-half, -half, 2 * half, 2 * half),
     ]
-    title = f"{name}\nERF {measured.size:.0f}, TRF {measured.trf_size} pixels"
-    ylabel = "row from the center (pixels)" if first else ""
-    return Panel(marks, title, "column from the center (pixels)", ylabel)
+    title = f"{name}\nERF {measured.size:.0f}, TRF {measured.trf_size}"
+    ylabel = "row (pixels)" if first else ""
+    return Panel(marks, title, "", ylabel)
 
 
 def _measured(result, name):
@@ -54,13 +57,13 @@ def _sizes(result):
         line(sizes, [below] * len(sizes), "", "#D55E00"),
     ]
     names = {place: LABELS[m.variant] for place, m in enumerate(result.variants)}
-    names[below] = f"{len(result.arrays['placements'])} placements"
-    return Panel(marks, "shaded, ticks: theory, strides in any layers", "ERF size (pixels)", yticks=names)
+    names[below] = "strides anywhere"
+    return Panel(marks, "sizes; hollow: exact", "ERF size (pixels)", yticks=names)
 
 
 def _kurtosis(result):
     marks = [*_measured(result, "kurtosis"), upright(-1.2), upright(0)]
-    return Panel(marks, "the shape: dilation is boxy", "excess kurtosis (box -1.2, Gaussian 0)")
+    return Panel(marks, "shape of the map", "excess kurtosis\n(box -1.2, Gaussian 0)")
 
 
 def _grid(result):
@@ -75,9 +78,9 @@ def _grid(result):
         return line(at[near], line_values[near], label, colour)
 
     marks = [
-        row(values[len(values) // 2], "row through the center", "#D55E00"),
-        row(values[len(values) // 2 + strongest], f"strongest row, {strongest} below", "#E69F00"),
+        row(values[len(values) // 2], "row through center", "#D55E00"),
+        row(values[len(values) // 2 + strongest], "strongest row", "#E69F00"),
         row(averaged[(len(averaged) - 1) // 2], f"average over {period} pixels", "black"),
     ]
-    title = f"{LABELS[deepest.variant]}: the center is at {deepest.center_share:.2f} of the average"
+    title = f"grid of {LABELS[deepest.variant]}"
     return Panel(marks, title, "column from the center (pixels)", "exact map / peak", legend=True)
