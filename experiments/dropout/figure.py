@@ -11,7 +11,7 @@ from matplotlib.figure import Figure, SubFigure
 from erf.networks.conv_stack import Dropout
 from experiments.dropout.experiment import MARGIN, Point, Result
 from experiments.harness.intervals import Interval
-from experiments.harness.style import bar_lengths, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, bar_lengths, entitle, map_colour_bar, new_figure, show_map
 
 # Okabe & Ito (2008).
 COLOURS = {Dropout.elementwise: "#0072B2", Dropout.spatial: "#D55E00"}
@@ -29,7 +29,7 @@ Curve = tuple[Sequence[Point], str, str]  # points by rate, colour, label
 def draw(result: Result) -> Figure:
     """Draw maps without and with the most dropout, and sigma against the rate for both statistics."""
     config = result.config
-    figure = new_figure(11.5, 7)
+    figure = new_figure(PAGE, 5.2)
     maps, curves = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.15])[:, 0]
     _draw_maps(maps, result)
     wide = [(result.of(d, config.channels), COLOURS[d], f"{d}, {config.channels} channels") for d in Dropout]
@@ -44,9 +44,17 @@ def draw(result: Result) -> Figure:
     theory.set(title="mean_square, over theory", ylabel="σ / σ of exact theory")
     zero.set(title="mean_square", ylabel="σ / σ without dropout")
     absolute.set(title="mean_abs", ylabel="σ / σ without dropout")
+    curves.legend(*absolute.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     settings = {"depth": config.depth, "runs": config.runs, "seed": config.seed, "margin": MARGIN}
-    figure.set_label(CAPTION.format(**settings))
+    entitle(figure, message(result), CAPTION.format(**settings))
     return figure
+
+
+def message(result: Result) -> str:
+    """Return how far dropout moves sigma at most, of mean_square in wide stacks."""
+    points = [point for dropout in Dropout for point in result.of(dropout, result.config.channels)]
+    most = max(abs(point.mean_square.sigma / point.mean_square.zero_sigma - 1) for point in points)
+    return f"Dropout moves the width σ of the mean_square map by {100 * most:.1f} % at most"
 
 
 def _channels(number: int) -> str:
@@ -60,7 +68,7 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
     for axes, (dropout, rate) in zip(panels, shown, strict=True):
         values = result.arrays[f"map/{dropout}/{rate}"]
         show_map(axes, values / values.max())
-        axes.set_title(f"{dropout}, rate {rate:g}" if rate else "no dropout")
+        axes.set_title(f"{dropout},\nrate {rate:g}" if rate else "no dropout")
         axes.set_xlabel("column (pixels)")
     panels[0].set_ylabel("row (pixels)")
     map_colour_bar(part, panels)
@@ -77,10 +85,12 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
             color=COLOURS[dropout],
             label=f"{dropout}, rate {rates[-1]:g}",
         )
-    rows.set_title("central row, maps of sum 1")
+    rows.set_title("central row")
     rows.set_xlabel("column (pixels)")
     rows.set_ylabel("E[g²]")
-    rows.legend()
+    low, high = rows.get_ylim()
+    rows.set_ylim(low * (low / high) ** 0.5, high)  # room for the legend
+    rows.legend(loc="lower center", frameon=False)
 
 
 def _draw_ratios(axes: Axes, curves: Sequence[Curve], ratio: Callable[[Point], tuple[float, Interval | None]]) -> None:
@@ -92,7 +102,6 @@ def _draw_ratios(axes: Axes, curves: Sequence[Curve], ratio: Callable[[Point], t
         beside = (place - (len(curves) - 1) / 2) * 0.012 * rates.max()
         values = np.array([ratio(p)[0] for p in points])
         bars = bar_lengths(values, [ratio(p)[1] for p in points])
-        axes.errorbar(rates + beside, values, bars, fmt="o-", lw=0.8, ms=4, capsize=3, color=colour, label=label)
+        axes.errorbar(rates + beside, values, bars, fmt="o-", lw=0.8, ms=4, color=colour, label=label)
     axes.set_xlabel("dropout rate")
-    axes.grid(axis="y", alpha=0.3)
-    axes.legend()
+    axes.grid(axis="y")

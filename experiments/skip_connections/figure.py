@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from experiments.harness.style import bar_lengths, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, bar_lengths, entitle, map_colour_bar, new_figure, show_map
 from experiments.skip_connections.experiment import Design, Point, Result
 
 LABELS = {
@@ -36,7 +36,7 @@ def draw(result: Result) -> Figure:
     """Draw the first design's maps, above sizes over gains, numbers of branches taken, and central rows."""
     config = result.config
     first = config.designs[0]
-    figure = new_figure(12, 8)
+    figure = new_figure(PAGE, 5.2)
     maps, rest = figure.subfigures(2, 1, squeeze=False, height_ratios=[0.7, 1])[:, 0]
     shown = [*result.of_design(first), result.plain(first)]
     axes = maps.subplots(1, len(shown), squeeze=False)[0]
@@ -46,6 +46,7 @@ def draw(result: Result) -> Figure:
     map_colour_bar(maps, list(axes))
     sizes, branches, rows = rest.subplots(1, 3, width_ratios=[1.25, 1, 1.1])
     _draw_sizes(sizes, result)
+    rest.legend(*sizes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     _draw_branches(branches, result)
     _draw_rows(rows, result, first)
     exact = "exact" if config.statistic == "mean_square" else "exact for mean_square, of wide layers for this one"
@@ -53,8 +54,18 @@ def draw(result: Result) -> Figure:
         depth=config.depth, branch=config.branch_depth, init=config.init, statistic=config.statistic,
         runs=config.runs, seed=config.seed, exact=f"linear: {exact}; ReLU, batch norm: of wide layers",
     )  # fmt: skip
-    figure.set_label(caption)
+    entitle(figure, message(result), caption)
     return figure
+
+
+def message(result: Result) -> str:
+    """Return the ERF of the weakest branches beside that without skips, of the first design."""
+    first = result.config.designs[0]
+    weakest, plain = min(result.of_design(first), key=lambda point: point.size), result.plain(first)
+    return (
+        f"Skips make the ERF smaller: {weakest.size:.1f} pixels with branches of gain {weakest.gain:g}, "
+        f"{plain.size:.1f} without skips"
+    )
 
 
 def _name(point: Point) -> str:
@@ -63,7 +74,7 @@ def _name(point: Point) -> str:
 
 def _draw_map(axes: Axes, result: Result, point: Point) -> None:
     show_map(axes, result.arrays[f"map/{point.key}"])
-    axes.set_title(f"{LABELS[point.design]}, {_name(point)}\nERF {point.size:.1f}, TRF {point.trf_size}")
+    axes.set_title(f"{_name(point)}\nERF {point.size:.1f}\nTRF {point.trf_size}", fontsize="medium")
     axes.set_xlabel("column (pixels)")
 
 
@@ -76,7 +87,7 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
         bars = bar_lengths(sizes, [p.size_interval for p in points])
         # Apart, so that no bar hides another.
         at = np.array(result.config.gains) * 1.04 ** (place - (len(result.config.designs) - 1) / 2)
-        axes.errorbar(at, sizes, bars, fmt="o", ms=4, capsize=2, color=COLOURS[design], label=LABELS[design])
+        axes.errorbar(at, sizes, bars, fmt="o", ms=3, color=COLOURS[design], label=LABELS[design])
     low, high = (f([result.plain(design).size for design in result.config.designs]) for f in (min, max))
     axes.axhspan(low - 0.05, high + 0.05, color="grey", alpha=0.4, lw=0, label="without skips, all designs")
     axes.set_xscale("log", base=2)
@@ -84,9 +95,8 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
     axes.set_xlabel("gain of the branches")
     axes.set_ylabel("ERF size (pixels)")
     axes.set_ylim(bottom=0)
-    axes.set_title("skips make the ERF smaller, most with weak branches")
+    axes.set_title("size by gain")
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
 
 
 def _draw_branches(axes: Axes, result: Result) -> None:
@@ -98,10 +108,9 @@ def _draw_branches(axes: Axes, result: Result) -> None:
         axes.plot(range(len(shares)), shares, "o-", ms=4, lw=1, color=COLOURS[design], label=label)
     axes.set_xlabel("number of branches taken")
     axes.set_ylabel("predicted share of E[g²]")
-    axes.set_ylim(bottom=0, top=1.45 * axes.get_ylim()[1])
-    axes.set_title(f"which paths carry the influence, gain {gain:g}")
+    axes.set_ylim(bottom=0, top=1.05 * axes.get_ylim()[1])
+    axes.set_title(f"paths, gain {gain:g}")
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper left")
 
 
 def _draw_rows(axes: Axes, result: Result, design: Design) -> None:
@@ -114,9 +123,9 @@ def _draw_rows(axes: Axes, result: Result, design: Design) -> None:
         at = np.arange(len(exact)) - middle
         axes.semilogy(at, exact[middle] / exact.sum(), color=colour, lw=1)
         axes.semilogy(at, measured[middle] / measured.sum(), "o", ms=3, color=colour, label=_name(point))
-    axes.set_ylim(bottom=1e-6)
-    axes.set_xlabel("column from the center (pixels)")
+    axes.set_ylim(bottom=1e-9)  # room for the legend
+    axes.set_xlabel("column (pixels)")
     axes.set_ylabel("influence / its sum, central row")
-    axes.set_title(f"measured over the mixture: {LABELS[design]}")
+    axes.set_title(f"central row, {LABELS[design]}")
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(loc="lower center", frameon=False, handlelength=0.8)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.harness.style import bar_lengths, log_log, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, bar_lengths, entitle, log_log, map_colour_bar, new_figure, show_map
 from experiments.sparse_connections.experiment import Layout, Result
 
 # Okabe & Ito (2008), as the kinds of stacks.
@@ -15,7 +15,7 @@ MARKERS = {"adjacent": "o", "dilated": "s", "scattered": "^", "deformable": "D"}
 QUANTITIES = {
     "sigma": "σ of the map (pixels)",
     "size": "ERF size (pixels)",
-    "distance": "distance to the normal distribution",
+    "distance": "distance to the normal",
 }
 TICKS = {
     "sigma": (1, 2, 3, 4, 5, 6, 8, 10, 15, 20),
@@ -34,25 +34,37 @@ def draw(result: Result) -> Figure:
     """Draw the maps at the largest depth above the three quantities over the depth."""
     config = result.config
     titles = {layout: label(result, layout) for layout in config.layouts}
-    figure = new_figure(2.5 * (len(titles) + 1), 6.6)
+    figure = new_figure(PAGE, 4.6)
     maps, curves = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.2])[:, 0]
     axes = maps.subplots(1, len(titles) + 1, squeeze=False)[0]
     half = 4 * max(points[-1].predicted_sigma for points in map(result.of_layout, titles))
     shown = [(f"map/{layout}", title) for layout, title in titles.items()]
     for one, (key, title) in zip(axes, [*shown, ("network", "scattered,\none network (exact)")], strict=True):
         _show_centered(one, result.arrays[key], half)
-        one.set_title(title)
-        one.set_xlabel("columns from the unit (pixels)")
-    axes[0].set_ylabel("rows from the unit (pixels)")
+        one.set_title(title, fontsize="medium")
+        one.set_xlabel("column (pixels)")
+    axes[0].set_ylabel("row (pixels)")
     map_colour_bar(maps, list(axes))
-    for one, name in zip(curves.subplots(1, len(QUANTITIES)), QUANTITIES, strict=True):
+    panels = curves.subplots(1, len(QUANTITIES))
+    for one, name in zip(panels, QUANTITIES, strict=True):
         _draw_quantity(one, result, name)
+    curves.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     caption = CAPTION.format(
         connections=config.kernel_size**2, channels=config.channels, statistic=config.statistic, runs=config.runs,
         seed=config.seed, networks=config.networks, depth=config.depths[-1],
     )  # fmt: skip
-    figure.set_label(caption)
+    entitle(figure, message(result), caption)
     return figure
+
+
+def message(result: Result) -> str:
+    """Return sigma of adjacent and of the widest connections at the largest depth."""
+    ends = [result.of_layout(layout)[-1] for layout in result.config.layouts]
+    narrow, wide = (choose(ends, key=lambda point: point.sigma) for choose in (min, max))
+    return (
+        f"Connections spread over a larger area widen the map: σ {narrow.sigma:.1f} ({narrow.layout}) to "
+        f"{wide.sigma:.1f} pixels ({wide.layout}) at depth {wide.depth}"
+    )
 
 
 def label(result: Result, layout: Layout) -> str:
@@ -82,7 +94,7 @@ def _draw_quantity(axes: Axes, result: Result, name: str) -> None:
         depths, colour = [p.depth for p in points], COLOURS[layout]
         axes.plot(depths, [getattr(p, f"predicted_{name}") for p in points], color=colour, lw=1)
         values = [getattr(p, name) for p in points]
-        kind = {"fmt": MARKERS[layout], "ms": 5, "capsize": 3, "color": colour, "mfc": "white"}
+        kind = {"fmt": MARKERS[layout], "ms": 4, "color": colour, "mfc": "white"}
         bars = bar_lengths(values, [getattr(p, f"{name}_interval") for p in points])
         axes.errorbar(depths, values, bars, label=label(result, layout).replace("\n", " "), **kind)
     log_log(axes, result.config.depths, "depth (convolutions)")
@@ -90,5 +102,3 @@ def _draw_quantity(axes: Axes, result: Result, name: str) -> None:
     within = [tick for tick in TICKS[name] if low <= tick <= high]
     axes.set_yticks(within, [f"{tick:g}" for tick in within])
     axes.set_ylabel(QUANTITIES[name])
-    if name == "sigma":
-        axes.legend()

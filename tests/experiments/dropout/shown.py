@@ -4,7 +4,7 @@ import numpy as np
 
 from erf.networks.conv_stack import Dropout
 from experiments.dropout.experiment import MARGIN
-from experiments.dropout.figure import COLOURS, NARROW_COLOURS
+from experiments.dropout.figure import COLOURS, NARROW_COLOURS, message
 from tests.figures import Panel, Shown, box, image, level, line, points
 
 
@@ -19,7 +19,7 @@ def shown(result):
     maps = []
     for dropout, rate in ((Dropout.elementwise, config.rates[0]), *((d, last) for d in Dropout)):
         values = result.arrays[f"map/{dropout}/{rate}"]
-        title = f"{dropout}, rate {rate:g}" if rate else "no dropout"
+        title = f"{dropout},\nrate {rate:g}" if rate else "no dropout"
         maps.append(Panel([image(values / values.max())], title, "column (pixels)", "" if maps else "row (pixels)"))
     exact = result.arrays["theory"]
     middle, columns = len(exact) // 2, range(len(exact))
@@ -30,7 +30,7 @@ def shown(result):
         [
             *maps,
             Panel(
-                rows, "central row, maps of sum 1", "column (pixels)", "E[g²]", ("linear", "log"), legend=True
+                rows, "central row", "column (pixels)", "E[g²]", ("linear", "log"), legend=True
             ),
             _ratios(
                 "mean_square, over theory", "σ / σ of exact theory", wide,
@@ -45,8 +45,10 @@ def shown(result):
                 lambda p: (p.mean_abs.sigma / p.mean_abs.zero_sigma, p.mean_abs.over_zero),
             ),
         ],
-        caption=[f"depth {config.depth}, n = {config.runs} runs a point, seed {config.seed}", f"± {MARGIN:.0%}"],
+        message(result),
+        [f"depth {config.depth}, n = {config.runs} runs a point, seed {config.seed}", f"± {MARGIN:.0%}"],
         colour_bars=[("influence / peak", 0, 1)],
+        legend=[label for *_, label in wide + narrow],
     )  # fmt: skip
 
 
@@ -57,4 +59,4 @@ def _ratios(title, ylabel, curves, ratio):
         values = [ratio(p)[0] for p in own]
         ends = [ratio(p)[1] or (value, value) for p, value in zip(own, values, strict=True)]
         marks.append(points(np.array([p.rate for p in own]) + apart, values, ends, label, colour))
-    return Panel(marks, title, "dropout rate", ylabel, legend=True)
+    return Panel(marks, title, "dropout rate", ylabel)

@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
 
-from experiments.skip_connections.figure import COLOURS, LABELS
+from experiments.skip_connections.figure import COLOURS, LABELS, message
 from tests.figures import Panel, Shown, box, image, line, points
 
 
@@ -15,7 +15,7 @@ def shown(result):
     maps = [
         Panel(
             [image(result.arrays[f"map/{p.key}"])],
-            f"{LABELS[first]}, {_gain(p)}\nERF {p.size:.1f}, TRF {p.trf_size}",
+            f"{_gain(p)}\nERF {p.size:.1f}\nTRF {p.trf_size}",
             "column (pixels)",
             "" if place else "row (pixels)",
         )
@@ -23,11 +23,13 @@ def shown(result):
     ]
     return Shown(
         [*maps, _sizes(result), _branches(result), _rows(result, stacks)],
-        caption=[
+        message(result),
+        [
             f"{config.depth} convolutions, {config.branch_depth} in a branch, init {config.init}",
             f"statistic {config.statistic}, {config.runs} runs a point, seed {config.seed}",
         ],
         colour_bars=[("influence / peak", 0, 1)],
+        legend=["without skips, all designs", *(LABELS[design] for design in config.designs)],
     )
 
 
@@ -48,8 +50,8 @@ def _sizes(result):
     low, high = min(plain) - 0.05, max(plain) + 0.05
     marks.append(box(0, low, 1, high - low, "without skips, all designs"))
     return Panel(
-        marks, "skips make the ERF smaller, most with weak branches", "gain of the branches", "ERF size (pixels)",
-        ("log", "linear"), {gain: f"{gain:g}" for gain in result.config.gains}, legend=True,
+        marks, "size by gain", "gain of the branches", "ERF size (pixels)",
+        ("log", "linear"), {gain: f"{gain:g}" for gain in result.config.gains},
     )  # fmt: skip
 
 
@@ -61,8 +63,8 @@ def _branches(result):
         shares = result.arrays[f"branches/{design}/{gain:g}"]
         label = f"{LABELS[design]}: mean {point.branches:.1f}"
         marks.append(line(range(len(shares)), shares, label, COLOURS[design]))
-    title = f"which paths carry the influence, gain {gain:g}"
-    return Panel(marks, title, "number of branches taken", "predicted share of E[g²]", legend=True)
+    title = f"paths, gain {gain:g}"
+    return Panel(marks, title, "number of branches taken", "predicted share of E[g²]")
 
 
 def _rows(result, stacks):
@@ -75,6 +77,6 @@ def _rows(result, stacks):
         marks.append(line(columns, exact[middle] / exact.sum(), "", colour))
         marks.append(line(columns, measured[middle] / measured.sum(), _gain(point), colour))
     return Panel(
-        marks, f"measured over the mixture: {LABELS[stacks[0].design]}", "column from the center (pixels)",
+        marks, f"central row, {LABELS[stacks[0].design]}", "column (pixels)",
         "influence / its sum, central row", ("linear", "log"), legend=True,
     )  # fmt: skip

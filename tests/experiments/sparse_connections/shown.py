@@ -3,13 +3,13 @@
 import numpy as np
 
 from experiments.sparse_connections.experiment import Layout
-from experiments.sparse_connections.figure import COLOURS
+from experiments.sparse_connections.figure import COLOURS, message
 from tests.figures import Panel, Shown, image, line, points
 
 YLABELS = {
     "sigma": "σ of the map (pixels)",
     "size": "ERF size (pixels)",
-    "distance": "distance to the normal distribution",
+    "distance": "distance to the normal",
 }
 
 
@@ -20,11 +20,12 @@ def shown(result):
     for key, title in (*pictures, ("network", "scattered,\none network (exact)")):
         half = len(result.arrays[key]) / 2
         marks = [image(result.arrays[key], (-half, half, half, -half))]
-        ylabel = "" if maps else "rows from the unit (pixels)"
-        maps.append(Panel(marks, title, "columns from the unit (pixels)", ylabel))
+        ylabel = "" if maps else "row (pixels)"
+        maps.append(Panel(marks, title, "column (pixels)", ylabel))
     return Shown(
         [*maps, *(_quantity(result, name) for name in YLABELS)],
-        caption=[
+        message(result),
+        [
             f"{config.kernel_size**2} connections of each unit",
             f"{config.channels} channels, {config.statistic}, {config.runs} runs",
             f"seed {config.seed}",
@@ -32,6 +33,7 @@ def shown(result):
             f"of {config.networks} single networks",
         ],
         colour_bars=[("influence / peak", 0, 1)],
+        legend=[_name(config, layout, ", ") for layout in config.layouts],
     )
 
 
@@ -54,5 +56,5 @@ def _quantity(result, name):
         marks.append(line(depths, [getattr(p, f"predicted_{name}") for p in own], "", colour))
     return Panel(
         marks, "", "depth (convolutions)", YLABELS[name], ("log", "log"),
-        {depth: str(depth) for depth in result.config.depths}, legend=name == "sigma",
+        {depth: str(depth) for depth in result.config.depths},
     )  # fmt: skip
