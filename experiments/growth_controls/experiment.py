@@ -131,10 +131,10 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result | None:
     trainings: list[Training] = []
     maps: dict[str, list[np.ndarray]] = {}
     for arm, number in product(config.arms, range(config.seeds)):
-        history, kept = _train(fabric, config, arm, number, data, logbook)
+        history, by_probe = _train(fabric, config, arm, number, data, logbook)
         if fabric.is_global_zero:
-            trainings.append(_training(arm, number, history, kept))
-            for probe, by_epoch in kept.items():
+            trainings.append(_training(arm, number, history, by_probe))
+            for probe, by_epoch in by_probe.items():
                 maps.setdefault(f"{arm}/{probe}/before", []).append(by_epoch[0].shown[0])
                 maps.setdefault(f"{arm}/{probe}/after", []).append(by_epoch[-1].shown[0])
     if not fabric.is_global_zero:
@@ -183,10 +183,10 @@ def _train(
     if not fabric.is_global_zero:
         return history, {}
     read = partial(read_units, own)
-    kept = {
+    by_probe = {
         probe: [read(probing, file(probe, epoch.number)) for epoch in history] for probe, probing in probings.items()
     }
-    return history, kept
+    return history, by_probe
 
 
 def _mean_map(maps: list[np.ndarray]) -> np.ndarray:
@@ -202,13 +202,13 @@ def _report(config: Config, arm: Arm, number: int, epoch: Epoch, logbook: Logboo
     logbook.say(f"{place}: validation accuracy {accuracy:.3f}, ERF size {sizes}")
 
 
-def _training(arm: Arm, number: int, history: list[Epoch], kept: dict[Probe, list[Kept]]) -> Training:
+def _training(arm: Arm, number: int, history: list[Epoch], by_probe: dict[Probe, list[Kept]]) -> Training:
     return Training(
         arm=arm,
         number=number,
         losses=tuple(epoch.loss for epoch in history if epoch.loss is not None),
         accuracies=tuple(epoch.metrics["accuracy"] for epoch in history),
-        courses=tuple(_course(probe, history, by_epoch) for probe, by_epoch in kept.items()),
+        courses=tuple(_course(probe, history, by_epoch) for probe, by_epoch in by_probe.items()),
     )
 
 

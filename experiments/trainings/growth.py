@@ -134,10 +134,10 @@ def _report(config: TrainingConfig, probing: Probing, epoch: Epoch, logbook: Log
 
 
 def _report_erf(config: TrainingConfig, probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
-    kept = _kept(config, probing, logbook, epoch.number)
-    others = {"erf_size/other_units": float(kept.sizes[1:].mean())} if len(kept.sizes) > 1 else {}
+    units = _kept(config, probing, logbook, epoch.number)
+    others = {"erf_size/other_units": float(units.sizes[1:].mean())} if len(units.sizes) > 1 else {}
     logbook.scalars(epoch.measured | others, epoch.number)
-    logbook.map("map", kept.center, None, epoch.number)
+    logbook.map("map", units.center, None, epoch.number)
 
 
 def _sizes_text(epoch: Epoch) -> str:
@@ -157,10 +157,10 @@ def _growth(
     layers: tuple[list[LayerErf], list[LayerErf]], logbook: Logbook,
 ) -> Growth:  # fmt: skip
     best = best_epoch(list(history), task.best_by).number
-    kept = {at.number: _kept(config, probing, logbook, at.number) for at in history if at.measured}
-    measured, first, last = list(kept), kept[0], kept[best]
+    by_epoch = {at.number: _kept(config, probing, logbook, at.number) for at in history if at.measured}
+    measured, first, last = list(by_epoch), by_epoch[0], by_epoch[best]
     frames = [measured[index] for index in filmstrip(len(measured), measured.index(best))]
-    moments = tuple(_moment(epoch, kept.get(epoch.number)) for epoch in history)
+    moments = tuple(_moment(epoch, by_epoch.get(epoch.number)) for epoch in history)
     before, after = first.resampled_sizes, last.resampled_sizes
     size_before, size_after = history[0].measured["erf_size"], history[best].measured["erf_size"]
     center = probing.fields[0]
@@ -204,36 +204,36 @@ def _growth(
             "layers/before": np.stack([layer.shown for layer in layers[0]]),
             "layers/after": np.stack([layer.shown for layer in layers[1]]),
             "frames": np.array(frames),
-            "maps": np.stack([kept[epoch].shown[0] for epoch in frames]),
+            "maps": np.stack([by_epoch[epoch].shown[0] for epoch in frames]),
             "measured": np.array(measured),
-            "resampled_sizes": np.stack([at.resampled_sizes for at in kept.values()]),
-            "resampled_averaged_sizes": np.stack([at.resampled_averaged_sizes for at in kept.values()]),
-            "resampled_half_height_sizes": np.stack([at.resampled_half_height_sizes for at in kept.values()]),
+            "resampled_sizes": np.stack([at.resampled_sizes for at in by_epoch.values()]),
+            "resampled_averaged_sizes": np.stack([at.resampled_averaged_sizes for at in by_epoch.values()]),
+            "resampled_half_height_sizes": np.stack([at.resampled_half_height_sizes for at in by_epoch.values()]),
         },
         fresh=fresh,
     )
 
 
-def _moment(epoch: Epoch, kept: Kept | None) -> Moment:
-    if kept is None:
+def _moment(epoch: Epoch, units: Kept | None) -> Moment:
+    if units is None:
         return Moment(epoch.number, epoch.loss, epoch.metrics, None, None, None)
     return Moment(
         epoch=epoch.number,
         training_loss=epoch.loss,
         validation=epoch.metrics,
         erf_size=epoch.measured["erf_size"],
-        erf_size_interval=interval_of(kept.resampled_sizes),
+        erf_size_interval=interval_of(units.resampled_sizes),
         sigma=epoch.measured["sigma"],
-        measures=_measures(epoch.measured, kept),
+        measures=_measures(epoch.measured, units),
     )
 
 
-def _measures(numbers: Mapping[str, float], kept: Kept) -> Measures:
+def _measures(numbers: Mapping[str, float], units: Kept) -> Measures:
     return Measures(
         averaged_size=numbers["averaged_size"],
-        averaged_size_interval=interval_of(kept.resampled_averaged_sizes),
+        averaged_size_interval=interval_of(units.resampled_averaged_sizes),
         half_height_size=numbers["half_height_size"],
-        half_height_size_interval=interval_of(kept.resampled_half_height_sizes),
+        half_height_size_interval=interval_of(units.resampled_half_height_sizes),
         r50=numbers["r50"],
         r95=numbers["r95"],
         sigma=(numbers["sigma_rows"], numbers["sigma_columns"]),
