@@ -79,5 +79,8 @@ def per_axis(values: Sequence[float | None]) -> str:
 def only_output(step: Step) -> Reaches:
     """Return the boxes of a layer's one output."""
     if len(step.outputs) != 1:
-        raise InvalidInput(f"{called(step.name)} has {len(step.outputs)} outputs: name a layer that has one")
+        raise InvalidInput(
+            f"{called(step.name)} has {len(step.outputs)} outputs: name a layer that has one"
+            " (layer=..., or layers=... of erf.measure), or let call=... return one"
+        )
     return step.outputs[0]

@@ -567,3 +567,15 @@ def test_a_map_of_one_unit_is_not_taken_for_channels(size: int) -> None:
         network = models.convnext_tiny()
     (field,) = theoretical_receptive_field(network, (size, size), ["features.7"]).values()
     assert (field.size, field.jump) == ((1688, 1688), (32, 32))
+
+
+def test_several_outputs_name_the_arguments_that_choose_one() -> None:
+    class Pair(nn.Module):
+        def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+            return images, images
+
+    with pytest.raises(
+        InvalidInput, match=r"has 2 outputs: .*layer=\.\.\., or layers=\.\.\. of erf.measure.*call="
+    ) as error:
+        theoretical_receptive_field(Pair(), 8, channels=1)
+    assert "\n" not in str(error.value)
