@@ -14,15 +14,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from erf import __version__
+import erf
 from erf.errors import InvalidInput, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from erf import LayerMeasurement, Measurement
     from erf.data.noise import NoiseImages
     from erf.data.pictures import Pictures
+    from erf.measurement.layer import LayerMeasurement
+    from erf.measurement.measurement import Measurement
 
 PATIENCE = 5  # seconds after which a terminal is told how far the measuring is
 NETWORK = "a model of torchvision, timm:MODEL, or path/to/file.py:FACTORY, whose code is then run"
@@ -79,7 +80,7 @@ def _answer(name: str, words: list[str]) -> str:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"erf {__version__}")
+    parser.add_argument("--version", action="version", version=f"erf {erf.__version__}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     size = "pixels: 224 (a square), 480,640, or one axis: 2048,"
     parser.add_argument("--input", type=_sides, default=(224, 224), metavar="SIZE", help=size)
@@ -149,7 +150,6 @@ def _network(name: str, weights: str, seed: int) -> nn.Module:
 
 def _measured(options: argparse.Namespace, name: str, weights: str) -> Measurement:
     """Return what was measured of one network; images come in ten groups, from which the intervals are."""
-    import erf
     from erf.reachability.forward import likely_channels
 
     network = _network(name, weights, options.seed)
@@ -228,8 +228,6 @@ def _plain(layer: Any) -> dict[str, Any]:
 
 
 def _fields(options: argparse.Namespace) -> str:
-    import erf
-
     network = _network(options.network, options.weights, options.seed)
     field = erf.theoretical_receptive_field(network, options.input, options.layer, channels=options.channels)
     beyond = field.first_larger_than_input
@@ -241,7 +239,6 @@ def _fields(options: argparse.Namespace) -> str:
 
 
 def _halo(options: argparse.Namespace) -> str:
-    import erf
     from erf.reachability.layers import per_axis
 
     network = _network(options.network, options.weights, options.seed)

@@ -8,7 +8,7 @@ from types import NoneType
 
 import numpy as np
 
-from erf.arguments import require_type
+from erf.arguments import require_type, shown
 from erf.errors import InvalidInput
 from erf.extras import extra
 from erf.maps.influence_map import InfluenceMap
@@ -25,8 +25,12 @@ __all__ = ["draw_map", "draw_map_on", "draw_maps"]
 
 PER_ROW, PANEL = 4, 1.9  # maps in a row of a figure, and inches of each
 
-NAMES = {1: ("position",), 2: ("row", "column"), 3: ("depth", "row", "column")}  # of a map's axes
-SIDES = ((1, 2), (0, 2), (0, 1))  # the axes that are seen from each side of a map of three
+NAMES: dict[int, tuple[str, ...]] = {
+    1: ("position",),
+    2: ("row", "column"),
+    3: ("depth", "row", "column"),
+}  # of a map's axes
+SIDES: tuple[tuple[int, int], ...] = ((1, 2), (0, 2), (0, 1))  # the axes that are seen from each side of a map of three
 FIT_COLOUR = "#56B4E9"
 
 
@@ -73,9 +77,14 @@ def draw_maps(maps: Sequence[InfluenceMap], titles: Sequence[str], fits: Sequenc
     Raises:
         InvalidInput: The maps have more than three axes.
     """
-    ndim = maps[0].values.ndim
-    if ndim not in NAMES:
-        raise InvalidInput(f"only maps of 1, 2 or 3 axes can be drawn, not one of shape {maps[0].values.shape}")
+    require_type(list, maps=maps)
+    for imap, fit in zip(maps, fits, strict=False):
+        require_type(InfluenceMap, maps=imap)
+        require_type(GaussianFit, NoneType, fits=fit)
+    ndims = {imap.values.ndim for imap in maps}
+    if len(ndims) != 1 or not ndims <= NAMES.keys():
+        raise InvalidInput(f"maps={shown(maps)}: allowed are maps that all have 1, 2 or 3 axes")
+    (ndim,) = ndims
     columns = {1: 1, 2: min(len(maps), PER_ROW), 3: 1}[ndim]
     rows, width = -(-len(maps) // columns), len(SIDES) if ndim == 3 else 1
     figure = Figure(

@@ -40,8 +40,8 @@ from erf.atomic_file import atomic_write
 from erf.errors import one_line
 from erf.judges import outside
 from erf.maps.passes import Mode
+from erf.measurement.default_layers import default_layers
 from experiments.harness.environment import Environment
-from experiments.measure.default_layers import default_layers
 from scripts.benchmarks.command import Parser, exit_code, to_json
 from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.networks import PACKAGES, Candidate, Ready

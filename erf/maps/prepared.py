@@ -10,7 +10,7 @@ from erf.maps.cropping import Crop, crops
 from erf.maps.statistic import choice
 from erf.reachability.as_written import run_by
 from erf.reachability.record import Trace
-from erf.reachability.request import Layers, Mode, ModeName, NamedLayer, Runner, Unit, Units, request
+from erf.reachability.request import Layers, Mode, ModeName, NamedLayer, Request, Runner, Unit, Units, request
 
 
 class Prepared:
@@ -30,10 +30,10 @@ class Prepared:
         call: Runner | None = None,
     ) -> None:
         """Take the arguments of :func:`erf.effective_receptive_field`; nothing is run yet."""
-        self.asked = request(network, layer, unit)
+        self.asked: Request = request(network, layer, unit)
         self.network = network
-        self.mode = choice(Mode, mode, "mode")
-        self.looked_at = run_by(network, call)
+        self.mode: Mode = choice(Mode, mode, "mode")
+        self.looked_at: nn.Module = run_by(network, call)
         self._parts: dict[Any, tuple[Trace, list[Crop]]] = {}
 
     def parts(self, images: Tensor) -> tuple[Trace, list[Crop]]:

@@ -11,7 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_images, require_initialized, require_type, require_weights, require_whole, shown
+from erf.arguments import (
+    require_images,
+    require_initialized,
+    require_type,
+    require_values,
+    require_weights,
+    require_whole,
+    shown,
+)
 from erf.data.noise import NoiseImages
 from erf.device import named_device
 from erf.errors import InvalidInput
@@ -170,6 +178,7 @@ def _opened(images: Any, input_size: Any) -> tuple[Tensor, Iterator[Any]]:
     if first is None:
         raise InvalidInput("images: there are none")
     of_first = _images_of(first)
+    require_values(images=of_first)
     shape = of_first.shape
     if input_size is not None and image_size(input_size) != tuple(shape[2:]):
         raise InvalidInput(f"input_size={input_size}: the images have {list(shape[2:])} pixels; leave it out")

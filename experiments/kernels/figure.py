@@ -125,8 +125,8 @@ def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
         size.errorbar(x, sizes, bar_lengths(sizes, [s.size_interval for s in strengths]), label=label, **look)
         gain.plot(x, [s.predicted_gain for s in strengths], color=look["color"], lw=1)
         size.plot(x, [s.predicted_size for s in strengths], color=look["color"], lw=1)
-    gain.set(ylabel="σ / σ at strength 0", title="gain in σ")
-    size.set(ylabel="ERF size (pixels)", title="ERF size")
+    gain.set(ylabel="σ / σ at strength 0", title="gain of the center-low init in σ")
+    size.set(ylabel="ERF size (pixels)", title="its ERF size")
     for axes in (gain, size):
         axes.set_xlabel("strength (0: the standard, 1: the corners alone)")
         axes.grid()

@@ -378,7 +378,7 @@ CALLS: dict[str, Call] = {
         erf.Comparison,
         lambda: {"trf_size": (3,), "effective_stride": (1,), "clipped": (False,), "diagnostics": ()},
         {"erf_size": FINITE, "ratio": FINITE, "r_squared": FINITE, "r50": FINITE, "r95": FINITE, "sigma": ARRAY},
-        free="trf_size effective_stride clipped diagnostics reference cut",
+        free="trf_size effective_stride clipped diagnostics reference cut fit",
     ),
     "erf.metrics.erf_size.contribution_area_ratio": Call(
         erf.contribution_area_ratio, of_map(mass=0.5), {"imap": DISTRIBUTION, "mass": SHARE, "scale": CHOICE}
@@ -568,6 +568,19 @@ CALLS: dict[str, Call] = {
             "fit": refused(3, a_map(), "fit"),
         },
         free="axes",
+    ),
+    "erf.plotting.draw_maps": Call(
+        plotting.draw_maps,
+        lambda: {"maps": [a_map()], "titles": ["a map"], "fits": [None]},
+        {"maps": refused([], [3], None, [map_of_axes(4)]), "fits": refused([3], [a_map()])},
+        free="titles",
+    ),
+    "erf.agreement.check": Call(
+        erf.check,
+        lambda: {"network": conv(), "input_size": (7, 7)},
+        {"network": NETWORK, "input_size": SIZE, "layers": LAYER, "unit": UNIT, "mode": refused("typo", None, 1)}
+        | {"channels": refused(0, -1, 1.5, True, NAN, "1"), "call": CALL, "seed": WHOLE_0}
+        | {"of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True)},
     ),
     "erf.data.pictures.Pictures": Call(
         Pictures,

@@ -52,9 +52,13 @@ for package in ("erf.networks", "erf.data"):
 
 # Without an argument that could be bad, or no functions at all.
 WITHOUT_A_ROW = {"erf.device.available_devices", "erf.device.full_float32", "erf.device.is_out_of_memory"}
+# What functions return, made by them alone.
+WITHOUT_A_ROW |= {f"erf.measurement.{name}" for name in ("layer.LayerMeasurement", "layer.Setting")}
+WITHOUT_A_ROW |= {"erf.measurement.measurement.Measurement", "erf.agreement.Agreement"}
 # Steps of a function that checks what it is given.
 WITHOUT_A_ROW |= {
     "erf.metrics.grid_average.moving_mean",
+    "erf.theory.path_moments.sigma_of",
     "erf.metrics.normal_distance.line_distance",
     "erf.data.bands.read_bands",  # called by Pictures alone
     "erf.maps.influence_map.scaled",

@@ -46,7 +46,14 @@ def test_a_finished_run_is_published_whole(tmp_path, monkeypatch):
     run = cli.folder_of(overrides)
     reproduce.publish(run, tmp_path / "reference")
     names = {path.name for path in (tmp_path / "reference").iterdir()}
-    assert names == {"result.json", "arrays.npz", "environment.json", "erf_growth.png", "erf_growth.svg", "erf_growth.pdf"}
+    assert names == {
+        "result.json",
+        "arrays.npz",
+        "environment.json",
+        "erf_growth.png",
+        "erf_growth.svg",
+        "erf_growth.pdf",
+    }
     assert (tmp_path / "reference" / "result.json").read_bytes() == (run / "result.json").read_bytes()
 
 

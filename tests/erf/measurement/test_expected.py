@@ -50,9 +50,9 @@ def test_it_is_the_expected_map_in_the_statistic_that_is_measured(statistic):
 def test_its_size_is_read_off_as_the_measured_one():
     measured = erf.measure(network(), input_size=24, layers=["0", "3"], theory=True)
     first, last = measured.layers
-    assert first.averaged_size is None
+    assert first.averaged is None
     assert first.expected.erf_size == erf.erf_size(first.expected.map)
-    assert last.averaged_size is not None
+    assert last.averaged is not None
     assert last.expected.erf_size == erf.erf_size(grid_average_inside(last.expected.map, (2, 2)))
     assert last.expected.erf_size != erf.erf_size(last.expected.map)
 
