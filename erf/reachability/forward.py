@@ -93,6 +93,7 @@ def trace(
     until: str | None = None,
     needed: Collection[str] = ("",),
     images: Tensor | None = None,
+    flat: bool = False,
 ) -> Trace:
     """Run the network once and return what can reach the output of each module.
 
@@ -104,6 +105,7 @@ def trace(
         until: Stop when the module of that name has returned.
         needed: Names of modules; whatever fails after they have all returned is no matter.
         images: On which to run; None is a pass on the meta device.
+        flat: Let all pixels stand for one, which costs nothing: such a pass tells which operators run, and no boxes.
     """
     if images is None:
         _require_no_script(network)
@@ -112,7 +114,9 @@ def trace(
     mode = ReachMode(
         network, list(state.values()) or [tensor for _, tensor in _owned_tensors(network)], image, bounded, until
     )
-    mode.reaches[image] = tuple(_pixels(image, axis, bounded) for axis in range(len(input_size)))
+    mode.reaches[image] = tuple(
+        _one_pixel(image) if flat else _pixels(image, axis, bounded) for axis in range(len(input_size))
+    )
     functions = Functions(
         mode.trace, bounded, mode.as_one_operator, mode.leave_for_python, mode.in_windows, mode.read_shape
     )
@@ -199,6 +203,11 @@ def _pixels(image: Tensor, axis: int, bounded: bool) -> Reach:
     nowhere = np.full(size, NOTHING)
     values = np.stack([positions, -positions, nowhere, nowhere]).reshape(NUMBERS, *shape)
     return Reach(tuple((digit,) for digit in dims), values)
+
+
+def _one_pixel(image: Tensor) -> Reach:
+    values = np.array([0.0, 0.0, NOTHING, NOTHING]).reshape(NUMBERS, *(1,) * image.ndim)
+    return Reach(tuple((Digit(size),) for size in image.shape), values)
 
 
 def _random_state(image: Tensor) -> AbstractContextManager[None]:

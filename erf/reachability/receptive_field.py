@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, overload
 
@@ -17,6 +17,7 @@ from erf.reachability.box import Box, require_box
 from erf.reachability.extent import Extent, clipped, extent_of, middle, place
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.layers import Layer, layer_of, only_output, table
+from erf.reachability.long_inputs import pass_to_in_short
 from erf.reachability.one_sided import Side
 from erf.reachability.pass_to_layers import canonical, pass_to, step_of
 from erf.reachability.record import Step, Trace
@@ -34,6 +35,8 @@ from erf.reachability.request import (
     request,
 )
 from erf.spelling import OldName
+
+Passing = Callable[[nn.Module, Unit, int | None, Collection[str], Tensor | None], Trace]
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,8 @@ def theoretical_receptive_field(
     """
     asked = request(network, layer, unit)
     with in_mode(network, mode):
-        _, fields = traced_fields(run_by(network, call), image_size(input_size), asked.layers, asked.units, channels)
+        run, size = run_by(network, call), image_size(input_size)
+        _, fields = traced_fields(run, size, asked.layers, asked.units, channels, pass_by=pass_to_in_short)
     return asked.answer(fields)
 
 
@@ -209,6 +213,7 @@ def traced_fields(
     units: Sequence[Unit | None],
     channels: int | None = None,
     images: Tensor | None = None,
+    pass_by: Passing = pass_to,
 ) -> tuple[Trace, list[list[ReceptiveField]]]:
     """Return the pass, and the fields of each unit of each layer that it shows.
 
@@ -219,11 +224,12 @@ def traced_fields(
         units: Of each layer; None is the one in the middle.
         channels: Of the image; None looks for them.
         images: Two of them, on which to run a network that needs values; None is noise.
+        pass_by: What finds the pass.
     """
     if channels is not None:
         require_whole(channels=channels)
     needed = {canonical(network, layer_name(network, name) or "") for name in layers}
-    passed = pass_to(network, size, channels, needed, images)
+    passed = pass_by(network, size, channels, needed, images)
     fields = []
     for name in layers:
         with own_faults(called(name)):

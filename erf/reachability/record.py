@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +29,7 @@ class Step:
 
     name: str
     kind: str
-    outputs: tuple[Reaches, ...]
+    outputs: Sequence[Reaches]
     leaf: bool
     operations: int
     results: tuple[int | None, ...]

@@ -15,7 +15,7 @@ Two passes without data are compared, operator by operator: that of the whole im
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
@@ -67,9 +67,27 @@ def check_translation(whole: Trace, step: Step, part: Trace, start: Sequence[int
     """
     if step.results != part.steps[-1].results:
         raise Differs("another tensor is returned")
+    counts = step.operations, len(part.operations)
+    compare_operators(whole, part, counts, lambda a, b: check_moved(a, b, start, box))
+
+
+def compare_operators(
+    whole: Trace, part: Trace, counts: tuple[int, int], check_boxes: Callable[[Operation, Operation], None]
+) -> None:
+    """Compare the first operators of two passes, as many of each as ``counts`` says.
+
+    Args:
+        whole: A pass.
+        part: A pass of an image of another size.
+        counts: Of operators in both.
+        check_boxes: Called with both calls of each operator that pixels reach.
+
+    Raises:
+        Differs: The same operators do not run, or one of them may depend on the position or the size.
+    """
     same = set(range(whole.image))  # numbers of the tensors that no pixel reaches and that are equal in both passes
     reached: dict[int, Any] = {whole.image: (whole.size, part.size)}  # the others, with their shapes in both passes
-    for a, b in zip_longest(whole.operations[: step.operations], part.operations):
+    for a, b in zip_longest(whole.operations[: counts[0]], part.operations[: counts[1]]):
         if a is None or b is None or a.operator is None or a.operator is not b.operator or a.results != b.results:
             raise Differs(f"other operators run: {a and a.operator}, {b and b.operator}")
         used = operands(a.arguments)
@@ -77,7 +95,7 @@ def check_translation(whole: Trace, step: Step, part: Trace, start: Sequence[int
             if not used <= same | reached.keys():
                 raise Differs(f"{a.operator} takes a constant that may differ")
             _check_stationary(a, b, reached)
-            _check_moved(a, b, start, box)
+            check_boxes(a, b)
             reached |= {number: pair for number, *pair in zip(a.results, a.shapes, b.shapes, strict=True)}
         elif _is_same_constant(a, b, used <= same):
             same.update(a.results)
@@ -91,7 +109,7 @@ def moved_index(whole: Reaches, part: Reaches, start: Sequence[int], index: Inde
     Raises:
         Differs: It is not there.
     """
-    offsets = dict(found for found in _stretches(whole, part, start) if found)
+    offsets = dict(found for found in stretches(whole, part, start) if found)
     moved: list[int | slice] = []
     first = 0  # digit of the dimension
     for place, old, new in zip(index, whole[0].dims, part[0].dims, strict=False):
@@ -175,20 +193,20 @@ def _check_resampling(a: Operation, b: Operation, shapes: dict[int, Any]) -> Non
         raise Differs(f"{a.operator} resamples by {ratios[0]} and {ratios[1]}")
 
 
-def _check_moved(a: Operation, b: Operation, start: Sequence[int], box: Box) -> None:
+def check_moved(a: Operation, b: Operation, start: Sequence[int], box: Box) -> None:
     """Raise unless what the part's operator returned is a stretch of the whole one's, complete for the cone."""
     for whole, part in zip(a.reaches, b.reaches, strict=True):
         if whole is None or part is None:
             if whole is not part:
                 raise Differs(f"{a.operator} is reached by pixels in one pass only")
             continue
-        for x, y, first, sides, found in zip(whole, part, start, box, _stretches(whole, part, start), strict=True):
+        for x, y, first, sides, found in zip(whole, part, start, box, stretches(whole, part, start), strict=True):
             _check_boxes(x, y, first, found)
             if found:
                 _check_beyond(x, y, *found, sides)
 
 
-def _stretches(whole: Reaches, part: Reaches, start: Sequence[int]) -> list[tuple[int, int] | None]:
+def stretches(whole: Reaches, part: Reaches, start: Sequence[int]) -> list[tuple[int, int] | None]:
     """Return, per axis, the digit along which the part is shorter and where it begins; None if it is along none."""
     layouts = {tuple(map(len, reach.dims)) for reach in (*whole, *part)}
     sizes = [{tuple(digit.size for digit in _digits(reach)) for reach in reaches} for reaches in (whole, part)]
