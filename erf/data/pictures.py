@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +15,8 @@ import torch
 from torch import Tensor
 
 from erf.arguments import real_array, require_path, require_whole, require_whole_per_axis
+from erf.data.bands import DAMAGED, read_bands
 from erf.data.bands import EXTENSIONS as BANDS_EXTENSIONS
-from erf.data.bands import read_bands
 from erf.errors import InvalidInput
 from erf.extras import extra
 from erf.maps.statistic import choice
@@ -40,18 +39,6 @@ EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", 
 # Their decoders, whatever a file is called: others start programs (EPS) or are rarely looked after.
 _FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
-# What Pillow raises for files that are damaged, no pictures, or too large to be opened without being asked.
-_DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-
 
 class Unreadable(StrEnum):
     """Whether a picture that cannot be read is an error, or is left out and listed."""
@@ -70,8 +57,9 @@ class Pictures:
     evaluation on ImageNet: 224 pixels are the middle of a picture whose shorter side is 256. Of a file with several
     pictures, the first one counts.
 
-    With any other number of ``channels`` the files are ``.npy`` arrays ``[channels, rows, columns]``, prepared alike
-    and normalized by (value - mean) / std in their own units; ``mean`` and ``std`` must then be given.
+    With any other number of ``channels`` the files are ``.npy`` arrays ``[channels, rows, columns]``, or TIFFs that
+    Pillow reads as so many bands (as RGBA, CMYK), prepared alike and normalized by (value - mean) / std in their own
+    units; ``mean`` and ``std`` must then be given.
 
     Every file is decoded once when this object is made, so that a damaged one is found before anything is measured,
     and again on each pass; no more than a batch is in memory. Only the six formats of ``EXTENSIONS`` are decoded.
@@ -79,7 +67,7 @@ class Pictures:
     Attributes:
         folder: Looked through with all folders in it; links to folders are not followed.
         input_size: Rows and columns of an image.
-        channels: 3, red, green and blue; 1, grey; or the number of bands of ``.npy`` files.
+        channels: 3, red, green and blue; 1, grey; or the number of bands of ``.npy`` and TIFF files.
         mean: Of each channel, in [0, 1], of bands in their units; None is ImageNet's, the mean of the three for grey.
         std: As ``mean``.
         batch_size: Pictures in one batch.
@@ -202,7 +190,7 @@ def _decoded(path: Path, channels: int) -> Image.Image:
                 return ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
     except InvalidInput:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         reason = " ".join(str(error).split())
         raise InvalidInput(f"the picture {path} cannot be read: {reason}") from error
 

@@ -1,4 +1,4 @@
-"""Pictures of many bands are read from ``.npy`` and prepared as those of three are."""
+"""Pictures of many bands are read from ``.npy`` and TIFF files and prepared as those of three are."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_a_damaged_file_and_a_tiff_are_one_line(tmp_path):
         Pictures(tmp_path, **SETTINGS)
     (tmp_path / "a.npy").rename(tmp_path / "a.tif")
     with pytest.raises(
-        InvalidInput, match=r"a\.tif cannot be read: save its 6 bands as \.npy, \[bands, rows, columns\]"
+        InvalidInput, match=r"a\.tif cannot be read: .*; save its 6 bands as \.npy, \[bands, rows, columns\]$"
     ):
         Pictures(tmp_path, **SETTINGS)
 
@@ -80,3 +80,30 @@ def test_mean_and_std_are_needed(tmp_path, missing):
         InvalidInput, match=r"channels=6: allowed are 3 \(colour\) and 1 \(grey\); others need mean and std"
     ):
         Pictures(tmp_path, **SETTINGS | {missing: None})
+
+
+FOUR = {"input_size": (28, 28), "channels": 4, "mean": (1.0,) * 4, "std": (2.0,) * 4}
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "CMYK"])
+def test_bands_of_a_tiff_are_those_of_the_same_array(tmp_path, mode):
+    stored = np.random.default_rng(0).integers(0, 256, (40, 56, 4), dtype=np.uint8)
+    (tmp_path / "tif").mkdir()
+    (tmp_path / "npy").mkdir()
+    Image.frombytes(mode, (56, 40), stored.tobytes()).save(tmp_path / "tif" / "a.tif")
+    np.save(tmp_path / "npy" / "a.npy", stored.transpose(2, 0, 1))
+    (found,), (expected,) = Pictures(tmp_path / "tif", **FOUR), Pictures(tmp_path / "npy", **FOUR)
+    assert torch.equal(found, expected)
+
+
+def test_grey_with_transparency_has_two_bands(tmp_path):
+    Image.new("LA", (30, 30), (7, 9)).save(tmp_path / "a.tiff")
+    settings = {"input_size": (28, 28), "channels": 2, "mean": (0.0,) * 2, "std": (1.0,) * 2}
+    (batch,) = Pictures(tmp_path, **settings)
+    assert batch[0, :, 5, 5].tolist() == [7, 9]
+
+
+def test_a_tiff_of_other_bands_is_one_line(tmp_path):
+    Image.new("RGBA", (40, 40)).save(tmp_path / "a.tif")
+    with pytest.raises(InvalidInput, match=r"a\.tif cannot be read: Pillow finds 4 bands \(mode RGBA\); save its 6"):
+        Pictures(tmp_path, **SETTINGS)

@@ -194,10 +194,10 @@ def test_fields_and_rows_of_layers_are_those_of_the_long_image(monkeypatch, name
     network = make()
     layer = "1" if name == "head of another kind" else None
     unit: Any = [None, (0,) * len(size)]
-    whole = erf.theoretical_receptive_field(network, size, layer, unit, channels=2)
+    whole: Any = erf.theoretical_receptive_field(network, size, layer, unit, channels=2)
     monkeypatch.setattr(long_inputs, "LONG", LONG)
     monkeypatch.setattr(long_inputs, "SHORT", 64)
-    told = erf.theoretical_receptive_field(network, size, layer, unit, channels=2)
+    told: Any = erf.theoretical_receptive_field(network, size, layer, unit, channels=2)
     assert told == whole
     for one, other in zip(told, whole, strict=True):
         assert one.layers == other.layers
