@@ -16,6 +16,7 @@ from experiments.growth_controls.study_figure import draw as draw_controls
 from experiments.harness.experiment import experiment_of, load
 from experiments.harness.reference import reference
 from experiments.harness.reference_runs import RUNS
+from experiments.harness.style import PAGE
 from experiments.trainings.study_figure import draw_starts
 from tests.experiments.center_low_init import shown as center_low
 from tests.experiments.growth_controls import shown as controls
@@ -58,3 +59,17 @@ def test_figure_3_shows_the_records_of_both_data_sets():
     ]
     expected = trainings.starts(studies, ["accuracy", "mean IoU"])
     assert_shows(draw_starts(studies), expected)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_figure_can_be_printed_with_its_message_above_and_its_caption_beside_it(run):
+    experiment = load(experiment_of(run))
+    result = reference(run, experiment.Result)
+    for draw in (experiment.draw, *experiment.others.values()):
+        figure = draw(result)
+        texts = figure.findobj(lambda artist: hasattr(artist, "get_fontsize") and bool(artist.get_text()))
+        assert figure.get_figwidth() == PAGE
+        assert figure.get_figheight() <= 9.1  # of a page of letter paper
+        assert min(text.get_fontsize() for text in texts) >= 7
+        assert figure.get_suptitle()
+        assert "seed" in figure.get_label()
