@@ -104,7 +104,7 @@ def draw(curves: Sequence[Curve]) -> Figure:
         column[0].set_title(curve.name, fontsize=9)
         column[0].set_ylabel("time (s)")
         column[1].set_ylabel("memory (MiB)")
-    figure.supxlabel(CAPTION, fontsize=8, wrap=True)
+    figure.set_label(CAPTION)
     return figure
 
 

@@ -315,7 +315,7 @@ def test_pictures_of_a_folder_are_measured(pictures):
     for layer in result.layers:
         assert layer.erf_size == erf_size(maps[layer.name])
     assert [layer.samples for layer in measured(images=str(pictures), samples=4).layers] == [4, 4]
-    assert "6 x pictures" in load("measure").draw(result).get_supxlabel()
+    assert "6 x pictures" in load("measure").draw(result).get_label()
 
 
 def test_pictures_are_normalized_by_the_mean_and_std_given(pictures):
