@@ -64,10 +64,9 @@ def _figures(folder: Path, only: Sequence[str] | None) -> Iterator[tuple[Path, C
     """Return the path of each figure of complete records, without its ending, and what draws it."""
     for name in [*RUNS, *STUDIES]:
         if is_complete(folder / name) and (not only or name in only):
-            experiment = load(experiment_of(name))
-            others = experiment.others
-            if name in STUDIES:
-                experiment, others = load_study(experiment.name), {}
+            of_runs = load(experiment_of(name))
+            study = load_study(of_runs.name) if name in STUDIES else None
+            experiment, others = (study, {}) if study else (of_runs, of_runs.others)
             result = read_record(folder / name, experiment.Result)
             for figure, draw in {experiment.name: experiment.draw, **others}.items():
                 yield folder / name / figure, partial(draw, result)

@@ -33,8 +33,8 @@ def draw(study: Study) -> Figure:
     rows = sorted({(study.inits().index(arm.start.init), arm.start.kernel_size) for arm in study.arms})
     figure = new_figure(PAGE, 1.9 * len(rows) + 0.6)
     panels = figure.subplots(len(rows), 2, squeeze=False, width_ratios=(2.2, 1), sharey="col")
-    for axes, (place, kernel_size) in zip(panels, rows, strict=True):
-        _draw_row(*axes, study, study.inits()[place], kernel_size)
+    for (steps, final), (place, kernel_size) in zip(panels, rows, strict=True):
+        _draw_row(steps, final, study, study.inits()[place], kernel_size)
     for axes in panels[:, 0]:
         _label_ratios(axes)
     entitle(figure, message(study), _caption(study))

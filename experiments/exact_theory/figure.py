@@ -47,10 +47,10 @@ def _draw_rows(rows: Axes, residuals: Axes, result: Result) -> None:
     rows.semilogy(row, color="black", lw=1, label="exact theory")
     for random in result.random:
         label = f"{KIND_LABELS[random.kind]}: at most {random.largest_deviation:.1f} standard errors away"
-        look = {"marker": KIND_MARKERS[random.kind], "color": KIND_COLOURS[random.kind], "ls": "none", "mfc": "none"}
+        marker, colour = KIND_MARKERS[random.kind], KIND_COLOURS[random.kind]
         values = result.arrays[str(random.kind)][len(exact) // 2]
-        rows.semilogy(values, label=label, **look)
-        residuals.plot(at, values[at] / row[at], **look)
+        rows.semilogy(values, marker, color=colour, mfc="none", label=label)
+        residuals.plot(at, values[at] / row[at], marker, color=colour, mfc="none")
     residuals.axhline(1, color="black", lw=0.8)
     residuals.set_xlim(rows.get_xlim())
     residuals.set_xlabel("column (pixels)")

@@ -102,8 +102,8 @@ def _draw_fall(axes: Axes, result: Result) -> None:
             label += f": slope {exponents[kind].exponent:.2f} ({low:.2f} to {high:.2f})"
         misfit = [1 - g.r_squared for g in groups]
         bars = bar_lengths(misfit, [g.interval and (1 - g.interval[1], 1 - g.interval[0]) for g in groups])
-        style = {"fmt": f"{KIND_MARKERS[kind]}-", "color": KIND_COLOURS[kind], "label": label}
-        axes.errorbar([g.runs for g in groups], misfit, bars, **style)
+        runs = [g.runs for g in groups]
+        axes.errorbar(runs, misfit, bars, fmt=f"{KIND_MARKERS[kind]}-", color=KIND_COLOURS[kind], label=label)
     log_log(axes, result.config.group_runs, "runs in one map")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))  # the curves cross hardly a power of ten
     axes.yaxis.set_major_formatter("{x:g}")
