@@ -1,10 +1,10 @@
 """Ask for fields of a network of every family of other packages: ``python scripts/coverage.py [--only NAMES]``.
 
-Every network is untrained, as nothing is downloaded, and has a process of its own with a limit of CPU time and of memory.
-The layers are those of ``experiment=measure``. Their fields are timed, and then judged by :func:`erf.check` for as long as
-``--judge-seconds`` says, from the last layer on. A line a network is written as it goes, so that the same command goes on
-where it was stopped; ``--again`` measures some of the networks anew. In the end all lines make one record. Packages that
-are not installed are left out, and the record says so: ``pip install "erf[coverage]"``.
+Networks are untrained, as nothing is downloaded. Each has a process of its own, with a limit of CPU time and of memory.
+The layers are those of ``experiment=measure``. Their fields are timed, and then judged by :func:`erf.check`, from the
+last layer on, until ``--judge-seconds`` are over. A line a network is written as it goes, so that the same command goes
+on where it was stopped; ``--again`` measures some of the networks anew. In the end all lines make one record. Packages
+that are not installed are left out, and the record says so: ``pip install "erf[coverage]"``.
 """
 
 from __future__ import annotations
@@ -18,30 +18,26 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import torch
 
-ROOT = Path(__file__).parents[1]
-sys.path = [
-    str(ROOT),
-    *(path for path in sys.path if path != str(ROOT / "scripts")),
-]  # there is a package "coverage", too
+sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf import InternalError, InvalidInput, ReceptiveField, theoretical_receptive_field
 from erf.agreement import check
 from erf.atomic_file import atomic_write
 from erf.errors import one_line
 from erf.judges import outside
-from erf.maps.passes import Mode
 from erf.measurement.default_layers import default_layers
-from experiments.harness.environment import Environment
+from experiments.harness.environment import ROOT, Environment
 from scripts.benchmarks.command import Parser, exit_code, to_json
 from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.networks import PACKAGES, Candidate, Ready
@@ -131,18 +127,17 @@ def measured_alone(candidate: Candidate, options: argparse.Namespace) -> Row:
     process.start()
     other.close()
     row = Row(candidate.package, candidate.name, "not run", "it cannot be made within the limits")
-    try:
-        while True:
+    with suppress(EOFError):
+        while ours in wait([ours, process.sentinel]):  # a process that was forked meanwhile keeps the other end open
             row = ours.recv()
-    except EOFError:
-        process.join()
+    process.join()
     return row
 
 
 def _send_rows(candidate: Candidate, options: argparse.Namespace, connection: Connection) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (int(options.gib * GIB),) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (int(options.gib * GIB), int(options.gib * GIB)))
     resource.setrlimit(resource.RLIMIT_CPU, (options.seconds, options.seconds + 5))
-    with open(os.devnull, "w") as nowhere, warnings.catch_warnings(action="ignore"):
+    with Path(os.devnull).open("w") as nowhere, warnings.catch_warnings(action="ignore"):
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
         for row in measured(candidate, options.judge_seconds):
@@ -170,7 +165,7 @@ def measured(candidate: Candidate, judge_seconds: float) -> Iterator[Row]:
 
 def _with_fields(row: Row, ready: Ready, judge_seconds: float) -> Iterator[Row]:
     try:
-        names: Any = default_layers(ready.module, ready.size, ready.channels, Mode.eval) or None
+        names: Any = default_layers(ready.module, ready.size, ready.channels, "eval") or None
         started, before = time.process_time(), _new_peak()
         fields = theoretical_receptive_field(ready.module, ready.size, names, channels=ready.channels)
         seconds, after = time.process_time() - started, resident_peak()
@@ -209,16 +204,17 @@ def _with_judgements(row: Row, ready: Ready, fields: dict[str, ReceptiveField], 
 
 
 def _judged(ready: Ready, name: str, field: ReceptiveField) -> tuple[Judgement, ...]:
-    """Return what the judges say of the middle unit, or of the first where no pixel lies outside the middle one's field."""
-    unit = field.unit if field.grid is None or outside(field.box, ready.size).any() else (0,) * len(field.grid)
+    """Return what the judges say of the middle unit; where its field is the whole image, of the first."""
+    unit = None
+    if field.grid is not None and not outside(field.box, ready.size).any():
+        unit = (0,) * len(field.grid)
     try:
-        agreement = check(
-            ready.module, ready.size, name or None, None if field.grid is None else unit, channels=ready.channels
-        )
+        agreement = check(ready.module, ready.size, name or None, unit, channels=ready.channels)
     except Exception as error:
         return (Judgement("outside", False, f"{type(error).__name__}: {one_line(error)}"),)
     return tuple(Judgement(found.judge, found.agrees, found.words) for found in agreement.findings)
 
 
 if __name__ == "__main__":
+    sys.path.remove(str(Path(__file__).parent))  # this file has the name of a package that others may load
     sys.exit(main(sys.argv[1:]))

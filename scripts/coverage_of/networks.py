@@ -84,12 +84,15 @@ def _without_digits(name: str) -> str:
     return re.sub(r"\d+", "", name)
 
 
+SCALE = r"\d+|_(tiny|small|base|large|[tsbmlh])(?=_|$)|[gm]f$"
+
+
 def torchvision() -> Iterator[Candidate]:
     """All tasks; detectors rescale images themselves, here to 320 pixels."""
     models = import_module("torchvision.models")
 
     def family(name: str) -> Family:
-        return models.get_model_builder(name).__module__, _without_digits(name)
+        return models.get_model_builder(name).__module__, re.sub(SCALE, "", name)
 
     for name in smallest_of_each(models.list_models(), family):
         yield Candidate("torchvision", name, partial(_of_torchvision, name))
@@ -178,22 +181,14 @@ def _sides(config: Any) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
 
 
+ARCHITECTURES = ["Unet", "UnetPlusPlus", "MAnet", "Linknet", "FPN", "PSPNet", "DeepLabV3", "DeepLabV3Plus", "PAN"]
+ARCHITECTURES += ["UPerNet", "Segformer"]
+
+
 def segmentation_models_pytorch() -> Iterator[Candidate]:
     """Each architecture on ResNet-18, and U-Net on one encoder of each family."""
     package = import_module("segmentation_models_pytorch")
-    for of_class in [
-        "Unet",
-        "UnetPlusPlus",
-        "MAnet",
-        "Linknet",
-        "FPN",
-        "PSPNet",
-        "DeepLabV3",
-        "DeepLabV3Plus",
-        "PAN",
-        "UPerNet",
-        "Segformer",
-    ]:
+    for of_class in ARCHITECTURES:
         yield Candidate("segmentation-models-pytorch", of_class, partial(_of_smp, of_class, "resnet18"))
     yield Candidate("segmentation-models-pytorch", "DPT", partial(_of_smp, "DPT", "tu-vit_tiny_patch16_224"))
     encoders = package.encoders.get_encoder_names()
@@ -226,8 +221,9 @@ ARGUMENTS: dict[str, Any] = {
     "image_size": 224, "patch_size": 16, "num_classes": 10, "dim": 192, "depth": 2, "heads": 3, "mlp_dim": 256,
     "channels": (16, 32, 64), "strides": (2, 2), "spatial_dims": 2, "in_channels": 1, "out_channels": 2,
     "img_size": 96, "in_shape": (1, 96, 96), "n_classes": 4, "feature_size": 16, "latent_dim": 16, "classes": 2,
-    "kernel_size": (3, 3, 3), "upsample_kernel_size": (2, 2), "init_filters": 8, "num_channels": (32, 32), "layers": (1, 1, 1, 1),
-    "block": "basic", "block_inplanes": (16, 32, 64, 128), "backbone": "resnet18", "model_name": "efficientnet-b0",
+    "kernel_size": (3, 3, 3), "upsample_kernel_size": (2, 2), "init_filters": 8, "num_channels": (32, 32),
+    "layers": (1, 1, 1, 1), "block": "basic", "block_inplanes": (16, 32, 64, 128), "backbone": "resnet18",
+    "model_name": "efficientnet-b0",
     "max_seq_len": 256, "num_layers": 2, "seq_len": 256, "frames": 8, "frame_patch_size": 2, "image_patch_size": 16,
     "num_latents": 4, "spatial_depth": 2, "temporal_depth": 2, "cls_depth": 1, "scale_dim": 2, "num_res_units": 1,
     "n_chans": 22, "n_outputs": 4, "n_times": 1000, "sfreq": 250, "input_window_seconds": 4,

@@ -47,7 +47,7 @@ class Row:
         package: It comes from.
         name: There.
         sentence: Why there is no answer at all; empty where there is.
-        outcome: Of its layers' fields, the worst; "not run" where the package cannot make it or it does not run by itself.
+        outcome: Of its layers' fields, the worst; "not run" where it cannot be made or does not run by itself.
         size: Of its input, per axis.
         seconds: Of CPU, for the fields of all layers at once.
         mib: By how much that raised the peak of resident memory.
@@ -108,4 +108,5 @@ def _line(name: str, rows: Sequence[Row]) -> str:
     maps = sum(len(row.answers("autograd")) for row in ran)
     measured = [(row.seconds, row.mib) for row in ran if row.seconds is not None and row.mib is not None]
     medians = [f"{statistics.median(values):.2g}" for values in zip(*measured, strict=True)] or ["-", "-"]
-    return f"| {' | '.join(map(str, (name, len(ran), *counts, poisoned, maps, sum(row.wrong for row in ran), *medians)))} |"
+    cells = (name, len(ran), *counts, poisoned, maps, sum(row.wrong for row in ran), *medians)
+    return f"| {' | '.join(map(str, cells))} |"
