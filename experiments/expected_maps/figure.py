@@ -6,9 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.expected_maps.experiment import MORE_OF_SMALL, Result, Stage, Way
-from experiments.harness.style import bar_lengths, new_figure
+from experiments.harness.style import PAGE, bar_lengths, entitle, new_figure
 
 COLOURS = {Way.as_it_is: "#D55E00", Way.linear: "#0072B2"}  # Okabe & Ito (2008)
+MARKERS = {Way.as_it_is: "o", Way.linear: "s"}
 LABELS = {Way.as_it_is: "as it is", Way.linear: "without nonlinearities"}
 WITHIN = 2  # per cent of sigma
 STANDARD_ERRORS = 5
@@ -22,7 +23,7 @@ CAPTION = (
 def draw(result: Result) -> Figure:
     """Draw each layer's errors of sigma and of the largest pixel."""
     config = result.config
-    figure = new_figure(11, 1.6 + 0.5 * len(config.networks))
+    figure = new_figure(PAGE, 1.3 + 0.4 * len(config.networks))
     of_sigma, of_pixels = figure.subplots(1, 2, sharey=True)
     rows = {(s.network, s.layer): row for row, s in enumerate(_of_way(result, Way.as_it_is))}
     for way in Way:
@@ -36,10 +37,18 @@ def draw(result: Result) -> Figure:
     of_sigma.set_xlabel("expected σ less measured σ (%)")
     of_pixels.set_xlabel("largest difference of a pixel (standard errors)")
     of_pixels.set_xscale("log")
-    of_sigma.legend(fontsize=8)
+    of_sigma.legend()
     values = {"draws": config.draws, "linear_draws": config.linear_draws, "more": MORE_OF_SMALL, "seed": config.seed}
-    figure.supxlabel(CAPTION.format(**values), fontsize=8, wrap=True)
+    entitle(figure, message(result), CAPTION.format(**values))
     return figure
+
+
+def message(result: Result) -> str:
+    """Return in how many layers the expected sigma is within the grey lines, with nonlinearities and without."""
+    stages = [_of_way(result, way) for way in Way]
+    within = [f"{sum(abs(100 * one.error) <= WITHIN for one in own)} of {len(own)} layers" for own in stages]
+    named = " and ".join(f"{count} ({LABELS[way]})" for count, way in zip(within, Way, strict=True))
+    return f"Expected σ is within {WITHIN} % of the measured one in {named}"
 
 
 def _of_way(result: Result, way: Way) -> list[Stage]:
@@ -52,7 +61,7 @@ def _draw_way(of_sigma: Axes, of_pixels: Axes, stages: list[Stage], way: Way, ro
     errors = [100 * stage.error for stage in stages]
     intervals = [(100 * low, 100 * high) for low, high in (stage.error_interval for stage in stages)]
     bars = bar_lengths(errors, intervals)
-    of_sigma.errorbar(errors, places, xerr=bars, fmt="o", ms=3, capsize=2, color=colour, label=LABELS[way])
+    of_sigma.errorbar(errors, places, xerr=bars, fmt=MARKERS[way], ms=3, color=colour, label=LABELS[way])
     for place, stage in zip(places, stages, strict=True):
         face = "white" if stage.findings else colour
-        of_pixels.plot([stage.deviation], [place], "o", ms=4, color=colour, mfc=face)
+        of_pixels.plot([stage.deviation], [place], MARKERS[way], ms=4, color=colour, mfc=face)

@@ -1,7 +1,7 @@
 """What the figure shows of a record."""
 
 from experiments.expected_maps.experiment import MORE_OF_SMALL, Way
-from experiments.expected_maps.figure import COLOURS, LABELS
+from experiments.expected_maps.figure import COLOURS, LABELS, message
 from tests.figures import Panel, Shown, line, points, upright
 
 
@@ -29,7 +29,8 @@ def shown(result):
             Panel(of_sigma, "", "expected σ less measured σ (%)", "", legend=True),
             Panel(of_pixels, "", "largest difference of a pixel (standard errors)", "", ("log", "linear")),
         ],
-        caption=caption,
+        message(result),
+        caption,
     )
 
 
