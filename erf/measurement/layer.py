@@ -11,6 +11,7 @@ import numpy as np
 
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
+from erf.measurement.expected import Expected, with_size
 from erf.measurement.words import notes
 from erf.metrics.comparison import Comparison, compare
 from erf.metrics.erf_size import Reference, erf_size
@@ -60,6 +61,7 @@ class LayerMeasurement:
             pixel apart or not evenly spaced, where the image cuts the ERF off, and where the map is 0 everywhere.
         averaged_interval: Of it, by a jackknife over groups of images; None for one group.
         raw_interval: Likewise of the raw count.
+        expected: What theory expects; None where that was not asked for.
     """
 
     name: str
@@ -69,6 +71,7 @@ class LayerMeasurement:
     averaged_size: float | None
     averaged_interval: Interval | None
     raw_interval: Interval | None
+    expected: Expected | None = None
 
     @property
     def erf_size(self) -> float | None:
@@ -129,7 +132,7 @@ class LayerMeasurement:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the reader must know about these numbers, one sentence each."""
-        return tuple(notes(self))
+        return (*notes(self), *(self.expected.notes if self.expected else ()))
 
     @property
     def reference(self) -> Reference | None:
@@ -157,17 +160,20 @@ class LayerMeasurement:
         return self.field.assumptions
 
 
-def layer_measurement(name: str, field: ReceptiveField, groups: Sequence[InfluenceMap]) -> LayerMeasurement:
-    """Return what the field of a unit and its maps over groups of images say."""
+def layer_measurement(
+    name: str, field: ReceptiveField, groups: Sequence[InfluenceMap], theory: InfluenceMap | str | None = None
+) -> LayerMeasurement:
+    """Return what a unit's field and its maps over groups of images say; ``theory`` is the expected map, if any."""
     merged = reduce(InfluenceMap.merge, groups)
     comparison = compare(field, merged)
     averaged, averaged_interval = None, None
-    period = _period(field, merged)
-    if comparison.cut and not any(comparison.cut) and max(period) > 1:
-        averaged, averaged_interval = _with_interval(partial(_averaged_size, period=period), merged, groups)
-    reference = comparison.reference or Reference.center
-    _, raw_interval = _with_interval(partial(erf_size, reference=reference), merged, groups)
-    return LayerMeasurement(name, field, merged, comparison, averaged, averaged_interval, raw_interval)
+    of_period = partial(_averaged_size, period=_period(field, merged))
+    if comparison.cut and not any(comparison.cut) and max(of_period.keywords["period"]) > 1:
+        averaged, averaged_interval = _with_interval(of_period, merged, groups)
+    raw_size = partial(erf_size, reference=comparison.reference or Reference.center)
+    _, raw_interval = _with_interval(raw_size, merged, groups)
+    expected = None if theory is None else with_size(theory, raw_size if averaged is None else of_period)
+    return LayerMeasurement(name, field, merged, comparison, averaged, averaged_interval, raw_interval, expected)
 
 
 def _with_interval(

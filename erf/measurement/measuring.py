@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_images, require_initialized, require_weights, require_whole, shown
+from erf.arguments import require_images, require_initialized, require_type, require_weights, require_whole, shown
 from erf.data.noise import NoiseImages
 from erf.device import named_device
 from erf.errors import InvalidInput
@@ -20,6 +20,7 @@ from erf.maps.influence_map import InfluenceMap
 from erf.maps.prepared import Prepared
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.measurement.default_layers import default_layers
+from erf.measurement.expected import expected_of
 from erf.measurement.layer import Setting, layer_measurement
 from erf.measurement.measurement import Measurement
 from erf.reachability.as_written import run_by
@@ -59,6 +60,7 @@ def measure(
     call: Runner | None = None,
     device: str | torch.device | None = None,
     batch_size: int = 8,
+    theory: bool = False,
 ) -> Measurement:
     """Measure how far a network sees: the theoretical and the effective receptive field of its layers, joined.
 
@@ -80,6 +82,8 @@ def measure(
         call: As for :func:`erf.theoretical_receptive_field`.
         device: Where to measure: a device, its name, or "auto"; None is where the network is.
         batch_size: Images in one forward pass, at most.
+        theory: Whether to say beside each ERF size which one is expected over fresh weights of the same variances, by
+            :func:`erf.theory.expected_map`, or why theory does not apply there. It takes a pass more for each layer.
 
     Raises:
         InvalidInput: Neither images nor their size are given, or an argument does not fit the network.
@@ -94,6 +98,7 @@ def measure(
     require_weights(network, real=False)
     require_initialized(network)
     require_whole(batch_size=batch_size, samples=samples)
+    require_type(bool, theory=theory)
     if choice(Statistic, statistic, "statistic") is Statistic.signed_mean:
         raise InvalidInput("statistic='signed_mean' has no size; allowed: mean_abs, rms, mean_square")
     choice(Mode, mode, "mode")
@@ -119,13 +124,27 @@ def measure(
             for first, batch in _with_places(batches)
         )
         groups = _in_groups(named(of_layers, unit) for of_layers in maps)
+        theories: dict[str, Any] = {}
+        if theory:
+            refused = _outside_theory(network, aggregation, mode, of_channels)
+            of_statistic = choice(Statistic, statistic, "statistic")
+            theories = named(expected_of(network, names, units, first, of_statistic, call, refused), unit)
     return Measurement(
         layers=tuple(
-            layer_measurement(name, field, [group[name] for group in groups])
+            layer_measurement(name, field, [group[name] for group in groups], theories.get(name))
             for name, field in named(fields, unit).items()
         ),
         setting=Setting(type(network).__name__, size, words, seed, str(mode), example),
     )
+
+
+def _outside_theory(network: nn.Module, aggregation: Any, mode: ModeName, of_channels: Any) -> str:
+    """Return why expected maps are about something else than what is measured; empty where they are not."""
+    if aggregation != "random_sign":
+        return f"it is about random signs of output channels, not aggregation={shown(aggregation)}"
+    if mode == Mode.as_is and any(module.training for module in network.modules()):
+        return "it is about networks in eval mode"
+    return "it is about the mean over all input channels" if of_channels is not None else ""
 
 
 def _noise(

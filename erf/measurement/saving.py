@@ -83,6 +83,11 @@ def _rows(layers: Layers, _setting: Setting, _kind: str) -> bytes:
 def row(layer: LayerMeasurement) -> dict[str, Any]:
     """Return a layer's numbers by name; of several axes joined by " x " where they differ, None where there is none."""
     low, high = layer.interval or (None, None)
+    expected = layer.expected
+    of_theory = expected and {
+        "expected_size": expected.erf_size,
+        "expected_sigma": expected.sigma and axes_text(expected.sigma, 3),
+    }
     return {
         "layer": layer.name,
         "unit": axes_text(layer.field.unit) if layer.field.unit else None,
@@ -97,6 +102,7 @@ def row(layer: LayerMeasurement) -> dict[str, Any]:
         "r50": layer.r50,
         "r95": layer.r95,
         "sigma": layer.sigma and axes_text(layer.sigma, 3),
+        **(of_theory or {}),
         "samples": layer.map.samples,
         "notes": "; ".join(layer.notes),
     }

@@ -17,6 +17,7 @@ LEGEND = (
     "averaged over the jump between units, which may make it larger than a small TRF. raw: the same on the map as it "
     "is; ratio: raw over TRF. sigma: of a Gaussian fit. r50, r95: radii that hold 50 and 95 % of the influence."
 )
+OF_THEORY = "theory: the ERF size that is expected over fresh weights of the same variances."
 
 
 def as_text(layers: Sequence[LayerMeasurement], setting: Setting, width: int | None = None) -> str:
@@ -32,7 +33,7 @@ def as_text(layers: Sequence[LayerMeasurement], setting: Setting, width: int | N
         "",
         *rows(layers),
         "",
-        textwrap.fill(LEGEND, width),
+        textwrap.fill(_legend(layers), width),
     ]
     for names, note in grouped_notes(layers):
         parts.append(textwrap.fill(f"{names}: {note}", width, subsequent_indent="  ", break_long_words=False))
@@ -62,7 +63,20 @@ def measured_on(layers: Sequence[LayerMeasurement], setting: Setting) -> str:
     )
 
 
+def _has_theory(layers: Sequence[LayerMeasurement]) -> bool:
+    return layers[0].expected is not None
+
+
+def _headings(layers: Sequence[LayerMeasurement]) -> tuple[str, ...]:
+    return (*HEADINGS, "theory") if _has_theory(layers) else HEADINGS
+
+
+def _legend(layers: Sequence[LayerMeasurement]) -> str:
+    return f"{LEGEND} {OF_THEORY}" if _has_theory(layers) else LEGEND
+
+
 def _cells(layer: LayerMeasurement) -> tuple[str, ...]:
+    expected = () if layer.expected is None else (axes_text([layer.expected.erf_size], 1),)
     return (
         layer.name,
         trf_text(layer),
@@ -73,11 +87,12 @@ def _cells(layer: LayerMeasurement) -> tuple[str, ...]:
         axes_text(layer.sigma, 1),
         axes_text([layer.r50], 1),
         axes_text([layer.r95], 1),
+        *expected,
     )
 
 
 def _in_one_line(layers: Sequence[LayerMeasurement]) -> Iterator[str]:
-    rows = [HEADINGS, *map(_cells, layers)]
+    rows = [_headings(layers), *map(_cells, layers)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         name, *numbers = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -86,9 +101,10 @@ def _in_one_line(layers: Sequence[LayerMeasurement]) -> Iterator[str]:
 
 def _in_two_lines(layers: Sequence[LayerMeasurement]) -> Iterator[str]:
     for layer in layers:
-        name, trf, jump, size, raw, ratio, sigma, r50, r95 = _cells(layer)
+        name, trf, jump, size, raw, ratio, sigma, r50, r95, *expected = _cells(layer)
+        theory = "".join(f", theory {cell}" for cell in expected)
         yield f"{name}: ERF {size}, TRF {trf}, ratio {ratio}"
-        yield f"    raw {raw}, jump {jump}, sigma {sigma}, r50 {r50}, r95 {r95}"
+        yield f"    raw {raw}, jump {jump}, sigma {sigma}, r50 {r50}, r95 {r95}{theory}"
 
 
 def grouped_notes(layers: Sequence[LayerMeasurement]) -> Iterator[tuple[str, str]]:
@@ -106,11 +122,11 @@ def as_html(layers: Sequence[LayerMeasurement], setting: Setting) -> str:
         f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{html.escape(cell)}</td>' for cell in cells)}</tr>"
         for name, *cells in map(_cells, layers)
     )
-    headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    headings = "".join(f"<th>{heading}</th>" for heading in _headings(layers))
     notes = "".join(
         f"<li><b>{html.escape(names)}</b>: {html.escape(note)}</li>" for names, note in grouped_notes(layers)
     )
-    folded = f"<details><summary>What to know</summary><p>{LEGEND}</p><ul>{notes}</ul></details>"
+    folded = f"<details><summary>What to know</summary><p>{_legend(layers)}</p><ul>{notes}</ul></details>"
     return (
         "<div><style>.erf-text {display: none} .erf-table {display: block !important}</style>"
         f'<pre class="erf-text">{html.escape(as_text(layers, setting, 80))}</pre>'

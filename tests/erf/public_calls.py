@@ -303,7 +303,7 @@ CALLS: dict[str, Call] = {
             "mode": CHOICE,
         }
         | {"of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True), "call": CALL, "batch_size": WHOLE}
-        | {"device": refused("tpu", 1.5), "channels": refused(0, -1, 1.5, True, NAN, "1")},
+        | {"device": refused("tpu", 1.5), "channels": refused(0, -1, 1.5, True, NAN, "1"), "theory": FLAG},
     ),
     "erf.reachability.tiles.halo": Call(
         erf.halo,

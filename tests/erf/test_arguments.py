@@ -26,6 +26,8 @@ from tests.erf.public_calls import CALLS, a_map, conv, images, normed, with_buff
 # What users import, and of the other modules those that the documentation names.
 MODULES = [
     "erf.theory.linear_stacks",
+    "erf.theory.expected_maps",
+    "erf.theory.path_moments",
     "erf.inits",
     "erf.compatibility",
     "erf.training.checkpoints",
