@@ -15,11 +15,21 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.claims import architecture, center_low, connections, growth, kernels, shape, theory, training
+from experiments.claims import (
+    architecture,
+    center_low,
+    connections,
+    expected,
+    growth,
+    kernels,
+    shape,
+    theory,
+    training,
+)
 from experiments.claims.row import Part, Row, Verdict
 from experiments.harness.reference import REFERENCE
 
-__all__ = ["CLAIMS", "Part", "Row", "Verdict", "rows", "short_table", "table"]
+__all__ = ["CLAIMS", "OURS", "Part", "Row", "Verdict", "own_rows", "rows", "short_table", "table"]
 
 CLAIMS = (
     *shape.CLAIMS,
@@ -31,6 +41,9 @@ CLAIMS = (
     *connections.CLAIMS,
     *center_low.CLAIMS,
 )
+
+# Claims of our own, which no count of the paper's has.
+OURS = expected.CLAIMS
 
 READ_SO = """A claim may have many parts. The table shows the parts that fail (**not:**) and the least clear of the
 others; report.html shows all. Some rules were settled, or changed, after a first measurement: *at first* says what came
@@ -46,13 +59,23 @@ def rows(folder: Path = REFERENCE) -> list[Row]:
     return [claim(folder) for claim in CLAIMS]
 
 
+def own_rows(folder: Path = REFERENCE) -> list[Row]:
+    """Return likewise the rows of the claims of our own."""
+    return [claim(folder) for claim in OURS]
+
+
 def table(folder: Path = REFERENCE) -> str:
-    """Return the claim table in Markdown, how it is read, and the notes on its rows."""
-    columns = ("id", "the paper says", "we measure (95 % interval; n)", "verdict", "statistic", "command", "figure")
-    header = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    """Return the claim table in Markdown, how it is read, the notes on its rows, and a table of our own claims."""
     claims = rows(folder)
     notes = [f"\n{textwrap.fill(f'**{ids}**: {note}', 120)}" for note, ids in _notes(claims).items()]
-    return "\n".join([READ_SO, "", *header, *(row.markdown() for row in claims), *notes])
+    ours = ["", "## Claims of our own", "", *_lines("we say", own_rows(folder))]
+    return "\n".join([READ_SO, "", *_lines("the paper says", claims), *notes, *ours])
+
+
+def _lines(says: str, claims: Sequence[Row]) -> list[str]:
+    """Return the lines of a table of claims."""
+    columns = ("id", says, "we measure (95 % interval; n)", "verdict", "statistic", "command", "figure")
+    return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *(row.markdown() for row in claims)]
 
 
 def short_table(folder: Path = REFERENCE) -> str:
