@@ -20,7 +20,7 @@ from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
-from experiments.claims import CLAIMS as CLAIMED
+from experiments.claims import CLAIMS, OURS
 from experiments.harness.about import about
 from experiments.harness.experiment import experiment_names, experiment_of
 
@@ -116,7 +116,7 @@ def _experiments() -> str:
 
 def _claims_of(names: list[str]) -> str:
     """Return the ids of the claims that runs of these experiments decide."""
-    rows = [claim(Path("none")) for claim in CLAIMED]
+    rows = [claim(Path("none")) for claim in (*CLAIMS, *OURS)]
     return ", ".join(row.id for row in rows if {experiment_of(run) for run in row.runs} & {*names})
 
 
