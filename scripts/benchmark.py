@@ -28,6 +28,7 @@ from experiments.harness.environment import Environment
 from experiments.harness.validation import require_at_least, require_increasing
 from scripts.benchmarks.case import SHORT_TURNS, Case, Report, time_in_turns
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
+from scripts.benchmarks.expected import EXPECTED_CAPTION, time_expected_map
 from scripts.benchmarks.one_image import time_one_image
 from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.stacks import time_stack, with_memory
@@ -40,7 +41,7 @@ THEORY_DEPTH = 1000
 CAPTION = (
     "plain: the plain loop; median durations; range of the ratios; limit: the time of the useful operations at the "
     "rate of a large matrix product, over ours; differences of the maps; growth of peak memory; "
-    f"{TRACING_CAPTION}; {TRAINING_CAPTION}"
+    f"{EXPECTED_CAPTION}; {TRACING_CAPTION}; {TRAINING_CAPTION}"
 )
 
 
@@ -94,6 +95,7 @@ def _measure_cases(options: argparse.Namespace, environment: Environment) -> Ite
             case = time_stack(stack, options.runs, SHORT_TURNS * options.repetitions, environment)
             yield with_memory(case, stack, options.runs) if depth == options.depths[-1] else case
     yield _time_theory(options.repetitions, environment)
+    yield time_expected_map(options.repetitions, environment)
     yield time_tracing(options.repetitions, environment)
     yield time_training_step(options.width, options.repetitions, environment)
     yield from time_resnet50(

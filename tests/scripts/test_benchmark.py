@@ -1,5 +1,6 @@
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import generator
 from experiments.harness.environment import Environment
 from scripts import benchmark
-from scripts.benchmarks import limit, one_image, stacks, tracing, training
+from scripts.benchmarks import expected, limit, one_image, stacks, tracing, training
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 from scripts.benchmarks.tracing import Extent
 
@@ -37,6 +38,8 @@ def small_resnet(monkeypatch):
     monkeypatch.setattr(torchvision.models, "resnet152", torchvision.models.resnet18)
     monkeypatch.setattr(benchmark, "time_resnet50", resnet50_cases)
     monkeypatch.setattr(one_image, "STAGES", {"resnet18": ("layer1",)})
+    for name, value in {"ARCHITECTURE": "resnet18", "LAYER": "layer1", "SIDE": 32, "PILOT": 8}.items():
+        monkeypatch.setattr(expected, name, value)
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     assert str(path) in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [path]
     report = json.loads(path.read_text())
-    *stacks, theory, trfs, step, of_resnet50, first, again = report["cases"]
+    *stacks, theory, over_weights, trfs, step, of_resnet50, first, again = report["cases"]
     assert first["name"] == "resnet18, layer1, 1 image, 32 px, first call, against autograd.grad"
     assert again["name"] == "resnet18, layer1, 1 image, 32 px, again, against autograd.grad"
     assert max(first["relative_l2"], again["relative_l2"]) < 1e-5
@@ -87,6 +90,9 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     assert theory["ours_seconds"] > 0
     assert theory["theirs_seconds"] is None
     assert theory["ratio"] is theory["ratio_range"] is theory["limit_ratio"] is None
+    assert re.fullmatch(r"expected map of resnet18, layer1, 32 px, against \d+ draws", over_weights["name"])
+    assert over_weights["theirs_seconds"] > over_weights["ours_seconds"]
+    assert 0.01 < over_weights["relative_l2"] < 1
     assert trfs["name"].startswith("TRF of ResNet-152")
     assert trfs["theirs_seconds"] > 0
     assert trfs["max_relative_difference"] == 0
@@ -113,6 +119,19 @@ def test_both_sides_measure_the_same_maps(activation, kernel_size, input_channel
     assert ours.shape == theirs.shape == (5, stack.trf_size, stack.trf_size)
     assert theirs.max() > 0
     assert stacks.max_relative_difference(ours, theirs) < 1e-5
+
+
+def test_draws_are_needed_by_the_square_of_their_relative_scatter():
+    maps = np.random.default_rng(0).normal(5, 1, (400, 20, 20))  # scatter 1 / 5 of the mean
+    assert expected.draws_needed(maps) == pytest.approx((1 / 5 / 0.01) ** 2, rel=0.02)
+    assert expected.draws_needed(3 * maps) == expected.draws_needed(maps)
+
+
+def test_an_expected_map_that_the_draws_do_not_have_is_an_error(monkeypatch):
+    other = expected._expected
+    monkeypatch.setattr(expected, "_expected", lambda *given: np.roll(other(*given), 16, 1))
+    with pytest.raises(Disagreement, match="expected map of resnet18, layer1, 32 px: the maps differ"):
+        expected.time_expected_map(1, Environment.now("cpu"))
 
 
 def test_differences_are_those_computed_by_hand():
