@@ -65,17 +65,16 @@ def own_rows(folder: Path = REFERENCE) -> list[Row]:
 
 
 def table(folder: Path = REFERENCE) -> str:
-    """Return the claim table in Markdown, how it is read, the notes on its rows, and a table of our own claims."""
-    claims = rows(folder)
-    notes = [f"\n{textwrap.fill(f'**{ids}**: {note}', 120)}" for note, ids in _notes(claims).items()]
-    ours = ["", "## Claims of our own", "", *_lines("we say", own_rows(folder))]
-    return "\n".join([READ_SO, "", *_lines("the paper says", claims), *notes, *ours])
+    """Return in Markdown how to read the claim table, it and the notes on its rows, and the same of our own claims."""
+    ours = _lines("we say", own_rows(folder))
+    return "\n".join([READ_SO, "", *_lines("the paper says", rows(folder)), "", "## Claims of our own", "", *ours])
 
 
 def _lines(says: str, claims: Sequence[Row]) -> list[str]:
-    """Return the lines of a table of claims."""
+    """Return the lines of a table of claims, and of the notes on its rows."""
     columns = ("id", says, "we measure (95 % interval; n)", "verdict", "statistic", "command", "figure")
-    return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *(row.markdown() for row in claims)]
+    notes = [f"\n{textwrap.fill(f'**{ids}**: {note}', 120)}" for note, ids in _notes(claims).items()]
+    return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *(row.markdown() for row in claims), *notes]
 
 
 def short_table(folder: Path = REFERENCE) -> str:

@@ -93,3 +93,8 @@ def test_rows_of_the_record_are_short_and_name_their_command():
 
 def test_without_a_record_nothing_is_decided(tmp_path):
     assert [row.verdict for row in own_rows(tmp_path)] == [Verdict.not_measured] * 2
+
+
+def test_their_notes_stand_below_their_table():
+    (note,) = {row.note for row in own_rows() if row.note}
+    assert f"**X2**: {note}" in table().partition("## Claims of our own")[2].replace("\n", " ")
