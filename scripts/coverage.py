@@ -42,7 +42,7 @@ from scripts.benchmarks.command import Parser, exit_code, to_json
 from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.networks import PACKAGES, Candidate, Ready
 from scripts.coverage_of.record import Judgement, Layer, Record, Row, table, worst
-from scripts.options import filled_path
+from scripts.options import filled_path, filled_text
 
 RECORD = ROOT / "results" / "reference" / "coverage"
 GIB = 2**30
@@ -57,7 +57,9 @@ def main(arguments: Sequence[str]) -> int:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--packages", nargs="+", default=list(PACKAGES), choices=list(PACKAGES))
-    parser.add_argument("--only", nargs="+", default=["*"], help="names of networks, or patterns of such")
+    parser.add_argument(
+        "--only", type=filled_text, nargs="+", default=["*"], help="names of networks, or patterns of such"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="networks at once, each on one thread")
     parser.add_argument("--again", nargs="+", default=[], choices=AGAIN, help="networks to measure once more")
     parser.add_argument("--seconds", type=int, default=300, help="of CPU for a network")

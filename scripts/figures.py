@@ -29,7 +29,7 @@ from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES
 from experiments.harness.style import SHEETS, use
 from experiments.trainings.study_figure import draw_starts
-from scripts.options import filled_path
+from scripts.options import filled_path, filled_text
 
 PAGES = ROOT / "docs" / "experiments"
 FIGURE_3 = {"cifar10_starts": Cifar10Study, "camvid_starts": CamvidStudy}
@@ -39,7 +39,9 @@ def main(arguments: Sequence[str]) -> int:
     """Do what the command line ``arguments`` say and return the exit code."""
     parser = argparse.ArgumentParser(prog="scripts/figures.py", description=(__doc__ or "").partition(":")[0] + ".")
     parser.add_argument("folder", metavar="FOLDER", type=filled_path, nargs="?", default=REFERENCE, help="of records")
-    parser.add_argument("--only", metavar="NAME", nargs="+", help="those of these runs and studies, or figure_3")
+    parser.add_argument(
+        "--only", metavar="NAME", type=filled_text, nargs="+", help="those of these runs and studies, or figure_3"
+    )
     parser.add_argument("--style", choices=[*SHEETS], default="paper", help="the screen's has larger text")
     given = parser.parse_args(arguments)
     use(given.style)

@@ -75,7 +75,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     size.add_argument("--quick", action="store_true", help="at reduced size, in minutes, into results/quick/")
     size.add_argument(
         "--verify",
-        type=_other_seed,
+        type=other_seed,
         nargs="?",
         const=VERIFY_SEED,
         metavar="SEED",
@@ -102,7 +102,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _other_seed(text: str) -> int:
+def other_seed(text: str) -> int:
+    """Return the number of a seed that is not the reference's 0."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers from 1; the reference has 0")
     return int(text)

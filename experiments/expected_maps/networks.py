@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from torchvision import models
 
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.conv_stack import Activation
@@ -47,10 +46,20 @@ class _Output(nn.Module):
 
 def _vgg_features() -> nn.Module:
     """Return VGG-16 without its classifier, whose many weights no layer below it needs."""
+    from torchvision import models  # here: it takes seconds
+
     return models.vgg16(init_weights=False).features
 
 
+def _of_torchvision(name: str) -> nn.Module:
+    from torchvision import models
+
+    return models.get_model(name)
+
+
 def _fcn() -> nn.Module:
+    from torchvision import models
+
     network = models.segmentation.fcn_resnet50(weights=None, weights_backbone=None, aux_loss=False)
     return nn.Sequential(network, _Output())
 
@@ -63,7 +72,7 @@ def _preactivation(width: int) -> nn.Module:
 
 
 def _of_torchvision(name: str, *layers: str, side: int = 128) -> Architecture:
-    return Architecture(partial(models.get_model, name), layers, (side, side), (64, 64))
+    return Architecture(partial(_of_torchvision, name), layers, (side, side), (64, 64))
 
 
 def _of_widths(
