@@ -51,7 +51,7 @@ def _vgg_features() -> nn.Module:
     return models.vgg16(init_weights=False).features
 
 
-def _of_torchvision(name: str) -> nn.Module:
+def _model(name: str) -> nn.Module:
     from torchvision import models
 
     return models.get_model(name)
@@ -72,7 +72,7 @@ def _preactivation(width: int) -> nn.Module:
 
 
 def _of_torchvision(name: str, *layers: str, side: int = 128) -> Architecture:
-    return Architecture(partial(_of_torchvision, name), layers, (side, side), (64, 64))
+    return Architecture(partial(_model, name), layers, (side, side), (64, 64))
 
 
 def _of_widths(
