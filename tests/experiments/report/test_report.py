@@ -118,11 +118,13 @@ def test_the_page_loads_nothing(folder):
 @pytest.mark.parametrize("name", ["exact_theory", "nonlinearities"])
 def test_each_run_is_told_of_in_the_words_of_its_page_in_the_docs(folder, name):
     article = re.search(rf'<article id="{name}".*?</article>', render(folder), re.DOTALL)[0]
-    _, command_block, text, figure = (ROOT / "docs" / "experiments" / f"{name}.md").read_text().split("\n\n")
+    page = (ROOT / "docs" / "experiments" / f"{name}.md").read_text()
+    _, command_block, text, figure, caption = page.split("\n\n")
     assert text in article
     assert command_block.strip().startswith("python run.py")
     assert article.count("<img") == 1
     assert figure.startswith("![")
+    assert caption.startswith("> ")
 
 
 def test_a_whole_record_has_all_its_parts(folder):
