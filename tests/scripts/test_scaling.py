@@ -37,7 +37,7 @@ def small_networks(monkeypatch):
 @pytest.mark.usefixtures("small_networks")
 def test_the_files_have_every_curve_and_every_prediction(tmp_path, capsys):
     assert scaling.main(["--repetitions", "1", "--output", str(tmp_path)], TOY, (32, 48)) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"scaling.json", "scaling.png", "scaling.svg"}
+    assert {path.name for path in tmp_path.iterdir()} == {"scaling.json", "scaling.pdf", "scaling.png", "scaling.svg"}
     report = json.loads((tmp_path / "scaling.json").read_text())
     assert [(curve["quantity"], curve["values"]) for curve in report["curves"]] == [
         ("depth", [1, 2, 3]),

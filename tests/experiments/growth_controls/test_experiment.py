@@ -106,9 +106,10 @@ def test_the_legend_covers_no_data(trained):
     figure = draw(trained)
     figure.draw_without_rendering()
     (axes,) = (axes for axes in figure.axes if axes.get_ylabel() == "validation accuracy")
-    legend = axes.get_legend().get_window_extent()
     assert axes.get_ylim() == (0, 1)
-    assert not any(one.get_window_extent().overlaps(legend) for one in figure.axes)
+    (legend,) = [legend for part in figure.subfigs for legend in part.legends]
+    extent = legend.get_window_extent()
+    assert not any(one.get_window_extent().overlaps(extent) for one in figure.axes)
 
 
 def test_a_training_does_not_depend_on_the_others_of_its_run(trained):

@@ -192,7 +192,7 @@ def test_a_run_leaves_its_record_figure_and_events_and_nothing_else(capsys):
     printed = capsys.readouterr()
     (folder,) = FOLDERS.iterdir()
     assert folder.name.startswith("channels=4+depths=2,3,4+kinds=uniform,random+runs=3-")
-    record = {"result.json", "arrays.npz", "environment.json", "erf_growth.png", "erf_growth.svg"}
+    record = {"result.json", "arrays.npz", "environment.json", "erf_growth.png", "erf_growth.svg", "erf_growth.pdf"}
     assert {path.name for path in folder.iterdir()} == record | {".hydra", "tensorboard"}
     assert {path.name for path in (folder / ".hydra").iterdir()} == {"config.yaml", "overrides.yaml", "hydra.yaml"}
     assert len(list((folder / "tensorboard").iterdir())) == 1
