@@ -103,8 +103,8 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
     result = experiment.run(config, logbook)
     figures = {experiment.name: experiment.draw(result)} | {name: draw(result) for name, draw in others.items()}
     for name, figure in figures.items():
+        write_figure(folder / name, figure)  # first, as drawing moves parts a little: files can be made again
         logbook.figure("figure" if name == experiment.name else f"figure/{name}", figure, 0)
-        write_figure(folder / name, figure)
     logbook.settings(msgspec.to_builtins(config), result.metrics())
     logbook.layout()
     write_record(
