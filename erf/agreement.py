@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_whole
+from erf.arguments import require_type, require_values, require_whole
 from erf.errors import InternalError, InvalidInput, one_line
 from erf.judges import difference, edges, is_reached, outside, plain_map, slow_ways
 from erf.maps.effective_field import _counted, effective_receptive_field
@@ -81,6 +81,7 @@ class _Case:
     field: ReceptiveField
     mode: Mode
     on_images: bool
+    counted: Any
     settings: dict[str, Any]
 
     @property
@@ -136,17 +137,19 @@ def check(
     agrees    the network's output (no layer is named), unit (7, 7): none of the 1064 pixels outside of its field ...
     """
     require_whole(0, seed=seed)
+    require_type(nn.Module, network=network)
+    require_values(network=network)
     asked, size, kind = request(network, layers, unit), image_size(input_size), choice(Mode, mode, "mode")
     with measuring(network, kind):
         run = run_by(network, call)
         channels = likely_channels(run, size)[0] if channels is None else channels
+        counted = _counted(of_channels, channels)
         passed, fields = traced_fields(run, size, asked.layers, asked.units, channels)
-        _counted(of_channels, channels)  # which refuses channels that the images do not have
         drawn = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(seed))
         image = as_taken(network, drawn)
     settings = {"call": call, "of_channels": of_channels, "mode": kind, "seed": seed}
     cases = [
-        _Case(network, run, image, layer, field, kind, passed.on_images, settings)
+        _Case(network, run, image, layer, field, kind, passed.on_images, counted, settings)
         for layer, each in zip(asked.layers, fields, strict=True)
         for field in each
     ]
@@ -193,8 +196,7 @@ def _edges(case: _Case) -> tuple[bool | None, str]:
 
 def _autograd(case: _Case) -> tuple[bool, str]:
     with measuring(case.network, case.mode):
-        counted = _counted(case.settings["of_channels"], case.image.shape[1])
-        expected = plain_map(case.run, case.image, case.layer, case.field, counted, case.settings["seed"])
+        expected = plain_map(case.run, case.image, case.layer, case.field, case.counted, case.settings["seed"])
     return _compared(case, expected, "plain autograd")
 
 
