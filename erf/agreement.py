@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from erf.arguments import require_type, require_values, require_whole
 from erf.errors import InternalError, InvalidInput, one_line
 from erf.judges import difference, edges, is_reached, outside, plain_map, slow_ways
-from erf.maps.effective_field import _counted, effective_receptive_field
-from erf.maps.field_check import _bounded_box
+from erf.maps.effective_field import counted_channels, effective_receptive_field
+from erf.maps.field_check import bounded_box
 from erf.maps.passes import Mode, measuring
 from erf.maps.statistic import choice
 from erf.reachability.as_written import run_by
@@ -143,7 +143,7 @@ def check(
     with measuring(network, kind):
         run = run_by(network, call)
         channels = likely_channels(run, size)[0] if channels is None else channels
-        counted = _counted(of_channels, channels)
+        counted = counted_channels(of_channels, channels)
         passed, fields = traced_fields(run, size, asked.layers, asked.units, channels)
         drawn = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(seed))
         image = as_taken(network, drawn)
@@ -178,7 +178,7 @@ def _outside(case: _Case) -> tuple[bool | None, str]:
     if not case.reaches(pixels):
         return True, f"none of the {int(pixels.sum())} pixels outside of its field reaches it"
     with measuring(case.network, case.mode):
-        bounded = _bounded_box(case.run, case.field, case.size, case.image.shape[1])
+        bounded = bounded_box(case.run, case.field, case.size, case.image.shape[1])
     if not case.reaches(outside(bounded, case.size)):
         return True, f"no pixel outside of its field on this bounded image, {bounded}, reaches it"
     return False, f"a pixel outside of its field's box {case.field.box} reaches it"

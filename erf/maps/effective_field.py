@@ -158,7 +158,7 @@ def measured_maps(
         for first, batch in batches(network, images, batch_size, first_sample):
             if not found:
                 channels, *size = batch.shape[1:]
-                counted = _counted(of_channels, channels)
+                counted = counted_channels(of_channels, channels)
                 passed, found = prepared.parts(batch)
                 many = outweighs_weights(looked_at, passed, found, len(batch))
                 folding.enter_context(folded(folds(looked_at, passed, asked.layers) if many else []))
@@ -181,7 +181,7 @@ def measured_maps(
     return asked.answer([maps[i * each : (i + 1) * each] for i in range(len(asked.layers))])
 
 
-def _counted(of_channels: int | Sequence[int] | None, channels: int) -> slice | list[int]:
+def counted_channels(of_channels: int | Sequence[int] | None, channels: int) -> slice | list[int]:
     """Return the index of the input channels whose influence counts."""
     if of_channels is None:
         return slice(None)

@@ -28,7 +28,7 @@ def check_field(network: nn.Module, field: ReceptiveField, values: np.ndarray, c
     """
     if _outside(values, field.box, rounding) is None:
         return
-    box = _bounded_box(network, field, values.shape, channels)
+    box = bounded_box(network, field, values.shape, channels)
     pixel = _outside(values, box, rounding)
     if pixel is not None:
         raise InternalError(
@@ -51,7 +51,7 @@ def _outside(values: np.ndarray, box: Box, rounding: float) -> tuple[int, ...] |
     return tuple(map(int, largest)) if outside[largest] > allowed else None
 
 
-def _bounded_box(network: nn.Module, field: ReceptiveField, size: tuple[int, ...], channels: int) -> Box:
+def bounded_box(network: nn.Module, field: ReceptiveField, size: tuple[int, ...], channels: int) -> Box:
     """Return the box of the pixels of this image, and none beyond its borders, that reach the unit."""
     passed = trace(network, size, channels, bounded=True, until=field.step.name)
     axes = [reach.dense()[(slice(None), *field.index)] for reach in passed.steps[-1].outputs[0]]

@@ -54,7 +54,7 @@ def shifted(by_first, by_end, monkeypatch):
 )
 def test_a_field_that_is_a_pixel_too_small_or_too_large_is_seen(by_first, by_end, wrong, monkeypatch):
     shifted(by_first, by_end, monkeypatch)
-    monkeypatch.setattr(agreement, "_bounded_box", lambda _, field, *__: field.box)
+    monkeypatch.setattr(agreement, "bounded_box", lambda _, field, *__: field.box)
     found = erf.check(network(), 65)
     assert [finding.judge for finding in found.wrong] == wrong
     assert not found
