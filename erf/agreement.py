@@ -81,6 +81,7 @@ class _Case:
     field: ReceptiveField
     mode: Mode
     on_images: bool
+    counted: Any
     settings: dict[str, Any]
 
     @property
@@ -140,13 +141,14 @@ def check(
     with measuring(network, kind):
         run = run_by(network, call)
         channels = likely_channels(run, size)[0] if channels is None else channels
+        counted = _counted(of_channels, channels)
         passed, fields = traced_fields(run, size, asked.layers, asked.units, channels)
         _counted(of_channels, channels)  # which refuses channels that the images do not have
         drawn = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(seed))
         image = as_taken(network, drawn)
     settings = {"call": call, "of_channels": of_channels, "mode": kind, "seed": seed}
     cases = [
-        _Case(network, run, image, layer, field, kind, passed.on_images, settings)
+        _Case(network, run, image, layer, field, kind, passed.on_images, counted, settings)
         for layer, each in zip(asked.layers, fields, strict=True)
         for field in each
     ]
@@ -193,8 +195,7 @@ def _edges(case: _Case) -> tuple[bool | None, str]:
 
 def _autograd(case: _Case) -> tuple[bool, str]:
     with measuring(case.network, case.mode):
-        counted = _counted(case.settings["of_channels"], case.image.shape[1])
-        expected = plain_map(case.run, case.image, case.layer, case.field, counted, case.settings["seed"])
+        expected = plain_map(case.run, case.image, case.layer, case.field, case.counted, case.settings["seed"])
     return _compared(case, expected, "plain autograd")
 
 

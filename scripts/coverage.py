@@ -37,14 +37,17 @@ from erf.atomic_file import atomic_write
 from erf.errors import one_line
 from erf.judges import outside
 from erf.measurement.default_layers import default_layers
+from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment
 from scripts.benchmarks.command import Parser, exit_code, to_json
 from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.networks import PACKAGES, Candidate, Ready
-from scripts.coverage_of.record import Judgement, Layer, Record, Row, table, worst
-from scripts.options import filled_path, filled_text
+from scripts.coverage_of.record import Judgement, Layer, Record, Row, summary, worst
+from scripts.options import filled_path
 
 RECORD = ROOT / "results" / "reference" / "coverage"
+PAGE = ROOT / "docs" / "coverage.md"
+MARKS = "<!-- coverage: written by scripts/coverage.py -->", "<!-- end of coverage -->"
 GIB = 2**30
 AGAIN = ("wrong", "unjudged", "assumptions", "refused", "not run")
 
@@ -85,9 +88,11 @@ def _cover(options: argparse.Namespace) -> None:
             file.flush()
             print(f"{row.package} {row.name}: {row.outcome} {row.sentence}{' WRONG' * row.wrong}", flush=True)
     environment = replace(environment, seconds=time.monotonic() - start)
-    record = Record(environment, absent, tuple(rows.values()))
+    record = Record(environment, absent, len(candidates), tuple(rows.values()))
     atomic_write(options.output / "result.json", to_json(record))
-    print(table(record))
+    print(summary(record))
+    if options.output == RECORD:
+        atomic_write(PAGE, with_block(PAGE.read_text(), *MARKS, summary(record)).encode())
 
 
 def _candidates(packages: Sequence[str]) -> tuple[list[Candidate], tuple[str, ...]]:

@@ -1,0 +1,139 @@
+"""The judges of a user's network agree where erf is right, and see each kind of fault that is put into it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import erf
+from erf import InvalidInput, agreement, judges
+from erf.maps import effective_field
+
+JUDGES = ["outside", "edges", "autograd", "slow"]
+
+
+def network(dtype=torch.float64):
+    torch.manual_seed(0)
+    first, second = nn.Conv2d(2, 4, 3, stride=2, padding=1, bias=False), nn.Conv2d(4, 4, 5)
+    return nn.Sequential(first, nn.BatchNorm2d(4), nn.ReLU(), second).to(dtype).eval()
+
+
+def answers(found):
+    return {finding.judge: finding.agrees for finding in found.findings}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_all_judges_are_asked_and_agree(dtype):
+    found = erf.check(network(dtype), (33, 31), ["0", "3"], [(4, 4), (5, 6)])
+    assert [(f.layer, f.unit, f.judge) for f in found.findings] == [
+        (layer, unit, judge) for layer in ("0", "3") for unit in ((4, 4), (5, 6)) for judge in JUDGES
+    ]
+    assert found
+    assert all(finding.agrees for finding in found.findings)
+    assert str(found).endswith("\nall 16 answers agree")
+    assert str(found).startswith("agrees    layer '0', unit (4, 4): none of the 1014 pixels outside of its field")
+
+
+def shifted(by_first, by_end, monkeypatch):
+    """Let every field's box be another."""
+    own = agreement.traced_fields
+
+    def changed(*given):
+        passed, fields = own(*given)
+        return passed, [
+            [replace(f, box=tuple((first + by_first, end + by_end) for first, end in f.box)) for f in each]
+            for each in fields
+        ]
+
+    monkeypatch.setattr(agreement, "traced_fields", changed)
+
+
+@pytest.mark.parametrize(
+    ("by_first", "by_end", "wrong"), [(1, 0, ["outside"]), (0, -1, ["outside"]), (-1, 0, ["edges"]), (0, 1, ["edges"])]
+)
+def test_a_field_that_is_a_pixel_too_small_or_too_large_is_seen(by_first, by_end, wrong, monkeypatch):
+    shifted(by_first, by_end, monkeypatch)
+    monkeypatch.setattr(agreement, "_bounded_box", lambda _, field, *__: field.box)
+    found = erf.check(network(), 65)
+    assert [finding.judge for finding in found.wrong] == wrong
+    assert not found
+    assert str(found).endswith("\n1 of 4 answers are wrong")
+    assert "WRONG" in str(found)
+
+
+def test_a_map_that_is_not_that_of_autograd_is_seen(monkeypatch):
+    own = effective_field.gradient
+    monkeypatch.setattr(effective_field, "gradient", lambda *given: 1.001 * own(*given))
+    found = erf.check(network(), 33)
+    assert answers(found) == {"outside": True, "edges": True, "autograd": False, "slow": True}
+
+
+def test_a_fast_way_that_is_wrong_is_seen(monkeypatch):
+    own = effective_field.folds
+    judged = judges.SLOW_WAYS["folding"][1:]
+    assert judged[0] == "folds"
+
+    def with_other_weights(run, *given):
+        run.get_submodule("3").weight.data *= 1.001
+        return own(run, *given)
+
+    monkeypatch.setattr(effective_field, "folds", with_other_weights)
+    assert {f.judge for f in erf.check(network(), 33).wrong} >= {"slow"}
+
+
+def test_fast_ways_come_back():
+    ways = judges.SLOW_WAYS.values()
+    before = [getattr(module, name) for module, name, _ in ways]
+    with judges.slow_ways():
+        assert [getattr(module, name) for module, name, _ in ways] == [way for *_, way in ways]
+    assert [getattr(module, name) for module, name, _ in ways] == before
+
+
+def test_what_cannot_be_asked_is_said_and_does_not_count():
+    pooled = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
+    found = erf.check(pooled, 9)
+    assert answers(found) == {"outside": None, "edges": None, "autograd": True, "slow": True}
+    assert found
+    assert "its field is the whole image" in str(found)
+    constant = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), Detached()).double()
+    found = erf.check(constant, 9)
+    assert set(answers(found).values()) == {None}
+    assert not found
+    assert str(found).endswith("\nnothing could be asked")
+
+
+class Detached(nn.Module):
+    def forward(self, x):
+        return x.detach()
+
+
+def test_pixels_at_the_other_end_of_a_circular_image_are_no_fault():
+    circular = nn.Conv2d(1, 1, 5, padding=2, padding_mode="circular").double()
+    found = erf.check(circular, 9, unit=(0, 4))
+    assert answers(found)["outside"] is True
+    assert "on this bounded image" in str(found)
+
+
+def test_a_call_and_some_channels_are_taken():
+    made = network()
+    found = erf.check(made, (32, 32), of_channels=1, channels=2, call=lambda net, x: {"features": net(2 * x)})
+    assert set(answers(found).values()) == {True}
+
+
+def test_checking_changes_nothing():
+    made = network().train()
+    before = {name: value.clone() for name, value in made.state_dict().items()}
+    erf.check(made, 33)
+    assert made.training
+    assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in made.parameters())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [({"layers": "9"}, "layer '9'"), ({"seed": -1}, "seed=-1"), ({"mode": "x"}, "mode="), ({"unit": (99, 0)}, "unit")],
+)
+def test_what_does_not_fit_is_refused(wrong, words):
+    with pytest.raises(InvalidInput, match=words):
+        erf.check(network(), 33, **wrong)
