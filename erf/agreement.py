@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_whole
+from erf.arguments import require_type, require_values, require_whole
 from erf.errors import InternalError, InvalidInput, one_line
 from erf.judges import difference, edges, is_reached, outside, plain_map, slow_ways
 from erf.maps.effective_field import _counted, effective_receptive_field
@@ -137,6 +137,8 @@ def check(
     agrees    the network's output (no layer is named), unit (7, 7): none of the 1064 pixels outside of its field ...
     """
     require_whole(0, seed=seed)
+    require_type(nn.Module, network=network)
+    require_values(network=network)
     asked, size, kind = request(network, layers, unit), image_size(input_size), choice(Mode, mode, "mode")
     with measuring(network, kind):
         run = run_by(network, call)

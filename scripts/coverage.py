@@ -78,7 +78,7 @@ def _cover(options: argparse.Namespace) -> None:
     start, environment = time.monotonic(), Environment.now("cpu")
     options.output.mkdir(parents=True, exist_ok=True)
     lines = options.output / "rows.jsonl"
-    rows = {(row.package, row.name): row for row in read_lines(lines)}
+    rows = {(row.package, row.name): row for row in complete_rows(lines)}
     candidates, absent = _candidates(options.packages)
     waiting = [candidate for candidate in candidates if _is_wanted(candidate, options, rows)]
     with ThreadPoolExecutor(options.jobs) as pool, lines.open("ab") as file:
@@ -117,13 +117,13 @@ def _is_wanted(candidate: Candidate, options: argparse.Namespace, rows: dict[tup
     return bool({*options.again} & {row.outcome, "wrong" * row.wrong, "unjudged" * unjudged})
 
 
-def read_lines(path: Path) -> list[Row]:
-    """Return the rows of a file of lines; one that was cut off while it was written is left out."""
-    rows = []
-    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
-        if line.endswith(b"\n"):
-            rows.append(msgspec.json.decode(line, type=Row))
-    return rows
+def complete_rows(path: Path) -> list[Row]:
+    """Return the rows of a file of lines, and take away one that was cut off while it was written."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    complete = [line for line in lines if line.endswith(b"\n")]
+    if complete != lines:
+        atomic_write(path, b"".join(complete))
+    return [msgspec.json.decode(line, type=Row) for line in complete]
 
 
 def measured_alone(candidate: Candidate, options: argparse.Namespace) -> Row:

@@ -60,7 +60,8 @@ def test_three_networks_make_a_record_that_the_same_command_continues(run, tmp_p
     assert judged == [(judge, True) for judge in ("outside", "edges", "autograd", "slow")]
     assert exact.seconds > 0
     assert not exact.wrong
-    (tmp_path / "rows.jsonl").open("ab").write(b'{"package": "ours", "name": "two_in')
+    with (tmp_path / "rows.jsonl").open("ab") as file:
+        file.write(b'{"package": "ours", "name": "two_in')
     both, said = run()
     assert both.rows[:2] == first.rows
     assert [row.name for row in both.rows] == ["plain", "picky", "two_inputs"]
