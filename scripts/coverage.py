@@ -41,7 +41,8 @@ from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment
 from scripts.benchmarks.command import Parser, exit_code, to_json
 from scripts.benchmarks.memory import resident_peak
-from scripts.coverage_of.networks import PACKAGES, Candidate, Ready
+from scripts.coverage_of.candidate import Candidate, Ready
+from scripts.coverage_of.networks import PACKAGES
 from scripts.coverage_of.record import Judgement, Layer, Record, Row, summary, worst
 from scripts.options import filled_path
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from scripts import coverage
 from scripts.coverage_of import record
-from scripts.coverage_of.networks import ARGUMENTS, Candidate, Prepared, Ready, made, smallest_of_each
+from scripts.coverage_of.by_signature import ARGUMENTS, made
+from scripts.coverage_of.candidate import Candidate, Prepared, Ready, smallest_of_each
 from scripts.coverage_of.record import Judgement, Layer, Record, Row, summary, table
 
 
