@@ -39,12 +39,13 @@ from erf.judges import outside
 from erf.measurement.default_layers import default_layers
 from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment
+from experiments.harness.validation import require_at_least
 from scripts.benchmarks.command import Parser, exit_code, to_json
 from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.candidate import Candidate, Ready
 from scripts.coverage_of.networks import PACKAGES
 from scripts.coverage_of.record import Judgement, Layer, Record, Row, summary, worst
-from scripts.options import filled_path
+from scripts.options import filled_path, filled_text
 
 RECORD = ROOT / "results" / "reference" / "coverage"
 PAGE = ROOT / "docs" / "coverage.md"
@@ -62,7 +63,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--packages", nargs="+", default=list(PACKAGES), choices=list(PACKAGES))
     parser.add_argument(
-        "--only", type=filled_text, nargs="+", default=["*"], help="names of networks, or patterns of such"
+        "--only", nargs="+", type=filled_text, default=["*"], help="names of networks, or patterns of such"
     )
     parser.add_argument("--jobs", type=int, default=1, help="networks at once, each on one thread")
     parser.add_argument("--again", nargs="+", default=[], choices=AGAIN, help="networks to measure once more")
@@ -70,7 +71,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--judge-seconds", type=float, default=30, help="of CPU after which no other layer is judged")
     parser.add_argument("--gib", type=float, default=12, help="of address space for a network")
     parser.add_argument("--output", type=filled_path, default=RECORD, help="the folder")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    require_at_least(1, jobs=options.jobs, seconds=options.seconds, gib=options.gib)
+    require_at_least(0, judge_seconds=options.judge_seconds)
+    return options
 
 
 def _cover(options: argparse.Namespace) -> None:

@@ -74,6 +74,12 @@ def test_three_networks_make_a_record_that_the_same_command_continues(run, tmp_p
     assert {row.name for row in again.rows} == {row.name for row in both.rows}
 
 
+@pytest.mark.parametrize("option", ["jobs", "seconds", "gib"])
+def test_a_limit_of_nothing_is_refused(option, capsys):
+    assert coverage.main([f"--{option}", "0"]) == 1
+    assert f"{option}=0" in capsys.readouterr().err
+
+
 def test_a_network_that_exceeds_its_limits_or_dies_is_a_row(run, monkeypatch):
     monkeypatch.setitem(NETWORKS, "picky", lambda: coverage.os._exit(3))
     found, _ = run("--only", "picky")
