@@ -2,9 +2,9 @@
 
 Networks are untrained, as nothing is downloaded. Each has a process of its own, with a limit of CPU time and of memory.
 The layers are those of ``experiment=measure``. Their fields are timed, and then judged by :func:`erf.check`, from the
-last layer on, until ``--judge-seconds`` are over. A line a network is written as it goes, so that the same command goes
-on where it was stopped; ``--again`` measures some of the networks anew. In the end all lines make one record. Packages
-that are not installed are left out, and the record says so: ``pip install "erf[coverage]"``.
+last layer on, until ``--judge-seconds`` are over. A line a network is written as it goes, and in the end all lines join
+the record, so that the same command goes on where it was stopped; ``--again`` measures some of the networks anew.
+Packages that are not installed are left out, and the record says so: ``pip install "erf[coverage]"``.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment
 from experiments.harness.validation import require_at_least
 from scripts.benchmarks.command import Parser, exit_code, to_json
+from scripts.benchmarks.markdown import read
 from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.candidate import Candidate, Ready
 from scripts.coverage_of.networks import PACKAGES
@@ -82,8 +83,9 @@ def _cover(options: argparse.Namespace) -> None:
     os.environ |= {"HF_HUB_OFFLINE": "1", "YOLO_OFFLINE": "true", "OMP_NUM_THREADS": "1"}
     start, environment = time.monotonic(), Environment.now("cpu")
     options.output.mkdir(parents=True, exist_ok=True)
-    lines = options.output / "rows.jsonl"
-    rows = {(row.package, row.name): row for row in complete_rows(lines)}
+    path, lines = options.output / "result.json", options.output / "rows.jsonl"
+    recorded = read(path, Record, "coverage.py").rows if path.exists() else ()
+    rows = {(row.package, row.name): row for row in (*recorded, *complete_rows(lines))}
     candidates, absent = _candidates(options.packages)
     waiting = [candidate for candidate in candidates if _is_wanted(candidate, options, rows)]
     with ThreadPoolExecutor(options.jobs) as pool, lines.open("ab") as file:
@@ -94,7 +96,8 @@ def _cover(options: argparse.Namespace) -> None:
             print(f"{row.package} {row.name}: {row.outcome} {row.sentence}{' WRONG' * row.wrong}", flush=True)
     environment = replace(environment, seconds=time.monotonic() - start)
     record = Record(environment, absent, len(candidates), tuple(rows.values()))
-    atomic_write(options.output / "result.json", to_json(record))
+    atomic_write(path, to_json(record))
+    lines.unlink()
     print(summary(record))
     if options.output == RECORD:
         atomic_write(PAGE, with_block(PAGE.read_text(), *MARKS, summary(record)).encode())

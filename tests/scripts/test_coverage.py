@@ -64,6 +64,7 @@ def test_three_networks_make_a_record_that_the_same_command_continues(run, tmp_p
     with (tmp_path / "rows.jsonl").open("ab") as file:
         file.write(b'{"package": "ours", "name": "two_in')
     both, said = run()
+    assert not (tmp_path / "rows.jsonl").exists()
     assert both.rows[:2] == first.rows
     assert [row.name for row in both.rows] == ["plain", "picky", "two_inputs"]
     assert both.absent == ("others",)
