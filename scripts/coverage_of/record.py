@@ -81,8 +81,8 @@ class Record:
     """All networks so far.
 
     Attributes:
-        environment: Of the last command that measured some.
-        absent: The packages that are not installed.
+        environment: Of the command that wrote the record last; rows may be older.
+        absent: The packages that cannot be loaded, as where they or what they need are not installed.
         listed: How many networks the others have, one of each family.
         rows: What is known of those that were measured.
     """
@@ -113,7 +113,7 @@ def summary(record: Record) -> str:
     """Return the table, and how much of what there is it is about."""
     ran = sum(row.outcome != "not run" for row in record.rows)
     judged = sum(any(layer.judgements for layer in row.layers) for row in record.rows)
-    absent = f" Not installed: {', '.join(record.absent)}." if record.absent else ""
+    absent = f" Not loaded: {', '.join(record.absent)}." if record.absent else ""
     return (
         f"{table(record)}\n\nTried: {len(record.rows)} of {record.listed} networks. {ran} of them run; "
         f"{judged} were judged.{absent}"
