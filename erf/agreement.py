@@ -145,7 +145,6 @@ def check(
         channels = likely_channels(run, size)[0] if channels is None else channels
         counted = _counted(of_channels, channels)
         passed, fields = traced_fields(run, size, asked.layers, asked.units, channels)
-        _counted(of_channels, channels)  # which refuses channels that the images do not have
         drawn = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(seed))
         image = as_taken(network, drawn)
     settings = {"call": call, "of_channels": of_channels, "mode": kind, "seed": seed}
