@@ -2,9 +2,9 @@
 
 Networks are untrained, as nothing is downloaded. Each has a process of its own, with a limit of CPU time and of memory.
 The layers are those of ``experiment=measure``. Their fields are timed, and then judged by :func:`erf.check`, from the
-last layer on, until ``--judge-seconds`` are over. A line a network is written as it goes, so that the same command goes
-on where it was stopped; ``--again`` measures some of the networks anew. In the end all lines make one record. Packages
-that are not installed are left out, and the record says so: ``pip install "erf[coverage]"``.
+last layer on, until ``--judge-seconds`` are over. A line a network is written as it goes, and in the end all lines join
+the record, so that the same command goes on where it was stopped; ``--again`` measures some of the networks anew.
+Packages that are not installed are left out, and the record says so: ``pip install "erf[coverage]"``.
 """
 
 from __future__ import annotations
@@ -37,14 +37,20 @@ from erf.atomic_file import atomic_write
 from erf.errors import one_line
 from erf.judges import outside
 from erf.measurement.default_layers import default_layers
+from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment
+from experiments.harness.validation import require_at_least
 from scripts.benchmarks.command import Parser, exit_code, to_json
+from scripts.benchmarks.markdown import read
 from scripts.benchmarks.memory import resident_peak
-from scripts.coverage_of.networks import PACKAGES, Candidate, Ready
-from scripts.coverage_of.record import Judgement, Layer, Record, Row, table, worst
+from scripts.coverage_of.candidate import Candidate, Ready
+from scripts.coverage_of.networks import PACKAGES
+from scripts.coverage_of.record import Judgement, Layer, Record, Row, summary, worst
 from scripts.options import filled_path, filled_text
 
 RECORD = ROOT / "results" / "reference" / "coverage"
+PAGE = ROOT / "docs" / "coverage.md"
+MARKS = "<!-- coverage: written by scripts/coverage.py -->", "<!-- end of coverage -->"
 GIB = 2**30
 AGAIN = ("wrong", "unjudged", "assumptions", "refused", "not run")
 
@@ -58,7 +64,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser(description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--packages", nargs="+", default=list(PACKAGES), choices=list(PACKAGES))
     parser.add_argument(
-        "--only", type=filled_text, nargs="+", default=["*"], help="names of networks, or patterns of such"
+        "--only", nargs="+", type=filled_text, default=["*"], help="names of networks, or patterns of such"
     )
     parser.add_argument("--jobs", type=int, default=1, help="networks at once, each on one thread")
     parser.add_argument("--again", nargs="+", default=[], choices=AGAIN, help="networks to measure once more")
@@ -66,7 +72,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--judge-seconds", type=float, default=30, help="of CPU after which no other layer is judged")
     parser.add_argument("--gib", type=float, default=12, help="of address space for a network")
     parser.add_argument("--output", type=filled_path, default=RECORD, help="the folder")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    require_at_least(1, jobs=options.jobs, seconds=options.seconds, gib=options.gib)
+    require_at_least(0, judge_seconds=options.judge_seconds)
+    return options
 
 
 def _cover(options: argparse.Namespace) -> None:
@@ -74,8 +83,9 @@ def _cover(options: argparse.Namespace) -> None:
     os.environ |= {"HF_HUB_OFFLINE": "1", "YOLO_OFFLINE": "true", "OMP_NUM_THREADS": "1"}
     start, environment = time.monotonic(), Environment.now("cpu")
     options.output.mkdir(parents=True, exist_ok=True)
-    lines = options.output / "rows.jsonl"
-    rows = {(row.package, row.name): row for row in read_lines(lines)}
+    path, lines = options.output / "result.json", options.output / "rows.jsonl"
+    recorded = read(path, Record, "coverage.py").rows if path.exists() else ()
+    rows = {(row.package, row.name): row for row in (*recorded, *complete_rows(lines))}
     candidates, absent = _candidates(options.packages)
     waiting = [candidate for candidate in candidates if _is_wanted(candidate, options, rows)]
     with ThreadPoolExecutor(options.jobs) as pool, lines.open("ab") as file:
@@ -85,9 +95,12 @@ def _cover(options: argparse.Namespace) -> None:
             file.flush()
             print(f"{row.package} {row.name}: {row.outcome} {row.sentence}{' WRONG' * row.wrong}", flush=True)
     environment = replace(environment, seconds=time.monotonic() - start)
-    record = Record(environment, absent, tuple(rows.values()))
-    atomic_write(options.output / "result.json", to_json(record))
-    print(table(record))
+    record = Record(environment, absent, len(candidates), tuple(rows.values()))
+    atomic_write(path, to_json(record))
+    lines.unlink()
+    print(summary(record))
+    if options.output == RECORD:
+        atomic_write(PAGE, with_block(PAGE.read_text(), *MARKS, summary(record)).encode())
 
 
 def _candidates(packages: Sequence[str]) -> tuple[list[Candidate], tuple[str, ...]]:
@@ -112,13 +125,13 @@ def _is_wanted(candidate: Candidate, options: argparse.Namespace, rows: dict[tup
     return bool({*options.again} & {row.outcome, "wrong" * row.wrong, "unjudged" * unjudged})
 
 
-def read_lines(path: Path) -> list[Row]:
-    """Return the rows of a file of lines; one that was cut off while it was written is left out."""
-    rows = []
-    for line in path.read_bytes().splitlines(keepends=True) if path.exists() else ():
-        if line.endswith(b"\n"):
-            rows.append(msgspec.json.decode(line, type=Row))
-    return rows
+def complete_rows(path: Path) -> list[Row]:
+    """Return the rows of a file of lines, and take away one that was cut off while it was written."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    complete = [line for line in lines if line.endswith(b"\n")]
+    if complete != lines:
+        atomic_write(path, b"".join(complete))
+    return [msgspec.json.decode(line, type=Row) for line in complete]
 
 
 def measured_alone(candidate: Candidate, options: argparse.Namespace) -> Row:

@@ -78,10 +78,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Record:
-    """All networks; ``absent`` are the packages that are not installed."""
+    """All networks so far.
+
+    Attributes:
+        environment: Of the command that wrote the record last; rows may be older.
+        absent: The packages that cannot be loaded, as where they or what they need are not installed.
+        listed: How many networks the others have, one of each family.
+        rows: What is known of those that were measured.
+    """
 
     environment: Environment
     absent: tuple[str, ...]
+    listed: int
     rows: tuple[Row, ...]
 
 
@@ -99,6 +107,17 @@ def table(record: Record) -> str:
     lines = [_line(name, [row for row in record.rows if row.package == name]) for name in packages]
     lines.append(_line("all", record.rows))
     return "\n".join([f"| {' | '.join(HEADER)} |", "|---|" + "---:|" * (len(HEADER) - 1), *lines])
+
+
+def summary(record: Record) -> str:
+    """Return the table, and how much of what there is it is about."""
+    ran = sum(row.outcome != "not run" for row in record.rows)
+    judged = sum(any(layer.judgements for layer in row.layers) for row in record.rows)
+    absent = f" Not loaded: {', '.join(record.absent)}." if record.absent else ""
+    return (
+        f"{table(record)}\n\nTried: {len(record.rows)} of {record.listed} networks. {ran} of them run; "
+        f"{judged} were judged.{absent}"
+    )
 
 
 def _line(name: str, rows: Sequence[Row]) -> str:

@@ -305,6 +305,14 @@ CALLS: dict[str, Call] = {
         | {"of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True), "call": CALL, "batch_size": WHOLE}
         | {"device": refused("tpu", 1.5), "channels": refused(0, -1, 1.5, True, NAN, "1"), "theory": FLAG},
     ),
+    "erf.agreement.check": Call(
+        erf.check,
+        lambda: {"network": conv(), "input_size": (7, 7)},
+        {"network": MEASURED, "input_size": SIZE, "layers": LAYER, "unit": UNIT, "mode": refused("typo", None, 1)}
+        | {"channels": refused(0, -1, 1.5, True, NAN, "1"), "of_channels": refused(1, -1, 1.5, NAN, "0", [], [0, 0])}
+        | {"call": CALL, "seed": WHOLE_0},
+    ),
+    "erf.agreement.Agreement": Call(erf.Agreement, lambda: {"findings": ()}, {}, free="findings"),
     "erf.reachability.tiles.halo": Call(
         erf.halo,
         lambda: {"network": conv()},
