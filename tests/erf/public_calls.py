@@ -583,13 +583,6 @@ CALLS: dict[str, Call] = {
         {"maps": refused([], [3], None, [map_of_axes(4)]), "fits": refused([3], [a_map()])},
         free="titles",
     ),
-    "erf.agreement.check": Call(
-        erf.check,
-        lambda: {"network": conv(), "input_size": (7, 7)},
-        {"network": NETWORK, "input_size": SIZE, "layers": LAYER, "unit": UNIT, "mode": refused("typo", None, 1)}
-        | {"channels": refused(0, -1, 1.5, True, NAN, "1"), "call": CALL, "seed": WHOLE_0}
-        | {"of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True)},
-    ),
     "erf.data.pictures.Pictures": Call(
         Pictures,
         lambda: {"folder": folder_of_pictures(Path()), "input_size": (8, 8)},
