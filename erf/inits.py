@@ -139,7 +139,7 @@ def center_low_profile(kernel_size: tuple[int, ...], strength: float, period: tu
         require_whole_per_axis(len(kernel_size), period=period)
     periods = period or (1,) * len(kernel_size)
     axes = [_squared_on_axis(size, strength, apart) for size, apart in zip(kernel_size, periods, strict=True)]
-    return reduce(lambda whole, axis: whole[..., None] * axis, axes).sqrt()
+    return reduce(lambda product, axis: product[..., None] * axis, axes).sqrt()
 
 
 def _require_strength(strength: float) -> None:

@@ -113,8 +113,8 @@ def draw_maps(maps: Sequence[InfluenceMap], titles: Sequence[str], fits: Sequenc
 
 
 def _planes_on(panels: Sequence[Axes], imap: InfluenceMap, fit: GaussianFit | None) -> list[AxesImage]:
-    sides = SIDES if imap.values.ndim == 3 else ((0, 1),)
-    return [_draw_plane(axes, imap, fit, shown) for axes, shown in zip(panels, sides, strict=True)]
+    planes = SIDES if imap.values.ndim == 3 else ((0, 1),)
+    return [_draw_plane(axes, imap, fit, plane) for axes, plane in zip(panels, planes, strict=True)]
 
 
 def _image(imap: InfluenceMap, fit: GaussianFit | None) -> Figure:
@@ -154,27 +154,27 @@ def _three_sides(imap: InfluenceMap, fit: GaussianFit | None) -> Figure:
     return figure
 
 
-def _draw_plane(axes: Axes, imap: InfluenceMap, fit: GaussianFit | None, shown: Sequence[int]) -> AxesImage:
+def _draw_plane(axes: Axes, imap: InfluenceMap, fit: GaussianFit | None, plane: Sequence[int]) -> AxesImage:
     """Draw two of the map's axes, the largest along the others."""
     values = _of_peak(imap)
     signed = bool((values < 0).any())
-    for axis in set(range(values.ndim)) - set(shown):
+    for axis in set(range(values.ndim)) - set(plane):
         largest = np.abs(values).argmax(axis, keepdims=True)
         values = np.take_along_axis(values, largest, axis).squeeze(axis)
     image = axes.imshow(
         values, cmap="RdBu_r" if signed else "magma", vmin=-1.0 if signed else 0.0, vmax=1.0, interpolation="nearest"
     )
-    (top, bottom), (left, right) = (imap.trf_box[axis] for axis in shown)
+    (top, bottom), (left, right) = (imap.trf_box[axis] for axis in plane)
     axes.add_patch(
         Rectangle((left - 0.5, top - 0.5), right - left, bottom - top, fill=False, ls="--", ec="white", lw=0.8)
     )
     if fit is not None:
-        axes.add_patch(_contour(fit, shown))
+        axes.add_patch(_contour(fit, plane))
     rows, columns = values.shape
     axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(rows - 0.5, -0.5)
-    axes.set_ylabel(f"{NAMES[imap.values.ndim][shown[0]]} (pixels)")
-    axes.set_xlabel(f"{NAMES[imap.values.ndim][shown[1]]} (pixels)")
+    axes.set_ylabel(f"{NAMES[imap.values.ndim][plane[0]]} (pixels)")
+    axes.set_xlabel(f"{NAMES[imap.values.ndim][plane[1]]} (pixels)")
     return image
 
 
@@ -186,12 +186,12 @@ def _label(imap: InfluenceMap) -> str:
     return f"{imap.statistic} of the influence / peak"
 
 
-def _contour(fit: GaussianFit, shown: Sequence[int]) -> Ellipse:
+def _contour(fit: GaussianFit, plane: Sequence[int]) -> Ellipse:
     """Return the outline, seen along the other axes, of where the Gaussian is above the threshold."""
-    variances, directions = np.linalg.eigh(np.asarray(fit.covariance)[np.ix_(shown, shown)])
+    variances, directions = np.linalg.eigh(np.asarray(fit.covariance)[np.ix_(plane, plane)])
     radius = math.sqrt(-2 * math.log(1 - TWO_SIGMA_MASS))
     height, width = 2 * radius * np.sqrt(variances)
     # The last eigenvector is the width's; a row index grows downwards, as angles on an image do.
     angle = math.degrees(math.atan2(directions[0, 1], directions[1, 1]))
-    row, column = (fit.center[axis] for axis in shown)
+    row, column = (fit.center[axis] for axis in plane)
     return Ellipse((column, row), width, height, angle=angle, fill=False, ec=FIT_COLOUR, lw=1.2)

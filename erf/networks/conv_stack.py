@@ -133,12 +133,12 @@ class ConvStack:
             First layer first, float32, ``[C, S_l, S_l]``, for spatial dropout ``[C, 1, 1]``; the measured layer itself
             has none, so ``depth - 1`` in all.
         """
-        kept = 1 - self.dropout_rate
+        keep_probability = 1 - self.dropout_rate
         sides = [self.trf_size - (layer + 1) * (self.kernel_size - 1) for layer in range(self.depth - 1)]
         if self.dropout is Dropout.spatial:
             sides = [1] * len(sides)
-        ones = [torch.full((self.channels, side, side), kept) for side in sides]
-        return [torch.bernoulli(one, generator=generator) / kept for one in ones]
+        ones = [torch.full((self.channels, side, side), keep_probability) for side in sides]
+        return [torch.bernoulli(one, generator=generator) / keep_probability for one in ones]
 
     def layer_activations(self) -> list[Activation]:
         """Return the activation after each convolution."""

@@ -121,30 +121,31 @@ def resumed(fabric: Fabric, network: nn.Module, optimizer: Any, plan: Plan, fold
     content = _read(fabric, path)
     if content is None:
         return None
-    found = _decoded(content, path)
-    _require_same(respelled(found["settings"]), _settings(fabric, plan), path)
+    checkpoint = _decoded(content, path)
+    _require_same(respelled(checkpoint["settings"]), _settings(fabric, plan), path)
     try:
-        network.load_state_dict(found["network"])
+        network.load_state_dict(checkpoint["network"])
     except RuntimeError as error:
         raise InvalidInput(f"{path} does not fit the network: {_shortened(error)}") from error
-    optimizer.load_state_dict(found["optimizer"])
-    return Progress([Epoch(**epoch) for epoch in found["history"]], found["step"], found["losses"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    return Progress([Epoch(**epoch) for epoch in checkpoint["history"]], checkpoint["step"], checkpoint["losses"])
 
 
 def _decoded(content: bytes, path: Path) -> dict[str, Any]:
     try:
-        found = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+        checkpoint = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise InvalidInput(f"{path} is damaged: {_shortened(error)}; without it training starts anew") from error
-    if not isinstance(found, dict) or not {"settings", "step", "losses", "history", "network", "optimizer"} <= {*found}:
+    keys = {"settings", "step", "losses", "history", "network", "optimizer"}
+    if not isinstance(checkpoint, dict) or not keys <= {*checkpoint}:
         raise InvalidInput(f"{path} is not the checkpoint of a training")
-    return found
+    return checkpoint
 
 
-def _require_same(theirs: Mapping[str, Plain], ours: Mapping[str, Plain], path: Path) -> None:
-    keys = [key for key in {**theirs, **ours} if theirs.get(key) != ours.get(key)]
+def _require_same(saved: Mapping[str, Plain], current: Mapping[str, Plain], path: Path) -> None:
+    keys = [key for key in {**saved, **current} if saved.get(key) != current.get(key)]
     if keys:
-        differing = ", ".join(f"{key}={theirs.get(key)} there, {ours.get(key)} here" for key in keys)
+        differing = ", ".join(f"{key}={saved.get(key)} there, {current.get(key)} here" for key in keys)
         raise InvalidInput(f"{path} is of another training: {differing}; it goes on with the same settings only")
 
 

@@ -135,9 +135,9 @@ def _train_epoch(
     steps = done.losses.shape[1]
     losses = done.losses[rank].to(fabric.device)
     batches = plan.batches.epoch(epoch, rank, fabric.world_size, fabric.device, first)
-    shown = progress(batches, f"epoch {epoch + 1} of {plan.epochs}", steps - first)
+    batches = progress(batches, f"epoch {epoch + 1} of {plan.epochs}", steps - first)
     with _mode(network, training=True), torch.random.fork_rng(_generators(fabric.device)):
-        for step, (images, targets) in enumerate(shown, first):
+        for step, (images, targets) in enumerate(batches, first):
             torch.manual_seed(derive(plan.seed, epoch, step, rank))
             for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate(epoch * steps + step)
@@ -159,9 +159,9 @@ def training_step(
     require_whole(accumulate=accumulate)
     total = torch.zeros((), device=images.device)
     parts = list(zip(images.chunk(accumulate), targets.chunk(accumulate), strict=True))
-    for index, (some, theirs) in enumerate(parts):
+    for index, (part, part_targets) in enumerate(parts):
         with fabric.no_backward_sync(model, enabled=index < len(parts) - 1):  # pyright: ignore[reportArgumentType]
-            share = loss(model(some), theirs) * (len(some) / len(images))
+            share = loss(model(part), part_targets) * (len(part) / len(images))
             fabric.backward(share)
         total += share.detach()
     optimizer.step()

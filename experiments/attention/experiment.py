@@ -131,8 +131,8 @@ class Result:
 
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""
-        shown = [point for point in self.points if point.below == middle_place(self.config)]
-        return {f"map/{point.block}": (self.config.side, self.config.side) for point in shown}
+        points = [point for point in self.points if point.below == middle_place(self.config)]
+        return {f"map/{point.block}": (self.config.side, self.config.side) for point in points}
 
     def metrics(self) -> dict[str, float]:
         """Return each block's share outside the stack's TRF at its first place."""

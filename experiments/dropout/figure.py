@@ -64,8 +64,8 @@ def _channels(number: int) -> str:
 def _draw_maps(part: SubFigure, result: Result) -> None:
     *panels, rows = part.subplots(1, 4, width_ratios=[1, 1, 1, 1.5])
     rates = result.config.rates
-    shown = [(Dropout.elementwise, rates[0]), *((dropout, rates[-1]) for dropout in Dropout)]
-    for axes, (dropout, rate) in zip(panels, shown, strict=True):
+    settings = [(Dropout.elementwise, rates[0]), *((dropout, rates[-1]) for dropout in Dropout)]
+    for axes, (dropout, rate) in zip(panels, settings, strict=True):
         values = result.arrays[f"map/{dropout}/{rate}"]
         show_map(axes, values / values.max())
         axes.set_title(f"{dropout},\nrate {rate:g}" if rate else "no dropout")

@@ -65,8 +65,8 @@ def _draw_against_trf(axes: Axes, result: Result, y: str) -> None:
         predicted = [p.predicted_size for p in points] / scale
         axes.plot(trf, predicted, ls=DASHES.get(kind, "-"), color=KIND_COLOURS[kind])
     _draw_papers_slope(axes, result, y)
-    shown = [p.trf_size for p in result.of_kind(result.config.kinds[0])]
-    log_log(axes, shown, "TRF size (pixels)")
+    trf_sizes = [p.trf_size for p in result.of_kind(result.config.kinds[0])]
+    log_log(axes, trf_sizes, "TRF size (pixels)")
     ylabel, ticks = {"size": ("ERF size (pixels)", SIZE_TICKS), "ratio": ("ERF size / TRF size", RATIO_TICKS)}[y]
     axes.set_ylabel(ylabel)
     low, high = axes.get_ylim()

@@ -38,8 +38,8 @@ def draw(result: Result) -> Figure:
     maps, curves = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.2])[:, 0]
     axes = maps.subplots(1, len(titles) + 1, squeeze=False)[0]
     half = 4 * max(points[-1].predicted_sigma for points in map(result.of_layout, titles))
-    shown = [(f"map/{layout}", title) for layout, title in titles.items()]
-    for one, (key, title) in zip(axes, [*shown, ("network", "scattered,\none network (exact)")], strict=True):
+    panels = [(f"map/{layout}", title) for layout, title in titles.items()]
+    for one, (key, title) in zip(axes, [*panels, ("network", "scattered,\none network (exact)")], strict=True):
         _show_centered(one, result.arrays[key], half)
         one.set_title(title, fontsize="medium")
         one.set_xlabel("column (pixels)")

@@ -151,14 +151,14 @@ class Growth:
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""
         layers, units = len(self.layers), len(self.units)
-        shown: dict[str, Sides] = {f"units/{when}": (units, "h", "w") for when in ("before", "after")}
-        shown |= {f"layers/{when}": (layers, "h", "w") for when in ("before", "after")}
-        shown |= {"before": self.input_size, "after": self.input_size, "maps": ("F", "h", "w"), "frames": ("F",)}
+        sides: dict[str, Sides] = {f"units/{when}": (units, "h", "w") for when in ("before", "after")}
+        sides |= {f"layers/{when}": (layers, "h", "w") for when in ("before", "after")}
+        sides |= {"before": self.input_size, "after": self.input_size, "maps": ("F", "h", "w"), "frames": ("F",)}
         measured = len(self.measured())
         if self.trajectory[0].measures:
-            shown |= {f"resampled_{name}_sizes": (measured, "B") for name in ("averaged", "half_height")}
-            shown |= {"measured": (measured,)}
-        return shown | {"resampled_sizes": (measured, "B")}
+            sides |= {f"resampled_{name}_sizes": (measured, "B") for name in ("averaged", "half_height")}
+            sides |= {"measured": (measured,)}
+        return sides | {"resampled_sizes": (measured, "B")}
 
     def metrics(self) -> dict[str, float]:
         """Return the ERF sizes before and after, and the best epoch's validation metrics."""

@@ -78,9 +78,9 @@ def _caption(studies: Sequence[StartsStudy]) -> str:
 
 def _draw_maps(part: SubFigure, study: StartsStudy) -> None:
     """Draw the maps of the starts with the smallest and the largest ERF, before and after training."""
-    shown = [choose(study.arms, key=lambda arm: arm.before.value) for choose in (min, max)]
+    arms = [choose(study.arms, key=lambda arm: arm.before.value) for choose in (min, max)]
     axes = part.subplots(2, 2, squeeze=False, sharex=True, sharey=True)
-    for row, arm in zip(axes, shown, strict=True):
+    for row, arm in zip(axes, arms, strict=True):
         for one, when in zip(row, ("before", "after"), strict=True):
             show_map(one, study.arrays[f"{when}/{arm.way.key}"].astype(np.float32), study.input_size)
             one.set_xticks([0, study.input_size[1] // 2, study.input_size[1] - 1])

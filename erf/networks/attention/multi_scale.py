@@ -17,7 +17,7 @@ class MultiScaleAttention(nn.Module):
     .. math:: y(p) = \sum_s a_s(p)\, f_s(p), \quad a = \operatorname{softmax}_s(h(f_1, f_{1/2}))
 
     f_s: the map scaled down by average pooling, a 3x3 convolution that the scales share and ReLU, scaled up
-    bilinearly; h: a 3x3 and a 1x1 convolution. The source shares a whole network between scales of the image; here it
+    bilinearly; h: a 3x3 and a 1x1 convolution. The source shares a full network between scales of the image; here it
     is one layer. The field is wider than the stack's, and finite.
 
     Args:
@@ -34,6 +34,6 @@ class MultiScaleAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return ``[N, C, H, W]``."""
         half = F.interpolate(self.features(F.avg_pool2d(x, 2)), scale_factor=2, mode="bilinear")
-        whole = self.features(x)
-        weights = self.weights(torch.cat([whole, half], 1))
-        return weights[:, :1] * whole + weights[:, 1:] * half
+        full = self.features(x)
+        weights = self.weights(torch.cat([full, half], 1))
+        return weights[:, :1] * full + weights[:, 1:] * half
