@@ -2,7 +2,7 @@
 
 import sys
 
-from erf.cli import main
+from erf.command.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

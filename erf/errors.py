@@ -1,4 +1,4 @@
-"""The error for input that the caller can mend, and that for faults of erf itself."""
+"""The errors for what the caller can mend: input, a missing package; and that for faults of erf itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,24 @@ LONGEST = 600  # characters of what other code says
 
 class InvalidInput(ValueError):
     """An argument or a configuration cannot be used; the message says what, where and what is allowed."""
+
+
+class MissingPackage(ImportError, InvalidInput):
+    """A package that this part of erf needs is not installed; the message says how to install it."""
+
+
+@contextmanager
+def extra(name: str) -> Iterator[None]:
+    """Let an import inside that fails for want of a package name the extra of pyproject.toml that installs it.
+
+    Raises:
+        MissingPackage: The package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        message = f'{error.name} is not installed; this installs it: pip install "erf[{name}]"'
+        raise MissingPackage(message, name=error.name) from error
 
 
 def one_line(error: BaseException) -> str:

@@ -9,8 +9,7 @@ from types import NoneType
 import numpy as np
 
 from erf.arguments import require_type, shown
-from erf.errors import InvalidInput
-from erf.extras import extra
+from erf.errors import InvalidInput, extra
 from erf.maps.influence_map import InfluenceMap
 from erf.metrics.erf_size import TWO_SIGMA_MASS
 from erf.metrics.gaussian_fit import GaussianFit

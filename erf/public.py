@@ -3,7 +3,7 @@
 import erf.compatibility as compatibility
 import erf.inits as inits
 import erf.theory as theory
-from erf.agreement import Agreement, check
+from erf.agreement.agreement import Agreement, check
 from erf.errors import InternalError, InvalidInput
 from erf.maps.effective_field import effective_receptive_field
 from erf.maps.influence import influence

@@ -32,10 +32,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf import InternalError, InvalidInput, ReceptiveField, theoretical_receptive_field
-from erf.agreement import check
+from erf.agreement.agreement import check
+from erf.agreement.judges import outside
 from erf.atomic_file import atomic_write
 from erf.errors import one_line
-from erf.judges import outside
 from erf.measurement.default_layers import default_layers
 from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from erf import cli
+from erf.command import cli
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

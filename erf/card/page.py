@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from erf.card.png import MAGMA
-from erf.extras import extra
+from erf.errors import extra
 
 with extra("card"):
     import jinja2

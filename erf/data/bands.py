@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from erf.errors import InvalidInput
-from erf.extras import extra
+from erf.errors import InvalidInput, extra
 
 with extra("data"):
     from PIL import Image

@@ -17,8 +17,7 @@ from torch import Tensor
 from erf.arguments import real_array, require_path, require_whole, require_whole_per_axis
 from erf.data.bands import DAMAGED, read_bands
 from erf.data.bands import EXTENSIONS as BANDS_EXTENSIONS
-from erf.errors import InvalidInput
-from erf.extras import extra
+from erf.errors import InvalidInput, extra
 from erf.maps.statistic import choice
 
 with extra("data"):

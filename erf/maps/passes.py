@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from erf.arguments import require_images, require_initialized, require_values, require_weights, require_whole
-from erf.device import full_float32, is_out_of_memory
+from erf.arguments.device import full_float32, is_out_of_memory
 from erf.errors import InvalidInput, one_line
 from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop

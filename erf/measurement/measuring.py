@@ -20,8 +20,8 @@ from erf.arguments import (
     require_whole,
     shown,
 )
+from erf.arguments.device import named_device
 from erf.data.noise import NoiseImages
-from erf.device import named_device
 from erf.errors import InvalidInput
 from erf.maps.effective_field import measured_maps
 from erf.maps.influence_map import InfluenceMap

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from erf.arguments import require_type, require_whole, shown
+from erf.arguments.device import full_float32, named_device
 from erf.data.noise import Noise
-from erf.device import full_float32, named_device
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
 from erf.maps.statistic import Statistic, choice

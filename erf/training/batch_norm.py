@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from erf.arguments import require_images, require_type, require_weights
-from erf.device import is_out_of_memory
+from erf.arguments.device import is_out_of_memory
 from erf.errors import InvalidInput
 from erf.maps.layer_outputs import run
 

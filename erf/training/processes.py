@@ -11,8 +11,7 @@ import torch
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from erf.arguments import require_type, require_whole
-from erf.errors import InvalidInput
-from erf.extras import extra
+from erf.errors import InvalidInput, extra
 from erf.maps.statistic import choice
 
 if TYPE_CHECKING:

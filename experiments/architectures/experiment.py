@@ -19,11 +19,11 @@ from rich.text import Text
 from torch import Tensor, nn
 
 from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size, theoretical_receptive_field
+from erf.arguments.device import resolve_device
+from erf.command.network_source import Source, make_network
 from erf.data.noise import Noise, NoiseImages
-from erf.device import resolve_device
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import Reference, above_threshold
-from erf.network_source import Source, make_network
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.architectures.families import ARCHITECTURES, DEFAULT

@@ -15,9 +15,9 @@ from rich.console import Group
 from torch import nn
 
 from erf import InvalidInput
+from erf.arguments.device import resolve_device
 from erf.data import camvid
 from erf.data.split import DataSet
-from erf.device import resolve_device
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.training.processes import launch, make_fabric
 from experiments.harness.experiment import option

@@ -9,9 +9,9 @@ from functools import cached_property, lru_cache
 import torch
 
 from erf import InvalidInput
+from erf.arguments.device import resolve_device
 from erf.data import cifar10
 from erf.data.split import DataSet, Split
-from erf.device import resolve_device
 from erf.inits import Init
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.validation import require_at_least

@@ -18,11 +18,11 @@ from rich.console import Group
 from torch import Tensor, nn
 
 from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size
+from erf.arguments.device import resolve_device
 from erf.data import cifar10
 from erf.data.augment import FlipAndShift
 from erf.data.batches import Batches, Portions
 from erf.data.split import DataSet, Split
-from erf.device import resolve_device
 from erf.inits import center_low_
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average

@@ -14,9 +14,9 @@ from rich.console import Group
 from torch import nn
 
 from erf import InvalidInput
+from erf.arguments.device import resolve_device
 from erf.data import cifar10
 from erf.data.split import DataSet
-from erf.device import resolve_device
 from erf.networks.cifar_resnet import CifarResNet
 from erf.training.processes import launch, make_fabric
 from experiments.harness.experiment import option

@@ -15,7 +15,7 @@ import numpy as np
 from rich.table import Table
 
 from erf import InfluenceMap, InvalidInput, fit_gaussian, theory
-from erf.device import resolve_device
+from erf.arguments.device import resolve_device
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.networks.conv_stack import ConvStack, Dropout

@@ -17,8 +17,8 @@ import scipy
 from rich.table import Table
 
 from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size, map_moments
+from erf.arguments.device import resolve_device
 from erf.data.noise import NoiseImages
-from erf.device import resolve_device
 from erf.maps.statistic import Statistic
 from erf.seeds import WEIGHTS, derive, generator
 from erf.theory import expected_map

@@ -16,9 +16,9 @@ import numpy as np
 from rich.console import Group
 from torch import nn
 
+from erf.arguments.device import resolve_device
 from erf.data import cifar10 as cifar10_data
 from erf.data.split import DataSet
-from erf.device import resolve_device
 from erf.networks.batch_norm import fold_batch_norm_
 from erf.training.loop import calibrate, train
 from erf.training.plan import Epoch

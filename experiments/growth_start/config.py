@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from erf import InvalidInput
+from erf.arguments.device import resolve_device
 from erf.data import camvid as camvid_data
 from erf.data import cifar10 as cifar10_data
 from erf.data.split import DataSet
-from erf.device import resolve_device
 from erf.networks.start import Start
 from experiments.camvid import experiment as camvid
 from experiments.cifar10 import experiment as cifar10

@@ -15,8 +15,8 @@ import numpy as np
 from rich.console import Group
 
 from erf import InvalidInput
+from erf.arguments.device import resolve_device
 from erf.data.split import DataSet
-from erf.device import resolve_device
 from erf.maps.statistic import Statistic
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from erf.device import resolve_device
+from erf.arguments.device import resolve_device
 
 if TYPE_CHECKING:
     pass

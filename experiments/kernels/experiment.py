@@ -18,7 +18,7 @@ import torch
 from rich.console import Group
 
 from erf import InfluenceMap, fit_power_law, theory
-from erf.device import resolve_device
+from erf.arguments.device import resolve_device
 from erf.inits import Init
 from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from erf.device import resolve_device
+from erf.arguments.device import resolve_device
 from erf.maps.statistic import Statistic
 from erf.networks.conv_stack import ConvStack
 from erf.seeds import derive

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from erf import InvalidInput
+from erf.command.network_source import Source, files_of
 from erf.data.noise import Noise
 from erf.data.pictures import Unreadable
 from erf.maps.passes import Mode
 from erf.maps.statistic import Statistic
-from erf.network_source import Source, files_of
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.validation import require_at_least
 

@@ -27,16 +27,16 @@ from erf import (
     fit_gaussian,
     theoretical_receptive_field,
 )
+from erf.arguments.device import resolve_device
+from erf.command.network_source import make_network
 from erf.compatibility import Tool, compatible_map, replknet_area_ratio, replknet_scores
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
-from erf.device import resolve_device
 from erf.maps.aggregation import require_aggregation
 from erf.measurement.default_layers import default_layers
 from erf.measurement.layer import FAIR_FIT, LayerMeasurement, layer_measurement
 from erf.measurement.measuring import GROUPS, OUTPUT, named
 from erf.measurement.words import axes_text, ratio_text, trf_text
-from erf.network_source import make_network
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table

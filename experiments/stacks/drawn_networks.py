@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from erf import InfluenceMap, InvalidInput, ReceptiveField, theoretical_receptive_field, theory
-from erf.device import resolve_device
+from erf.arguments.device import resolve_device
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
 from erf.maps.field_check import check_field, rounding_of
 from erf.maps.influence import influence_at

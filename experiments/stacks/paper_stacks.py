@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from erf import InfluenceMap, InvalidInput, theory
+from erf.arguments.device import resolve_device
 from erf.data.noise import Noise
-from erf.device import resolve_device
 from erf.inits import Init, weight_variance
 from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic

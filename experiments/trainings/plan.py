@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from erf import InvalidInput
+from erf.arguments.device import resolve_device
 from erf.data.augment import FlipAndShift
 from erf.data.batches import Batches
 from erf.data.split import DataSet, Split
-from erf.device import resolve_device
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import Reference
 from erf.networks.camvid_frontend import CamvidFrontend

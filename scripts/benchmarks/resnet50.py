@@ -18,7 +18,7 @@ from torchvision.models import resnet50
 
 from erf import effective_receptive_field
 from erf.compatibility import openerf_map, replknet_map
-from erf.extras import extra
+from erf.errors import extra
 from erf.maps.layer_outputs import layer_outputs
 from erf.maps.mean_scores import BATCH
 from erf.training.batch_norm import calibrate_batch_norm_

@@ -15,7 +15,7 @@ WORST_FIRST: tuple[Outcome, ...] = ("not run", "fault", "refused", "assumptions"
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one judge says, see :class:`erf.agreement.Finding`."""
+    """What one judge says, see :class:`erf.agreement.agreement.Finding`."""
 
     judge: str
     agrees: bool | None

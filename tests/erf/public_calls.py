@@ -16,7 +16,7 @@ from torch import nn
 
 import erf
 from erf import ConvLayer, InfluenceMap, ReceptiveField, compatibility, inits, plotting, theory, training
-from erf import device as devices
+from erf.arguments import device as devices
 from erf.data import augment, batches, camvid, cifar10, split
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
@@ -305,14 +305,14 @@ CALLS: dict[str, Call] = {
         | {"of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True), "call": CALL, "batch_size": WHOLE}
         | {"device": refused("tpu", 1.5), "channels": refused(0, -1, 1.5, True, NAN, "1"), "theory": FLAG},
     ),
-    "erf.agreement.check": Call(
+    "erf.agreement.agreement.check": Call(
         erf.check,
         lambda: {"network": conv(), "input_size": (7, 7)},
         {"network": MEASURED, "input_size": SIZE, "layers": LAYER, "unit": UNIT, "mode": refused("typo", None, 1)}
         | {"channels": refused(0, -1, 1.5, True, NAN, "1"), "of_channels": refused(1, -1, 1.5, NAN, "0", [], [0, 0])}
         | {"call": CALL, "seed": WHOLE_0},
     ),
-    "erf.agreement.Agreement": Call(erf.Agreement, lambda: {"findings": ()}, {}, free="findings"),
+    "erf.agreement.agreement.Agreement": Call(erf.Agreement, lambda: {"findings": ()}, {}, free="findings"),
     "erf.reachability.tiles.halo": Call(
         erf.halo,
         lambda: {"network": conv()},
@@ -554,10 +554,10 @@ CALLS: dict[str, Call] = {
         | {"center": refused((1.0,), (1.0, NAN), None), "aggregation": refused(*NO_AGGREGATIONS), "normalize": FLAG},
     ),
     "erf.maps.influence_map.require_non_negative": Call(require_non_negative, of_map(), {"imap": DISTRIBUTION}),
-    "erf.device.resolve_device": Call(
+    "erf.arguments.device.resolve_device": Call(
         devices.resolve_device, lambda: {"name": "cpu"}, {"name": refused("gpu", "", None, 0, words="device=")}
     ),
-    "erf.device.named_device": Call(
+    "erf.arguments.device.named_device": Call(
         devices.named_device, lambda: {"device": "cpu"}, {"device": refused("gpu", "", None, 0)}
     ),
     "erf.seeds.derive": Call(derive, lambda: {"seed": 0}, {"seed": WHOLE_0}, free="indices"),

@@ -9,11 +9,11 @@ from torch import nn
 from torchvision import models
 
 from erf import InvalidInput, effective_receptive_field, erf_size, theoretical_receptive_field
+from erf.command.network_source import Source, make_network
 from erf.data.noise import NoiseImages
 from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import Reference
-from erf.network_source import Source, make_network
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.architectures import experiment as architectures

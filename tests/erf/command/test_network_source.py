@@ -9,7 +9,7 @@ from torch import nn
 from torchvision import models
 
 from erf import InvalidInput
-from erf.network_source import Source, files_of, make_network, read_weights
+from erf.command.network_source import Source, files_of, make_network, read_weights
 
 NET = """
     from torch import nn

@@ -137,8 +137,8 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _network(name: str, weights: str, seed: int) -> nn.Module:
-    """Return the network that the command line names; see :func:`erf.network_source.make_network`."""
-    from erf.network_source import Source, make_network
+    """Return the network that the command line names; see :func:`erf.command.network_source.make_network`."""
+    from erf.command.network_source import Source, make_network
 
     if ".py:" in name:
         return make_network(Source.file, name, weights, seed)

@@ -1,4 +1,4 @@
-"""What public functions accept: each kind of argument is checked in one place, and refused in one line."""
+"""Each kind of argument is checked here, and refused in one line."""
 
 from __future__ import annotations
 

@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-from erf.errors import InvalidInput
-from erf.extras import extra
+from erf.errors import InvalidInput, extra
 
 UNTRAINED, PRETRAINED = "none", "DEFAULT"
 # Where checkpoints keep the state dict beside other things.

@@ -44,17 +44,27 @@ MODULES += [
     "erf.metrics.grid_average",
     "erf.metrics.normal_distance",
 ]
-MODULES += ["erf.metrics.erf_size", "erf.metrics.gaussian_fit", "erf.maps.influence_map", "erf.device", "erf.seeds"]
+MODULES += [
+    "erf.metrics.erf_size",
+    "erf.metrics.gaussian_fit",
+    "erf.maps.influence_map",
+    "erf.arguments.device",
+    "erf.seeds",
+]
 READERS_OF_FILES = {"erf.data.image_files", "erf.data.problems"}  # internal to erf.data
 for package in ("erf.networks", "erf.data"):
     inside = pkgutil.walk_packages(import_module(package).__path__, f"{package}.")
     MODULES += [each.name for each in inside if each.name not in READERS_OF_FILES]
 
 # Without an argument that could be bad, or no functions at all.
-WITHOUT_A_ROW = {"erf.device.available_devices", "erf.device.full_float32", "erf.device.is_out_of_memory"}
+WITHOUT_A_ROW = {
+    "erf.arguments.device.available_devices",
+    "erf.arguments.device.full_float32",
+    "erf.arguments.device.is_out_of_memory",
+}
 # What functions return, made by them alone.
 WITHOUT_A_ROW |= {f"erf.measurement.{name}" for name in ("layer.LayerMeasurement", "layer.Setting")}
-WITHOUT_A_ROW |= {"erf.measurement.measurement.Measurement", "erf.agreement.Agreement"}
+WITHOUT_A_ROW |= {"erf.measurement.measurement.Measurement", "erf.agreement.agreement.Agreement"}
 # Steps of a function that checks what it is given.
 WITHOUT_A_ROW |= {
     "erf.metrics.grid_average.moving_mean",

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from erf.agreement.judges import difference, edges, is_reached, outside, plain_map, slow_ways
 from erf.arguments import require_type, require_values, require_whole
 from erf.errors import InternalError, InvalidInput, one_line
-from erf.judges import difference, edges, is_reached, outside, plain_map, slow_ways
 from erf.maps.effective_field import counted_channels, effective_receptive_field
 from erf.maps.field_check import bounded_box
 from erf.maps.passes import Mode, measuring

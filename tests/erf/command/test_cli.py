@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import erf
-from erf.cli import PATIENCE, _with_progress, main
+from erf.command.cli import PATIENCE, _with_progress, main
 
 FILE = """
 from torch import nn
@@ -34,7 +34,7 @@ def answer(capsys, *arguments):
 
 def test_it_prints_what_measure_measures(network, capsys):
     layers = json.loads(answer(capsys, network, *SMALL, "--layers", "0,3", "--json"))["layers"]
-    from erf.network_source import Source, make_network
+    from erf.command.network_source import Source, make_network
 
     measured = erf.measure(make_network(Source.file, network), layers=["0", "3"], input_size=24)
     assert [layer["name"] for layer in layers] == ["0", "3"]
@@ -78,7 +78,7 @@ def test_infinite_fields_are_text_in_json(network, capsys):
 
 def test_halo_is_that_of_the_library(network, capsys):
     needed = json.loads(answer(capsys, "halo", network, "--layer", "2", "--json"))
-    from erf.network_source import Source, make_network
+    from erf.command.network_source import Source, make_network
 
     expected = erf.halo(make_network(Source.file, network), "2")
     assert {name: tuple(values) for name, values in needed.items()} == vars(expected)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from erf import InvalidInput
-from erf.device import available_devices, full_float32, resolve_device
+from erf.arguments.device import available_devices, full_float32, resolve_device
 
 
 @pytest.fixture

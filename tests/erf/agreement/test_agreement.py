@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 import erf
-from erf import InvalidInput, agreement, judges
+from erf import InvalidInput
+from erf.agreement import agreement, judges
 from erf.maps import effective_field
 
 JUDGES = ["outside", "edges", "autograd", "slow"]

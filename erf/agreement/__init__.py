@@ -1,0 +1,1 @@
+"""Is what erf says of a network true? Other ways are asked, on that network."""

@@ -1,0 +1,41 @@
+"""What public functions accept: each kind of argument is checked in one place."""
+
+from erf.arguments.checks import (
+    is_finite,
+    is_whole,
+    per_axis,
+    real_array,
+    require_dense,
+    require_finite,
+    require_images,
+    require_initialized,
+    require_path,
+    require_real,
+    require_share,
+    require_type,
+    require_values,
+    require_weights,
+    require_whole,
+    require_whole_per_axis,
+    shown,
+)
+
+__all__ = [
+    "is_finite",
+    "is_whole",
+    "per_axis",
+    "real_array",
+    "require_dense",
+    "require_finite",
+    "require_images",
+    "require_initialized",
+    "require_path",
+    "require_real",
+    "require_share",
+    "require_type",
+    "require_values",
+    "require_weights",
+    "require_whole",
+    "require_whole_per_axis",
+    "shown",
+]

@@ -1,0 +1,1 @@
+"""The command ``erf``, and the networks that its words name."""
