@@ -111,7 +111,8 @@ def check(
     must not. Those at an edge of the field's box do: the unit must, where the field is exact and that edge finite and
     inside the image. The influence map must be what ``torch.autograd.grad`` gives on the whole image, and what erf
     measures without crops, folded norms and cones: to 1e-10 of the peak in float64, and to a relative L2 of 1e-2
-    below, where gates within rounding of 0 flip.
+    below, where gates within rounding of 0 flip. Both get batch norm's gradients in the one order in memory that torch
+    reads rightly.
 
     Args:
         network: Maps ``[1, channels, *input_size]`` to anything; left as it was found.

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from erf.errors import InvalidInput
 from erf.maps import cropping, effective_field, passes
 from erf.maps.aggregation import output_direction
 from erf.maps.layer_outputs import layer_outputs
@@ -65,12 +67,25 @@ def plain_map(
     leaf = images.clone().requires_grad_()
     unit = layer_outputs(network, leaf, [layer], whole=False)[layer][field.index].reshape(len(images), -1)
     signs = torch.stack([output_direction("random_sign", unit.shape[1], seed, n) for n in range(len(images))])
-    (g,) = torch.autograd.grad((unit * signs.to(unit)).sum(), leaf)
+    g = _plain_gradient((unit * signs.to(unit)).sum(), leaf)
+    if g is None:
+        raise InvalidInput("no gradient leads from the unit to the image")
     return g.double()[:, counted].abs().mean((0, 1)).cpu().numpy()
 
 
 def _plain_gradient(output: Tensor, leaf: Tensor) -> Tensor | None:
-    return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
+    with _ContiguousNorms():
+        return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
+
+
+class _ContiguousNorms(TorchDispatchMode):
+    """Hands batch norm's backward pass contiguous copies: torch reads others wrongly (erf.maps.batch_norm_backward)."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket.__name__ in ("native_batch_norm_backward", "batch_norm_backward"):
+            copies = [values.clone(memory_format=torch.contiguous_format) for values in args[:2]]
+            args = (*copies, *args[2:])
+        return func(*args, **(kwargs or {}))
 
 
 # What stands in the place of each fast way, by its module and name there.

@@ -9,7 +9,7 @@ from torch import nn
 import erf
 from erf import InvalidInput
 from erf.agreement import agreement, judges
-from erf.maps import effective_field
+from erf.maps import backward_cone, effective_field
 
 JUDGES = ["outside", "edges", "autograd", "slow"]
 
@@ -81,6 +81,25 @@ def test_a_fast_way_that_is_wrong_is_seen(monkeypatch):
 
     monkeypatch.setattr(effective_field, "folds", with_other_weights)
     assert {f.judge for f in erf.check(network(), 33).wrong} >= {"slow"}
+
+
+class Tokens(nn.Module):
+    """A batch norm that cannot be folded, to which the gradient of one image comes channels-last."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+
+    def forward(self, x):
+        return self.norm(self.stem(x).tanh()).flatten(2).permute(0, 2, 1).softmax(-1)
+
+
+def test_a_gradient_that_torch_reads_wrongly_is_no_fault_of_erf(monkeypatch):
+    torch.manual_seed(0)
+    tokens = Tokens().double()
+    assert answers(erf.check(tokens, 9)) == dict.fromkeys(JUDGES, True)
+    monkeypatch.setattr(backward_cone, "ordered_alike", lambda gradient, _: gradient)
+    assert answers(erf.check(tokens, 9)) == {"outside": True, "edges": True, "autograd": False, "slow": False}
 
 
 def test_fast_ways_come_back():
