@@ -136,12 +136,13 @@ def input_gradient(
 
     .. math:: [first \cdot s - p, \quad (end - 1)\, s - p + d\,(k - 1) + 1)
 
-    which the operator is given as an input of its own, without padding; everywhere else the gradient is 0.
+    which the operator is given as an input of its own, without padding; everywhere else the gradient is 0. One number
+    stands for all axes, as the padding of ``padding="valid"`` does.
     """
-    kernel = weight.shape[2:]
+    window = [per_axis * len(box) if len(per_axis) == 1 else per_axis for per_axis in (stride, padding, dilation)]
     reached = tuple(
         (first * s - p, (end - 1) * s - p + d * (k - 1) + 1)
-        for (first, end), s, p, d, k in zip(box, stride, padding, dilation, kernel, strict=True)
+        for (first, end), k, s, p, d in zip(box, weight.shape[2:], *window, strict=True)
     )
     inside = grad_output[(..., *(slice(*side) for side in box))]
     size = [*input.shape[:2], *(end - first for first, end in reached)]

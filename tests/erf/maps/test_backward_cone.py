@@ -42,7 +42,8 @@ def convolutions(draw):
     dtype = draw(st.sampled_from([torch.float64, torch.float64, torch.float32]))
     images = ordered(drawn(draw(st.integers(1, 3)), 2 * groups, *size, dtype=dtype), draw(st.booleans()))
     weight = drawn(groups * draw(st.integers(1, 3)), 2, *kernel, dtype=dtype, seed=1)
-    options |= {"groups": groups, "weight": ordered(weight, draw(st.booleans()))}
+    named = draw(st.sampled_from([{}, {}, {"padding": "valid"}]))  # which torch hands on as one number for all axes
+    options |= {"groups": groups, "weight": ordered(weight, draw(st.booleans()))} | named
     shape = CONVOLUTIONS[axes](images, **options).shape
     cotangent = torch.zeros(shape, dtype=dtype)
     ends = [(draw(st.integers(0, n)), draw(st.integers(0, n))) for n in shape[2:]]
