@@ -280,7 +280,7 @@ class ReachMode(TorchDispatchMode):
         unchanged = all(new is old for new, old in zip(reaches, known.get(id(tensor), ()), strict=False))
         key = storage_of(tensor)
         if id(tensor) not in known:
-            if not all(reach.is_nothing for reach in reaches):
+            if tensor in self.reaches or not all(reach.is_nothing for reach in reaches):  # of its storage, other parts
                 self._keep(tensor, reaches)
         elif key not in self._owners:
             self.reaches[tensor] = reaches

@@ -44,6 +44,12 @@ def changed(x: Tensor, change: Callable[[Tensor], object]) -> Tensor:
     return x
 
 
+def prefixed(x: Tensor) -> Tensor:
+    """Return tokens behind one that no pixel reaches, as classes have."""
+    tokens = x.flatten(2).transpose(1, 2)
+    return torch.cat([tokens.new_ones(len(x), 1, x.shape[1]), tokens], 1)
+
+
 def _strips(x: Tensor, conv: Conv, rows: Tensor, columns: Tensor, dim: int = 2) -> Tensor:
     """Coordinate attention: both strips, one after the other, through the same layer."""
     strips = conv(torch.cat([rows.transpose(2, dim), columns.transpose(3, dim)], dim)).relu()
@@ -86,6 +92,7 @@ PARTS = {
     ),
     "filled tokens": lambda x, conv: conv(changed(conv(x), lambda y: y.view(2, 2, -1)[:, :, 40:44].zero_())),
     "two halves": lambda x, conv: conv(torch.cat([conv(x), x], 2)[:, :, : x.shape[2]]),
+    "of a token without pixels and others": lambda x, conv: prefixed(conv(x)).split([1, 192], 1)[1].sum(2).view(2, 12, 16),
     "the other half": lambda x, conv: conv(torch.cat([conv(x), x], 2)[:, :, x.shape[2] :]),
 }  # fmt: skip
 STRIPS = {
