@@ -75,8 +75,8 @@ def openerf_map(
     r"""Return the map that OpenERF 0.6.1 computes, its ``erf_map`` (https://github.com/kmbmjn/OpenERF).
 
     .. math:: v_{i,j} = \frac{a_{i,j}}{\sum_{i,j} a_{i,j}}, \quad
-              a_{i,j} = \operatorname{mean}_n \max\Big(0, \operatorname{mean}_c \operatorname{mean}_k
-              \frac{\partial y_{n,k,u}}{\partial x_{n,c,i,j}}\Big)
+              a_{i,j} = \operatorname{mean}_n \max\left(0, \operatorname{mean}_c \operatorname{mean}_k
+              \frac{\partial y_{n,k,u}}{\partial x_{n,c,i,j}}\right)
 
     Unlike :func:`erf.effective_receptive_field`: output channels are averaged with their signs, so they may cancel (of
     a normalized layer they do, to rounding noise); the signed gradient is averaged over input channels first and cut
@@ -120,8 +120,8 @@ def replknet_map(
 ) -> np.ndarray | dict[str, np.ndarray]:
     r"""Return the contribution scores of RepLKNet's script (Ding et al. 2022, arXiv 2203.06717, ``visualize_erf.py``).
 
-    .. math:: a_{i,j} = \operatorname{mean}_n \sum_c \max\Big(0, \frac{\partial}{\partial x_{n,c,i,j}}
-              \sum_k \max(0, y_{n,k,u})\Big)
+    .. math:: a_{i,j} = \operatorname{mean}_n \sum_c \max\left(0, \frac{\partial}{\partial x_{n,c,i,j}}
+              \sum_k \max(0, y_{n,k,u})\right)
 
     with u = (H'//2, W'//2). They are raw, before the logarithm of :func:`replknet_scores`. The paper took 50 images of
     ImageNet, resized to 1024 x 1024 without crop and normalized by ImageNet's mean and deviation, and the output of
@@ -188,7 +188,7 @@ class AreaRatio:
 def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | None:
     r"""Return RepLKNet's r(t), the area of a square that holds the share t of the scores (its ``analyze_erf.py``).
 
-    .. math:: r = \frac{(2m+1)^2}{H W}, \quad m = \min \{m \ge 1 :
+    .. math:: r = \frac{(2m+1)^2}{H W}, \quad m = \min \{m \geq 1 :
               \text{the scores within m of pixel } (H//2, W//2) \text{ sum to more than } t \text{ of the total}\}
 
     The paper's t are 0.2, 0.3, 0.5 and 0.99. Unlike :func:`erf.contribution_area_ratio`, the square grows about the

@@ -40,7 +40,7 @@ class Moments:
 
 @dataclass(frozen=True, eq=False)
 class GaussianFit:
-    r"""The Gaussian nearest to a map, :math:`A \exp(-\frac12 (p - c)^T \Sigma^{-1} (p - c))`, without offset.
+    r"""The Gaussian nearest to a map, :math:`A \exp(-\frac{1}{2} (p - c)^T \Sigma^{-1} (p - c))`, without offset.
 
     Attributes:
         center: ``[d]``, c, in the map's coordinates.

@@ -31,7 +31,7 @@ class Estimate:
     def interval(self) -> tuple[float, float] | None:
         r"""The 95 % interval by the jackknife; None where :attr:`left_out` is empty.
 
-        .. math:: \theta \pm t_{n-1} \sqrt{\tfrac{n-1}{n} \textstyle\sum_i (\theta_{-i} - \bar\theta)^2}
+        .. math:: \theta \pm t_{n-1} \sqrt{\frac{n-1}{n} \sum_i (\theta_{-i} - \bar\theta)^2}
 
         For a mean of groups of as many samples each this is the t interval of the mean.
         """

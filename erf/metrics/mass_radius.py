@@ -11,7 +11,7 @@ from erf.maps.influence_map import InfluenceMap, require_non_negative, scaled
 def mass_within(imap: InfluenceMap, radius: float) -> float:
     r"""Return the share of the map's sum at most ``radius`` pixels away from the unit's center.
 
-    .. math:: \sum_{p : \|p - center\| \le radius} g_p \Big/ \sum_p g_p
+    .. math:: \sum_{p : \|p - center\| \leq radius} g_p / \sum_p g_p
 
     Distances are Euclidean, between pixel centers. What the image cuts off is in neither sum.
 

@@ -2,7 +2,7 @@ r"""How far a map's marginal is from a normal distribution (the central limit th
 
 Kolmogorov's distance between the marginal's distribution function and that of the normal of its mean and variance,
 
-.. math:: \sup_x \left|F(x) - \Phi\left(\tfrac{x - \mu}{\sigma}\right)\right|
+.. math:: \sup_x \left|F(x) - \Phi\left(\frac{x - \mu}{\sigma}\right)\right|
 
 Unlike r^2 of a fit it means something where a map has holes. A map lives on whole pixels, so F has steps, half of whose
 height stays: 0.2 / sigma for a grid without holes. By Berry and Esseen the distance of a sum of n equal independent

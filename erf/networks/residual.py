@@ -47,7 +47,7 @@ class BasicBlock(nn.Module):
     .. math:: y = \operatorname{ReLU}(x + N(W_2 * \operatorname{ReLU}(N(W_1 * x))))
 
     N is batch norm whose gains start at 1, so that the branch takes part from the start. Without batch norm N adds a
-    bias, and the sum is divided by :math:`\sqrt 2`: with He's weights the mean square would grow in each block about
+    bias, and the sum is divided by :math:`\sqrt{2}`: with He's weights the mean square would grow in each block about
     twofold. A bias-free ReLU net commutes with such a factor, so that the influence maps before training have the shape
     of those of the plain sum; a branch that starts small or at 0 (Fixup, SkipInit) would change them. In a short trial
     of one seed it learned slowly; :func:`erf.networks.batch_norm.fold_batch_norm_` makes a start that learned faster.

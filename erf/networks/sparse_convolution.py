@@ -153,7 +153,7 @@ class SparseStack(ConvStack):
 
         With paths of one position a layer and b_u(q) the share of pixel q in what is read at u,
 
-        .. math:: E[g(p)^2] \propto E\Big[\Big((b_{u_1} * \dots * b_{u_n})(p)\Big)^2\Big]
+        .. math:: E[g(p)^2] \propto E\left[\left((b_{u_1} * \dots * b_{u_n})(p)\right)^2\right]
                   = (K * \dots * K)(p, p), \quad K(q, q') = E[b_u(q)\, b_u(q')],
 
         because the weights of different paths are uncorrelated. Rows and columns of a position are independent, so the

@@ -13,6 +13,7 @@ from experiments.claims import Verdict, own_rows, rows
 from experiments.harness.about import about
 from experiments.harness.experiment import experiment_names
 from scripts.docs_site import experiment_pages, notebook_page
+from tests.test_public import PUBLIC
 
 ROOT = Path(__file__).parents[2]
 
@@ -73,6 +74,15 @@ def test_each_experiment_has_a_page_in_the_navigation_and_in_the_overview(name, 
 def test_each_series_of_each_experiment_is_in_the_table_of_tags(pages):
     tags = [one.tag for name in experiment_names() for one in about(name).series]
     assert [word for word in pages["tags"].words if word in tags] == tags
+
+
+def test_the_reference_shows_docstrings_without_their_markup(pages):
+    """The names are all there: tests/docs/test_reference.py."""
+    reference = {name: " ".join(page.words) for name, page in pages.items() if name.startswith("reference/")}
+    assert len(reference) == len(PUBLIC)
+    assert sum(text.count("Parameters:") for text in reference.values()) > 30
+    for name, text in reference.items():
+        assert not re.search(r":\w+:`|\.\. \w+::|``", text), name
 
 
 def test_no_page_loads_anything_from_elsewhere(pages):

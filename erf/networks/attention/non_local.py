@@ -12,7 +12,7 @@ class NonLocalAttention(nn.Module):
     r"""The source's embedded Gaussian: a mean over all positions with softmax weights, added to the input.
 
     .. math:: y(p) = x(p) + W \sum_q a(p, q)\, g(x(q)), \quad a(p, \cdot) = \operatorname{softmax}_q
-              \big(\theta(x(p))^T \phi(x(q))\big)
+              \left(\theta(x(p))^T \phi(x(q))\right)
 
     The source starts as the identity (W ends in a batch norm of gain 0); then nothing is global before training.
 

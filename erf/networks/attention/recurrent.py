@@ -13,7 +13,7 @@ class RecurrentAttention(nn.Module):
     r"""The same attention layer, over the positions N(p) of each one's row and column, applied ``passes`` times.
 
     .. math:: x'(p) = x(p) + \sum_{q \in N(p)} a(p, q)\, v(x(q)), \quad a(p, \cdot) = \operatorname{softmax}_q
-              \big(\theta(x(p))^T \phi(x(q))\big)
+              \left(\theta(x(p))^T \phi(x(q))\right)
 
     The position itself counts once. The source scales the sum by a factor that starts at 0, as the identity; here it
     is 1.
