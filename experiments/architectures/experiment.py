@@ -7,23 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
 import numpy as np
-import torch
 from rich.console import Group
 from rich.text import Text
 from torch import Tensor, nn
 
-from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size, theoretical_receptive_field
+import erf
+from erf import InvalidInput, LayerMeasurement, ReceptiveField
 from erf.arguments.device import resolve_device
 from erf.command.network_source import Source, make_network
 from erf.data.noise import Noise, NoiseImages
 from erf.maps.statistic import Statistic
-from erf.metrics.erf_size import Reference, above_threshold
+from erf.metrics.erf_size import Reference
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.architectures.families import ARCHITECTURES, DEFAULT
@@ -89,7 +88,7 @@ class Stage:
         sizes: ERF size of each draw whose map is not 0 everywhere.
         interval: Of their mean.
         reference: What the sizes are relative to: peak where the center is 0 or outside the image in any draw.
-        cut: Whether the ERF reaches the image's border in any draw, so that its size is that of the part inside.
+        cut: Whether the image ends where the ERF does not, in any draw, so that its size is that of the part inside.
         findings: What the maps do not show, each once.
     """
 
@@ -156,11 +155,11 @@ def run(config: Config, logbook: Logbook) -> Result:
 
 @dataclass(frozen=True)
 class DrawnStage:
-    """What is kept of one stage in one draw; ``size`` is nan where the map is 0 everywhere."""
+    """What is kept of one stage in one draw; ``size`` is None where the map is 0 everywhere."""
 
     depth: int
     trf_size: float
-    size: float
+    size: float | None
     reference: Reference
     cut: bool
     findings: tuple[str, ...]
@@ -175,65 +174,39 @@ class Draw:
 
 
 def _measure(config: Config, name: str, draw: int) -> Draw:
-    seed, layers = derive(config.seed, draw), list(ARCHITECTURES[name].layers)
-    size = (config.input_size, config.input_size)
+    seed, shape = derive(config.seed, draw), (3, config.input_size, config.input_size)
     device = resolve_device(config.device)
     network = make_network(Source.torchvision, name, seed=seed).eval().to(device)
-    images = NoiseImages(config.noise, (3, *size), config.samples, seed, config.batch_size)
+    images = NoiseImages(config.noise, shape, config.samples, seed, config.batch_size)
     if config.batch_norm is BatchNorm.calibrated:
-        calibration = NoiseImages(config.noise, (3, *size), CALIBRATION, derive(seed, 1), CALIBRATION)
+        calibration = NoiseImages(config.noise, shape, CALIBRATION, derive(seed, 1), CALIBRATION)
         calibrate_batch_norm_(network, (batch.to(device) for batch in calibration))
-    fields = theoretical_receptive_field(network, size, layers)
-    maps = effective_receptive_field(network, images, layers, statistic=config.statistic, seed=seed)
-    depths = _depths(network, torch.zeros(1, 3, *size, device=device), layers)
-    stages = (
-        DrawnStage(depth, fields[layer].size[0], *_size(maps[layer]), maps[layer].findings)
-        for layer, depth in zip(layers, depths, strict=True)
+    layers = list(ARCHITECTURES[name].layers)
+    measured = erf.measure(network, images, layers, statistic=config.statistic, seed=seed).layers
+    return Draw(tuple(_drawn_stage(layer, _depth(network, layer.field)) for layer in measured), measured[-1].map.values)
+
+
+def _drawn_stage(layer: LayerMeasurement, depth: int) -> DrawnStage:
+    return DrawnStage(
+        depth=depth,
+        trf_size=layer.trf_size[0],
+        size=layer.raw_size,
+        reference=layer.reference or Reference.center,
+        cut=any(layer.cut or ()),
+        findings=layer.map.findings,
     )
-    return Draw(tuple(stages), maps[layers[-1]].values)
 
 
-def _size(imap: InfluenceMap) -> tuple[float, Reference, bool]:
-    """Return the ERF size, nan for a map of zeros, what it is relative to, and whether the ERF reaches the border."""
-    if not imap.values.any():
-        return math.nan, Reference.center, False
-    reference = Reference.center
-    try:
-        size = erf_size(imap, reference)
-    except InvalidInput:  # the center is a hole
-        reference = Reference.peak
-        size = erf_size(imap, reference)
-    above = above_threshold(imap, reference)
-    return size, reference, bool(above[[0, -1]].any() or above[:, [0, -1]].any())
-
-
-def _depths(network: nn.Module, image: Tensor, layers: list[str]) -> list[int]:
-    """Return how many convolutions and linear layers have been called when each of ``layers`` is done."""
-    called = 0
-    done = {}
-
-    def count(*_: object) -> None:
-        nonlocal called
-        called += 1
-
-    def note(name: str, *_: object) -> None:
-        done[name] = called
-
-    with ExitStack() as hooks, torch.no_grad():
-        for name, module in network.named_modules():
-            weight = getattr(module, "weight", None)
-            if isinstance(weight, Tensor) and weight.ndim > 1:
-                hooks.callback(module.register_forward_hook(count).remove)
-            if name in layers:
-                hooks.callback(module.register_forward_hook(partial(note, name)).remove)
-        network(image)
-    return [done[layer] for layer in layers]
+def _depth(network: nn.Module, field: ReceptiveField) -> int:
+    """Return how many convolutions and linear layers have been called when the layer of ``field`` is done."""
+    weights = [getattr(network.get_submodule(name), "weight", None) for name in field.modules]
+    return sum(isinstance(weight, Tensor) and weight.ndim > 1 for weight in weights)
 
 
 def _stages_of(network: str, draws: list[Draw]) -> Iterator[Stage]:
     over_draws = zip(*(draw.stages for draw in draws), strict=True)
     for layer, stages in zip(ARCHITECTURES[network].layers, over_draws, strict=True):
-        sizes = tuple(stage.size for stage in stages if math.isfinite(stage.size))
+        sizes = tuple(stage.size for stage in stages if stage.size is not None)
         trf_size = stages[0].trf_size
         yield Stage(
             network=network,

@@ -8,10 +8,9 @@ from rich.console import Console
 from torch import nn
 from torchvision import models
 
-from erf import InvalidInput, effective_receptive_field, erf_size, theoretical_receptive_field
+from erf import InvalidInput, effective_receptive_field, erf_size, measure, theoretical_receptive_field
 from erf.command.network_source import Source, make_network
 from erf.data.noise import NoiseImages
-from erf.maps.influence_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import Reference
 from erf.seeds import derive
@@ -71,41 +70,46 @@ def test_without_calibration_batch_norm_is_the_identity():
 def test_depth_counts_the_convolutions_and_linear_layers_called_so_far():
     network = nn.Sequential(
         nn.Conv2d(3, 3, 1), nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1)), nn.Linear(6, 2)
-    ).eval()
-    depths = architectures._depths(network, torch.zeros(1, 3, 8, 8), ["1", "1.0", "2"])
-    assert list(depths) == [3, 2, 4]
-    assert not any(module._forward_hooks for module in network.modules())
+    )
+    fields = theoretical_receptive_field(network, 8, ["1", "1.0", "2"])
+    assert [architectures._depth(network, field) for field in fields.values()] == [3, 2, 4]
 
 
 def test_depth_of_networks_that_are_known_by_it():
     for name, depth in (("alexnet", 5), ("resnet18", 20), ("resnet50", 53), ("densenet121", 120)):
         with torch.device("meta"):
-            network = models.get_model(name).eval()
-        image = torch.zeros(1, 3, 64, 64, device="meta")
-        assert architectures._depths(network, image, list(ARCHITECTURES[name].layers))[-1] == depth
+            network = models.get_model(name)
+        field = theoretical_receptive_field(network, 64, ARCHITECTURES[name].layers[-1])
+        assert architectures._depth(network, field) == depth
 
 
-def map_of(values):
-    moments = np.array(values, dtype=float)[None]
-    return map_of_samples(moments, Statistic.mean_abs, ((0, 5), (0, 5)), 0)
+def stage_of(kernel, padding):
+    """Return what is kept of a convolution's output on 5 x 5 pixels; its weights are those of ``kernel``."""
+    network = nn.Conv2d(1, 1, len(kernel), padding=padding, bias=False)
+    with torch.no_grad():
+        network.weight[0, 0] = torch.tensor(kernel)
+    (layer,) = measure(network, torch.ones(1, 1, 5, 5)).layers
+    return architectures._drawn_stage(layer, 1)
 
 
-def test_a_size_has_its_reference_and_says_whether_the_border_is_reached():
-    inside = np.zeros((5, 5))
-    inside[1:4, 1:4] = 1
-    assert architectures._size(map_of(inside)) == (3, "center", False)
-    hole = inside.copy()
-    hole[2, 2] = 0
-    assert architectures._size(map_of(hole)) == (8**0.5, "peak", False)
-    for edge in ((0, 2), (4, 2), (2, 0), (2, 4)):
-        reached = inside.copy()
+def test_a_size_has_its_reference_and_says_whether_it_is_that_of_the_part_inside():
+    inside = np.ones((3, 3))
+    assert stage_of(inside, 1) == architectures.DrawnStage(1, 3, 3, Reference.center, False, ())
+    inside[1, 1] = 0
+    stage = stage_of(inside, 1)
+    assert (stage.size, stage.reference) == (8**0.5, Reference.peak)
+    around = np.zeros((7, 7))
+    around[2:5, 2:5] = 1
+    assert not stage_of(around, 3).cut
+    for edge in ((1, 3), (5, 3), (3, 1), (3, 5)):
+        reached = around.copy()
         reached[edge] = 0.05
-        assert architectures._size(map_of(reached))[2]
+        assert stage_of(reached, 3).cut
         reached[edge] = 0.04
-        assert not architectures._size(map_of(reached))[2]
-    size, _, cut = architectures._size(map_of(np.zeros((5, 5))))
-    assert np.isnan(size)
-    assert not cut
+        assert not stage_of(reached, 3).cut
+    stage = stage_of(np.zeros((3, 3)), 1)
+    assert stage.size is None
+    assert not stage.cut
 
 
 def test_a_draw_without_any_influence_has_no_size_and_the_others_count():
@@ -114,7 +118,7 @@ def test_a_draw_without_any_influence_has_no_size_and_the_others_count():
                      [False, False, True], [(), (), findings], strict=True)  # fmt: skip
         return architectures.Draw(tuple(architectures.DrawnStage(*place) for place in places), np.ones((2, 2)))
 
-    draw, other = draw_of([2.0, np.nan, 4.0], ("a", "b")), draw_of([3.0, np.nan, 5.0], ("b", "c"))
+    draw, other = draw_of([2.0, None, 4.0], ("a", "b")), draw_of([3.0, None, 5.0], ("b", "c"))
     first, second, third = architectures._stages_of("shufflenet_v2_x1_0", [draw, other])
     assert (first.sizes, first.size, first.ratio) == ((2, 3), 2.5, 2.5 / 3)
     assert (second.sizes, second.size, second.interval, second.ratio) == ((), None, None, None)
