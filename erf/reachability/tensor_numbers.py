@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.reachability.operands import storage_of
+
+# Tensors that no pixel reached in an earlier pass without data, and that something outside of the network has kept, as
+# the cache of a function does.
+_CONSTANTS = WeakTensorKeyDictionary()
 
 
 class TensorNumbers:
@@ -33,4 +39,9 @@ class TensorNumbers:
 
     def misses(self, tensor: Tensor) -> bool:
         """Whether a tensor without data comes from where nothing is followed."""
-        return tensor.is_meta and tensor not in self._numbers and storage_of(tensor) not in self._storages
+        known = tensor in self._numbers or tensor in _CONSTANTS or storage_of(tensor) in self._storages
+        return tensor.is_meta and not known
+
+    def end(self, is_reached: Callable[[Tensor], bool]) -> None:
+        """Remember the constants without data that outlive the pass."""
+        _CONSTANTS.update({tensor: None for tensor in self._numbers if tensor.is_meta and not is_reached(tensor)})

@@ -67,6 +67,7 @@ class ReachMode(TorchDispatchMode):
         finally:
             for handle in handles:
                 handle.remove()
+            self._numbers.end(lambda tensor: self._is_reached([tensor]))
 
     def _enter(self, module: nn.Module, _args: object) -> None:
         name = self._names.get(module, self._running[-1])

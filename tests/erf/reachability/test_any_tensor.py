@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ PARTS = {
     ),
     "filled tokens": lambda x, conv: conv(changed(conv(x), lambda y: y.view(2, 2, -1)[:, :, 40:44].zero_())),
     "two halves": lambda x, conv: conv(torch.cat([conv(x), x], 2)[:, :, : x.shape[2]]),
-    "of a token without pixels and others": lambda x, conv: prefixed(conv(x)).split([1, 192], 1)[1].sum(2).view(2, 12, 16),
+    "tokens behind a class": lambda x, conv: prefixed(conv(x)).split([1, 192], 1)[1].mean(2).view(2, 12, 16),
     "the other half": lambda x, conv: conv(torch.cat([conv(x), x], 2)[:, :, x.shape[2] :]),
 }  # fmt: skip
 STRIPS = {
@@ -161,6 +162,22 @@ def test_a_chosen_part_whose_length_nobody_reads_is_no_value() -> None:
     network = Forward(lambda x, conv: conv(x) + x[x > 0].mean(), conv())
     assert theoretical_receptive_field(network, SIZE).local.size == (3, 3)
     assert not any("depends on values: all" in each for each in theoretical_receptive_field(network, SIZE).assumptions)
+
+
+@cache
+def positions(size: torch.Size, device: torch.device) -> Tensor:
+    return torch.linspace(0, 1, size.numel(), device=device).view(size)
+
+
+def test_what_a_function_has_kept_of_an_earlier_pass_is_a_constant_unless_pixels_reached_it() -> None:
+    network = Forward(lambda x, conv: conv(x) + positions(x.shape, x.device), conv())
+    for _ in range(2):
+        field = theoretical_receptive_field(network, SIZE)
+        assert (field.size, field.assumptions) == ((3, 3), ())
+    kept: list[Tensor] = []
+    network = Forward(lambda x, conv: kept.append(conv(x)) or conv(x) + kept[0], conv())
+    assert theoretical_receptive_field(network, SIZE).assumptions == ()
+    assert "unknown origin" in theoretical_receptive_field(network, SIZE).assumptions[0]
 
 
 def in_a_thread(work: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
