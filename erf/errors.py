@@ -1,11 +1,18 @@
-"""The errors for what the caller can mend: input, a missing package; and that for faults of erf itself."""
+"""Errors: for what the caller can mend, for a missing package, for faults of erf; and how a command says them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 LONGEST = 600  # characters of what other code says
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+# What torch and numpy say of tensors that the memory, or an address, has no room for.
+NO_ROOM = ("out of memory", "can't allocate memory", "Storage size calculation overflowed", "array is too big")
+NO_ROOM += ("Maximum allowed dimension exceeded", "can't start new thread")
 
 
 class InvalidInput(ValueError):
@@ -34,6 +41,58 @@ def one_line(error: BaseException) -> str:
     """Return what an error of other code says, on one line of which the middle may be left out."""
     text = " ".join(str(error).split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether ``error`` says that a device, or the machine, has no memory left."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in NO_ROOM)
+
+
+def without_room(error: Exception) -> str:
+    """Return what to say where memory ran out; "" for another error, and where what ran out is named already."""
+    if isinstance(error, InvalidInput) or not is_out_of_memory(error):
+        return ""
+    return f"out of memory; smaller values need less ({one_line(error)})"
+
+
+def exit_code(
+    command: Callable[[], int | None],
+    name: str = "error",
+    users_errors: tuple[type[Exception], ...] = (InvalidInput, OSError),
+    interrupted: str = "interrupted",
+    words: Callable[[Exception], str] = one_line,
+) -> int:
+    """Run a command and return its exit code; a fault of erf or of the command keeps its traceback.
+
+    Args:
+        command: Returns the exit code; None is 0.
+        name: Stands before what the user can mend, which is one line on stderr and exit code 1.
+        users_errors: Those that the user can mend, besides memory that runs out.
+        interrupted: What is said at Ctrl-C, whose exit code is 130.
+        words: Returns what such an error says.
+    """
+    escape_what_cannot_be_encoded()
+    try:
+        code = command() or 0
+        sys.stdout.flush()  # a full disk is found here and not after the end
+        return code
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        if not isinstance(error, users_errors) and not is_out_of_memory(error):
+            raise
+        print(f"{name}: {without_room(error) or words(error)}", file=sys.stderr)
+        if isinstance(error, BrokenPipeError):  # the reader, as head is, has seen enough: the rest goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """Let stdout and stderr print a character that their encoding has not as an escape, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 class InternalError(Exception):

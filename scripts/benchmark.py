@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = timing_parser(__doc__, repetitions=3)
+    parser = timing_parser("benchmark.py", __doc__, repetitions=3)
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 20, 40], help="of the stacks, increasing")
     parser.add_argument("--channels", type=int, default=16, help="of every layer")
     parser.add_argument("--runs", type=int, default=20, help="draws of weights and inputs for each map")

@@ -40,13 +40,13 @@ from erf.measurement.default_layers import default_layers
 from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment
 from experiments.harness.validation import require_at_least
-from scripts.benchmarks.command import Parser, exit_code, to_json
+from scripts.benchmarks.command import exit_code, to_json
 from scripts.benchmarks.markdown import read
 from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.candidate import Candidate, Ready
 from scripts.coverage_of.networks import PACKAGES
 from scripts.coverage_of.record import Judgement, Layer, Record, Row, summary, worst
-from scripts.options import filled_path, filled_text
+from scripts.options import Parser, filled_path, filled_text
 
 RECORD = ROOT / "results" / "reference" / "coverage"
 PAGE = ROOT / "docs" / "coverage.md"
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(description=(__doc__ or "").partition(":")[0])
+    parser = Parser("coverage.py", __doc__)
     parser.add_argument("--packages", nargs="+", default=list(PACKAGES), choices=list(PACKAGES))
     parser.add_argument(
         "--only", nargs="+", type=filled_text, default=["*"], help="names of networks, or patterns of such"

@@ -34,9 +34,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for a checkout that is not
 
 from erf.data import camvid, cifar10
 from erf.data.split import DataSet
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, exit_code
 from experiments.harness.lock import locked
-from scripts.options import filled_path
+from scripts.options import Parser, filled_path
 
 BLOCK = 1 << 20  # bytes of one read
 TIMEOUT = 60  # seconds without an answer from the server
@@ -89,20 +89,22 @@ SOURCES = {
 
 def main(arguments: Sequence[str]) -> int:
     """Fetch the data set named in ``arguments`` and print what there is; return the exit code."""
-    parser = argparse.ArgumentParser(prog="fetch_data.py", description=__doc__.partition("\n")[0])  # pyright: ignore[reportOptionalMemberAccess]
+    return exit_code(lambda: _fetch(_options(arguments)))
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = Parser("fetch_data.py", __doc__)
     parser.add_argument("name", choices=SOURCES, help="the data set")
     parser.add_argument(
         "--from", dest="origin", type=filled_path, help="a local archive (.tar.gz, .tar.xz, .zip) or folder"
     )
     parser.add_argument("--data-dir", type=filled_path, default=Path("data"), help="where to put it (default: data)")
-    options = parser.parse_args(arguments)
-    try:
-        data = fetch(options.name, options.origin, options.data_dir)
-    except (InvalidInput, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return parser.parse_args(arguments)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    data = fetch(options.name, options.origin, options.data_dir)
     _print(options.name, data, options.data_dir / options.name)
-    return 0
 
 
 def fetch(name: str, origin: Path | None, data_dir: Path) -> DataSet:

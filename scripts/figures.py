@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from matplotlib.figure import Figure
 
 from erf.atomic_file import atomic_write
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, exit_code
 from experiments.camvid.study import Study as CamvidStudy
 from experiments.cifar10.study import Study as Cifar10Study
 from experiments.harness.environment import ROOT
@@ -29,7 +29,7 @@ from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES
 from experiments.harness.style import SHEETS, use
 from experiments.trainings.study_figure import draw_starts
-from scripts.options import filled_path, filled_text
+from scripts.options import Parser, filled_path, filled_text
 
 PAGES = ROOT / "docs" / "experiments"
 FIGURE_3 = {"cifar10_starts": Cifar10Study, "camvid_starts": CamvidStudy}
@@ -37,13 +37,20 @@ FIGURE_3 = {"cifar10_starts": Cifar10Study, "camvid_starts": CamvidStudy}
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line ``arguments`` say and return the exit code."""
-    parser = argparse.ArgumentParser(prog="scripts/figures.py", description=(__doc__ or "").partition(":")[0] + ".")
+    return exit_code(lambda: _redraw(_options(arguments)))
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = Parser("figures.py", __doc__)
     parser.add_argument("folder", metavar="FOLDER", type=filled_path, nargs="?", default=REFERENCE, help="of records")
     parser.add_argument(
         "--only", metavar="NAME", type=filled_text, nargs="+", help="those of these runs and studies, or figure_3"
     )
     parser.add_argument("--style", choices=[*SHEETS], default="paper", help="the screen's has larger text")
-    given = parser.parse_args(arguments)
+    return parser.parse_args(arguments)
+
+
+def _redraw(given: argparse.Namespace) -> None:
     use(given.style)
     try:
         drawn = {path: draw() for path, draw in _figures(given.folder, given.only)}
@@ -52,14 +59,10 @@ def main(arguments: Sequence[str]) -> int:
             print(f"figure        {path}.png")
             if path.is_relative_to(REFERENCE):
                 _caption_pages(path.relative_to(ROOT), figure)
-    except (InvalidInput, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     finally:
         use("paper")
     if not drawn:
-        print(f"error: there is no such record in {given.folder}", file=sys.stderr)
-    return 0 if drawn else 1
+        raise InvalidInput(f"there is no such record in {given.folder}")
 
 
 def _figures(folder: Path, only: Sequence[str] | None) -> Iterator[tuple[Path, Callable[[], Figure]]]:

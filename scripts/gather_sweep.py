@@ -21,7 +21,7 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf.atomic_file import atomic_write
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, exit_code
 from experiments.harness.environment import Environment
 from experiments.harness.experiment import Study, load, load_study
 from experiments.harness.figure_file import write_figure
@@ -37,6 +37,7 @@ from experiments.harness.record import (
     withdraw,
     write_record,
 )
+from scripts.options import Parser, filled_path
 
 PANELS_A_ROW = 3  # of the figure; more would not be read on a screen
 
@@ -58,14 +59,16 @@ def main(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 1 also where a job is damaged; the others are gathered.
     """
-    try:
-        if len(arguments) != 1 or not arguments[0] or not Path(arguments[0]).is_dir():
-            raise InvalidInput("one argument is needed, a sweep's folder: results/sweeps/NAME/FOLDER")
-        damaged = gather(Path(arguments[0]))
-    except (InvalidInput, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 1 if damaged else 0
+    return exit_code(lambda: _gather(arguments))
+
+
+def _gather(arguments: Sequence[str]) -> int:
+    parser = Parser("gather_sweep.py", __doc__)
+    parser.add_argument("folder", metavar="FOLDER", type=filled_path, help="a sweep's: results/sweeps/NAME/FOLDER")
+    folder = parser.parse_args(arguments).folder
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder} is no folder; allowed is a sweep's: results/sweeps/NAME/FOLDER")
+    return 1 if gather(folder) else 0
 
 
 def gather(sweep: Path) -> list[Path]:

@@ -19,7 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
-from erf import InvalidInput, effective_receptive_field
+from erf import effective_receptive_field
 from erf.arguments.device import resolve_device
 from erf.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
@@ -34,6 +34,7 @@ from scripts.benchmarks.markdown import read
 from scripts.benchmarks.memory import in_fresh_process, resident_peak
 from scripts.benchmarks.resnet50 import LAYERS, drawn_resnet50, noise
 from scripts.benchmarks.stacks import LINEAR_TOLERANCE, RELU_TOLERANCE, max_relative_difference, relative_l2
+from scripts.options import Parser
 
 RECORD = ROOT / "results" / "reference" / "gpu_check" / "result.json"
 GPU = "cuda"
@@ -128,8 +129,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _check_gpu(arguments: Sequence[str]) -> int:
-    if arguments:
-        raise InvalidInput(f"argument {arguments[0]!r} is unknown; none is needed")
+    Parser("gpu_check.py", __doc__).parse_args(arguments)
     if not torch.cuda.is_available():
         print("no GPU here: nothing checked")
         return 0

@@ -22,13 +22,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
-from erf.errors import InvalidInput
+from erf.errors import INTERRUPTED, InvalidInput
 from experiments.camvid import study as camvid
 from experiments.cifar10 import study as cifar10
-from experiments.harness.cli import INTERRUPTED, USERS_ERRORS, folder_of, jobs_of, main, one_line
+from experiments.harness.cli import exit_code, folder_of, jobs_of, main
 from experiments.harness.override import sweep_overrides, value_text
 from experiments.harness.run_folder import study_folder
-from scripts.options import filled_text
+from scripts.options import Parser, filled_text
 
 # The studies, and the same trainings as wide as the recorded ones, which are in no study yet.
 SWEEPS = {
@@ -47,14 +47,13 @@ OUTPUT = "output.txt"  # in the run folder
 
 def gpu_reference(arguments: Sequence[str]) -> int:
     """Do what the command line ``arguments`` say and return the exit code: 130 where the time was up."""
-    options = _options(arguments)
-    try:
-        jobs = {folder_of(job): job for name in options.only for job in jobs_of_study(name, options.settings)}
-        if options.at_once < 1:
-            raise InvalidInput(f"--at-once {options.at_once}: allowed are numbers from 1")
-    except USERS_ERRORS as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 1
+    return exit_code(lambda: _train_all(_options(arguments)))
+
+
+def _train_all(options: argparse.Namespace) -> int:
+    jobs = {folder_of(job): job for name in options.only for job in jobs_of_study(name, options.settings)}
+    if options.at_once < 1:
+        raise InvalidInput(f"--at-once {options.at_once}: allowed are numbers from 1")
     codes = train_at_once(jobs, options.at_once, 60 * options.minutes)
     for folder in jobs:
         print(f"{codes[folder]:4}  {folder}")
@@ -69,9 +68,7 @@ def jobs_of_study(name: str, settings: Sequence[str]) -> list[list[str]]:
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="scripts/gpu_reference.py", description=(__doc__ or "").partition(":")[0] + "."
-    )
+    parser = Parser("gpu_reference.py", __doc__)
     parser.add_argument("--only", nargs="+", choices=SWEEPS, default=tuple(SWEEPS), help="studies (default: all)")
     parser.add_argument("--minutes", type=float, default=11.5, help="after which all are stopped (default: 11.5)")
     parser.add_argument("--at-once", type=int, default=3, help="trainings (default: 3)")

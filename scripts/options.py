@@ -4,6 +4,20 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
+
+from erf.errors import InvalidInput
+
+
+class Parser(argparse.ArgumentParser):
+    """One whose errors are of the user's input, in one line; words of options cannot be cut short."""
+
+    def __init__(self, script: str, about: str | None) -> None:
+        super().__init__(f"scripts/{script}", description=f"{(about or '').partition(':')[0]}.", allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InvalidInput."""
+        raise InvalidInput(f"{message}; {self.prog} --help shows what is allowed")
 
 
 def filled_text(argument: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf.atomic_file import atomic_write
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, exit_code
 from experiments.claims.pages import README, with_block, write_claims
 from experiments.harness.environment import ROOT
 from experiments.harness.reference import REFERENCE
@@ -22,6 +22,7 @@ from scripts.benchmarks.case import Report
 from scripts.benchmarks.growth import Scaling
 from scripts.benchmarks.markdown import growth, read, short_table, table
 from scripts.gpu_check import study_on_gpu
+from scripts.options import Parser, filled_path
 
 BENCHMARK = "<!-- benchmark: written by scripts/report.py -->", "<!-- end of benchmark -->"
 GROWTH = "<!-- growth: written by scripts/report.py -->", "<!-- end of growth -->"
@@ -30,22 +31,24 @@ DOCS = ROOT / "docs" / "benchmark.md"
 
 def main(arguments: Sequence[str]) -> int:
     """Write it for the folder named in ``arguments``, results/reference/ without; return the exit code."""
-    folder = Path(arguments[0]) if arguments else REFERENCE
-    try:
-        if len(arguments) > 1 or "" in arguments or not folder.is_dir():
-            raise InvalidInput("one argument is allowed, a folder that holds a folder for each reference run")
-        path = write_report(folder, speed=speed if folder.resolve() == REFERENCE else None)
-        print(f"report        {path} ({path.stat().st_size / 2**20:.1f} MiB)")
-        if folder.resolve() == REFERENCE:
-            print(f"tables        {', '.join(map(str, write_claims()))}")
-            timed, scaling = (REFERENCE / "benchmark" / f"{name}.json" for name in ("benchmark", "scaling"))
-            _write(README, BENCHMARK, short_table(read(timed, Report, "benchmark.py --output")))
-            _write(DOCS, BENCHMARK, speed(timed))
-            _write(DOCS, GROWTH, growth(read(scaling, Scaling, "scaling.py --output"), study_on_gpu()))
-    except (InvalidInput, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: _report(arguments))
+
+
+def _report(arguments: Sequence[str]) -> None:
+    parser = Parser("report.py", __doc__)
+    about = "holds a folder for each reference run; left out, results/reference/"
+    parser.add_argument("folder", metavar="FOLDER", type=filled_path, nargs="?", default=REFERENCE, help=about)
+    folder = parser.parse_args(arguments).folder
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder} is no folder; allowed is one that holds a folder for each reference run")
+    path = write_report(folder, speed=speed if folder.resolve() == REFERENCE else None)
+    print(f"report        {path} ({path.stat().st_size / 2**20:.1f} MiB)")
+    if folder.resolve() == REFERENCE:
+        print(f"tables        {', '.join(map(str, write_claims()))}")
+        timed, scaling = (REFERENCE / "benchmark" / f"{name}.json" for name in ("benchmark", "scaling"))
+        _write(README, BENCHMARK, short_table(read(timed, Report, "benchmark.py --output")))
+        _write(DOCS, BENCHMARK, speed(timed))
+        _write(DOCS, GROWTH, growth(read(scaling, Scaling, "scaling.py --output"), study_on_gpu()))
 
 
 def speed(record: Path) -> str:

@@ -16,16 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
-from erf.errors import InvalidInput
+from erf.errors import INTERRUPTED, InvalidInput
 from experiments.claims import rows
 from experiments.claims.comparison import compare
 from experiments.claims.pages import write_claims
-from experiments.harness.cli import (
-    INTERRUPTED,
-    USERS_ERRORS,
-    config_of,
-    one_line,
-)
+from experiments.harness.cli import config_of, exit_code
 from experiments.harness.experiment import experiment_of
 from experiments.harness.job import naming_command
 from experiments.harness.record import (
@@ -38,7 +33,7 @@ from experiments.harness.record import (
 from experiments.harness.reference_runs import DATA, STUDIES
 from experiments.report.page import write_report
 from scripts.evidence import FULL, REDUCED, VERIFY_SEED, Evidence, Run, Study, repeated
-from scripts.options import filled_text
+from scripts.options import Parser, filled_text
 from scripts.pace import Pace, expected_seconds
 from scripts.report import speed
 
@@ -47,27 +42,23 @@ LARGEST_WEIGHTS = 8 * 2**20  # bytes
 
 def reproduce(arguments: Sequence[str]) -> int:
     """Do what the command line ``arguments`` say and return the exit code."""
-    try:
-        options = _options(arguments)
-        evidence = REDUCED if options.quick else repeated(options.verify) if options.verify else FULL
-        code = measure(
-            evidence, options.only or sorted(evidence.names(), key=expected_seconds), options.data_dir, options.launcher
-        )
-        if code != INTERRUPTED:
-            write_up(evidence)
-        if code != INTERRUPTED and options.verify:
-            code = verify(evidence) or code
-    except USERS_ERRORS as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+    return exit_code(lambda: _reproduce(_options(arguments)))
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    evidence = REDUCED if options.quick else repeated(options.verify) if options.verify else FULL
+    code = measure(
+        evidence, options.only or sorted(evidence.names(), key=expected_seconds), options.data_dir, options.launcher
+    )
+    if code != INTERRUPTED:
+        write_up(evidence)
+    if code != INTERRUPTED and options.verify:
+        code = verify(evidence) or code
     return code
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/reproduce.py", description=(__doc__ or "").partition(":")[0] + ".")
+    parser = Parser("reproduce.py", __doc__)
     parser.add_argument(
         "--only", type=filled_text, nargs="+", metavar="NAME", help=f"only these of {', '.join(FULL.names())}"
     )

@@ -54,7 +54,7 @@ def _scale(options: argparse.Namespace, sizes: Sizes, sides: tuple[int, int]) ->
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = timing_parser(__doc__, repetitions=3)
+    parser = timing_parser("scaling.py", __doc__, repetitions=3)
     parser.add_argument(
         "--output", type=filled_path, help="the folder to write scaling.json, scaling.png and scaling.svg into"
     )

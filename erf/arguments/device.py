@@ -37,11 +37,6 @@ def named_device(device: torch.device | str) -> torch.device:
     return device if isinstance(device, torch.device) else resolve_device(device)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether ``error`` says that a device, or the machine, has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
 @contextmanager
 def full_float32() -> Iterator[None]:
     """Keep float32 products at full precision inside the block: TF32 would round influences to 10 bits."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import erf
-from erf.errors import InvalidInput, one_line
+from erf.errors import InvalidInput, exit_code
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -63,12 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1, with one line on stderr, for what the user can mend."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     name = words.pop(0) if words and words[0] in COMMANDS else ""
-    try:
-        print(_answer(name, words))
-    except (InvalidInput, OSError) as error:
-        print(f"erf: {one_line(error)}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code(lambda: print(_answer(name, words)), "erf")
 
 
 def _answer(name: str, words: list[str]) -> str:

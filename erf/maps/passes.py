@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from erf.arguments import require_images, require_initialized, require_values, require_weights, require_whole
-from erf.arguments.device import full_float32, is_out_of_memory
-from erf.errors import InvalidInput, one_line
+from erf.arguments.device import full_float32
+from erf.errors import InvalidInput, is_out_of_memory, one_line
 from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop
 from erf.maps.layer_outputs import layer_outputs

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from erf.arguments import require_images, require_type, require_weights
-from erf.arguments.device import is_out_of_memory
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, is_out_of_memory
 from erf.maps.layer_outputs import run
 
 

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from erf.arguments import require_path, require_type, require_whole
-from erf.arguments.device import is_out_of_memory
-from erf.errors import InvalidInput, extra
+from erf.errors import InvalidInput, extra, is_out_of_memory
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from erf.training.checkpoints import BEST, LAST, Progress, resumed, save_last, weights_of, write_checkpoint

@@ -12,9 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +26,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from erf.errors import InvalidInput
+from erf import errors
+from erf.errors import InvalidInput, escape_what_cannot_be_encoded, is_out_of_memory, without_room
 from experiments.harness.about import about
-from experiments.harness.experiment import (
-    CONF,
-    ExperimentConfig,
-    experiment_names,
-    load,
-    run_names,
-    scale_names,
-)
+from experiments.harness.arguments import HELP, Arguments
+from experiments.harness.experiment import CONF, ExperimentConfig, experiment_names, load
 from experiments.harness.help import (
     USAGE,
     experiment_table,
@@ -47,12 +40,10 @@ from experiments.harness.help import (
     variant_table,
     variants,
 )
+from experiments.harness.override import quoted
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
-HELP, SWEEP = {"-h", "--help"}, {"-m", "--multirun"}
-OPTIONS = sorted(HELP | SWEEP | {"--cfg=job", "--cfg=hydra", "--cfg=all"})
 USERS_ERRORS = (InvalidInput, OSError, HydraException, OmegaConfBaseException)
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 class JobFailed(Exception):
@@ -64,31 +55,23 @@ def main(arguments: Sequence[str]) -> int:
 
     What the user can mend becomes one line on stderr and exit code 1; Ctrl-C 130; bugs keep their traceback.
     """
-    try:
-        return _dispatch(list(arguments))
-    except SystemExit as end:  # of a job
-        return int(end.code or 0)
-    except USERS_ERRORS as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+    return exit_code(lambda: _dispatch(Arguments.of(arguments)))
 
 
-def _dispatch(arguments: list[str]) -> int:
-    given = set(arguments)
-    overrides = [argument for argument in arguments if not argument.startswith("-")]
-    _check_options(given)
-    _check_overrides(overrides)
-    runs = _chosen_runs(overrides)
-    _register_schemas(runs)
-    if not arguments or given & HELP:
-        _show_help(runs)
-    elif given & SWEEP:
-        return _sweep(arguments, overrides)
+def exit_code(command: Callable[[], int]) -> int:
+    """Return the exit code of a command that runs experiments; see :func:`erf.errors.exit_code`."""
+    interrupted = "interrupted; the same command goes on from here"
+    return errors.exit_code(command, users_errors=USERS_ERRORS, interrupted=interrupted, words=one_line)
+
+
+def _dispatch(given: Arguments) -> int:
+    _register_schemas(given.runs)
+    if HELP & {*given.options} or not (given.options or given.overrides):
+        _show_help(given.runs)
+    elif given.is_sweep:
+        return _sweep(given)
     else:
-        _run_hydra(arguments)
+        return _run(given)
     return 0
 
 
@@ -109,7 +92,7 @@ def config_of(overrides: Sequence[str]) -> ExperimentConfig:
 
 @contextmanager
 def _composing(overrides: Sequence[str]) -> Iterator[Callable[..., DictConfig]]:
-    _register_schemas(_chosen("experiment", overrides))
+    _register_schemas(Arguments.of(overrides).runs)
     with hydra.initialize_config_dir(str(CONF), version_base=HYDRA["version_base"]):
         yield partial(hydra.compose, HYDRA["config_name"])
 
@@ -123,44 +106,6 @@ def jobs_of(sweep: Sequence[str]) -> list[list[str]]:
 def _register_schemas(runs: Sequence[str]) -> None:
     for experiment in map(load, runs):
         ConfigStore.instance().store(group="schema", name=experiment.name, node=experiment.Config)
-
-
-def _check_options(given: set[str]) -> None:
-    for argument in given:
-        if argument.startswith("-") and argument not in OPTIONS:
-            raise InvalidInput(f"option {argument} is unknown; allowed: {', '.join(OPTIONS)}")
-
-
-def _check_overrides(overrides: Sequence[str]) -> None:
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if equals and not value.strip("'\""):
-            raise InvalidInput(f"{key}= is empty; allowed is a value")
-
-
-def _values(key: str, overrides: Sequence[str]) -> list[str]:
-    return [override.partition("=")[2] for override in overrides if override.startswith(f"{key}=")]
-
-
-def _chosen(key: str, overrides: Sequence[str]) -> list[str]:
-    """Return the values of ``key``, those of a sweep one by one."""
-    return [value for values in _values(key, overrides) for value in values.split(",")]
-
-
-def _chosen_runs(overrides: Sequence[str]) -> list[str]:
-    """Return the names that ``experiment=`` is given.
-
-    Raises:
-        InvalidInput: There is none, one of them is unknown, or it has no values of the scale chosen.
-    """
-    chosen, scales = _chosen("experiment", overrides), _chosen("scale", overrides)
-    if overrides and not chosen:
-        raise InvalidInput(f"experiment=NAME is missing; allowed names: {', '.join(run_names())}")
-    allowed = {run: scale_names(run) for run in chosen}
-    for run, scale in product(chosen, scales):
-        if scale not in allowed[run]:
-            raise InvalidInput(f"scale={scale} does not exist for {run}; allowed: {', '.join(allowed[run])}")
-    return chosen
 
 
 def _show_help(runs: Sequence[str]) -> None:
@@ -179,20 +124,28 @@ def _show_help(runs: Sequence[str]) -> None:
             console.print(variant_table(named))
 
 
-def _sweep(arguments: list[str], overrides: list[str]) -> int:
+def _sweep(given: Arguments) -> int:
     """Run a sweep in a folder that the same command finds again; return the exit code."""
     from experiments.harness.run_folder import sweep_folder
 
     code = 0
-    given = _values("hydra.sweep.dir", overrides)
-    folder = given[-1] if given else str(sweep_folder(_values("experiment", overrides)[-1], overrides))
+    folders = given.values("hydra.sweep.dir") or [sweep_folder(",".join(given.runs), given.overrides)]
+    folder = str(folders[-1])
     try:
-        _run_hydra(arguments if given else [*arguments, f"hydra.sweep.dir='{folder}'"])
+        _run_hydra([*given.options, *given.overrides, quoted("hydra.sweep.dir", folder)])
     except JobFailed:
         code = 1
     print(f"\nsweep         {folder}")
     print(f"its table     python scripts/gather_sweep.py {shlex.quote(folder)}", flush=True)
     return code
+
+
+def _run(given: Arguments) -> int:
+    try:
+        _run_hydra([*given.options, *given.overrides])
+    except SystemExit as end:  # of a job that has said why
+        return int(end.code or 0)
+    return 0
 
 
 def _run_hydra(arguments: Sequence[str]) -> None:
@@ -202,6 +155,7 @@ def _run_hydra(arguments: Sequence[str]) -> None:
 
 
 def _job(composed: DictConfig) -> None:
+    escape_what_cannot_be_encoded()  # a sweep's process has streams of its own
     settings = HydraConfig.get()
     if settings.mode == RunMode.RUN:
         with _Errors("", SystemExit(1)):
@@ -238,19 +192,14 @@ class _Errors:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if not isinstance(error, Exception):
             return
-        if not isinstance(error, USERS_ERRORS):
+        if not isinstance(error, USERS_ERRORS) and not is_out_of_memory(error):
             traceback.print_exception(error)
-        print(f"error: {self._prefix}{one_line(error)}", file=sys.stderr)
+        print(f"error: {self._prefix}{without_room(error) or one_line(error)}", file=sys.stderr)
         raise self._end from error
 
 
 def _typed(composed: DictConfig) -> ExperimentConfig:
-    config: Any = OmegaConf.to_object(composed)
-    allowed = [known.name for known in fields(config)]
-    for key in composed:
-        if key not in allowed:  # added by +key=value, which Hydra allows, but nothing would read it
-            raise InvalidInput(f"key {key!r} is unknown; allowed: {', '.join(allowed)}")
-    return config
+    return OmegaConf.to_object(composed)  # pyright: ignore[reportReturnType]  # the schema's dataclass
 
 
 def one_line(error: Exception) -> str:

@@ -20,6 +20,7 @@ from erf.errors import InvalidInput
 from experiments.harness.experiment import Experiment, ExperimentConfig, load
 from experiments.harness.figure_file import write_figure
 from experiments.harness.help import terminal
+from experiments.harness.override import quoted
 from experiments.harness.record import (
     RESULT,
     UNCHECKED,
@@ -142,4 +143,4 @@ def _measuring_again(folder: Path) -> str:
     if not overrides.exists():
         return f"{removing}, and the command that wrote it"
     given = shlex.join(OmegaConf.load(overrides))  # pyright: ignore[reportArgumentType]  # a list of texts
-    return f"{removing} && python run.py {given} \"hydra.run.dir='{folder.parent}'\""
+    return f"{removing} && python run.py {given} {shlex.quote(quoted('hydra.run.dir', str(folder.parent)))}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
@@ -18,6 +19,12 @@ def value_text(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return str(value)
+
+
+def quoted(key: str, text: str) -> str:
+    """Return the override that gives ``key`` just this text, whatever characters are in it."""
+    escaped = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), text)
+    return f'{key}="{escaped}"'
 
 
 def sweep_overrides(run: str, sweep: Sweep) -> tuple[str, ...]:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 from rich.console import Console, RenderableType
 
-from erf import InvalidInput
+from erf import InvalidInput, errors
 from scripts.benchmarks.case import Disagreement
+from scripts.options import Parser
 
 
-class Parser(argparse.ArgumentParser):
-    """One whose errors are of the user's input."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise InvalidInput."""
-        raise InvalidInput(message)
-
-
-def timing_parser(script: str | None, repetitions: int) -> Parser:
+def timing_parser(script: str, about: str | None, repetitions: int) -> Parser:
     """Return a parser for a script with this docstring, with what every timing has: repetitions and threads."""
-    parser = Parser(description=(script or "").partition(":")[0])
+    parser = Parser(script, about)
     parser.add_argument("--repetitions", type=int, default=repetitions, help="of each timing; the median counts")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     return parser
@@ -32,14 +24,8 @@ def timing_parser(script: str | None, repetitions: int) -> Parser:
 
 def exit_code(measure: Callable[[], int | None]) -> int:
     """Return what ``measure`` returns, 0 for None; 1 or 130 and one line on stderr where it fails or is interrupted."""
-    try:
-        return measure() or 0
-    except (InvalidInput, Disagreement, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written", file=sys.stderr)
-        return 130
+    users_errors = (InvalidInput, Disagreement, OSError)
+    return errors.exit_code(measure, users_errors=users_errors, interrupted="interrupted; nothing was written")
 
 
 def print_tables(*tables: RenderableType) -> None:

@@ -57,11 +57,7 @@ for package in ("erf.networks", "erf.data"):
     MODULES += [each.name for each in inside if each.name not in READERS_OF_FILES]
 
 # Without an argument that could be bad, or no functions at all.
-WITHOUT_A_ROW = {
-    "erf.arguments.device.available_devices",
-    "erf.arguments.device.full_float32",
-    "erf.arguments.device.is_out_of_memory",
-}
+WITHOUT_A_ROW = {"erf.arguments.device.available_devices", "erf.arguments.device.full_float32"}
 # What functions return, made by them alone.
 WITHOUT_A_ROW |= {f"erf.measurement.{name}" for name in ("layer.LayerMeasurement", "layer.Setting")}
 WITHOUT_A_ROW |= {"erf.measurement.measurement.Measurement", "erf.agreement.agreement.Agreement"}
