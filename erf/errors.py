@@ -111,3 +111,17 @@ def own_faults(at: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise InternalError(f"at {at}: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def decoding(before: str, after: str = "") -> Iterator[None]:
+    """Let whatever is raised inside, where a file is decoded, be an InvalidInput whose line has these ends.
+
+    Other packages' decoders raise almost anything on a damaged file, and each release something else.
+    """
+    try:
+        yield
+    except InvalidInput:
+        raise
+    except Exception as error:
+        raise InvalidInput(f"{before}{one_line(error) or type(error).__name__}{after}") from error

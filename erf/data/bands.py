@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import struct
-import warnings
+import math
 from pathlib import Path
 
 import numpy as np
 
-from erf.errors import InvalidInput, extra
+from erf.data.picture_file import opened, picture_warnings
+from erf.errors import decoding, extra
+from erf.regular_file import open_regular
 
 with extra("data"):
     from PIL import Image
-
-# What Pillow raises for files that are damaged, no pictures, or too large to be opened without being asked.
-DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
 
 EXTENSIONS = (".npy", ".tif", ".tiff")
 INDEXED = ("PA",)  # modes whose numbers are places in a palette
@@ -37,30 +26,33 @@ def read_bands(path: Path, bands: int) -> np.ndarray:
     """
     if path.suffix.lower() != ".npy":
         return _bands_of_tiff(path, bands)
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InvalidInput(f"the picture {path} cannot be read: {' '.join(str(error).split())}") from error
-    fits = isinstance(array, np.ndarray) and array.ndim == 3 and array.shape[0] == bands and array.size
-    if not fits or array.dtype.kind not in "uif" or not np.isfinite(array).all():
-        kind = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
-        allowed = f"finite real numbers [{bands}, rows, columns]"
-        raise InvalidInput(f"the picture {path} cannot be read: it holds {kind}, allowed are {allowed}")
-    return array.astype(np.float32)
+    with decoding(f"the picture {path} cannot be read: "):
+        array = _stored(path)
+        fits = array.ndim == 3 and array.shape[0] == bands and array.size and array.dtype.kind in "uif"
+        with np.errstate(over="ignore"):  # what does not fit float32 is refused as not finite
+            pixels = array.astype(np.float32) if fits else np.array(np.nan)
+        if not np.isfinite(pixels).all():
+            allowed = f"finite real numbers [{bands}, rows, columns]"
+            raise ValueError(f"it holds {array.dtype} {list(array.shape)}, allowed are {allowed}")
+    return pixels
+
+
+def _stored(path: Path) -> np.ndarray:
+    """Return the array in the file, of which nothing is read yet: a header may promise more than there is memory."""
+    open_regular(path).close()
+    array = np.lib.format.open_memmap(path, mode="r")
+    pixels, limit = math.prod(array.shape[1:]), Image.MAX_IMAGE_PIXELS
+    if limit and pixels > limit:
+        raise ValueError(f"image size ({pixels} pixels) exceeds the limit of {limit} pixels")
+    return array
 
 
 def _bands_of_tiff(path: Path, bands: int) -> np.ndarray:
     """Return the bands as they are stored, the fourth of RGBA included."""
-    advice = f"save its {bands} bands as .npy, [bands, rows, columns]"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("TIFF",)) as picture:
-                found, mode, pixels = len(picture.getbands()), picture.mode, np.asarray(picture)
-    except DAMAGED as error:
-        reason = " ".join(str(error).split())
-        raise InvalidInput(f"the picture {path} cannot be read: {reason}; {advice}") from error
-    if found != bands or mode in INDEXED:
-        raise InvalidInput(f"the picture {path} cannot be read: Pillow finds {found} bands (mode {mode}); {advice}")
+    before, advice = f"the picture {path} cannot be read: ", f"; save its {bands} bands as .npy, [bands, rows, columns]"
+    with decoding(before, advice), picture_warnings(), opened(path, ("TIFF",)) as picture:
+        names, mode = picture.getbands(), picture.mode
+        if len(names) != bands or mode in INDEXED:
+            raise ValueError(f"Pillow finds {len(names)} bands (mode {mode})")
+        pixels = np.asarray(picture)
     return pixels.astype(np.float32).reshape(*pixels.shape[:2], bands).transpose(2, 0, 1)

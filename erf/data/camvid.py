@@ -14,6 +14,7 @@ from erf.data.image_files import Size, read_images, read_labels
 from erf.data.problems import fetching, require_none
 from erf.data.split import DataSet, Split
 from erf.errors import InvalidInput
+from erf.regular_file import open_regular
 
 NAME = "camvid"
 CLASSES = (
@@ -22,6 +23,7 @@ CLASSES = (
 VOID = 11  # the label of pixels without a class, which neither loss nor metrics count
 FRAMES = {"train": 367, "val": 101, "test": 233}
 SIZE: Size = (360, 480)
+FORMATS = ("PNG",)
 
 
 def load(data_dir: Path | str, partial: bool = False) -> DataSet:
@@ -75,13 +77,15 @@ def copy(source: Path, target: Path) -> None:
 
     Raises:
         InvalidInput: There are none.
+        OSError: One of them cannot be read, or the disk is full.
     """
     require_path(source=source, target=target)
     _require(source)
     for name in (f"{part}{kind}" for part in FRAMES for kind in ("", "annot")):
         (target / name).mkdir()
         for path in (source / name).glob("[!.]*.png"):
-            shutil.copyfile(path, target / name / path.name)
+            with open_regular(path) as frame, (target / name / path.name).open("wb") as file:
+                shutil.copyfileobj(frame, file)
 
 
 def _require(folder: Path) -> None:
@@ -101,8 +105,8 @@ def _pairs(folder: Path, part: str) -> tuple[list[Path], list[Path], list[str]]:
 def _read_part(
     folder: Path, frames: list[Path], labels: list[Path], size: Size | None
 ) -> tuple[tuple[np.ndarray, np.ndarray], list[str]]:
-    images, problems = read_images(frames, folder, size)
-    classes, more = read_labels(labels, folder, size or (images.shape[1:3] if images.size else None))
+    images, problems = read_images(frames, folder, FORMATS, size)
+    classes, more = read_labels(labels, folder, FORMATS, size or (images.shape[1:3] if images.size else None))
     problems += more
     for path, values in zip(labels, classes, strict=False):
         if values.max(initial=0) > VOID:

@@ -11,7 +11,8 @@ from erf.arguments import require_path
 from erf.data.image_files import read_images
 from erf.data.problems import fetching, require_none
 from erf.data.split import DataSet, Split
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, decoding
+from erf.regular_file import open_regular
 from erf.seeds import generator
 
 NAME = "cifar10"
@@ -23,6 +24,8 @@ SPLIT_SEED = 0  # of which ones; it does not follow the seed of the training
 FILES = {"train": "data_batch_*.bin", "test": "test_batch.bin"}  # of the published binary version
 RECORD = 1 + 3 * SIDE * SIDE  # bytes: the label, then the red, the green and the blue pixels
 SUFFIXES = (".jpg", ".jpeg", ".png")
+FORMATS = ("JPEG", "PNG")
+IMAGES = len(CLASSES) * PER_CLASS["train"]  # of a file at most
 
 
 def load(data_dir: Path | str, partial: bool = False) -> DataSet:
@@ -97,17 +100,27 @@ def _read_binary(paths: list[Path], problems: list[str]) -> tuple[np.ndarray, np
     """Return images ``[N, H, W, 3]`` and labels ``[N]``."""
     records = [np.zeros((0, RECORD), np.uint8)]
     for path in paths:
-        content = np.fromfile(path, np.uint8)
-        if content.size % RECORD:
-            problems.append(f"{path.name}: {content.size} bytes are not a whole number of records of {RECORD} bytes")
+        try:
+            records.append(_records(path))
+        except InvalidInput as error:
+            problems.append(f"{path.name}: {error}")
             continue
-        found = content.reshape(-1, RECORD)
-        for record in np.flatnonzero(found[:, 0] >= len(CLASSES)):
-            problems.append(f"{path.name}: image {record} has label {found[record, 0]}, allowed are 0 to 9")
-        records.append(found)
+        for record in np.flatnonzero(records[-1][:, 0] >= len(CLASSES)):
+            problems.append(f"{path.name}: image {record} has label {records[-1][record, 0]}, allowed are 0 to 9")
     joined = np.concatenate(records)
     planes = joined[:, 1:].reshape(-1, 3, SIDE, SIDE)
     return np.ascontiguousarray(planes.transpose(0, 2, 3, 1)), joined[:, 0]
+
+
+def _records(path: Path) -> np.ndarray:
+    """Return the file's records, uint8 ``[n, RECORD]``."""
+    with decoding("not readable (", ")"), open_regular(path) as file:
+        content = np.frombuffer(file.read(IMAGES * RECORD + 1), np.uint8)
+    if content.size > IMAGES * RECORD:
+        raise InvalidInput(f"over {IMAGES} images, which are all of the data set")
+    if content.size % RECORD:
+        raise InvalidInput(f"{content.size} bytes are not a whole number of records of {RECORD} bytes")
+    return content.reshape(-1, RECORD)
 
 
 def _read_folder(folder: Path, pool: str, problems: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +132,7 @@ def _read_folder(folder: Path, pool: str, problems: list[str]) -> tuple[np.ndarr
         of_class = sorted(p for p in (folder / pool / name).glob("[!.]*") if p.suffix.lower() in SUFFIXES)
         paths += of_class
         labels += [label] * len(of_class)
-    images, unreadable = read_images(paths, folder, (SIDE, SIDE))
+    images, unreadable = read_images(paths, folder, FORMATS, (SIDE, SIDE))
     problems += unreadable
     return images, np.array(labels, np.uint8)
 

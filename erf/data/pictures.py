@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,9 +14,10 @@ import torch
 from torch import Tensor
 
 from erf.arguments import real_array, require_path, require_whole, require_whole_per_axis
-from erf.data.bands import DAMAGED, read_bands
 from erf.data.bands import EXTENSIONS as BANDS_EXTENSIONS
-from erf.errors import InvalidInput, extra
+from erf.data.bands import read_bands
+from erf.data.picture_file import opened, picture_warnings
+from erf.errors import InvalidInput, decoding, extra
 from erf.maps.statistic import choice
 
 with extra("data"):
@@ -35,7 +35,6 @@ LONGEST_OVER_SHORTEST = 100
 
 # Those of torchvision.datasets.ImageFolder.
 EXTENSIONS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-# Their decoders, whatever a file is called: others start programs (EPS) or are rarely looked after.
 _FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 
 
@@ -177,21 +176,11 @@ def _check_sides(path: Path, picture: Image.Image) -> None:
 
 def _decoded(path: Path, channels: int) -> Image.Image:
     """Return the whole picture, upright, in 8-bit colour or grey."""
-    try:
-        with warnings.catch_warnings():
-            # Odd metadata, which Pillow passes over as every viewer does.
-            warnings.simplefilter("ignore", UserWarning)
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as picture:
-                if picture.mode.startswith(("I", "F")):
-                    raise ValueError(f"it has more than 8 bits a channel (mode {picture.mode})")
-                _check_sides(path, picture)
-                return ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
-    except InvalidInput:
-        raise
-    except DAMAGED as error:
-        reason = " ".join(str(error).split())
-        raise InvalidInput(f"the picture {path} cannot be read: {reason}") from error
+    with decoding(f"the picture {path} cannot be read: "), picture_warnings(), opened(path, _FORMATS) as picture:
+        if picture.mode.startswith(("I", "F")):
+            raise ValueError(f"it has more than 8 bits a channel (mode {picture.mode})")
+        _check_sides(path, picture)
+        return ImageOps.exif_transpose(picture).convert("RGB" if channels == 3 else "L")
 
 
 def _cropped(picture: Image.Image, input_size: tuple[int, int]) -> Image.Image:

@@ -38,7 +38,7 @@ def inlined(path: Path) -> tuple[str, tuple[int, int]]:
 @lru_cache(REMEMBERED)
 def _webp(png: bytes) -> tuple[str, tuple[int, int]]:
     buffer = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as image:
+    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
         size = image.size
         image.convert("RGB").point(ROUNDED * 3).save(buffer, "WEBP", lossless=True, quality=100, method=EFFORT)
     return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}", size

@@ -167,7 +167,7 @@ def draw_pictures(folder: Path, side: int, count: int) -> None:
 def maps_of_pictures(network: nn.Module, folder: str, layers: Sequence[str]) -> np.ndarray:
     """Return OpenERF's maps of all layers by our compatibility mode, of the pictures as OpenERF transforms them."""
     transform, _ = build_timm_eval_transform(network)
-    pictures = (transform(Image.open(path))[None] for path in sorted(Path(folder).iterdir()))
+    pictures = (transform(Image.open(path, formats=("PNG",)))[None] for path in sorted(Path(folder).iterdir()))
     return np.concatenate(list(openerf_map(network, pictures, list(layers)).values()))
 
 

@@ -48,7 +48,7 @@ BAD = {
     "complex": (array(kind=np.complex64), "complex64"),
     "NaN": (array() * np.nan, "allowed are finite"),
     "long": (array(2, 300), "100 times as long"),
-    "code": (np.array([Code()], dtype=object), "pickle"),
+    "code": (np.array([Code()], dtype=object), "Python objects"),
 }
 
 
