@@ -9,21 +9,16 @@ import argparse
 import ctypes
 import hashlib
 import http.client
-import lzma
 import os
 import shutil
-import stat
 import sys
-import tarfile
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -37,12 +32,12 @@ from erf.data.split import DataSet
 from erf.errors import InvalidInput, exit_code
 from experiments.harness.lock import locked
 from scripts.options import Parser, filled_path
+from scripts.unpacking import unpack
 
 BLOCK = 1 << 20  # bytes of one read
 TIMEOUT = 60  # seconds without an answer from the server
 DEPTH = 2  # folders between an archive's root and the data set
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux: paths are relative to the working directory; swap
-DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError)
 
 
 @dataclass(frozen=True)
@@ -159,7 +154,7 @@ def _prepare(source: Source, origin: Path | None, work: Path) -> DataSet:
         unpacked = archive
     else:
         unpacked = work / "unpacked"
-        _unpack(archive, unpacked, str(origin or source.url))
+        unpack(archive, unpacked, str(origin or source.url))
     found = next(filter(source.is_in, _folders(unpacked, DEPTH)), unpacked)
     try:
         source.prepare(found, work / "ready")
@@ -231,33 +226,6 @@ def _download(source: Source, path: Path) -> Path:
 
 
 OTHERWISE = "try again, or pass a copy by --from"
-
-
-def _unpack(archive: Path, folder: Path, shown: str) -> None:
-    if not archive.exists():
-        raise InvalidInput(f"{shown} does not exist")
-    try:
-        if tarfile.is_tarfile(archive):
-            with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
-        elif zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as packed:
-                _refuse_leaving(packed, shown)
-                packed.extractall(folder)
-        else:
-            raise InvalidInput(f"{shown} is neither a whole .tar.gz, .tar.xz or .zip archive nor a folder")
-    except tarfile.FilterError as error:
-        raise InvalidInput(f"{shown} is not safe to unpack: {error}") from error
-    except DAMAGED as error:
-        raise InvalidInput(f"{shown} is damaged: {error}") from error
-
-
-def _refuse_leaving(packed: zipfile.ZipFile, shown: str) -> None:
-    """Raise InvalidInput for a member that would be written outside the folder, or links there."""
-    for member in packed.infolist():
-        path = PurePosixPath(member.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or stat.S_ISLNK(member.external_attr >> 16):
-            raise InvalidInput(f"{shown} is not safe to unpack: {member.filename!r} leaves its folder or is a link")
 
 
 def _print(name: str, data: DataSet, folder: Path) -> None:
