@@ -22,7 +22,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf import ConvLayer, InvalidInput, theory
-from erf.atomic_file import atomic_write
+from erf.files.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
 from experiments.harness.environment import Environment
 from experiments.harness.validation import require_at_least, require_increasing

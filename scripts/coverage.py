@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from erf import InternalError, InvalidInput, ReceptiveField, theoretical_receptive_field
 from erf.agreement.agreement import check
 from erf.agreement.judges import outside
-from erf.atomic_file import atomic_write
 from erf.errors import one_line
+from erf.files.atomic_file import atomic_write
 from erf.measurement.default_layers import default_layers
 from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from matplotlib.figure import Figure
 
-from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput, exit_code
+from erf.files.atomic_file import atomic_write
 from experiments.camvid.study import Study as CamvidStudy
 from experiments.cifar10.study import Study as Cifar10Study
 from experiments.harness.environment import ROOT

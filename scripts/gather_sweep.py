@@ -20,8 +20,8 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
-from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput, exit_code
+from erf.files.atomic_file import atomic_write
 from experiments.harness.environment import Environment
 from experiments.harness.experiment import Study, load, load_study
 from experiments.harness.figure_file import write_figure

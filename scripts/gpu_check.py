@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 
 from erf import effective_receptive_field
 from erf.arguments.device import resolve_device
-from erf.atomic_file import atomic_write
+from erf.files.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.stacks.stack_influence import stack_moments
 from experiments.erf_growth import experiment as erf_growth

@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
-from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput, exit_code
+from erf.files.atomic_file import atomic_write
 from experiments.claims.pages import README, with_block, write_claims
 from experiments.harness.environment import ROOT
 from experiments.harness.reference import REFERENCE

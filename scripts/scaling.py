@@ -18,7 +18,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf import InvalidInput
-from erf.atomic_file import atomic_write
+from erf.files.atomic_file import atomic_write
 from experiments.harness.environment import Environment
 from experiments.harness.figure_file import write_figure
 from experiments.harness.style import new_figure

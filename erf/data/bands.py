@@ -9,7 +9,7 @@ import numpy as np
 
 from erf.data.picture_file import opened, picture_warnings
 from erf.errors import decoding, extra
-from erf.regular_file import open_regular
+from erf.files.regular_file import open_regular
 
 with extra("data"):
     from PIL import Image

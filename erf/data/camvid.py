@@ -14,7 +14,7 @@ from erf.data.image_files import Size, read_images, read_labels
 from erf.data.problems import fetching, require_none
 from erf.data.split import DataSet, Split
 from erf.errors import InvalidInput
-from erf.regular_file import open_regular
+from erf.files.regular_file import open_regular
 
 NAME = "camvid"
 CLASSES = (

@@ -12,7 +12,7 @@ from erf.data.image_files import read_images
 from erf.data.problems import fetching, require_none
 from erf.data.split import DataSet, Split
 from erf.errors import InvalidInput, decoding
-from erf.regular_file import open_regular
+from erf.files.regular_file import open_regular
 from erf.seeds import generator
 
 NAME = "cifar10"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from erf.errors import extra
-from erf.regular_file import open_regular
+from erf.files.regular_file import open_regular
 
 with extra("data"):
     from PIL import Image, UnidentifiedImageError

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from erf.arguments import require_path, require_type
-from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput, extra
+from erf.files.atomic_file import atomic_write
 from erf.spelling import respelled
 from erf.training.plan import Epoch, Plain, Plan
 

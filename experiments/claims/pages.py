@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
+from erf.files.atomic_file import atomic_write
 from experiments.claims import highlights, short_table, table
 from experiments.harness.environment import ROOT
 

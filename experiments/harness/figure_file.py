@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from erf.atomic_file import atomic_write
+from erf.files.atomic_file import atomic_write
 
 
 def write_figure(path: Path, figure: Figure) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 from omegaconf import OmegaConf
 
-from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
+from erf.files.atomic_file import atomic_write
 from experiments.harness.experiment import Experiment, ExperimentConfig, load
 from experiments.harness.figure_file import write_figure
 from experiments.harness.help import terminal

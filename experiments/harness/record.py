@@ -18,8 +18,8 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 import numpy as np
 
-from erf.atomic_file import atomic_write
 from erf.errors import InvalidInput
+from erf.files.atomic_file import atomic_write
 from erf.spelling import respelled
 from experiments.harness.environment import Environment
 from experiments.harness.experiment import ExperimentConfig, ExperimentResult

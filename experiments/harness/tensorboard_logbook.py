@@ -19,7 +19,7 @@ from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAt
 from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import summary
 
-from erf.atomic_file import atomic_write, naming
+from erf.files.atomic_file import atomic_write, naming
 from experiments.harness.figure_file import encode_animation
 from experiments.harness.kept import decode_kept, encode_kept
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import markdown
 
-from erf.atomic_file import atomic_write
 from erf.card.page import rendered
 from erf.errors import InvalidInput
+from erf.files.atomic_file import atomic_write
 from experiments.claims import CLAIMS, Row, Verdict
 from experiments.harness.environment import ROOT
 from experiments.harness.record import UNCHECKED, is_complete

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from erf import InfluenceMap, InvalidInput, ReceptiveField, effective_receptive_field, erf_size
-from erf.atomic_file import atomic_write
 from erf.data.noise import Noise
 from erf.data.split import Split
+from erf.files.atomic_file import atomic_write
 from erf.maps.aggregation import Aggregation, require_aggregation
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments

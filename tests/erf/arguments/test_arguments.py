@@ -51,7 +51,7 @@ MODULES += [
     "erf.arguments.device",
     "erf.seeds",
 ]
-READERS_OF_FILES = {"erf.data.image_files", "erf.data.problems"}  # internal to erf.data
+READERS_OF_FILES = {"erf.data.image_files", "erf.data.picture_file", "erf.data.problems"}  # internal to erf.data
 for package in ("erf.networks", "erf.data"):
     inside = pkgutil.walk_packages(import_module(package).__path__, f"{package}.")
     MODULES += [each.name for each in inside if each.name not in READERS_OF_FILES]

@@ -1,7 +1,7 @@
 import pytest
 
-from erf import atomic_file
-from erf.atomic_file import atomic_write
+from erf.files import atomic_file
+from erf.files.atomic_file import atomic_write
 
 
 def test_an_interrupted_write_leaves_what_was_there(tmp_path, monkeypatch):
