@@ -29,6 +29,7 @@ from experiments.architectures.families import ARCHITECTURES, DEFAULT
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.intervals import Interval, mean_interval
 from experiments.harness.logbook import Logbook
+from experiments.harness.machine import FLOAT32, require_memory
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
@@ -68,6 +69,7 @@ class Config(ExperimentConfig):
         require_choices("networks", self.networks)
         require_at_least(1, draws=self.draws, samples=self.samples, batch_size=self.batch_size)
         require_at_least(64, input_size=self.input_size)  # two units at stride 32
+        require_memory(FLOAT32 * 3 * self.input_size**2, input_size=self.input_size)
         for network in self.networks:
             if network not in ARCHITECTURES:
                 raise InvalidInput(f"networks: {network!r} is unknown; allowed: {', '.join(ARCHITECTURES)}")

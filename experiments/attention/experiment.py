@@ -30,6 +30,7 @@ from erf.seeds import derive, generator
 from experiments.harness.experiment import option
 from experiments.harness.intervals import Interval, interval_of
 from experiments.harness.logbook import Logbook
+from experiments.harness.machine import FLOAT64, require_memory
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
@@ -65,6 +66,7 @@ class Config(StackConfig):
             raise InvalidInput(f"kernel_size={self.kernel_size}: allowed are odd ones, whose padding keeps the size")
         if self.below[-1] > self.depth:
             raise InvalidInput(f"below={self.below}: allowed are numbers of convolutions up to depth={self.depth}")
+        require_memory(FLOAT64 * self.side**2, side=self.side)
         trf = stack_of(self, self.kind, self.depth).trf_size
         if self.side <= trf + 1 or self.side % 2:
             raise InvalidInput(f"side={self.side}: allowed are even numbers from {trf + 3}, above the stack's TRF")

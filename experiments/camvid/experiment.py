@@ -22,6 +22,7 @@ from erf.networks.camvid_frontend import CamvidFrontend
 from erf.training.processes import launch, make_fabric
 from experiments.harness.experiment import option
 from experiments.harness.logbook import Logbook
+from experiments.harness.machine import KERNEL_3X3, require_memory
 from experiments.trainings.growth import result_of, study
 from experiments.trainings.growth_result import Growth
 from experiments.trainings.growth_tables import growth_tables
@@ -50,6 +51,7 @@ class Config(GrowthConfig):
         super().__post_init__()
         if len(self.widths) != 4 or min(self.widths) < 1:
             raise InvalidInput(f"widths={self.widths}: allowed are four whole numbers from 1")
+        require_memory(KERNEL_3X3 * max(self.widths) ** 2, widths=self.widths)
 
     @cached_property
     def data(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -14,7 +13,9 @@ from erf.data import cifar10
 from erf.data.split import DataSet, Split
 from erf.inits import Init
 from experiments.harness.experiment import ExperimentConfig, option
+from experiments.harness.machine import KERNEL_3X3, require_cores, require_memory
 from experiments.harness.validation import require_at_least
+from experiments.trainings.plan import require_sgd
 
 
 @dataclass
@@ -45,7 +46,7 @@ class Config(ExperimentConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         least = {"draw": 0, "training_images": 1, "held_out": 1, "width": 1, "steps": 1, "evaluate_every": 1}
-        least |= {"batch_size": 1, "momentum": 0, "weight_decay": 0, "shift": 0, "images": 1, "threads": 1}
+        least |= {"batch_size": 1, "shift": 0, "images": 1, "threads": 1}
         for key, smallest in least.items():
             require_at_least(smallest, **{key: getattr(self, key)})
         if self.init is Init.equal:
@@ -58,11 +59,15 @@ class Config(ExperimentConfig):
             raise InvalidInput(f"steps={self.steps}: allowed are multiples of evaluate_every={self.evaluate_every}")
         if not self.levels or self.levels != sorted({*self.levels}) or not 0 < self.levels[0] <= self.levels[-1] < 1:
             raise InvalidInput(f"levels={self.levels}: allowed are increasing accuracies between 0 and 1, at least one")
-        if not 0 < self.learning_rate < math.inf:
-            raise InvalidInput(f"learning_rate={self.learning_rate}: allowed are numbers above 0")
+        require_sgd(self)
+        require_memory(KERNEL_3X3 * self.width**2, width=self.width)
         if self.images > self.held_out:
             raise InvalidInput(f"images={self.images}: allowed with held_out={self.held_out} are up to as many")
         resolve_device(self.device)
+
+    def require_possible(self) -> None:
+        """Raise InvalidInput where this machine has not so many cores."""
+        require_cores(threads=self.threads)
 
     @cached_property
     def data(self) -> str:

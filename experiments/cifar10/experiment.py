@@ -21,6 +21,7 @@ from erf.networks.cifar_resnet import CifarResNet
 from erf.training.processes import launch, make_fabric
 from experiments.harness.experiment import option
 from experiments.harness.logbook import Logbook
+from experiments.harness.machine import KERNEL_3X3, require_memory
 from experiments.trainings.growth import result_of, study
 from experiments.trainings.growth_result import Growth
 from experiments.trainings.growth_tables import growth_tables
@@ -45,6 +46,7 @@ class Config(GrowthConfig):
         super().__post_init__()
         if self.width < 1:
             raise InvalidInput(f"width={self.width} is too small; allowed: 1 or more")
+        require_memory(KERNEL_3X3 * self.width**2, width=self.width)
         if not 0 <= self.label_smoothing < 1:
             raise InvalidInput(f"label_smoothing={self.label_smoothing}: allowed are shares in [0, 1)")
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONF = Path(__file__).parents[2] / "conf"
+LARGEST = float(np.finfo(np.float32).max)
 
 
 def option(default: Any, help: str, type: str | None = None) -> Any:
@@ -40,6 +41,15 @@ def _require_filled(key: str, value: Any) -> None:
     for text in value if isinstance(value, list) else [value]:
         if isinstance(text, str) and not text:
             raise InvalidInput(f"{key}={value!r} is empty, or a part of it is; allowed is a value")
+
+
+def _require_in_range(key: str, value: Any) -> None:
+    """Raise InvalidInput for a number that float32, or a whole one that 64 bits, cannot hold; NaN and inf are such."""
+    for number in value if isinstance(value, list) else [value]:
+        if isinstance(number, float) and not abs(number) <= LARGEST:
+            raise InvalidInput(f"{key}={value}: allowed are finite numbers, up to {LARGEST:.1e}")
+        if isinstance(number, int) and abs(number) >= 2**63:
+            raise InvalidInput(f"{key}={value}: allowed are whole numbers below 2^63")
 
 
 @dataclass
@@ -61,8 +71,12 @@ class ExperimentConfig:
             raise InvalidInput(f"name={self.name!r} cannot be chosen; allowed: {names['name']!r}")
         for key in names.keys() - {"name"}:  # which is what it is
             _require_filled(key, getattr(self, key))
+            _require_in_range(key, getattr(self, key))
         if self.seed < 0:
             raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
+
+    def require_possible(self) -> None:
+        """Raise InvalidInput where this machine cannot measure it; asked before a run begins, not of a record."""
 
     @classmethod
     def updated(cls, recorded: dict[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def measure_once(config: ExperimentConfig, parent: Path, overrides: Sequence[str
         parts: YAML by the name of its file: what the config was composed of, as Hydra keeps it.
     """
     experiment = load(config.name)
+    config.require_possible()
     folder = run_folder(parent, overrides, config)
     if _writes_nothing():
         if not is_complete(folder):

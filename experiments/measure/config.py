@@ -15,6 +15,7 @@ from erf.data.pictures import Unreadable
 from erf.maps.passes import Mode
 from erf.maps.statistic import Statistic
 from experiments.harness.experiment import ExperimentConfig, option
+from experiments.harness.machine import FLOAT32, require_memory
 from experiments.harness.validation import require_at_least
 
 NOISE = "noise"
@@ -66,6 +67,8 @@ class Config(ExperimentConfig):
         super().__post_init__()
         self.input_size = _checked_size(self.input_size)
         require_at_least(1, samples=self.samples, batch_size=self.batch_size, channels=self.channels)
+        pixels = math.prod(self.input_size)
+        require_memory(FLOAT32 * self.channels * pixels, channels=self.channels, input_size=self.input_size)
         layers = self.layers or []
         if len(set(layers)) < len(layers):
             raise InvalidInput(f"layers=[{','.join(layers)}]: a name stands twice")

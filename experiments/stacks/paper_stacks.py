@@ -21,6 +21,7 @@ from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import derive
 from erf.stacks.stack_influence import stack_moments
 from experiments.harness.experiment import ExperimentConfig, option
+from experiments.harness.machine import FLOAT32, FLOAT64, require_memory
 from experiments.harness.validation import require_at_least
 
 
@@ -77,7 +78,25 @@ class StackConfig(ExperimentConfig):
             raise InvalidInput(f"aggregation={self.aggregation}: the channels are 0 to {self.channels - 1}")
         if isinstance(self.aggregation, str) and self.aggregation not in ("sum", "random_sign"):
             raise InvalidInput(f"aggregation={self.aggregation!r} is unknown; allowed: a channel, sum, random_sign")
+        self._require_room()
         resolve_device(self.device)
+
+    def _require_room(self) -> None:
+        """Ask for the weights of one run, its map, and a number for each run or resampling: less than is needed."""
+        deepest = max(self._all("depth", "depths", "group_depth"), default=1)
+        widest = max(self._all("kernel_size", "kernel_sizes", "area"))
+        layers = self.channels * (self.input_channels + max(deepest - 1, 0) * self.channels)
+        map_values = (1 + deepest * (widest - 1)) ** 2
+        weights = {"depth": deepest, "kernel_size": widest}
+        require_memory(FLOAT32 * layers * self.kernel_size**2, channels=self.channels, **weights)
+        require_memory(FLOAT64 * map_values, **weights)
+        for key in ("runs", "group_total", "bootstrap", "networks", "groups"):
+            require_memory(FLOAT64 * max(self._all(key), default=0), **{key: getattr(self, key, 0)})
+
+    def _all(self, *keys: str) -> list[int]:
+        """Return the numbers of these settings, as far as the experiment has them, those of lists one by one."""
+        values = [getattr(self, key, []) for key in keys]
+        return [number for value in values for number in (value if isinstance(value, list) else [value])]
 
 
 def require_runs(imap: InfluenceMap, kind: str, depth: int, least: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -28,6 +29,7 @@ from erf.training.plan import Loss, Plan
 from erf.training.processes import Precision
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.logbook import Logbook
+from experiments.harness.machine import require_cores, require_memory
 from experiments.harness.validation import require_at_least
 
 if TYPE_CHECKING:
@@ -89,16 +91,22 @@ class TrainingConfig(ExperimentConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         least = {"epochs": 1, "batch_size": 1, "shift": 0, "accumulate": 1, "calibration": 1, "processes": 1}
-        least |= {"checkpoint_steps": 1, "images": 2, "bootstrap": 1, "momentum": 0, "weight_decay": 0}
+        least |= {"checkpoint_steps": 1, "images": 2, "bootstrap": 1}
         for key, smallest in least.items():
             require_at_least(smallest, **{key: getattr(self, key)})
-        if not self.learning_rate > 0:
-            raise InvalidInput(f"learning_rate={self.learning_rate}: allowed are numbers above 0")
+        require_sgd(self)
         if self.statistic is Statistic.signed_mean:
             raise InvalidInput("statistic=signed_mean has no ERF size; allowed: mean_abs, rms, mean_square")
         if isinstance(self.aggregation, str) and self.aggregation not in ("sum", "random_sign"):
             raise InvalidInput(f"aggregation={self.aggregation!r} is unknown; allowed: a channel, sum, random_sign")
         resolve_device(self.device)
+
+    def require_possible(self) -> None:
+        """Raise InvalidInput where the processes cannot share a batch, or this machine has not so many cores."""
+        if resolve_device(self.device).type == "cpu":
+            require_cores(processes=self.processes)
+        share(self.batch_size, int(os.environ.get("WORLD_SIZE", self.processes)))
+        require_memory(8 * self.bootstrap, bootstrap=self.bootstrap)
 
 
 @dataclass
@@ -168,6 +176,16 @@ class SgdSettings(Protocol):
     weight_decay: float
 
 
+def require_sgd(config: SgdSettings) -> None:
+    """Raise InvalidInput unless the optimiser's settings are in their ranges."""
+    if not config.learning_rate > 0:
+        raise InvalidInput(f"learning_rate={config.learning_rate}: allowed are numbers above 0")
+    if not 0 <= config.momentum < 1:
+        raise InvalidInput(f"momentum={config.momentum}: allowed are numbers from 0 to below 1")
+    if not config.weight_decay >= 0:
+        raise InvalidInput(f"weight_decay={config.weight_decay}: allowed are numbers from 0")
+
+
 def optimizer_of(config: SgdSettings, network: nn.Module) -> torch.optim.Optimizer:
     """Return SGD on all of the network's parameters."""
     return torch.optim.SGD(
@@ -177,15 +195,20 @@ def optimizer_of(config: SgdSettings, network: nn.Module) -> torch.optim.Optimiz
 
 
 def images_a_step(fabric: Fabric, config: TrainingConfig) -> int:
-    """Return the images of one process in a step.
+    """Return the images of one process in a step; errors as :func:`share`."""
+    return share(config.batch_size, fabric.world_size)
+
+
+def share(batch_size: int, processes: int) -> int:
+    """Return the images of a batch that each process takes.
 
     Raises:
-        InvalidInput: The processes cannot share a batch evenly.
+        InvalidInput: The processes cannot share it evenly.
     """
-    share, rest = divmod(config.batch_size, fabric.world_size)
-    if rest or not share:
-        raise InvalidInput(f"batch_size={config.batch_size} cannot be shared evenly by {fabric.world_size} processes")
-    return share
+    images, rest = divmod(batch_size, processes)
+    if rest or not images:
+        raise InvalidInput(f"batch_size={batch_size} cannot be shared evenly by processes={processes}")
+    return images
 
 
 def in_order(split: Split, batch_size: int) -> Batches:
@@ -198,8 +221,8 @@ def batches_of(fabric: Fabric, config: GrowthConfig, data: DataSet) -> Batches:
     split = data.train
     if config.labels is Labels.random:
         split = split.with_shuffled_labels(derive(config.seed, Stream.labels))
-    share, order = images_a_step(fabric, config), derive(config.seed, Stream.order)
-    return Batches(split, share, order, augment=FlipAndShift(config.shift), drop_last=True)
+    images, order = images_a_step(fabric, config), derive(config.seed, Stream.order)
+    return Batches(split, images, order, augment=FlipAndShift(config.shift), drop_last=True)
 
 
 def plan_of(fabric: Fabric, config: GrowthConfig, task: Task) -> Plan:

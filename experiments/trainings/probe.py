@@ -93,6 +93,8 @@ def probing_of(
         images = torch.stack([Noise.normal.draw(images.shape[1:], draw) for draw in draws])
     center = theoretical_receptive_field(network, images.shape[2:], layer)
     assert center.grid is not None, "what is measured has rows and columns"
+    if grid > min(center.grid):
+        raise InvalidInput(f"grid={grid}: allowed are 1 to {min(center.grid)}, the rows and columns of {layer}")
     places = [[(i + 1) * side // (grid + 1) for i in range(grid)] for side in center.grid]
     others = [(row, column) for row in places[0] for column in places[1] if (row, column) != center.unit]
     fields = theoretical_receptive_field(network, images.shape[2:], layer, unit=[center.unit, *others])
