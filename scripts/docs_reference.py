@@ -31,7 +31,7 @@ class Docstrings(Extension):
 def as_markdown(docstring: str) -> str:
     """Return a docstring whose examples, formulas and names the site can show."""
     text = EXAMPLE.sub(r"\1```pycon\n\1\2\n\1```", docstring)
-    text = FORMULA.sub(lambda found: found[1] + displayed(" ".join(found[2].split())), text)
+    text = FORMULA.sub(lambda found: found[1] + displayed(found[2]), text)
     return ROLE.sub(lambda found: _named(*found.groups()), text)
 
 

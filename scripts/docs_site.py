@@ -1,4 +1,4 @@
-"""What mkdocs does beside its own: tables, notebooks, pages of experiments, files of the repository that pages link to.
+"""What mkdocs does beside its own: tables, formulas, notebooks, pages of experiments, files that pages link to.
 
 Pages are written for the repository, where a link may leave docs/. The site has such a file under the same path, so
 that both are read without a server of the repository.
@@ -23,9 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not instal
 from experiments.claims import CLAIMS, OURS
 from experiments.harness.about import about
 from experiments.harness.experiment import experiment_names, experiment_of
+from experiments.report.formulas import with_formulas
 
 ROOT = Path(__file__).parents[1]
 DOCS = "docs"
+WIDE = re.compile(r"(?m)^\|([^|\n]*\|){7,}$")
+TABLE = re.compile("<table>(.*?)</table>", re.DOTALL)
 LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)")
 CLAIMS_PAGE = "claims.md"
 SERIES_HERE = "<!-- series -->"
@@ -63,10 +66,28 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Return a page's text as the site shows it."""
-    if page.file.src_uri == CLAIMS_PAGE:
+    if WIDE.search(markdown):
         page.meta["hide"] = ["toc"]  # the table needs its room
-    text = _with_tables(markdown).replace(".ipynb)", ".md)")
+    text = with_formulas(_with_tables(markdown)).replace(".ipynb)", ".md)")
     return _each_outside(text, page.file.src_uri, lambda path: relpath(path, dirname(page.file.src_uri) or "."))
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Return a page's HTML with its tables labelled, so that the style can show their rows as cards."""
+    name = ' class="cards"' if page.file.src_uri == CLAIMS_PAGE else ""
+    return TABLE.sub(lambda table: f"<table{name}>{labelled(table[1])}</table>", html)
+
+
+def labelled(table: str) -> str:
+    """Return a table's HTML in which each cell names its column."""
+    titles = re.findall(r"<th\b[^>]*>(.*?)</th>", table)
+    titles = [re.sub("<[^>]+>", "", title).replace('"', "&quot;") for title in titles]
+
+    def row(cells: re.Match) -> str:
+        columns = iter(titles)
+        return re.sub("<td", lambda _: f'<td data-label="{next(columns)}"', cells[0])
+
+    return re.sub("<tr>.*?</tr>", row, table, flags=re.DOTALL)
 
 
 def notebook_page(notebook: dict) -> str:

@@ -4,12 +4,14 @@ import gc
 import multiprocessing
 import os
 import time
+from collections.abc import Iterator
 
 import pytest
 import torch
 from hypothesis import settings
 
 from experiments.report import pictures
+from tests.browser.pages import BROWSER
 
 # The tests' tensors are small: threads would spend longer waiting for each other than computing. The variable is for
 # the processes that tests start.
@@ -51,6 +53,18 @@ def context():
     first.start()
     first.join()
     return context
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    """Return the system's browser, started."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if BROWSER is None:
+        pytest.skip("no browser is installed")
+    with playwright.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield running
+        running.close()
 
 
 def leave_figures_empty(patch: pytest.MonkeyPatch) -> None:

@@ -20,14 +20,14 @@ LETTERS = {int(Path.MOVETO): "M", int(Path.LINETO): "L", int(Path.CURVE3): "Q", 
 
 
 def with_formulas(markdown: str) -> str:
-    """Return Markdown in which each block of ``math`` is a picture for each of its lines."""
-    return BLOCK.sub(lambda block: block[1] + displayed(block[2].strip()), markdown)
+    """Return Markdown in which each block of ``math`` is a picture for each of its formulas."""
+    return BLOCK.sub(lambda block: block[1] + displayed(block[2]), markdown)
 
 
 def displayed(tex: str) -> str:
-    r"""Return formulas as HTML on lines of their own; a new line or ``\quad`` ends one."""
-    lines = re.split(r"\n|\s*\\quad\s*", tex.replace(r"\frac", r"\dfrac"))
-    return f'<div class="formula">{" ".join(map(inline, lines))}</div>'
+    r"""Return formulas as HTML on a line of their own; ``\quad`` ends one."""
+    formulas = re.split(r"\s*\\quad\s*", " ".join(tex.split()).replace(r"\frac", r"\dfrac"))
+    return f'<div class="formula">{" ".join(map(inline, formulas))}</div>'
 
 
 @cache

@@ -17,6 +17,7 @@ from experiments.claims import CLAIMS, Row, Verdict
 from experiments.harness.environment import ROOT
 from experiments.harness.record import UNCHECKED, is_complete
 from experiments.harness.reference_runs import RUNS, STUDIES, command
+from experiments.report.formulas import with_formulas
 from experiments.report.section import Picture, picture, section, within
 
 REPORT = "report.html"
@@ -153,5 +154,5 @@ def _below_title(page: str) -> str:
 
 def _markdown(text: str) -> str:
     """Return HTML whose headings fit below the page's; lists need no empty line before them, as on GitHub."""
-    html = markdown.markdown(re.sub(r"(?m)^(?=- )", "\n", text), extensions=["fenced_code", "tables"])
+    html = markdown.markdown(re.sub(r"(?m)^(?=- )", "\n", with_formulas(text)), extensions=["fenced_code", "tables"])
     return re.sub(r"<(/?)h2>", r"<\1h4>", html)

@@ -1,5 +1,6 @@
 """The site of docs/ builds without a warning, holds what it promises and loads nothing from elsewhere."""
 
+import json
 import os
 import re
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 from experiments.claims import Verdict, own_rows, rows
 from experiments.harness.about import about
 from experiments.harness.experiment import experiment_names
-from scripts.docs_site import experiment_pages, notebook_page
+from scripts.docs_site import experiment_pages, labelled, notebook_page
+from tests.browser.pages import PHONE, WIDE, screenshot
 from tests.test_public import PUBLIC
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +25,7 @@ class Page(HTMLParser):
 
     def __init__(self, path):
         super().__init__()
-        self.words, self.loaded, self.linked, self.paragraphs = [], [], [], []
+        self.words, self.loaded, self.linked, self.paragraphs, self.cells = [], [], [], [], []
         self._in = []
         self.feed(path.read_text())
 
@@ -32,6 +34,8 @@ class Page(HTMLParser):
         self._in.append(tag)
         if tag == "p":
             self.paragraphs.append("")
+        if tag == "td":
+            self.cells.append(found.get("data-label"))
         if tag == "a":
             self.linked.append(found.get("href", ""))
         elif tag in ("script", "img", "link", "iframe") and found.get("rel") != "canonical":
@@ -130,3 +134,35 @@ def test_a_notebook_becomes_a_page():
 def test_links_of_the_repository_s_page_lead_somewhere(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_each_cell_of_a_table_names_its_column(pages):
+    table = "<thead><tr><th>a</th><th style='x'>say <em>\"b\"</em></th></tr></thead><tbody><tr><td>1</td><td></td></tr>"
+    assert '<td data-label="a">1</td><td data-label="say &quot;b&quot;"></td>' in labelled(table)
+    cells = {name: [cell for cell in page.cells if cell is None] for name, page in pages.items()}
+    assert {name for name, bare in cells.items() if bare} == set()
+    assert sum(len(page.cells) for page in pages.values()) > 1000
+
+
+@pytest.mark.parametrize(
+    ("word", "place"),
+    [("install", "install/"), ("license", "install/#license"), ("causal", "measure/"), ("tiles", "tiles/")],
+)
+def test_the_search_knows(word, place, site):
+    """It looks for words in titles first, then in the text."""
+    parts = json.loads((site / "search" / "search_index.json").read_text())["docs"]
+    named = [part["location"] for part in parts if word in part["title"].lower()]
+    told = [part["location"] for part in parts if word in part["text"].lower()]
+    assert place in [location.partition("#")[0] if place.endswith("/") else location for location in named or told]
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_no_page_scrolls_sideways_and_no_table_is_cut(browser, site, pages, viewport):
+    shown = browser.new_page(viewport=viewport)
+    cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.textContent.slice(0, 80))"
+    for name in pages:
+        shown.goto((site / name / "index.html").as_uri())
+        screenshot(shown, f"site-{name.replace('/', '-')}-{viewport['width']}")
+        assert shown.evaluate("document.documentElement.scrollWidth") == viewport["width"], name
+        assert shown.locator(".md-content td, .md-typeset__scrollwrap").evaluate_all(cut) == [], name
+    shown.close()
