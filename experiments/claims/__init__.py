@@ -1,11 +1,8 @@
 """The claim table: each claim of the paper, what the reference records say of it, and the verdict by a fixed rule.
 
-The rules were fixed before anything was measured, but for what they left open: F1's "1 - r_squared falls like 1 / runs"
-got its +-0.1 after a first run had given an exponent of -0.95, measured maps of fixed weights their 1e-5, T3's random
-stacks their largest depth, and F2's large depths 200 runs after 20 had been too few. Such a part keeps beside it what
-the other reading says (`Part.at_first`). So do F3a and F3b, whose rule was changed, as `training` says. A claim has
-parts; it is reproduced when all hold, reproduced with a qualification when some do, which the row names, and not
-reproduced when none does.
+The rules were fixed before anything was measured, but for those that FIXED names: a part that was settled or changed
+later keeps beside it what the other reading says (`Part.at_first`). A claim has parts; it is reproduced when all hold,
+reproduced with a qualification when some do, which the row names, and not reproduced when none does.
 """
 
 from __future__ import annotations
@@ -48,8 +45,15 @@ HIGHLIGHTS = ("F2", "F2b", "F3b")  # growth with depth, with strides, and in tra
 OURS = expected.CLAIMS
 
 READ_SO = """A claim may have many parts. The table shows the parts that fail (**not:**) and the least clear of the
-others; report.html shows all. Some rules were settled, or changed, after a first measurement: *at first* says what came
-out before that."""
+others; report.html shows all. *at first* says what came out before a rule was settled or changed, where that differs.
+CPU minutes are those of the row's runs: seconds by the clock times threads, from each record's environment.json.
+*At least* stands where the record leaves out a part, done before an interruption or on a GPU. Rows that share a run
+each count it."""
+
+FIXED = """The rules of {unchanged} of {all} rows were fixed before anything was measured. In the others ({ids})
+something was settled or changed after a first measurement: F1's tolerance of 0.1 for "falls like 1 / runs"; the 1e-5 by
+which rounding may move measured maps of fixed weights (T1, T3), and the largest depth of T3's random stacks; F2's 200
+runs at large depths, where 20 had been too few; and what F3a and F3b compare."""
 
 
 def rows(folder: Path = REFERENCE) -> list[Row]:
@@ -68,13 +72,21 @@ def own_rows(folder: Path = REFERENCE) -> list[Row]:
 
 def table(folder: Path = REFERENCE) -> str:
     """Return in Markdown how to read the claim table, it and the notes on its rows, and the same of our own claims."""
-    ours = _lines("we say", own_rows(folder))
-    return "\n".join([READ_SO, "", *_lines("the paper says", rows(folder)), "", "## Claims of our own", "", *ours])
+    claims, ours = rows(folder), _lines("we say", own_rows(folder))
+    lines = _lines("the paper says", claims)
+    return "\n".join([READ_SO, "", fixed(claims), "", *lines, "", "## Claims of our own", "", *ours])
+
+
+def fixed(claims: Sequence[Row]) -> str:
+    """Return how many rules were fixed before anything was measured, and what was settled later in the others."""
+    later = [row.id for row in claims if row.settled_later]
+    return FIXED.format(unchanged=len(claims) - len(later), all=len(claims), ids=", ".join(later))
 
 
 def _lines(says: str, claims: Sequence[Row]) -> list[str]:
     """Return the lines of a table of claims, and of the notes on its rows."""
-    columns = ("id", says, "we measure (95 % interval; n)", "verdict", "statistic", "command", "figure")
+    measured = "we measure (95 % interval; n)"
+    columns = ("id", says, measured, "verdict", "statistic", "CPU minutes", "command", "figure")
     notes = [f"\n{textwrap.fill(f'**{ids}**: {note}', 120)}" for note, ids in _notes(claims).items()]
     return [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *(row.markdown() for row in claims), *notes]
 

@@ -64,7 +64,8 @@ CLAIMS: tuple[Claim, ...] = (
         {"erf_growth": erf_growth.Result, "erf_growth_deep": erf_growth.Result},
         _f2_parts,
         "the paper's slope of 0.56 comes out for the mean of |g| over random weights at depths 5 to 40. Uniform "
-        "weights have 0.50 there. The excess over 0.5 comes from small depths, where the theoretical field cuts the "
+        "weights have 0.50 there, and so have random ones by the mean of g², whose map has the same shape: the number "
+        "depends on the measure. The excess over 0.5 comes from small depths, where the theoretical field cuts the "
         "Gaussian off, as exact theory shows. From depth 40 on it is gone. ReLU's estimate there lies just outside "
         "0.50 ± 0.03, and its interval holds 0.5; half of its runs are 0 everywhere.",
     ),

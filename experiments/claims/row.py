@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from experiments.claims.cost import Cost, cost
 from experiments.harness.experiment import experiment_of
 from experiments.harness.intervals import Interval
 from experiments.harness.record import is_complete
@@ -63,7 +64,7 @@ class Row:
     """One claim: its id, what the paper says, the statistic that is measured, the parts of its rule, and their runs.
 
     There are no parts where one of the records is missing. ``plain`` says what the paper does for one who has not read
-    it. ``note`` says in words what qualifies the reference's.
+    it. ``note`` says in words what qualifies the reference's; ``cost`` is that of its runs.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Row:
     parts: tuple[Part, ...]
     runs: tuple[str, ...]
     note: str = ""
+    cost: Cost | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -83,6 +85,11 @@ class Row:
         if all(held):
             return Verdict.reproduced
         return Verdict.qualified if any(held) else Verdict.not_reproduced
+
+    @property
+    def settled_later(self) -> bool:
+        """Whether something of the rule was settled or changed after a first measurement."""
+        return any(part.at_first for part in self.parts)
 
     def short_markdown(self) -> str:
         """Return the row of the README's table: the claim in plain words, one number, the verdict."""
@@ -96,8 +103,9 @@ class Row:
         """Return the row of the table in docs/claims.md."""
         commands = "<br>".join(f"`{command(run)}`" for run in self.runs)
         figures = "<br>".join(f"[{run}]({_figure(run)})" for run in self.runs) if self.parts else ""
-        cells = (self.id, self.paper, self.headline(), self.verdict, self.statistic, commands, figures)
-        return f"| {' | '.join(cells)} |"
+        minutes = self.cost or "-"
+        cells = (self.id, self.paper, self.headline(), self.verdict, self.statistic, minutes, commands, figures)
+        return f"| {' | '.join(map(str, cells))} |"
 
     def headline(self) -> str:
         """Return the parts that the table shows in Markdown and, where it leaves some out, how many of all hold."""
@@ -151,10 +159,10 @@ def claim_of_runs(
     """Return the row of a claim that several reference runs decide: ``parts`` takes their results in this order."""
 
     def row(folder: Path) -> Row:
-        decided = ()
-        if all(is_complete(folder / run) for run in runs):
-            decided = tuple(parts(*(reference(run, kind, folder) for run, kind in runs.items())))
-        return Row(id, paper, plain, statistic, decided, tuple(runs), note if decided else "")
+        if not all(is_complete(folder / run) for run in runs):
+            return Row(id, paper, plain, statistic, (), tuple(runs))
+        decided = tuple(parts(*(reference(run, kind, folder) for run, kind in runs.items())))
+        return Row(id, paper, plain, statistic, decided, tuple(runs), note if decided else "", cost(runs, folder))
 
     return row
 

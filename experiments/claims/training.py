@@ -85,9 +85,17 @@ def _by_start(study: StartsStudy, judged: Arm, first: Growth) -> Iterator[Part]:
             interval[0] > 0 if interval and decides else None,
             (interval,) if interval else (),
             f"{arm.way.name}: {growth if decides else arm.growth.in_words(1)}",
-            answer=f"by {arm.growth.in_words(1)}, from {arm.before.value:.1f} pixels" if decides else "",
+            answer=_answer(judged, study) if decides else "",
             at_first=_at_first(first) if decides else None,
         )
+
+
+def _answer(judged: Arm, study: StartsStudy) -> str:
+    """Return the growth from the start that decides, and from that of the largest ERF: the sign may differ."""
+    largest = max(_repeated(study), key=lambda arm: arm.before.value)
+    growth = {arm.way.name: f"by {arm.growth.in_words(1)}" for arm in (judged, largest)}
+    answer = f"{growth[judged.way.name]}, from {judged.before.value:.1f} pixels"
+    return answer if largest is judged else f"{answer}; from {largest.before.value:.1f} {growth[largest.way.name]}"
 
 
 def _at_first(result: Growth) -> Part:

@@ -106,6 +106,25 @@ def test_a_headline_leaves_out_no_part_that_fails_or_once_failed():
     assert headline(replace(fine, shown=True)) == "main; short"
 
 
+def test_a_row_says_what_its_runs_cost_by_their_records():
+    costs = {row.id: row.cost for row in rows()}
+    read = {run: json.loads((REFERENCE / run / "environment.json").read_text()) for row in rows() for run in row.runs}
+    seconds = {run: environment["seconds"] * environment["threads"] for run, environment in read.items()}
+    for row in rows():
+        assert costs[row.id].minutes == pytest.approx(sum(seconds[run] for run in row.runs) / 60)
+        assert f"| {costs[row.id]} |" in row.markdown()
+    assert str(costs["T1"]) == "1"  # less than half a minute is not 0
+    interrupted = {run for run in read if read[run].get("earlier_commits") or read[run].get("earlier_devices")}
+    assert {row.id for row in rows() if str(row.cost).startswith("at least")} == {"F3a", "F3b"}
+    assert {row.id for row in rows() if {*row.runs} & interrupted} == {"F3a", "F3b"}
+
+
+def test_the_page_names_the_rows_whose_rules_were_settled_after_measuring():
+    later = [row.id for row in rows() if any(part.at_first for part in row.parts)]
+    assert f"The rules of {len(rows()) - len(later)} of {len(rows())} rows" in CLAIMS_PAGE.read_text()
+    assert f"({', '.join(later)})" in CLAIMS_PAGE.read_text()
+
+
 def test_rules_that_were_settled_after_measuring_keep_what_came_out_before():
     found = {
         (row.id, part.measured.split(":")[0].split(" within")[0]): (part.holds, part.at_first.holds)
