@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -29,11 +29,11 @@ from erf.maps.prepared import Prepared
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.measurement.default_layers import default_layers
 from erf.measurement.expected import expected_of
-from erf.measurement.layer import Setting, layer_measurement
+from erf.measurement.layer import LayerMeasurement, Setting, layer_measurement
 from erf.measurement.measurement import Measurement
 from erf.reachability.as_written import run_by
 from erf.reachability.forward import likely_channels
-from erf.reachability.receptive_field import theoretical_receptive_field
+from erf.reachability.receptive_field import ReceptiveField, theoretical_receptive_field
 from erf.reachability.request import (
     Layers,
     Mode,
@@ -122,28 +122,55 @@ def measure(
         channels, *sides = first.shape[1:]
         size = tuple(sides)
         example = None if images is None else _example(first)
-        names: Any = _names(network, layers, size, channels, mode, call)
-        units: Any = unit
-        fields = theoretical_receptive_field(network, size, names, units, channels=channels, mode=mode, call=call)
-        settings = (statistic, aggregation, seed)
-        prepared = Prepared(network, names, units, mode, call)
-        maps = (
-            measured_maps(prepared, [batch], *settings, first, False, batch_size, of_channels)
-            for first, batch in _with_places(batches)
-        )
-        groups = _in_groups(named(of_layers, unit) for of_layers in maps)
+        names = _names(network, layers, size, channels, mode, call)
+        units = UnitsOf(network, names, unit, size, channels, mode, call)
+        settings = (statistic, aggregation, seed, batch_size, of_channels)
+        groups = _in_groups(units.maps([batch], start, *settings) for start, batch in _with_places(batches))
         theories: dict[str, Any] = {}
         if theory:
             refused = _outside_theory(network, aggregation, mode, of_channels)
             of_statistic = choice(Statistic, statistic, "statistic")
-            theories = named(expected_of(network, names, units, first, of_statistic, call, refused), unit)
+            theories = _named(expected_of(network, names, unit, first, of_statistic, call, refused), unit)
     return Measurement(
-        layers=tuple(
-            layer_measurement(name, field, [group[name] for group in groups], theories.get(name))
-            for name, field in named(fields, unit).items()
-        ),
+        layers=units.measured(groups, theories),
         setting=Setting(type(network).__name__, size, words, seed, str(mode), example),
     )
+
+
+class UnitsOf:
+    """Units of a network: their theoretical fields, and their maps over any number of groups of images.
+
+    Attributes:
+        fields: By the name of the unit's layer, with the unit where there are several.
+    """
+
+    def __init__(
+        self, network: nn.Module, layers: list[str] | None, unit: Any, size: Sequence[int], channels: int,
+        mode: ModeName, call: Runner | None = None,
+    ) -> None:  # fmt: skip
+        """Take the arguments of :func:`measure`, but that None of the layers is the network's output."""
+        names: Any = layers
+        fields = theoretical_receptive_field(network, size, names, unit, channels=channels, mode=mode, call=call)
+        self.fields: dict[str, ReceptiveField] = _named(fields, unit)
+        self._unit = unit
+        self._prepared = Prepared(network, names, unit, mode, call)
+
+    def maps(
+        self, images: Iterable[Any], first: int, statistic: StatisticName, aggregation: Any, seed: int,
+        batch_size: int, of_channels: Any = None,
+    ) -> dict[str, InfluenceMap]:  # fmt: skip
+        """Return the map of each unit over batches of images, of which the first one has the index ``first``."""
+        settings = (statistic, aggregation, seed, first, False, batch_size, of_channels)
+        return _named(measured_maps(self._prepared, images, *settings), self._unit)
+
+    def measured(
+        self, groups: Sequence[dict[str, InfluenceMap]], theories: Mapping[str, Any] | None = None
+    ) -> tuple[LayerMeasurement, ...]:
+        """Return what the maps of all groups of images say, and where it is asked for what theory expects."""
+        return tuple(
+            layer_measurement(name, field, [group[name] for group in groups], (theories or {}).get(name))
+            for name, field in self.fields.items()
+        )
 
 
 def _outside_theory(network: nn.Module, aggregation: Any, mode: ModeName, of_channels: Any) -> str:
@@ -226,7 +253,7 @@ def _names(
     return [name for name in (layer_name(network, layer) for layer in listed(layers, "layers")) if name is not None]
 
 
-def named(answer: Any, unit: Any) -> dict[str, Any]:
+def _named(answer: Any, unit: Any) -> dict[str, Any]:
     """Return the library's answer for each unit, by its layer's name, with the unit where there are several."""
     of_layers = answer if isinstance(answer, dict) else {OUTPUT: answer}
     if not isinstance(unit, list):

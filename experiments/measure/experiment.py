@@ -11,21 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import numpy as np
 from rich.console import Group
 from rich.text import Text
-from torch import Tensor, nn
+from torch import nn
 
 from erf import (
     GaussianFit,
     InfluenceMap,
     InvalidInput,
-    ReceptiveField,
-    effective_receptive_field,
     fit_gaussian,
-    theoretical_receptive_field,
 )
 from erf.arguments.device import resolve_device
 from erf.command.network_source import make_network
@@ -34,8 +30,8 @@ from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
 from erf.maps.aggregation import require_aggregation
 from erf.measurement.default_layers import default_layers
-from erf.measurement.layer import FAIR_FIT, LayerMeasurement, layer_measurement
-from erf.measurement.measuring import GROUPS, OUTPUT, named
+from erf.measurement.layer import FAIR_FIT, LayerMeasurement
+from erf.measurement.measuring import GROUPS, OUTPUT, UnitsOf
 from erf.measurement.words import axes_text, ratio_text, trf_text
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
@@ -107,16 +103,15 @@ def _fair_fit(imap: InfluenceMap) -> GaussianFit | None:
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every layer's map, one group of images after the other, and compare it with its theoretical field."""
     network = make_network(config.source, config.network, config.weights, config.seed)
-    asked = replace(config, layers=_layers(config, network))
-    fields = _fields(asked, network)
-    images = _images(config)
-    groups = list(_groups(asked, network.to(resolve_device(config.device)), images, logbook))
-    measured = [layer_measurement(name, field, [group[name] for group in groups]) for name, field in fields.items()]
+    names, images = _layers(config, network), _images(config)
+    network.to(resolve_device(config.device))
+    units = UnitsOf(network, names, config.units, config.input_size, config.channels, config.mode)
+    measured = units.measured(list(_groups(config, units, images, logbook)))
     arrays = {f"map/{layer.name}": layer.map.values.astype(np.float32) for layer in measured}
     layers = [_layer(layer) for layer in measured]
     if config.compatibility is not Compatibility.none:
         compatible = logbook.once(
-            config.compatibility, dict[str, np.ndarray], partial(_compatible, asked, network, images)
+            config.compatibility, dict[str, np.ndarray], partial(_compatible, config, names, network, images)
         )
         arrays |= {f"{config.compatibility}/{name}": values.astype(np.float32) for name, values in compatible.items()}
         layers = [replace(layer, area_ratios=_area_ratios(config, compatible[layer.name])) for layer in layers]
@@ -127,17 +122,11 @@ def run(config: Config, logbook: Logbook) -> Result:
     return result
 
 
-def _layers(config: Config, network: nn.Module) -> list[str]:
+def _layers(config: Config, network: nn.Module) -> list[str] | None:
+    """Return the names of the layers to measure; None is the network's own output."""
     if config.layers is not None:
-        return config.layers
-    return default_layers(network, config.input_size, config.channels, config.mode)
-
-
-def _fields(config: Config, network: nn.Module) -> dict[str, ReceptiveField]:
-    """Return the theoretical field of each layer's units, by name."""
-    layer: Any = config.layers or None
-    settings: Any = {"channels": config.channels, "mode": config.mode}
-    return named(theoretical_receptive_field(network, config.input_size, layer, config.units, **settings), config.units)
+        return config.layers or None
+    return default_layers(network, config.input_size, config.channels, config.mode) or None
 
 
 def _images(config: Config) -> NoiseImages | Pictures:
@@ -159,10 +148,7 @@ def _images(config: Config) -> NoiseImages | Pictures:
 
 
 def _groups(
-    config: Config,
-    network: nn.Module,
-    images: NoiseImages | Pictures,
-    logbook: Logbook,
+    config: Config, units: UnitsOf, images: NoiseImages | Pictures, logbook: Logbook
 ) -> Iterator[dict[str, InfluenceMap]]:
     """Yield the layers' maps of each group of batches, by name; groups are as equal as batches allow, and kept on disk.
 
@@ -172,35 +158,20 @@ def _groups(
     batches = -(-count // images.batch_size)
     starts = [batches * group // min(GROUPS, batches) for group in range(min(GROUPS, batches) + 1)]
     stream = iter(images)
+    settings = (config.statistic, require_aggregation(config.aggregation), config.seed, config.batch_size)
     for group in logbook.progress(range(len(starts) - 1), "measuring"):
         part = islice(stream, starts[group + 1] - starts[group])
         first = starts[group] * images.batch_size
-        maps = logbook.once(f"images-{group}", dict[str, InfluenceMap], partial(_measure, config, network, part, first))
+        yield logbook.once(f"images-{group}", dict[str, InfluenceMap], partial(units.maps, part, first, *settings))
         deque(part, maxlen=0)  # goes past the images of a group that was kept from before
-        yield maps
 
 
-def _measure(config: Config, network: nn.Module, images: Iterator[Tensor], first: int) -> dict[str, InfluenceMap]:
-    layer: Any = config.layers or None
-    found = effective_receptive_field(
-        network,
-        images,
-        layer=layer,
-        unit=config.units,
-        statistic=config.statistic,
-        aggregation=require_aggregation(config.aggregation),
-        seed=config.seed,
-        first_sample=first,
-        mode=config.mode,
-        batch_size=config.batch_size,
-    )
-    return named(found, config.units)
-
-
-def _compatible(config: Config, network: nn.Module, images: NoiseImages | Pictures) -> dict[str, np.ndarray]:
+def _compatible(
+    config: Config, layers: list[str] | None, network: nn.Module, images: NoiseImages | Pictures
+) -> dict[str, np.ndarray]:
     tool = Tool(config.compatibility)
-    if config.layers:
-        return compatible_map(network, images, list(config.layers), tool)
+    if layers:
+        return compatible_map(network, images, layers, tool)
     return {OUTPUT: compatible_map(network, images, tool=tool)}
 
 

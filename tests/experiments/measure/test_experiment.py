@@ -74,16 +74,16 @@ def test_layers_come_in_the_order_asked_for():
 def test_groups_hold_every_image_once_and_in_order(samples, groups, monkeypatch):
     seen = []
 
-    def note(network, images, first_sample, **_):
+    def note(self, images, first, *_):
         for batch in images:
-            seen.extend(enumerate(batch, first_sample))
-            first_sample += len(batch)
+            seen.extend(enumerate(batch, first))
+            first += len(batch)
         return dict.fromkeys(LAYERS, InfluenceMap(np.ones((24, 24)), config().statistic, (0, 0), ((0, 1), (0, 1)), 1))
 
-    monkeypatch.setattr(measure, "effective_receptive_field", note)
+    monkeypatch.setattr(measure.UnitsOf, "maps", note)
     chosen = config(samples=samples, batch_size=3)
-    network = make_network(chosen.source, chosen.network)
-    found = list(measure._groups(chosen, network, measure._images(chosen), ListLogbook()))
+    units = measure.UnitsOf(make_network(chosen.source, chosen.network), LAYERS, None, (24, 24), 3, "eval")
+    found = list(measure._groups(chosen, units, measure._images(chosen), ListLogbook()))
     assert len(found) == groups
     assert [index for index, _ in seen] == list(range(samples))
     expected = torch.cat(list(NoiseImages("normal", (3, 24, 24), samples)))
