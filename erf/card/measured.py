@@ -13,6 +13,15 @@ from erf.metrics.erf_size import Reference
 from erf.reachability.receptive_field import ReceptiveField
 
 
+class ExpectedLayer(Protocol):
+    """What theory expects of a layer."""
+
+    @property
+    def erf_size(self) -> float | None:
+        """Read off as the measured one is; None where theory does not apply."""
+        ...
+
+
 class MeasuredLayer(Protocol):
     """One layer; what cannot be read off an empty map is None."""
 
@@ -62,6 +71,11 @@ class MeasuredLayer(Protocol):
         ...
 
     @property
+    def sigma(self) -> tuple[float, ...] | None:
+        """Per axis, standard deviation of the Gaussian fit, where it says something."""
+        ...
+
+    @property
     def r50(self) -> float | None:
         """Radius that holds half of the influence."""
         ...
@@ -69,6 +83,11 @@ class MeasuredLayer(Protocol):
     @property
     def r95(self) -> float | None:
         """Radius that holds 95 % of it."""
+        ...
+
+    @property
+    def expected(self) -> ExpectedLayer | None:
+        """What theory expects; None where that was not asked for."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""The card's table of layers: its columns, what they mean, and how a layer's cells are written."""
+"""The table of measured layers, on a card, in a notebook and on a terminal: its columns, and how cells are written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from erf.card.measured import MeasuredLayer
+from erf.card.numbers import axes_text, ratio_text, size_text
 from erf.reachability.receptive_field import ReceptiveField
 
 
@@ -19,9 +20,13 @@ class Column(NamedTuple):
 
 
 def columns(layers: Sequence[MeasuredLayer]) -> list[Column]:
-    """Return the columns of a table of these layers; local fields stand in it where a field has another."""
-    local = any(has_local(layer.field) for layer in layers)
-    return [column for column in COLUMNS if local or column.title != LOCAL]
+    """Return the columns of a table of these layers.
+
+    Local fields stand in it where a field has another, what theory expects where that was asked for.
+    """
+    absent = set() if any(has_local(layer.field) for layer in layers) else {LOCAL}
+    absent |= set() if layers[0].expected else {THEORY}
+    return [column for column in COLUMNS if column.title not in absent]
 
 
 def has_local(field: ReceptiveField) -> bool:
@@ -29,45 +34,30 @@ def has_local(field: ReceptiveField) -> bool:
     return math.inf in field.size
 
 
-def per_axis(values: Sequence[float | None], digits: int = 0) -> str:
-    """Return one number for all axes, or one for each; "all" where it is infinite, "-" where there is none."""
-    texts = [_number(value, digits) for value in values]
-    return texts[0] if len(set(texts)) == 1 else " x ".join(texts)
-
-
-def _number(value: float | None, digits: int) -> str:
-    if value is None:
-        return "-"
-    return "all" if math.isinf(value) else f"{value:.{digits}f}"
-
-
-def erf_text(layer: MeasuredLayer) -> str:
-    """Return the ERF size and its interval."""
-    if layer.interval is None:
-        return per_axis([layer.erf_size], 1)
-    low, high = layer.interval
-    return f"{per_axis([layer.erf_size], 1)} ({low:.1f} to {high:.1f})"
-
-
-def _ratio(layer: MeasuredLayer) -> str:
-    """Return the ratio; it is a lower bound where the image cuts the ERF off."""
-    bound = "≥ " if layer.ratio is not None and any(layer.cut or ()) else ""
-    return bound + per_axis([layer.ratio], 2)
-
-
-LOCAL = "local TRF"
+LOCAL, THEORY, RAW = "local TRF", "theory", "raw ERF"
 COLUMNS = (
-    Column("TRF", "side of the theoretical field; all: the whole image", lambda layer: per_axis(layer.field.size)),
+    Column("TRF", "side of the theoretical field; inf: the whole image", lambda layer: axes_text(layer.field.size)),
     Column(
         LOCAL,
         "the TRF with all that spans the image, as attention does, held constant; -: nothing is left",
-        lambda layer: per_axis(layer.field.local.size),
+        lambda layer: axes_text(layer.field.local.size),
     ),
-    Column("ERF", "ERF size, of the map averaged over the grid of units, and its 95 % interval over images", erf_text),
-    Column("raw ERF", "that of the map as it is, which is outlined below", lambda layer: per_axis([layer.raw_size], 1)),
-    Column("ERF / TRF", "raw ERF size over the TRF's side, as in the paper", _ratio),
-    Column("r50", "radius that holds half of the influence", lambda layer: per_axis([layer.r50], 1)),
-    Column("r95", "radius that holds 95 % of it", lambda layer: per_axis([layer.r95], 1)),
-    Column("jump", "from a unit to the next", lambda layer: per_axis(layer.field.jump)),
-    Column("units", "number of units along each axis", lambda layer: per_axis(layer.field.grid or [None])),
+    Column(
+        "ERF",
+        "side of the region that counts more than 4.55 % of the unit's own place, on the map averaged over the grid of "
+        "units, which may make it larger than a small TRF; in brackets its 95 % interval over images",
+        lambda layer: size_text(layer.erf_size, layer.interval),
+    ),
+    Column("ERF / TRF", "raw ERF over the TRF's side, as in the paper", lambda layer: ratio_text(layer, 2)),
+    Column(
+        THEORY,
+        "the ERF that is expected over fresh weights of the same variances",
+        lambda layer: axes_text([layer.expected and layer.expected.erf_size], 1),
+    ),
+    Column(RAW, "the ERF of the map as it is", lambda layer: axes_text([layer.raw_size], 1)),
+    Column("sigma", "of a Gaussian fit; -: it explains too little", lambda layer: axes_text(layer.sigma, 1)),
+    Column("r50", "radius that holds half of the influence", lambda layer: axes_text([layer.r50], 1)),
+    Column("r95", "radius that holds 95 % of it", lambda layer: axes_text([layer.r95], 1)),
+    Column("jump", "from a unit to the next", lambda layer: axes_text(layer.field.jump)),
+    Column("units", "number of units along each axis", lambda layer: axes_text(layer.field.grid)),
 )

@@ -1,4 +1,4 @@
-"""What a card says in words: what was measured, what came out, what to know and what to try."""
+"""What is said of a measurement in words: what was measured, what came out, what to know and what to try."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from erf.card.measured import MeasuredLayer, MeasuredOn
-from erf.card.table import per_axis
+from erf.card.numbers import axes_text, is_cut
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import TWO_SIGMA_MASS
 
@@ -28,7 +28,8 @@ def headline(layer: MeasuredLayer) -> str:
     reach = f"All {pixels}" if math.inf in sizes else f"{_sides(sizes)} {pixels}"
     if layer.erf_size is None:
         return f"{reach} can reach a unit of {layer.name}, but none has an influence on it."
-    share = "" if layer.ratio is None else f", {_bound(layer)}{100 * layer.ratio:.0f} % of that along an axis"
+    bound = "at least " if is_cut(layer) else ""
+    share = "" if layer.ratio is None else f", {bound}{100 * layer.ratio:.0f} % of that along an axis"
     return (
         f"{reach} can reach a unit of {layer.name}. "
         f"Those that count cover about {_sides([layer.erf_size] * len(sizes))}{share}."
@@ -37,11 +38,6 @@ def headline(layer: MeasuredLayer) -> str:
 
 def _sides(sizes: Sequence[float]) -> str:
     return " x ".join(f"{size:.0f}" for size in sizes)
-
-
-def _bound(layer: MeasuredLayer) -> str:
-    """Return what a ratio is where the image cuts the ERF off."""
-    return "at least " if any(layer.cut or ()) else ""
 
 
 def pixels_of(layer: MeasuredLayer) -> str:
@@ -80,7 +76,7 @@ def maps(layer: MeasuredLayer) -> str:
 
 def sizes(layer: MeasuredLayer) -> str:
     """Return what a layer's map shows: its two sizes."""
-    return f"TRF {per_axis(layer.field.size)}, ERF {per_axis([layer.erf_size])} {pixels_of(layer)}"
+    return f"TRF {axes_text(layer.field.size)}, ERF {axes_text([layer.erf_size], 0)} {pixels_of(layer)}"
 
 
 def notes(layers: Sequence[MeasuredLayer]) -> list[tuple[str, str]]:
@@ -95,7 +91,7 @@ def _names(some: Sequence[MeasuredLayer], layers: Sequence[MeasuredLayer]) -> st
 
 def advice(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> Iterator[str]:
     """Yield what to try next, one sentence or two each."""
-    if names := _names([layer for layer in layers if any(layer.cut or ())], layers):
+    if names := _names([layer for layer in layers if is_cut(layer)], layers):
         larger = _sides([2 * side for side in layers[-1].map.values.shape])
         yield f"The image ends where the ERF of {names} does not. Measure on larger ones, for example {larger}."
     if on.example is None:
@@ -107,7 +103,7 @@ def advice(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> Iterator[str]:
             f"Much of the influence on {names} lies outside of the ERF, spread thinly. Its r95 says how far, and the "
             "inspector's log scale shows it."
         )
-    whole = [layer for layer in layers if layer.ratio is not None and not any(layer.cut or ())]
+    whole = [layer for layer in layers if layer.ratio is not None and not is_cut(layer)]
     if whole and (whole[-1].ratio or 0) < SMALL:
         yield (
             f"Most of the TRF of {whole[-1].name} counts little. What a unit must see should fit into its ERF. "

@@ -265,7 +265,7 @@ def _difference(a: LayerMeasurement, b: LayerMeasurement) -> dict[str, Any]:
 
 
 def _difference_text(row: dict[str, Any]) -> str:
-    from erf.measurement.words import axes_text, size_text
+    from erf.card.numbers import axes_text, size_text
 
     names = row["layer_a"] if row["layer_a"] == row["layer_b"] else f"{row['layer_a']} and {row['layer_b']}"
     a, b = (axes_text([row[key]], 1) for key in ("size_a", "size_b"))

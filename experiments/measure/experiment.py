@@ -24,6 +24,7 @@ from erf import (
     fit_gaussian,
 )
 from erf.arguments.device import resolve_device
+from erf.card.numbers import axes_text, ratio_text, trf_text
 from erf.command.network_source import make_network
 from erf.compatibility import Tool, compatible_map, replknet_area_ratio, replknet_scores
 from erf.data.noise import NoiseImages
@@ -32,7 +33,6 @@ from erf.maps.aggregation import require_aggregation
 from erf.measurement.default_layers import default_layers
 from erf.measurement.layer import FAIR_FIT, LayerMeasurement
 from erf.measurement.measuring import GROUPS, OUTPUT, UnitsOf
-from erf.measurement.words import axes_text, ratio_text, trf_text
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table

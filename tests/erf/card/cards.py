@@ -29,6 +29,8 @@ class Layer:
     r50: float | None
     r95: float | None
     comparison: erf.Comparison
+    sigma: tuple[float, ...] | None = None
+    expected: None = None
     notes: tuple[str, ...] = ()
 
 
@@ -50,7 +52,7 @@ def page_of(network: Network, command: str = "") -> str:
 def layer_of(name, field, imap, notes=()):
     both = erf.compare(field, imap)
     interval = None if both.erf_size is None else (0.98 * both.erf_size, 1.01 * both.erf_size)
-    read = {key: getattr(both, key) for key in ("erf_size", "reference", "cut", "ratio", "r50", "r95")}
+    read = {key: getattr(both, key) for key in ("erf_size", "reference", "cut", "ratio", "r50", "r95", "sigma")}
     return Layer(
         name=name,
         field=field,

@@ -47,7 +47,7 @@ def test_it_prints_what_measure_measures(network, capsys):
 def test_the_table_fits_80_columns(network, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     lines = answer(capsys, network, *SMALL).splitlines()
-    assert lines[0].startswith("net.py:make: 3 sees effectively")
+    assert lines[0].startswith("net.py:make: 9 x 9 pixels can reach a unit of 3.")
     assert "On 10 images of normal noise" in "\n".join(lines)
     assert max(map(len, lines)) <= 80
 

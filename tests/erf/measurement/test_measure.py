@@ -10,7 +10,7 @@ from torch import nn
 import erf
 from erf import InvalidInput
 from erf.measurement.layer import layer_measurement
-from erf.measurement.text import as_text, headline
+from erf.measurement.text import answer, as_text
 from erf.metrics.grid_average import grid_average_inside
 
 
@@ -95,7 +95,7 @@ def test_the_text_fits_and_nothing_is_cut(width):
     assert "…" not in text
     if width >= 80:
         assert max(map(len, text.splitlines())) <= max(width, 110)
-    assert " ".join(text.split()).startswith(headline(measured.layers, measured.setting))
+    assert " ".join(text.split()).startswith(answer(measured.layers, measured.setting))
 
 
 def test_what_is_cut_is_not_averaged_and_its_ratio_is_a_bound():
@@ -106,7 +106,7 @@ def test_what_is_cut_is_not_averaged_and_its_ratio_is_a_bound():
     assert layer.averaged is None
     assert layer.erf_size == layer.raw_size
     assert any("lower bound" in note for note in layer.notes)
-    assert "ratio ≥" in str(erf.measure(deep, torch.ones(2, 3, 12, 12), layers=["4"]))
+    assert "ERF / TRF ≥ " in str(erf.measure(deep, torch.ones(2, 3, 12, 12), layers=["4"]))
 
 
 def test_a_dead_unit_is_told_and_has_no_size():
@@ -123,7 +123,7 @@ def test_html_escapes_names_and_holds_the_text_for_notebooks_without_styles():
     page = measured._repr_html_()
     assert "<b>:" not in page
     assert "&lt;b&gt;" in page
-    assert re.search(r'<pre class="erf-text">[^<]*&lt;b&gt;: ERF', page)
+    assert re.search(r'<pre class="erf-text">[^<]*&lt;b&gt;: TRF 3, ERF', page)
     assert "<script" not in page
 
 

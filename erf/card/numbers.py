@@ -9,19 +9,24 @@ from typing import Any, Protocol
 from erf.metrics.erf_size import Reference
 
 
-class Measured(Protocol):
+class Bounded(Protocol):
+    """A ratio, and whether it is a bound; a record of a layer will do."""
+
+    @property
+    def cut(self) -> tuple[bool, ...] | None: ...  # noqa: D102
+    @property
+    def ratio(self) -> float | None: ...  # noqa: D102
+
+
+class Measured(Bounded, Protocol):
     """What the sentences on a layer are made from; a record of one will do."""
 
     @property
     def reference(self) -> str | None: ...  # noqa: D102
     @property
-    def cut(self) -> tuple[bool, ...] | None: ...  # noqa: D102
-    @property
     def clipped(self) -> tuple[bool, ...]: ...  # noqa: D102
     @property
     def erf_size(self) -> float | None: ...  # noqa: D102
-    @property
-    def ratio(self) -> float | None: ...  # noqa: D102
     @property
     def diagnostics(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
@@ -56,7 +61,7 @@ def _local_note(sizes: Sequence[float | None]) -> str:
     return f"{held}, the TRF is {axes_text(sizes)} pixels"
 
 
-def is_cut(layer: Measured) -> bool:
+def is_cut(layer: Bounded) -> bool:
     """Return whether the image ends where the ERF does not."""
     return any(layer.cut or ())
 
@@ -74,7 +79,7 @@ def trf_text(layer: Measured) -> str:
     return size
 
 
-def ratio_text(layer: Measured, digits: int) -> str:
+def ratio_text(layer: Bounded, digits: int) -> str:
     """Return the ratio of ERF to TRF; it is a lower bound where the image cuts the ERF off."""
     bound = "≥ " if is_cut(layer) and layer.ratio is not None else ""
     return bound + axes_text([layer.ratio], digits)
