@@ -25,6 +25,7 @@ from erf import ConvLayer, InvalidInput, theory
 from erf.files.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
 from experiments.harness.environment import Environment
+from experiments.harness.machine import require_cores
 from experiments.harness.validation import require_at_least, require_increasing
 from scripts.benchmarks.case import SHORT_TURNS, Case, Report, time_in_turns
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
@@ -65,6 +66,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     require_increasing("depths", options.depths, least=1)
     for name in ("channels", "runs", "width", "images", "small_images", "repetitions", "threads"):
         require_at_least(1, **{name: getattr(options, name)})
+    require_cores(threads=options.threads)
     require_at_least(32, large=options.large, small=options.small)  # a unit of ResNet-50's last stage
     if options.output:
         _require_writable(options.output)

@@ -39,6 +39,7 @@ from erf.files.atomic_file import atomic_write
 from erf.measurement.default_layers import default_layers
 from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment
+from experiments.harness.machine import require_cores
 from experiments.harness.validation import require_at_least
 from scripts.benchmarks.command import exit_code, to_json
 from scripts.benchmarks.markdown import read
@@ -74,6 +75,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=filled_path, default=RECORD, help="the folder")
     options = parser.parse_args(arguments)
     require_at_least(1, jobs=options.jobs, seconds=options.seconds, gib=options.gib)
+    require_cores(jobs=options.jobs)
     require_at_least(0, judge_seconds=options.judge_seconds)
     return options
 

@@ -12,6 +12,7 @@ multi-process service (``nvidia-cuda-mps-control -d``).
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -26,8 +27,10 @@ from erf.errors import INTERRUPTED, InvalidInput
 from experiments.camvid import study as camvid
 from experiments.cifar10 import study as cifar10
 from experiments.harness.cli import exit_code, folder_of, jobs_of, main
+from experiments.harness.machine import require_cores
 from experiments.harness.override import sweep_overrides, value_text
 from experiments.harness.run_folder import study_folder
+from experiments.harness.validation import require_at_least
 from scripts.options import Parser, filled_text
 
 # The studies, and the same trainings as wide as the recorded ones, which are in no study yet.
@@ -51,9 +54,11 @@ def gpu_reference(arguments: Sequence[str]) -> int:
 
 
 def _train_all(options: argparse.Namespace) -> int:
+    require_at_least(1, at_once=options.at_once)
+    require_cores(at_once=options.at_once)
+    if not 0 < options.minutes < math.inf:
+        raise InvalidInput(f"minutes={options.minutes}: allowed are numbers above 0")
     jobs = {folder_of(job): job for name in options.only for job in jobs_of_study(name, options.settings)}
-    if options.at_once < 1:
-        raise InvalidInput(f"--at-once {options.at_once}: allowed are numbers from 1")
     codes = train_at_once(jobs, options.at_once, 60 * options.minutes)
     for folder in jobs:
         print(f"{codes[folder]:4}  {folder}")

@@ -21,6 +21,7 @@ from erf import InvalidInput
 from erf.files.atomic_file import atomic_write
 from experiments.harness.environment import Environment
 from experiments.harness.figure_file import write_figure
+from experiments.harness.machine import require_cores
 from experiments.harness.style import new_figure
 from experiments.harness.validation import require_at_least
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
@@ -60,6 +61,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     require_at_least(1, repetitions=options.repetitions, threads=options.threads)
+    require_cores(threads=options.threads)
     if options.output and not options.output.is_dir():
         raise InvalidInput(f"output={options.output}: allowed is a folder that exists")
     return options

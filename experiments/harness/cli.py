@@ -205,10 +205,8 @@ def _typed(composed: DictConfig) -> ExperimentConfig:
 def one_line(error: Exception) -> str:
     """Return what is wrong in one line, in this program's words where Hydra's name no key."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    text = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        text = f"{error.filename or 'output'}: {error.strerror}"
-    elif isinstance(cause, ConfigAttributeError | ConfigKeyError):
+    text = errors.one_line(error)
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError):
         text = f"key {cause.full_key!r} is unknown; allowed: {', '.join(map(str, cause.parent_node or ()))}"
     elif isinstance(cause, OmegaConfBaseException):
         text = f"{cause.full_key}: {str(cause).splitlines()[0]}"

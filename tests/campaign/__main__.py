@@ -1,0 +1,24 @@
+"""Run a campaign and print what did not end cleanly, and the counts."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import torch
+
+from tests.campaign.campaign import campaign, summary
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser("python -m tests.campaign", description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--draws", type=int, default=100)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    outcomes = []
+    for one in campaign(options.seed, options.draws):
+        outcomes.append(one)
+        if one.kind not in ("clean", "allowed"):
+            print(one, flush=True)
+    print(summary(outcomes))
+    sys.exit(any(one.kind not in ("clean", "allowed") for one in outcomes))
