@@ -27,7 +27,6 @@ from erf.errors import INTERRUPTED, InvalidInput
 from experiments.camvid import study as camvid
 from experiments.cifar10 import study as cifar10
 from experiments.harness.cli import exit_code, folder_of, jobs_of, main
-from experiments.harness.machine import require_cores
 from experiments.harness.override import sweep_overrides, value_text
 from experiments.harness.run_folder import study_folder
 from experiments.harness.validation import require_at_least
@@ -55,7 +54,6 @@ def gpu_reference(arguments: Sequence[str]) -> int:
 
 def _train_all(options: argparse.Namespace) -> int:
     require_at_least(1, at_once=options.at_once)
-    require_cores(at_once=options.at_once)
     if not 0 < options.minutes < math.inf:
         raise InvalidInput(f"minutes={options.minutes}: allowed are numbers above 0")
     jobs = {folder_of(job): job for name in options.only for job in jobs_of_study(name, options.settings)}

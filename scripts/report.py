@@ -39,8 +39,8 @@ def _report(arguments: Sequence[str]) -> None:
     about = "holds a folder for each reference run; left out, results/reference/"
     parser.add_argument("folder", metavar="FOLDER", type=filled_path, nargs="?", default=REFERENCE, help=about)
     folder = parser.parse_args(arguments).folder
-    if not folder.is_dir():
-        raise InvalidInput(f"{folder} is no folder; allowed is one that holds a folder for each reference run")
+    if not any(folder.glob("*/result.json")):
+        raise InvalidInput(f"{folder}: there is no record in it; allowed is a folder that holds one for each run")
     path = write_report(folder, speed=speed if folder.resolve() == REFERENCE else None)
     print(f"report        {path} ({path.stat().st_size / 2**20:.1f} MiB)")
     if folder.resolve() == REFERENCE:

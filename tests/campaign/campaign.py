@@ -27,7 +27,7 @@ def make():
 
 
 def fails():
-    raise ValueError("on purpose")
+    raise RuntimeError("on purpose")
 
 
 def number():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 from collections.abc import Callable
@@ -23,6 +24,7 @@ SEAMS = {"benchmark": "_benchmark", "scaling": "_scale", "coverage": "_candidate
 SEAMS |= {"reproduce": "_reproduce", "gpu_reference": "train_at_once"}
 NEEDED = {"fetch_data": ["camvid"], "gather_sweep": [], "report": ["empty"], "figures": ["empty"]}
 PATHS = ["missing", "file.txt", "", "empty", "ü", "file.txt/x", "/proc/nope/x"]
+CORES = os.cpu_count() or 1
 LEAST_0 = {"judge_seconds"}
 
 
@@ -71,7 +73,7 @@ def drawn(random: random.Random) -> Call:
     return Call(
         script,
         (*needed, *words),
-        (name, action.dest, value or name, *(["argument"] * (action.nargs == 0))),
+        (name, action.dest, value.removesuffix("/x") or name, *(["argument"] * (action.nargs == 0))),
         _fits(action, value),
     )
 
@@ -87,7 +89,7 @@ def _values(action: argparse.Action) -> list[str]:
 def _fits(action: argparse.Action, value: str) -> bool:
     if action.type not in (int, float) or action.choices:
         return False
-    if not value.replace(".", "").replace("e", "").isdecimal() or float(value) > 10**9:
+    if not value.replace(".", "").replace("e", "").isdecimal():
         return False
-    most = 2 if action.dest in ("threads", "jobs", "at_once") else 10**9
+    most = {"threads": CORES, "jobs": CORES, "at_once": 10**99}.get(action.dest, 10**9)
     return (0 if action.dest in LEAST_0 else 0.01) <= float(value) <= most
