@@ -89,6 +89,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     for name in options.only:
         if name not in FULL.names():
             raise InvalidInput(f"run {name!r} is unknown; allowed: {', '.join(FULL.names())}")
+    if options.data_dir != parser.get_default("data_dir") and not Path(options.data_dir).is_dir():
+        raise InvalidInput(f"--data-dir {options.data_dir}: there is no such folder; allowed is one of data sets")
     _check_launcher(options.launcher, options.only or FULL.names())
     return options
 

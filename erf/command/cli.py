@@ -80,7 +80,9 @@ def _answer(name: str, words: list[str]) -> str:
     size = "pixels: 224 (a square), 480,640, or one axis: 2048,"
     parser.add_argument("--input", type=_sides, default=(224, 224), metavar="SIZE", help=size)
     parser.add_argument("--channels", type=int, help="of the images; left out, the network's")
-    parser.add_argument("--weights", default="none", help="none, DEFAULT (pretrained), or a file .pt, .safetensors")
+    parser.add_argument(
+        "--weights", type=_filled, default="none", help="none, DEFAULT (pretrained), or a file .pt, .safetensors"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of weights, noise and random signs")
     command.options(parser)
     parser.set_defaults(command=shlex.join(["erf", *filter(None, [name]), *words]))
@@ -95,22 +97,28 @@ def _sides(text: str) -> tuple[int, ...]:
     return tuple(sides * 2 if "," not in text else sides)
 
 
+def _filled(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; allowed is a value")
+    return text
+
+
 def _names(text: str) -> list[str]:
-    return text.split(",")
+    return [_filled(name) for name in text.split(",")]
 
 
 def _network_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", metavar="NETWORK", help=NETWORK)
+    parser.add_argument("network", type=_filled, metavar="NETWORK", help=NETWORK)
 
 
 def _layer_options(parser: argparse.ArgumentParser) -> None:
     _network_option(parser)
-    parser.add_argument("--layer", help="name of a module; left out, the network's output")
+    parser.add_argument("--layer", type=_filled, help="name of a module; left out, the network's output")
 
 
 def _image_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--layers", type=_names, metavar="A,B", help="names of modules; left out, one a resolution")
-    parser.add_argument("--images", metavar="FOLDER", help="of pictures; left out, normal noise")
+    parser.add_argument("--images", type=_filled, metavar="FOLDER", help="of pictures; left out, normal noise")
     parser.add_argument("--samples", type=int, default=10, help="number of images (10)")
     parser.add_argument("--statistic", default="mean_abs", help="mean_abs, rms or mean_square")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
@@ -125,9 +133,9 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", metavar="A", help=NETWORK)
-    parser.add_argument("b", metavar="B", help="likewise")
-    parser.add_argument("--weights-b", metavar="WEIGHTS", help="of B; left out, as of A")
+    parser.add_argument("a", type=_filled, metavar="A", help=NETWORK)
+    parser.add_argument("b", type=_filled, metavar="B", help="likewise")
+    parser.add_argument("--weights-b", type=_filled, metavar="WEIGHTS", help="of B; left out, as of A")
     _image_options(parser)
 
 

@@ -1,6 +1,7 @@
 """The campaign in short, and whole where there are minutes; and that it sees what it looks for."""
 
 import os
+import signal
 import sys
 import warnings
 
@@ -41,7 +42,7 @@ def raising(error):
     [
         (raising(InvalidInput("runs=x")), "traceback"),
         (raising(MemoryError()), "traceback"),
-        (lambda _: os.kill(os.getpid(), 11), "traceback"),
+        (lambda _: os.kill(os.getpid(), signal.SIGTERM), "traceback"),
         (lambda _: 0, "accepted"),
         (lambda _: 1, "unclear"),
         (lambda _: print("error: something is wrong", file=sys.stderr) or 1, "unclear"),
