@@ -18,8 +18,8 @@ from rich.console import Group
 from torch import nn
 
 from erf import InfluenceMap, effective_receptive_field, erf_size
+from erf.arguments.device import resolve_device
 from erf.data.split import DataSet
-from erf.device import resolve_device
 from erf.maps.statistic import Statistic
 from erf.metrics.grid_average import grid_average_inside
 from erf.networks.camvid_frontend import CamvidFrontend
