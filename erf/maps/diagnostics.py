@@ -17,6 +17,8 @@ CANCELLING = (
     "measure with aggregation random_sign"
 )
 
+_MIXING = "the images of a batch mix in this network: each was measured alone, as in a batch of its own"
+
 _ONE_SIDED = (
     "along axis {axis} the field is one-sided: the unit stands at its {side} pixel, and sizes and radii are about there"
 )
@@ -24,13 +26,16 @@ _ONE_SIDED = (
 _WEIGHTED = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.modules.conv._ConvNd, nn.Linear)
 
 
-def findings(network: nn.Module, field: ReceptiveField, cancelling: bool = False) -> tuple[str, ...]:
+def findings(
+    network: nn.Module, field: ReceptiveField, cancelling: bool = False, mixing: bool = False
+) -> tuple[str, ...]:
     """Return a sentence for each thing about the unit of ``field`` that its map alone does not show.
 
     Args:
         network: That was measured.
         field: Of the unit.
         cancelling: Whether its channels cancel in their sum.
+        mixing: Whether an image has influence on the units of another in its batch.
     """
     weights = _weights_of_branches(network, field.modules)
     largest = {name: _largest(weight.detach()) for name, weight in weights if weight.numel()}
@@ -45,6 +50,8 @@ def findings(network: nn.Module, field: ReceptiveField, cancelling: bool = False
         found.append(f"weights near zero: {names}, so what they scale adds little to this map")
     if cancelling:
         found.append(CANCELLING)
+    if mixing:
+        found.append(_MIXING)
     return tuple(found)
 
 

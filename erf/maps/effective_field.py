@@ -155,7 +155,7 @@ def measured_maps(
     cancelling: set[int] = set()
     many = False
     with measuring(network, prepared.mode), ExitStack() as folding:
-        for first, batch in batches(network, images, batch_size, first_sample):
+        for first, batch in prepared.singly(batches(network, images, batch_size, first_sample)):
             if not found:
                 channels, *size = batch.shape[1:]
                 counted = counted_channels(of_channels, channels)
@@ -175,7 +175,8 @@ def measured_maps(
     if not parts:
         raise InvalidInput("there is no image to measure on")
     maps = [
-        replace(imap, findings=findings(network, probe.field, number in cancelling)) for number, probe, imap in whole
+        replace(imap, findings=findings(network, probe.field, number in cancelling, bool(prepared.is_mixing)))
+        for number, probe, imap in whole
     ]
     each = len(asked.units)
     return asked.answer([maps[i * each : (i + 1) * each] for i in range(len(asked.layers))])

@@ -13,6 +13,7 @@ from erf.maps.passes import Mode, at_unit, gradient, measuring
 from erf.maps.statistic import choice
 from erf.reachability.as_written import run_by
 from erf.reachability.forward import as_taken
+from erf.reachability.mixing import mixes_images
 from erf.reachability.receptive_field import traced_fields
 from erf.reachability.request import Index, Layers, ModeName, NamedLayer, Runner, Unit, Units, request
 
@@ -66,8 +67,8 @@ def influence(
 
     Raises:
         InvalidInput: The unit is outside the output's grid, the images or the direction have another shape or kind,
-            images or weights are not finite, the network does not run on the images, or nothing that autograd knows of
-            leads to them, as under ``torch.no_grad``.
+            images or weights are not finite, the network does not run on the images, it mixes several of them in eval
+            mode, or nothing that autograd knows of leads to them, as under ``torch.no_grad``.
 
     >>> import erf
     >>> import torch
@@ -82,6 +83,8 @@ def influence(
         looked_at, taken = run_by(network, call), images.detach() if images.is_meta else as_taken(network, images)
         size, pair = tuple(images.shape[2:]), None if images.is_meta else taken[[0, -1]]
         _, fields = traced_fields(looked_at, size, asked.layers, asked.units, images.shape[1], pair)
+        if len(images) > 1 and mode == Mode.eval and mixes_images(looked_at, taken, asked.layers):
+            raise InvalidInput("the images of a batch mix in this network: measure them one at a time")
         leaf = taken.clone().requires_grad_()
         outputs = layer_outputs(looked_at, leaf, asked.layers, whole=False)
         found = [

@@ -32,6 +32,7 @@ def traced(
     until: str | None = None,
     needed: Collection[str] = ("",),
     images: Tensor | None = None,
+    across: bool = False,
 ) -> Trace:
     """Return a pass without data, up to the named module's return, or a pass on images if they are given.
 
@@ -39,7 +40,7 @@ def traced(
         InvalidInput: The network does not run on an image of that size, or an operator has no rule.
     """
     try:
-        return trace(network, size, channels, until=until, needed=needed, images=images)
+        return trace(network, size, channels, until=until, needed=needed, images=images, across=across)
     except (InvalidInput, InternalError):
         raise
     except Exception as error:  # a user's forward may raise anything
@@ -94,6 +95,7 @@ def trace(
     needed: Collection[str] = ("",),
     images: Tensor | None = None,
     flat: bool = False,
+    across: bool = False,
 ) -> Trace:
     """Run the network once and return what can reach the output of each module.
 
@@ -106,17 +108,16 @@ def trace(
         needed: Names of modules; whatever fails after they have all returned is no matter.
         images: On which to run; None is a pass on the meta device.
         flat: Let all pixels stand for one, which costs nothing: such a pass tells which operators run, and no boxes.
+        across: Follow which images of the batch can reach a position, instead of which pixels.
     """
     if images is None:
         _require_no_script(network)
     state = _without_data(network) if images is None else {}
     image = _empty_image(network, channels, input_size) if images is None else images
-    mode = ReachMode(
-        network, list(state.values()) or [tensor for _, tensor in _owned_tensors(network)], image, bounded, until
-    )
-    mode.reaches[image] = tuple(
-        _one_pixel(image) if flat else _pixels(image, axis, bounded) for axis in range(len(input_size))
-    )
+    owned = list(state.values()) or [tensor for _, tensor in _owned_tensors(network)]
+    dims = [0] if across else range(2, image.ndim)
+    mode = ReachMode(network, owned, image, dims, bounded, until)
+    mode.reaches[image] = tuple(_one_pixel(image) if flat else _positions(image, dim, bounded) for dim in dims)
     functions = Functions(
         mode.trace, bounded, mode.as_one_operator, mode.leave_for_python, mode.in_windows, mode.read_shape
     )
@@ -193,9 +194,9 @@ def _weightless(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().clone()
 
 
-def _pixels(image: Tensor, axis: int, bounded: bool) -> Reach:
-    """Each input position is reached by itself."""
-    size, dim = image.shape[2 + axis], 2 + axis
+def _positions(image: Tensor, dim: int, bounded: bool) -> Reach:
+    """Each position along a dimension of the input is reached by itself."""
+    size = image.shape[dim]
     dims = [Digit(n) for n in image.shape]
     dims[dim] = Digit(size, 0, 0) if bounded else Digit(size, 1, 1, along=True)
     positions = np.arange(size, dtype=np.float64)

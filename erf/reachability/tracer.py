@@ -36,10 +36,17 @@ class ReachMode(TorchDispatchMode):
     """Passes the boxes on through every operator, and notes those of every module's output."""
 
     def __init__(
-        self, network: nn.Module, state: Sequence[Tensor], image: Tensor, bounded: bool, until: str | None
+        self,
+        network: nn.Module,
+        state: Sequence[Tensor],
+        image: Tensor,
+        dims: Sequence[int],
+        bounded: bool,
+        until: str | None,
     ) -> None:
         super().__init__()
-        self.trace: Trace = Trace(image=len(state), size=tuple(image.shape[2:]), network=type(network).__name__)
+        size = tuple(image.shape[dim] for dim in dims)
+        self.trace: Trace = Trace(image=len(state), size=size, network=type(network).__name__)
         self.reaches: TensorReaches = TensorReaches()
         self._bounded = bounded
         self._until = until
