@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import math
+import re
 import shlex
 import sys
-import textwrap
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,21 +18,17 @@ import erf
 from erf.errors import InvalidInput, exit_code
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from erf.data.noise import NoiseImages
-    from erf.data.pictures import Pictures
-    from erf.measurement.layer import LayerMeasurement
     from erf.measurement.measurement import Measurement
 
-PATIENCE = 5  # seconds after which a terminal is told how far the measuring is
 NETWORK = "a model of torchvision, timm:MODEL, or path/to/file.py:FACTORY, whose code is then run"
+UNIT = "row and column in each layer's grid; left out, the middle; may be given again"
+AGGREGATION = "of output channels: random_sign, sum, or the index of one"
 EPILOG = """\
 commands:
   erf NETWORK           how far its layers see, measured
   erf fields NETWORK    the theoretical field of every layer
   erf halo NETWORK      what tiles of an image need at their borders
-  erf compare A B       two networks, with the interval of the difference
+  erf compare A B ...   networks, with the interval of the difference to A
   erf COMMAND --help    the options of each
 
 examples:
@@ -48,6 +44,15 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise what the command shows in one line."""
         raise InvalidInput(f"{message}; {self.prog} --help shows what is allowed")
+
+    def parsed(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what the words say; one that is not allowed is answered with the nearest that is."""
+        options, unknown = self.parse_known_args(words)
+        if unknown:
+            known = [*re.findall(r"--[\w-]+", self.format_usage()), *COMMANDS]
+            near = [name for word in (*unknown, words[0]) for name in difflib.get_close_matches(word, known, n=1)]
+            self.error(f"{' '.join(unknown)} is not allowed{' (nearest: ' + ', '.join(near) + ')' if near else ''}")
+        return options
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def _answer(name: str, words: list[str]) -> str:
     parser.add_argument("--seed", type=int, default=0, help="of weights, noise and random signs")
     command.options(parser)
     parser.set_defaults(command=shlex.join(["erf", *filter(None, [name]), *words]))
-    return command.run(parser.parse_args(words))
+    return command.run(parser.parsed(words))
 
 
 def _sides(text: str) -> tuple[int, ...]:
@@ -103,8 +108,23 @@ def _filled(text: str) -> str:
     return text
 
 
+def _unit(text: str) -> tuple[int, ...]:
+    places = text.split(",")
+    if not all(place.isdecimal() for place in places):
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed is an index along each axis, as 3,4")
+    return tuple(map(int, places))
+
+
+def _aggregation(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
 def _names(text: str) -> list[str]:
     return [_filled(name) for name in text.split(",")]
+
+
+def _mode_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mode", default="eval", help="eval, or as_is: the modes that the network is in")
 
 
 def _network_option(parser: argparse.ArgumentParser) -> None:
@@ -113,14 +133,18 @@ def _network_option(parser: argparse.ArgumentParser) -> None:
 
 def _layer_options(parser: argparse.ArgumentParser) -> None:
     _network_option(parser)
+    _mode_option(parser)
     parser.add_argument("--layer", type=_filled, help="name of a module; left out, the network's output")
 
 
 def _image_options(parser: argparse.ArgumentParser) -> None:
+    _mode_option(parser)
     parser.add_argument("--layers", type=_names, metavar="A,B", help="names of modules; left out, one a resolution")
     parser.add_argument("--images", type=_filled, metavar="FOLDER", help="of pictures; left out, normal noise")
     parser.add_argument("--samples", type=int, default=10, help="number of images (10)")
     parser.add_argument("--statistic", default="mean_abs", help="mean_abs, rms or mean_square")
+    parser.add_argument("--unit", type=_unit, action="append", metavar="I,J", help=UNIT)
+    parser.add_argument("--aggregation", type=_aggregation, default="random_sign", help=AGGREGATION)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
 
@@ -134,84 +158,19 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=_filled, metavar="A", help=NETWORK)
-    parser.add_argument("b", type=_filled, metavar="B", help="likewise")
-    parser.add_argument("--weights-b", type=_filled, metavar="WEIGHTS", help="of B; left out, as of A")
+    parser.add_argument("b", type=_filled, metavar="B", nargs="+", help="likewise, one or more")
+    parser.add_argument("--weights-b", type=_filled, metavar="WEIGHTS", help="of all but A; left out, as of A")
+    parser.add_argument("--sort", metavar="COLUMN", help="by erf_size, ratio, r95, difference, ...: names as in --json")
     _image_options(parser)
 
 
-def _network(name: str, weights: str, seed: int) -> nn.Module:
-    """Return the network that the command line names; see :func:`erf.command.network_source.make_network`."""
-    from erf.command.network_source import Source, make_network
-
-    if ".py:" in name:
-        return make_network(Source.file, name, weights, seed)
-    source, colon, model = name.rpartition(":")
-    if colon and source not in (Source.timm, Source.torchvision):
-        raise InvalidInput(f"network={name!r}: allowed are MODEL, timm:MODEL and path/to/file.py:FACTORY")
-    return make_network(Source(source or "torchvision"), model, weights, seed)
-
-
-def _measured(options: argparse.Namespace, name: str, weights: str) -> Measurement:
-    """Return what was measured of one network; images come in ten groups, from which the intervals are."""
-    from erf.reachability.forward import likely_channels
-
-    network = _network(name, weights, options.seed)
-    channels = options.channels or likely_channels(network.eval(), options.input)[0]
-    images, words = _images(options, channels)
-    measurement = erf.measure(
-        network, _with_progress(images), options.layers or _layers(options, name, network, channels),
-        statistic=options.statistic, seed=options.seed, device=options.device,
-    )  # fmt: skip
-    example = measurement.setting.example if options.images else None  # noise is no picture to look at
-    setting = replace(measurement.setting, network=name, images=words, command=options.command, example=example)
-    return replace(measurement, setting=setting)
-
-
-def _images(options: argparse.Namespace, channels: int) -> tuple[NoiseImages | Pictures, str]:
-    """Return the images, a batch for each group, and what they are in words."""
-    from erf.arguments import require_whole
-    from erf.data.noise import NoiseImages
-    from erf.data.pictures import Pictures
-    from erf.measurement.measuring import GROUPS
-
-    require_whole(samples=options.samples)
-    size, batch_size = options.input, -(-options.samples // GROUPS)
-    if options.images is None:
-        noise = NoiseImages("normal", (channels, *size), options.samples, options.seed, batch_size)
-        return noise, f"{options.samples} images of normal noise"
-    if len(size) != 2:
-        raise InvalidInput(f"--input {','.join(map(str, size))}: pictures have rows and columns")
-    pictures = Pictures(options.images, size, channels, batch_size=batch_size, limit=options.samples)
-    return pictures, f"{len(pictures.paths)} pictures of {options.images}"
-
-
-def _layers(options: argparse.Namespace, name: str, network: nn.Module, channels: int) -> list[str]:
-    from erf.measurement.default_layers import default_layers
-
-    layers = default_layers(network, options.input, channels, "eval")
-    if not layers:
-        raise InvalidInput(f"{name}: no layer has rows and columns; --layers names one that is measured anyway")
-    return layers
-
-
-def _with_progress(batches: Iterable[Tensor]) -> Iterator[Tensor]:
-    """Yield the batches; on a terminal, say how many are done once that takes long."""
-    began, written = time.monotonic(), False
-    for number, batch in enumerate(batches):
-        if sys.stderr.isatty() and time.monotonic() - began > PATIENCE:
-            print(f"\r{number} groups of images measured", end="", file=sys.stderr, flush=True)
-            written = True
-        yield batch
-    if written:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-
-
 def _measure(options: argparse.Namespace) -> str:
+    from erf.command.measuring import measured
     from erf.measurement.saving import require_savable
 
     for path in options.save:
         require_savable(path, options.overwrite)
-    measurement = _measured(options, options.network, options.weights)
+    measurement = measured(options, options.network, options.weights)
     for path in options.save:
         measurement.save(path, options.overwrite)
     if options.json:
@@ -231,8 +190,11 @@ def _plain(layer: Any) -> dict[str, Any]:
 
 
 def _fields(options: argparse.Namespace) -> str:
-    network = _network(options.network, options.weights, options.seed)
-    field = erf.theoretical_receptive_field(network, options.input, options.layer, channels=options.channels)
+    from erf.command.measuring import network_of
+
+    network = network_of(options.network, options.weights, options.seed)
+    settings: Any = {"channels": options.channels, "mode": options.mode}
+    field = erf.theoretical_receptive_field(network, options.input, options.layer, **settings)
     beyond = field.first_larger_than_input
     if options.json:
         first = None if beyond is None else beyond.name
@@ -242,42 +204,37 @@ def _fields(options: argparse.Namespace) -> str:
 
 
 def _halo(options: argparse.Namespace) -> str:
+    from erf.command.measuring import network_of
     from erf.reachability.layers import per_axis
 
-    network = _network(options.network, options.weights, options.seed)
-    needed = asdict(erf.halo(network, options.layer, channels=options.channels))
+    network = network_of(options.network, options.weights, options.seed)
+    needed = asdict(erf.halo(network, options.layer, channels=options.channels, mode=options.mode))
     if options.json:
         return _json(needed)
     return "\n".join(f"{name.replace('_', ' '):15}{per_axis(values)}" for name, values in needed.items())
 
 
 def _compare(options: argparse.Namespace) -> str:
-    """Compare the layers that both have, or else the deepest ones."""
-    second = options.weights if options.weights_b is None else options.weights_b
-    a, b = _measured(options, options.a, options.weights), _measured(options, options.b, second)
-    pairs = [(name, name) for name in a if name in set(b)] or [(list(a)[-1], list(b)[-1])]
-    rows = [_difference(a[one], b[other]) for one, other in pairs]
+    from erf.command.comparing import ORDERS, comparison_text, rows_of
+
+    if options.sort not in (None, *ORDERS):
+        raise InvalidInput(f"--sort {options.sort}: allowed are {', '.join(ORDERS)}")
+    measurements = list(_all_measured(options))
     if options.json:
-        return _json({"a": _words(a), "b": _words(b), "differences": rows})
-    heading = f"ERF size in pixels, A {a.setting.network}, B {b.setting.network}; on {a.setting.images}; 95 % intervals"
-    return "\n".join([textwrap.fill(heading, break_long_words=False), "", *map(_difference_text, rows)])
+        rows = [row.plain() for row in rows_of(measurements, options.sort)]
+        return _json({"networks": [_words(measurement) for measurement in measurements], "rows": rows})
+    return comparison_text(measurements, options.sort)
 
 
-def _difference(a: LayerMeasurement, b: LayerMeasurement) -> dict[str, Any]:
-    """Return B - A and its interval, which is a paired one: both have seen the same images."""
-    sizes = {"layer_a": a.name, "layer_b": b.name, "size_a": a.erf_size, "size_b": b.erf_size}
-    if a.size is None or b.size is None:
-        return sizes | {"difference": None, "interval": None}
-    difference = b.size.minus(a.size)
-    return sizes | {"difference": difference.value, "interval": difference.interval}
+def _all_measured(options: argparse.Namespace) -> Iterator[Measurement]:
+    """Yield what was measured of each network; one that is called with other weights says with which."""
+    from erf.command.measuring import measured
 
-
-def _difference_text(row: dict[str, Any]) -> str:
-    from erf.card.numbers import axes_text, size_text
-
-    names = row["layer_a"] if row["layer_a"] == row["layer_b"] else f"{row['layer_a']} and {row['layer_b']}"
-    a, b = (axes_text([row[key]], 1) for key in ("size_a", "size_b"))
-    return f"{names}: A {a}, B {b}, B - A {size_text(row['difference'], row['interval'])}"
+    for place, name in enumerate([options.a, *options.b]):
+        weights = options.weights if place == 0 or options.weights_b is None else options.weights_b
+        measurement = measured(options, name, weights)
+        title = name if options.weights_b is None else f"{name} ({weights})"
+        yield replace(measurement, setting=replace(measurement.setting, network=title))
 
 
 def _json(value: Any) -> str:
@@ -297,5 +254,5 @@ MEASURE = Command(_measure, "Measure how far the layers of a network see.", _mea
 COMMANDS = {
     "fields": Command(_fields, "Print the theoretical receptive field of every layer.", _layer_options),
     "halo": Command(_halo, "Print what tiles of an image need at their borders.", _layer_options),
-    "compare": Command(_compare, "Compare the ERF sizes of two networks.", _compare_options),
+    "compare": Command(_compare, "Compare the ERF sizes of networks on the same images.", _compare_options),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import shutil
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from erf.card.numbers import axes_text
 from erf.card.table import RAW, columns
@@ -22,22 +22,22 @@ def as_text(layers: Sequence[LayerMeasurement], setting: Setting, width: int | N
     Nothing is cut: a name or number that is longer than that has a line of its own.
     """
     width = width or shutil.get_terminal_size().columns
-    rows = list(_in_one_line(layers))
-    if width < WIDE or max(map(len, rows)) > width:
-        rows = [_filled(line, width, "        ") for line in _in_two_lines(layers)]
+    table = columns(layers)
+    titles = [column.title for column in table]
+    rows = [[layer.name, *(column.text(layer) for column in table)] for layer in layers]
     parts = [
-        _filled(answer(layers, setting), width),
-        _filled(measured_on(layers, setting), width),
+        filled(answer(layers, setting), width),
+        filled(measured_on(layers, setting), width),
         "",
-        *rows,
+        *laid_out(["layer", *titles], rows, titles.index(RAW) + 1, width),
         "",
-        _filled(legend(layers), width),
-        *(_filled(f"{names}: {note}", width, "  ") for note, names in notes(layers)),
+        filled(legend(layers), width),
+        *(filled(f"{names}: {note}", width, "  ") for note, names in notes(layers)),
     ]
     return "\n".join(parts)
 
 
-def _filled(text: str, width: int, indent: str = "") -> str:
+def filled(text: str, width: int, indent: str = "") -> str:
     """Return lines of at most ``width`` columns but for longer words; it breaks at no :data:`NO_BREAK`."""
     lines = textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return lines.replace(NO_BREAK, " ")
@@ -63,23 +63,25 @@ def legend(layers: Sequence[LayerMeasurement]) -> str:
     return f"Lengths are in {lengths(layers[0])}.{meanings}"
 
 
-def _in_one_line(layers: Sequence[LayerMeasurement]) -> Iterator[str]:
-    table = columns(layers)
-    rows = [["layer", *(column.title for column in table)]]
-    rows += [[layer.name, *(column.text(layer) for column in table)] for layer in layers]
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(map(str.ljust, row, widths)).rstrip()
+def laid_out(titles: Sequence[str], rows: Sequence[Sequence[str]], second: int, width: int) -> list[str]:
+    """Return the lines of a table: one for each row where they fit a wide terminal, else two, with titles in them.
+
+    Args:
+        titles: Of the columns, the first of which has the rows' names.
+        rows: Their cells.
+        second: Index of the column at which a second line begins.
+        width: Of the terminal.
+    """
+    widths = [max(map(len, cells)) for cells in zip(titles, *rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in (titles, *rows)]
+    if width >= WIDE and max(map(len, lines)) <= width:
+        return lines
+    return [filled(line, width, "        ") for row in rows for line in _two_lines(titles, row, second)]
 
 
-def _in_two_lines(layers: Sequence[LayerMeasurement]) -> Iterator[str]:
-    """Yield for each layer its sizes and their ratio, and what is expected; below them the rest."""
-    table = columns(layers)
-    rest = [column.title for column in table].index(RAW)
-    for layer in layers:
-        cells = [f"{column.title} {column.text(layer)}".replace(" ", NO_BREAK) for column in table]
-        yield f"{layer.name}: {', '.join(cells[:rest])}"
-        yield f"{NO_BREAK * 4}{', '.join(cells[rest:])}"
+def _two_lines(titles: Sequence[str], row: Sequence[str], second: int) -> tuple[str, str]:
+    cells = [f"{title} {cell}".replace(" ", NO_BREAK) for title, cell in zip(titles, row, strict=True)]
+    return f"{row[0]}: {', '.join(cells[1:second])}", f"{NO_BREAK * 4}{', '.join(cells[second:])}"
 
 
 def as_html(layers: Sequence[LayerMeasurement], setting: Setting) -> str:

@@ -3,15 +3,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import erf
-from erf.command.cli import PATIENCE, _with_progress, main
+from erf.command.cli import main
+from erf.command.measuring import PATIENCE, with_progress
+from erf.command.network_source import Source, make_network
 
 FILE = """
 from torch import nn
 
 def make():
     return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, stride=2), nn.Conv2d(8, 8, 3))
+
+def wide():
+    return nn.Sequential(nn.Conv2d(3, 8, 11, padding=5))
+
+def deep():
+    return nn.Sequential(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)))
+
+def normed():
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
 
 def flat():
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 24 * 24, 5))
@@ -24,6 +36,7 @@ def network(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.py").write_text(FILE)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "folder.html").mkdir()
     return "net.py:make"
 
 
@@ -34,8 +47,6 @@ def answer(capsys, *arguments):
 
 def test_it_prints_what_measure_measures(network, capsys):
     layers = json.loads(answer(capsys, network, *SMALL, "--layers", "0,3", "--json"))["layers"]
-    from erf.command.network_source import Source, make_network
-
     measured = erf.measure(make_network(Source.file, network), layers=["0", "3"], input_size=24)
     assert [layer["name"] for layer in layers] == ["0", "3"]
     for layer in layers:
@@ -78,17 +89,65 @@ def test_infinite_fields_are_text_in_json(network, capsys):
 
 def test_halo_is_that_of_the_library(network, capsys):
     needed = json.loads(answer(capsys, "halo", network, "--layer", "2", "--json"))
-    from erf.command.network_source import Source, make_network
-
     expected = erf.halo(make_network(Source.file, network), "2")
     assert {name: tuple(values) for name, values in needed.items()} == vars(expected)
 
 
 def test_compare_gives_the_interval_of_the_difference(network, capsys):
-    rows = json.loads(answer(capsys, "compare", network, network, *SMALL, "--json"))["differences"]
-    assert [(row["layer_a"], row["layer_b"], row["difference"]) for row in rows] == [("1", "1", 0), ("3", "3", 0)]
-    low, high = rows[-1]["interval"]
+    rows = json.loads(answer(capsys, "compare", network, network, *SMALL, "--json"))["rows"]
+    assert [(row["layer"], row["difference"]) for row in rows] == [("1", None), ("1", 0), ("3", None), ("3", 0)]
+    low, high = rows[-1]["difference_interval"]
     assert low == high == 0  # it has seen the same images twice
+
+
+def test_compare_takes_many_networks_and_sorts_by_a_named_column(network, capsys):
+    networks = ("net.py:wide", network, "net.py:deep")
+    found = json.loads(answer(capsys, "compare", *networks, *SMALL, "--sort", "erf_size", "--json"))
+    assert [setting["network"] for setting in found["networks"]] == list(networks)
+    rows = found["rows"]
+    sizes = [row["erf_size"] for row in rows]
+    assert sizes == sorted(sizes)
+    assert len({row["network"] for row in rows}) == len(rows) == 3  # of each its deepest: they share no layer
+    base = {row["network"]: row["erf_size"] for row in rows}["net.py:wide"]
+    for row in rows:
+        assert row["difference"] == (None if row["network"] == "net.py:wide" else row["erf_size"] - base)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_table_of_a_comparison_fits_and_begins_with_what_came_out(columns, network, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = answer(capsys, "compare", network, "net.py:wide", *SMALL).splitlines()
+    assert lines[0].startswith("net.py:wide 0 sees farthest")
+    assert max(map(len, lines)) <= columns
+    assert "difference" in "\n".join(lines[3:])
+
+
+def test_a_comparison_of_weights_says_which_they_are(network, capsys):
+    torch.save(make_network(Source.file, network, seed=3).state_dict(), "w.pt")
+    rows = json.loads(answer(capsys, "compare", network, network, *SMALL, "--weights-b", "w.pt", "--json"))["rows"]
+    assert [row["network"] for row in rows[:2]] == [f"{network} (none)", f"{network} (w.pt)"]
+    assert rows[-1]["difference"] != 0
+
+
+def test_unit_aggregation_and_mode_are_those_of_the_library(network, capsys):
+    options = ("--unit", "2,3", "--unit", "4,4", "--aggregation", "1", "--mode", "as_is", "--layers", "3")
+    found = json.loads(answer(capsys, network, *SMALL, *options, "--json"))
+    expected = erf.measure(
+        make_network(Source.file, network), input_size=24, layers="3", unit=[(2, 3), (4, 4)], aggregation=1
+    )
+    assert found["setting"]["mode"] == "as_is"
+    assert [(layer["name"], layer["erf_size"]) for layer in found["layers"]] == [
+        (name, expected[name].erf_size) for name in ("3@2,3", "3@4,4")
+    ]
+    one = json.loads(answer(capsys, network, *SMALL, *options[:2], "--layers", "3", "--json"))["layers"]
+    assert [layer["name"] for layer in one] == ["3"]
+
+
+def test_in_train_mode_batch_norm_joins_all_pixels(network, capsys):
+    rows = json.loads(answer(capsys, "fields", "net.py:normed", *SMALL, "--mode", "as_is", "--json"))["layers"]
+    assert rows[-1]["size"] == ["inf", "inf"]
+    rows = json.loads(answer(capsys, "fields", "net.py:normed", *SMALL, "--json"))["layers"]
+    assert rows[-1]["size"] == [3, 3]
 
 
 def test_files_are_written_and_not_replaced_unasked(network, capsys, tmp_path):
@@ -115,7 +174,7 @@ BAD = {
     "misspelt model": (["resnet51"], "nearest names: resnet50"),
     "unknown source": (["tim:resnet18"], "timm:MODEL"),
     "no such file": (["no.py:make"], "there is no file no.py"),
-    "no such factory": (["net.py:mak"], "it has: make, flat"),
+    "no such factory": (["net.py:mak"], "it has: make, wide, deep, normed, flat"),
     "no spatial layer": (["net.py:flat", *SMALL], "no layer has rows and columns"),
     "misspelt layer": (["net.py:make", *SMALL, "--layers", "4"], "nearest names"),
     "no pictures": (["net.py:make", *SMALL, "--images", "empty"], "there is no picture below empty"),
@@ -126,7 +185,14 @@ BAD = {
     "size 0": (["net.py:make", "--input", "0"], "whole numbers of pixels from 1"),
     "no images": (["net.py:make", *SMALL, "--samples", "0"], "samples=0"),
     "one network to compare": (["compare", "net.py:make"], "B"),
-    "misspelt option": (["net.py:make", "--inputs", "3"], "unrecognized arguments: --inputs"),
+    "misspelt option": (["net.py:make", "--inputs", "3"], "--inputs 3 is not allowed (nearest: --input)"),
+    "misspelt command": (["field", "net.py:make"], "(nearest: fields)"),
+    "odd unit": (["net.py:make", *SMALL, "--unit", "a"], "an index along each axis"),
+    "unit outside": (["net.py:make", *SMALL, "--unit", "99,0"], "99"),
+    "odd aggregation": (["net.py:make", *SMALL, "--aggregation", "mean"], "allowed: random_sign, sum"),
+    "odd mode": (["net.py:make", *SMALL, "--mode", "train"], "'as_is'"),
+    "odd column": (["compare", "net.py:make", "net.py:wide", "--sort", "size"], "erf_size"),
+    "a folder as card": (["net.py:make", *SMALL, "--save", "folder.html"], "folder.html is there already"),
 }
 
 
@@ -147,7 +213,7 @@ def test_only_a_terminal_that_waits_long_is_told(terminal, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
     seconds = iter([0, 1, PATIENCE + 1])
     monkeypatch.setattr("time.monotonic", lambda: next(seconds))
-    assert list(_with_progress(["a", "b"])) == ["a", "b"]
+    assert list(with_progress(["a", "b"])) == ["a", "b"]
     assert capsys.readouterr().err == ("\r1 groups of images measured\r\x1b[K" if terminal else "")
 
 
