@@ -11,10 +11,10 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -41,6 +41,9 @@ from experiments.harness.help import (
     variants,
 )
 from experiments.harness.override import quoted
+
+if TYPE_CHECKING:
+    from experiments.harness.sweep import Job
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
 USERS_ERRORS = (InvalidInput, OSError, HydraException, OmegaConfBaseException)
@@ -126,17 +129,24 @@ def _show_help(runs: Sequence[str]) -> None:
 
 def _sweep(given: Arguments) -> int:
     """Run a sweep in a folder that the same command finds again; return the exit code."""
+    from experiments.harness.event_file import board_of
     from experiments.harness.run_folder import sweep_folder
+    from experiments.harness.sweep import VARIABLE, Sweep
 
     code = 0
-    folders = given.values("hydra.sweep.dir") or [sweep_folder(",".join(given.runs), given.overrides)]
-    folder = str(folders[-1])
+    folders = given.values("hydra.sweep.dir")
+    folder = str(folders[-1] if folders else sweep_folder(",".join(given.runs), given.overrides))
+    jobs = jobs_of(given.overrides)
+    sweep = Sweep.start(jobs, _measured(jobs, Path(folder)), alone=not folders)
+    print(sweep.headline, flush=True)
+    told = [quoted("hydra.sweep.dir", folder), quoted(f"++hydra.job.env_set.{VARIABLE}", sweep.variable)]
     try:
-        _run_hydra([*given.options, *given.overrides, quoted("hydra.sweep.dir", folder)])
+        _run_hydra([*given.options, *given.overrides, *told])
     except JobFailed:
         code = 1
-    print(f"\nsweep         {folder}")
-    print(f"its table     python scripts/gather_sweep.py {shlex.quote(folder)}", flush=True)
+    print(f"sweep         {folder}")
+    print(f"its table     python scripts/gather_sweep.py {shlex.quote(folder)}")
+    print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(board_of(Path(folder))))}", flush=True)
     return code
 
 
@@ -146,6 +156,21 @@ def _run(given: Arguments) -> int:
     except SystemExit as end:  # of a job that has said why
         return int(end.code or 0)
     return 0
+
+
+def _measured(jobs: Sequence[Sequence[str]], folder: Path) -> int:
+    """Return how many of the jobs have a record in ``folder``; what is wrong with one is said when it runs."""
+    from experiments.harness.record import is_complete
+    from experiments.harness.run_folder import run_folder
+
+    if not folder.exists():
+        return 0
+    count = 0
+    with _composing(jobs[0]) as compose:
+        for job in jobs:
+            with suppress(*USERS_ERRORS):
+                count += is_complete(run_folder(folder, job, _typed(compose(overrides=list(job)))))
+    return count
 
 
 def _run_hydra(arguments: Sequence[str]) -> None:
@@ -161,20 +186,21 @@ def _job(composed: DictConfig) -> None:
         with _Errors("", SystemExit(1)):
             _measure(composed, Path(settings.run.dir))
     else:
-        overrides = " ".join(settings.overrides.task)
-        print(f"\njob {settings.job.num}: {overrides}", flush=True)
-        with _Errors(f"{overrides}: ", JobFailed(overrides)):
-            _measure(composed, Path(settings.sweep.dir))
+        from experiments.harness.sweep import Job, Sweep
+
+        job = Job(Sweep.running(), settings.job.num, tuple(settings.overrides.task))
+        with _Errors(f"{job}: ", JobFailed(str(job))):
+            _measure(composed, Path(settings.sweep.dir), job)
 
 
-def _measure(composed: DictConfig, parent: Path) -> None:
+def _measure(composed: DictConfig, parent: Path, job: Job | None = None) -> None:
     from experiments.harness.job import measure_once
 
     settings: Any = HydraConfig.instance().cfg
     overrides = settings.hydra.overrides.task
     parts = {"config": composed, "overrides": overrides, "hydra": settings}
     texts = {name: OmegaConf.to_yaml(part) for name, part in parts.items()}
-    measure_once(_typed(composed), parent, overrides, texts)
+    measure_once(_typed(composed), parent, overrides, texts, job)
 
 
 class _Errors:

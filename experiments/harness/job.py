@@ -17,10 +17,11 @@ from omegaconf import OmegaConf
 
 from erf.errors import InvalidInput
 from erf.files.atomic_file import atomic_write
+from experiments.harness.event_file import board_of, events_folder
 from experiments.harness.experiment import Experiment, ExperimentConfig, load
 from experiments.harness.figure_file import write_figure
 from experiments.harness.help import terminal
-from experiments.harness.override import quoted
+from experiments.harness.override import given_values, quoted
 from experiments.harness.record import (
     RESULT,
     UNCHECKED,
@@ -31,18 +32,26 @@ from experiments.harness.record import (
     recorded_data,
     write_record,
 )
-from experiments.harness.run_folder import known_data, locked, run_folder
+from experiments.harness.run_folder import chosen_overrides, known_data, locked, run_folder, run_name
+from experiments.harness.sweep import Job
 from experiments.harness.tensorboard_logbook import PARTIAL, TensorBoardLogbook
 
 
-def measure_once(config: ExperimentConfig, parent: Path, overrides: Sequence[str], parts: Mapping[str, str]) -> None:
-    """Measure ``config``, unless its folder in ``parent`` has a record; show the record.
+def measure_once(
+    config: ExperimentConfig,
+    parent: Path,
+    overrides: Sequence[str],
+    parts: Mapping[str, str],
+    job: Job | None = None,
+) -> None:
+    """Measure ``config``, unless its folder in ``parent`` has a record; show the record, or of a sweep's job one line.
 
     Args:
         config: What is measured.
         parent: Of the folder, which is named by ``overrides`` and by the config.
         overrides: The job's own.
         parts: YAML by the name of its file: what the config was composed of, as Hydra keeps it.
+        job: The sweep's, if it is one.
     """
     experiment = load(config.name)
     config.require_possible()
@@ -53,20 +62,27 @@ def measure_once(config: ExperimentConfig, parent: Path, overrides: Sequence[str
                 experiment.run(config, TensorBoardLogbook(Path(scratch)))
         return
     if is_complete(folder):
-        _say_measured(folder, config)
+        _say_measured(folder, config, job)
     else:
+        if job:
+            print(f"{job}{job.time_left(parent)}", flush=True)
         environment = Environment.now(config.device)
         with _gone_if_refused(folder), locked(folder):
             if not is_complete(folder):  # another process may have been faster
                 _keep_composition(folder, parts)
-                _measure(experiment, config, folder, environment)
-    _show_record(experiment, folder)
+                _measure(experiment, config, folder, environment, job.telling_apart if job else overrides)
+    if not job:
+        _show_record(experiment, folder)
 
 
-def _say_measured(folder: Path, config: ExperimentConfig) -> None:
-    print(f"already measured: {folder} (fresh=true measures again)")
+def _say_measured(folder: Path, config: ExperimentConfig, job: Job | None) -> None:
     with naming_command(folder):
         recorded = recorded_data(folder)
+        if job:
+            read_record(folder, load(config.name).Result)
+            print(f"{job}, measured already{'' if is_checked(folder) else f' ({UNCHECKED})'}", flush=True)
+        else:
+            print(f"already measured: {folder} (fresh=true measures again)")
     if recorded != known_data(config):
         print("its data could not be compared: the record names none, or data_dir holds none")
 
@@ -97,9 +113,17 @@ def _keep_composition(folder: Path, parts: Mapping[str, str]) -> None:
             atomic_write(path, text.encode())
 
 
-def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, environment: Environment) -> None:
+def _measure(
+    experiment: Experiment,
+    config: ExperimentConfig,
+    folder: Path,
+    environment: Environment,
+    overrides: Sequence[str],
+) -> None:
     start, others = time.monotonic(), experiment.others  # a fault in what draws shows before anything is measured
-    logbook = TensorBoardLogbook(folder, environment.commit or "unknown", environment.device)
+    events = events_folder(folder, run_name(overrides, config.name))
+    version = environment.commit or "unknown"
+    logbook = TensorBoardLogbook(folder, version, environment.device, experiment.name, events)
     if kept := logbook.kept():
         print(f"going on: {kept} points are kept from before (to start anew, remove {folder / PARTIAL})")
     result = experiment.run(config, logbook)
@@ -107,8 +131,9 @@ def _measure(experiment: Experiment, config: ExperimentConfig, folder: Path, env
     for name, figure in figures.items():
         write_figure(folder / name, figure)  # first, as drawing moves parts a little: files can be made again
         logbook.figure("figure" if name == experiment.name else f"figure/{name}", figure, 0)
-    logbook.settings(msgspec.to_builtins(config), result.metrics())
-    logbook.layout()
+    logbook.conclude(
+        msgspec.to_builtins(config), result.metrics(), given_values(chosen_overrides(overrides, config.name))
+    )
     write_record(
         folder,
         result,
@@ -127,7 +152,7 @@ def _show_record(experiment: Experiment, folder: Path) -> None:
         terminal().print(experiment.summary(read_record(folder, experiment.Result)))
     print(f"record        {folder / RESULT}{'' if is_checked(folder) else f' ({UNCHECKED})'}")
     print(f"figure        {folder / experiment.name}.png")
-    print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(folder))}", flush=True)
+    print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(board_of(folder.parent)))}", flush=True)
 
 
 @contextmanager

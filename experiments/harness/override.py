@@ -27,6 +27,23 @@ def quoted(key: str, text: str) -> str:
     return f'{key}="{escaped}"'
 
 
+def key_of(override: str) -> str:
+    """Return the setting or group that ``key=value``, ``+key=value`` or ``~key`` is about."""
+    return override.partition("=")[0].lstrip("+~")
+
+
+def given_values(overrides: Sequence[str]) -> dict[str, float | str]:
+    """Return what each key is given, numbers as such and all else as it is typed."""
+    return {key_of(override): _number_or_text(override.partition("=")[2]) for override in overrides}
+
+
+def _number_or_text(value: str) -> float | str:
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
 def sweep_overrides(run: str, sweep: Sweep) -> tuple[str, ...]:
     """Return the overrides of run.py -m that sweep the run called ``run``."""
     return (f"experiment={run}", *(f"{key}={_swept_text(values)}" for key, values in sweep.items()))

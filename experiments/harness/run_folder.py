@@ -34,7 +34,7 @@ def run_folder(parent: Path, overrides: Sequence[str], config: ExperimentConfig)
     Raises:
         InvalidInput: Such a file is missing, or there are records of other data alone.
     """
-    first = parent / f"{_slug(_chosen(overrides, config.name))}-{_config_hash(config)}"
+    first = parent / f"{_slug(chosen_overrides(overrides, config.name))}-{_config_hash(config)}"
     records = list(takewhile(is_complete, _numbered(first)))
     if config.fresh or not records:
         return next(islice(_numbered(first), len(records), None))
@@ -89,7 +89,7 @@ def _numbered(first: Path) -> Iterator[Path]:
 
 def sweep_folder(experiment: str, overrides: Sequence[str]) -> Path:
     """Return the folder of the sweep with these overrides, in which each job has its run folder."""
-    chosen = _chosen(overrides, experiment)
+    chosen = chosen_overrides(overrides, experiment)
     return Path("results", "sweeps", _clean(experiment), f"{_slug(chosen)}-{_hash(chosen)}")
 
 
@@ -117,10 +117,15 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _chosen(overrides: Sequence[str], experiment: str) -> list[str]:
+def chosen_overrides(overrides: Sequence[str], experiment: str) -> list[str]:
     """Return the overrides that change what is measured, in an order of their own; ``experiment`` names the parent."""
     left_out = re.compile(rf"experiment={re.escape(experiment)}$|[+~]*(({'|'.join(ELSEWHERE)})=|hydra[./])")
     return sorted(override for override in overrides if not left_out.match(override))
+
+
+def run_name(overrides: Sequence[str], experiment: str) -> str:
+    """Return what the run with these overrides is called where it needs no hash."""
+    return _slug(chosen_overrides(overrides, experiment))
 
 
 def _slug(chosen: Sequence[str]) -> str:

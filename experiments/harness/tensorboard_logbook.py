@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import re
 import shutil
-import socket
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -15,11 +14,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 from rich.progress import track
-from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]  # generated
-from tensorboard.summary.writer.record_writer import RecordWriter
 from torch.utils.tensorboard import summary
 
-from erf.files.atomic_file import atomic_write, naming
+from erf.files.atomic_file import atomic_write
+from experiments.harness.event_file import EVENTS, EventFile
 from experiments.harness.figure_file import encode_animation
 from experiments.harness.kept import decode_kept, encode_kept
 
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from erf import GaussianFit, InfluenceMap
 
 PARTIAL = "partial"  # the folder of points in a run's folder
-METRICS = "metrics"  # the group of the numbers that runs are compared by
+OUTCOME = "→ "  # before the name of a number on the HParams page: after all settings in alphabetical order
 SMALLEST_SIDE = 160  # of an image in TensorBoard, in pixels: smaller maps are enlarged
 
 T = TypeVar("T")
@@ -41,25 +39,47 @@ class TensorBoardLogbook:
     An interrupted run that goes on starts its events anew and reports every point again, those kept on disk
     included, so no point appears twice.
 
+    TensorBoard shows the tags of all runs in one list. So that experiments do not mix, a tag's first word, the
+    quantity, is followed by the experiment's name: ``size/random`` becomes ``size/erf_growth/random``. A chart needs
+    two points: a tag's first number is written with its second, and numbers that stay single go into the table of
+    :meth:`conclude`.
+
     Args:
         folder: The run's folder.
         version: Of the code: points that another version kept are measured again.
         device: Its name.
+        experiment: Its name.
+        events: The folder of TensorBoard's events; by default one in ``folder``.
     """
 
-    def __init__(self, folder: Path, version: str = "unknown", device: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        version: str = "unknown",
+        device: str = "",
+        experiment: str = "",
+        events: Path | None = None,
+    ) -> None:
         self.folder = folder
         self._partial = folder / PARTIAL
         self._version, self._points = version, self._partial / version
         self._device = device
-        self._events = _EventFile(folder / "tensorboard")
-        self._tags: dict[str, set[str]] = {}  # of scalars, by what stands before their first stroke
+        self._experiment = experiment
+        self._events = EventFile(events or folder / EVENTS, folder.name)
+        self._single: dict[str, tuple[float, int]] = {}  # number and step of the tags that have one point so far
+        self._curves: set[str] = set()  # the tags that have more
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Log each of ``values`` under its name."""
         for tag, value in values.items():
-            self._tags.setdefault(tag.partition("/")[0], set()).add(tag)
-            self._events.add(summary.scalar(tag, value), step)
+            if tag in self._curves:
+                self._scalar(tag, value, step)
+            elif tag in self._single:
+                self._scalar(tag, *self._single.pop(tag))
+                self._scalar(tag, value, step)
+                self._curves.add(tag)
+            else:
+                self._single[tag] = value, step
 
     def map(self, tag: str, imap: InfluenceMap, fit: GaussianFit | None, step: int) -> None:
         """Log a map ``[H, W]`` as an image, its peak the brightest; with a fit, both as a figure at ``tag/fit``."""
@@ -75,31 +95,41 @@ class TensorBoardLogbook:
 
     def text(self, tag: str, text: str) -> None:
         """Log ``text``, which TensorBoard reads as Markdown."""
-        self._events.add(summary.text(tag, text), 0)
+        self._events.add(summary.text(self._named(tag), text), 0)
 
-    def settings(self, settings: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-        """Log the settings as text, and with ``metrics`` for the HParams page, which compares runs by them."""
-        rows = [f"| {name} | {value} |" for name, value in settings.items()]
-        self.text("config", "\n".join(["| setting | value |", "|---|---|", *rows]))
-        tagged = {f"{METRICS}/{name}": value for name, value in metrics.items()}
-        for part in summary.hparams({name: _plain(value) for name, value in settings.items()}, tagged):
+    def conclude(self, settings: Mapping[str, Any], metrics: Mapping[str, float], varying: Mapping[str, Any]) -> None:
+        """Log what stands at a run's end: its settings and its single numbers as texts, and how curves are grouped.
+
+        The HParams page gets the settings in which runs of its folder differ, ``varying``, and after them ``metrics``.
+        TensorBoard draws each metric of that page as a chart of one point, too, so they are listed as settings are.
+        """
+        single = {f"{tag}, at {step}" if step else tag: value for tag, (value, step) in self._single.items()}
+        self.text("config", _markdown("setting", settings))
+        self.text(
+            "result", _markdown("number", {name: f"{value:.6g}" for name, value in {**metrics, **single}.items()})
+        )
+        columns = {name: _plain(value) for name, value in varying.items()}
+        columns |= {f"{OUTCOME}{name}": value for name, value in metrics.items()}
+        _, *session = summary.hparams(columns, {})  # the first would fix the columns of all runs as this run's
+        for part in session:
             self._events.add(part, 0)
-        self.scalars(tagged, 0)
+        self._layout()
 
-    def layout(self) -> None:
+    def _layout(self) -> None:
         """Put the curves of each quantity, as those of ``size/...``, into one chart of the Custom Scalars page."""
-        charts = {
-            quantity: ["Multiline", [f"^{re.escape(quantity)}(/|$)"]]
-            for quantity, tags in self._tags.items()
-            if len(tags) > 1 and quantity != METRICS
-        }
+        quantities = sorted({tag.partition("/")[0] for tag in self._curves})
+        charts = {name: ["Multiline", [f"^{re.escape(self._named(name))}(/|$)"]] for name in quantities}
         if charts:
-            self._events.add(summary.custom_scalars({self.folder.parent.name: charts}), 0)
+            self._events.add(summary.custom_scalars({self._experiment: charts}), 0)
 
     def progress(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
-        """Return ``items``; while they are gone through, a terminal shows how far (of ``total``, or their length)."""
+        """Return ``items``; while they are gone through, a terminal shows how far (of ``total``, or their length).
+
+        Processes that a sweep runs its jobs in show nothing, as their bars would overwrite each other and lines.
+        """
         console = Console(stderr=True)
-        return track(items, description, total=total, console=console, transient=True, disable=not console.is_terminal)
+        has_bar = console.is_terminal and multiprocessing.parent_process() is None
+        return track(items, description, total=total, console=console, transient=True, disable=not has_bar)
 
     def say(self, line: str) -> None:
         """Print a line for whoever watches a long run."""
@@ -168,29 +198,15 @@ class TensorBoardLogbook:
         if self._partial.exists():
             shutil.rmtree(self._partial)
 
+    def _scalar(self, tag: str, value: float, step: int) -> None:
+        self._events.add(summary.scalar(self._named(tag), value), step)
+
     def _image(self, tag: str, pixels: np.ndarray, step: int) -> None:
-        self._events.add(summary.image(tag, pixels, dataformats="HWC"), step)
+        self._events.add(summary.image(self._named(tag), pixels, dataformats="HWC"), step)
 
-
-class _EventFile:
-    """TensorBoard's events, each on disk when ``add`` returns.
-
-    TensorBoard's own writer leaves that to a thread, in which a full disk goes unnoticed or ends in a traceback.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        if folder.exists():
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
-        self._path = folder / f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}"
-        self._append(Event(wall_time=time.time(), file_version="brain.Event:2"))
-
-    def add(self, content: Any, step: int) -> None:
-        self._append(Event(wall_time=time.time(), step=step, summary=content))
-
-    def _append(self, event: Event) -> None:
-        with naming(self._path), self._path.open("ab") as file:
-            RecordWriter(file).write(event.SerializeToString())
+    def _named(self, tag: str) -> str:
+        quantity, *names = tag.split("/")
+        return "/".join(filter(None, (quantity, self._experiment, *names)))
 
 
 def _figure_pixels(figure: Figure) -> np.ndarray:
@@ -212,5 +228,9 @@ def _enlargement(values: np.ndarray) -> int:
     return -(-SMALLEST_SIDE // min(*values.shape, SMALLEST_SIDE))
 
 
+def _markdown(heading: str, values: Mapping[str, Any]) -> str:
+    return "\n".join([f"| {heading} | value |", "|---|---|", *(f"| {name} | {values[name]} |" for name in values)])
+
+
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str | None) else str(value)
+    return value if isinstance(value, bool | int | float | str) else str(value)

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import shlex
 import shutil
 import sys
@@ -56,6 +57,33 @@ def table(sweep: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def ending(sweep: Path) -> list[str]:
+    return [
+        f"sweep         {sweep}",
+        f"its table     python scripts/gather_sweep.py {sweep}",
+        f"TensorBoard   tensorboard --logdir results/tensorboard/erf_growth/{sweep.name}",
+    ]
+
+
+def test_a_sweep_says_one_line_for_each_job(capsys):
+    assert main(SWEEP) == 0
+    (sweep,) = SWEEPS.iterdir()
+    count, first, second, *end = capsys.readouterr().out.splitlines()
+    assert (count, first, end) == ("2 jobs", "job 1 of 2: seed=0", ending(sweep))
+    assert re.fullmatch(r"job 2 of 2: seed=1, about \d+ s left", second)
+    runs = Path("results", "tensorboard", "erf_growth", sweep.name)
+    assert {path.name for path in runs.iterdir()} == {"seed=0", "seed=1"}
+
+
+def test_jobs_of_a_folder_of_several_sweeps_are_called_by_all_overrides():
+    sweep = ["hydra.sweep.dir=results/sweeps/erf_growth/many"]
+    assert main([*SWEEP[:-1], "seed=0,1", *sweep]) == 0
+    assert main([*SWEEP[:-1], "seed=0", "kernel_size=5", *sweep]) == 0
+    names = {path.name for path in Path("results", "tensorboard", "erf_growth", "many").iterdir()}
+    shared = "channels=2+depths=2,3,4+{}kinds=uniform+runs=2+seed={}"
+    assert names == {shared.format(*one) for one in [("", 0), ("", 1), ("kernel_size=5+", 0)]}
+
+
 def test_the_same_command_completes_an_interrupted_sweep(sweep, capsys):
     done, lost = jobs(sweep)
     times = {path: path.stat().st_mtime_ns for path in done.rglob("*")}
@@ -63,7 +91,12 @@ def test_the_same_command_completes_an_interrupted_sweep(sweep, capsys):
     (lost / "result.json").unlink()
 
     assert main([SWEEP[0], *reversed(SWEEP[1:])]) == 0
-    assert f"gather_sweep.py {sweep}" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        "2 jobs, 1 of them measured already",
+        "job 1 of 2: seed=0, measured already",
+        "job 2 of 2: seed=1",
+        *ending(sweep),
+    ]
     assert list(SWEEPS.iterdir()) == [sweep]
     assert jobs(sweep) == [done, lost]
     assert {path: path.stat().st_mtime_ns for path in done.rglob("*")} == times
@@ -164,8 +197,8 @@ def test_jobs_without_checksums_are_gathered_and_counted(sweep, capsys):
     assert "1 of them are unchecked: " in capsys.readouterr().out
     assert len(table(sweep)) == 2
     assert main(SWEEP) == 0
-    records = [line for line in capsys.readouterr().out.splitlines() if line.startswith("record ")]
-    assert [f" ({UNCHECKED})" in line for line in records] == [True, False]
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("job ")]
+    assert [f" ({UNCHECKED})" in line for line in said] == [True, False]
 
 
 def test_jobs_of_a_single_depth_have_no_slope_and_are_gathered():
@@ -236,12 +269,20 @@ def test_a_study_is_gathered_into_one_table_one_figure_and_one_record(capsys):
 
 
 @pytest.mark.parametrize(("launcher", "workers"), [("joblib", "n_jobs=2"), ("ray", "ray.init.num_cpus=2")])
-def test_a_study_in_two_processes_is_the_same(launcher, workers):
+def test_a_study_in_two_processes_is_the_same_and_says_one_line_for_each_job(launcher, workers, capfd):
     pytest.importorskip(launcher)
     pytest.importorskip(f"hydra_plugins.hydra_{launcher}_launcher")
     parts = (["strength=0,0.5"],)
     expected = study("one", parts=parts)
+    capfd.readouterr()
     assert study("two", f"hydra/launcher={launcher}", f"hydra.launcher.{workers}", parts=parts) == expected
+    said = re.findall(r"job \d of \d: .*?(?=,|$)", capfd.readouterr().out, re.MULTILINE)
+    assert sorted(said) == [
+        "job 1 of 4: seed=0 strength=0",
+        "job 2 of 4: seed=0 strength=0.5",
+        "job 3 of 4: seed=1 strength=0",
+        "job 4 of 4: seed=1 strength=0.5",
+    ]
 
 
 @pytest.mark.parametrize(

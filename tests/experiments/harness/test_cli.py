@@ -29,6 +29,7 @@ from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 RUN = Path(experiment.__file__).parents[2] / "run.py"
 SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3,4]", "runs=3", "channels=4"]
 FOLDERS = Path("results", "runs", "erf_growth")
+BOARD = Path("results", "tensorboard", "erf_growth")
 
 
 @pytest.fixture(autouse=True)
@@ -193,11 +194,12 @@ def test_a_run_leaves_its_record_figure_and_events_and_nothing_else(capsys):
     (folder,) = FOLDERS.iterdir()
     assert folder.name.startswith("channels=4+depths=2,3,4+kinds=uniform,random+runs=3-")
     record = {"result.json", "arrays.npz", "environment.json", "erf_growth.png", "erf_growth.svg", "erf_growth.pdf"}
-    assert {path.name for path in folder.iterdir()} == record | {".hydra", "tensorboard"}
+    assert {path.name for path in folder.iterdir()} == record | {".hydra"}
     assert {path.name for path in (folder / ".hydra").iterdir()} == {"config.yaml", "overrides.yaml", "hydra.yaml"}
-    assert len(list((folder / "tensorboard").iterdir())) == 1
+    (events,) = Path("results", "tensorboard").rglob("*tfevents*")
+    assert events.parent == BOARD / "channels=4+depths=2,3,4+kinds=uniform,random+runs=3"
     assert {path.name for path in Path().iterdir()} == {"results"}
-    for path in (folder / "result.json", folder / "erf_growth.png", f"tensorboard --logdir {folder}"):
+    for path in (folder / "result.json", folder / "erf_growth.png", f"tensorboard --logdir {BOARD}"):
         assert str(path) in printed.out
     assert printed.err == ""
     assert read_environment(folder).seconds > 0
@@ -276,7 +278,8 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
     (reference,) = Path("uninterrupted").iterdir()
     for name in ("result.json", "arrays.npz"):
         assert (folder / name).read_bytes() == (reference / name).read_bytes()
-    assert {path.name for path in folder.iterdir()} == {path.name for path in reference.iterdir()}
+    names = {path.name for path in reference.iterdir()}
+    assert {path.name for path in folder.iterdir()} == names - {"tensorboard"}  # results/ has a folder for all events
 
 
 def test_a_process_that_torchrun_starts_beside_the_first_measures_and_writes_nothing(monkeypatch, capsys):

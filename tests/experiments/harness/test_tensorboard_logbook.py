@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
+from rich.console import Console
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from erf import InfluenceMap, InvalidInput
 from erf.maps.statistic import Statistic
@@ -33,55 +36,90 @@ def a_map(*shape):
 
 def test_events_are_on_disk_at_once(tmp_path):
     logbook = TensorBoardLogbook(tmp_path)
-    logbook.scalars({"size": 1.5}, 5)
-    assert events(tmp_path) == [("size", 5)]
     logbook.map("map", a_map(11, 11), None, 10)
+    assert events(tmp_path) == [("map", 10)]
     logbook.text("note", "words")
-    assert events(tmp_path)[1:] == [("map", 10), ("note/text_summary", 0)]
+    assert events(tmp_path)[1:] == [("note/text_summary", 0)]
+
+
+def test_a_chart_has_two_points_or_more(tmp_path):
+    logbook = TensorBoardLogbook(tmp_path)
+    logbook.scalars({"size/a": 1.5, "size/b": 2.5}, 5)
+    assert events(tmp_path) == []
+    logbook.scalars({"size/a": 1.75}, 10)
+    assert events(tmp_path) == [("size/a", 5), ("size/a", 10)]
+    logbook.scalars({"size/a": 2.0}, 20)
+    logbook.conclude({}, {"slope": 0.5}, {})
+    assert [tag for tag in events(tmp_path) if tag[0].startswith(("size", "slope"))] == [
+        ("size/a", 5), ("size/a", 10), ("size/a", 20),
+    ]  # fmt: skip
+    assert text(tmp_path, "result") == "| number | value |\n|---|---|\n| slope | 0.5 |\n| size/b, at 5 | 2.5 |"
 
 
 def test_a_run_that_goes_on_shows_no_point_twice(tmp_path):
     for _ in range(2):
-        TensorBoardLogbook(tmp_path).scalars({"size": 1.5}, 5)
-    assert events(tmp_path) == [("size", 5)]
+        logbook = TensorBoardLogbook(tmp_path)
+        logbook.scalars({"size": 1.5}, 5)
+        logbook.scalars({"size": 2.0}, 6)
+    assert events(tmp_path) == [("size", 5), ("size", 6)]
 
 
-def test_settings_are_a_text_and_hparams(tmp_path):
-    TensorBoardLogbook(tmp_path).settings({"runs": 3, "depths": [1, 2], "fresh": False, "none": None}, {"slope": 0.5})
-    tags = [tag for tag, _ in events(tmp_path)]
-    assert "config/text_summary" in tags
-    assert "_hparams_/session_start_info" in tags
-    assert "metrics/slope" in tags
-    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
+def summaries(folder):
+    (path,) = (folder / "tensorboard").iterdir()
+    return {value.tag: value for event in EventFileLoader(str(path)).Load() for value in event.summary.value}
 
 
-def test_the_layout_puts_the_curves_of_a_quantity_into_one_chart(tmp_path):
-    logbook = TensorBoardLogbook(tmp_path / "erf_growth" / "default")
-    for values in (
-        {"size/random": 1.0, "size/relu": 2.0, "alone": 0.0, "size_of_more": 3.0},
-        {"erf": 1.0, "erf/other": 2},
-    ):
-        logbook.scalars(values, 1)
-    logbook.settings({}, {"one": 1.0, "two": 2.0})
-    logbook.layout()
-    (path,) = (logbook.folder / "tensorboard").iterdir()
-    (content,) = [
-        value.tensor.string_val[0]
-        for event in EventFileLoader(str(path)).Load()
-        for value in event.summary.value
-        if value.tag == "custom_scalars__config__"
-    ]
-    (category,) = layout_pb2.Layout.FromString(content).category
-    assert category.title == "erf_growth"
-    charts = {chart.title: list(chart.multiline.tag) for chart in category.chart}
-    assert charts == {"size": ["^size(/|$)"], "erf": ["^erf(/|$)"]}
+def text(folder, name):
+    return summaries(folder)[f"{name}/text_summary"].tensor.string_val[0].decode()
 
 
-def test_single_curves_have_no_layout(tmp_path):
+def test_hparams_are_what_varies_and_then_the_outcomes(tmp_path):
+    settings = {"runs": 3, "depths": [1, 2], "fresh": False, "init": "he"}
+    TensorBoardLogbook(tmp_path).conclude(settings, {"slope": 0.5}, {"runs": 3.0, "init": "he"})
+    assert "| depths | [1, 2] |" in text(tmp_path, "config")
+    session = summaries(tmp_path)["_hparams_/session_start_info"].metadata.plugin_data.content
+    hparams = HParamsPluginData.FromString(session).session_start_info.hparams
+    assert {name: value.string_value or value.number_value for name, value in hparams.items()} == {
+        "runs": 3.0, "init": "he", "→ slope": 0.5,
+    }  # fmt: skip
+    assert sorted(hparams)[-1] == "→ slope"
+    assert "_hparams_/experiment" not in summaries(tmp_path)  # it would fix the columns of other experiments' runs
+
+
+def test_tags_name_the_experiment_after_the_quantity(tmp_path):
+    logbook = TensorBoardLogbook(tmp_path, experiment="erf_growth")
+    for step in (1, 2):
+        logbook.scalars({"size/random": 1.0, "loss": 1.0}, step)
+    logbook.map("map/relu", a_map(11, 11), None, 0)
+    logbook.figure("figure", Figure((1, 1)), 0)
+    logbook.conclude({}, {}, {})
+    tags = {tag for tag, _ in events(tmp_path) if not tag.startswith(("_hparams_", "custom_scalars"))}
+    assert tags == {
+        "size/erf_growth/random", "loss/erf_growth", "map/erf_growth/relu", "figure/erf_growth",
+        "config/erf_growth/text_summary", "result/erf_growth/text_summary",
+    }  # fmt: skip
+
+
+def test_custom_scalars_have_the_curves_of_each_quantity_of_each_experiment_in_one_chart(tmp_path):
+    for name in ("erf_growth", "dropout"):
+        logbook = TensorBoardLogbook(tmp_path / name, experiment=name)
+        for step in (1, 2):
+            logbook.scalars({"size/random": 1.0, "size/relu": 2.0, "loss": 0.0, "size_of_more/a": 3.0}, step)
+        logbook.scalars({"alone": 1.0}, 1)
+        logbook.conclude({}, {"one": 1.0, "two": 2.0}, {})
+        (category,) = layout_pb2.Layout.FromString(
+            summaries(logbook.folder)["custom_scalars__config__"].tensor.string_val[0]
+        ).category
+        assert category.title == name
+        charts = {chart.title: list(chart.multiline.tag) for chart in category.chart}
+        assert charts == {quantity: [f"^{quantity}/{name}(/|$)"] for quantity in ("loss", "size", "size_of_more")}
+
+
+def test_a_run_without_curves_has_no_layout(tmp_path):
     logbook = TensorBoardLogbook(tmp_path)
     logbook.scalars({"loss": 1.0}, 1)
-    logbook.layout()
-    assert events(tmp_path) == [("loss", 1)]
+    logbook.conclude({}, {}, {})
+    assert "custom_scalars__config__" not in summaries(tmp_path)
 
 
 @pytest.mark.parametrize("signed", [False, True])
@@ -151,15 +189,24 @@ def test_progress_is_silent_where_there_is_no_terminal(tmp_path, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("process_of_a_sweep", [False, True])
+def test_a_terminal_has_the_bar_of_one_process(process_of_a_sweep, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: object() if process_of_a_sweep else None)
+    assert list(TensorBoardLogbook(tmp_path).progress([1, 2, 3], "depths")) == [1, 2, 3]
+    assert ("depths" in capsys.readouterr().err) is not process_of_a_sweep
+
+
 @pytest.fixture
 def tensorboard(tmp_path):
     logbook = TensorBoardLogbook(tmp_path)
     logbook.scalars({"uniform/size": 1.5}, 5)
+    logbook.scalars({"uniform/size": 2.5}, 6)
     logbook.map("uniform/map", a_map(20, 20), None, 5)
     figure = Figure(figsize=(3, 2), dpi=100)
     figure.subplots().plot([1, 2])
     logbook.figure("figure", figure, 0)
-    logbook.settings({"runs": 3}, {"slope": 0.5})
+    logbook.conclude({"runs": 3}, {"slope": 0.5}, {})
     command = ["-m", "tensorboard.main", "--logdir", str(tmp_path), "--host", "127.0.0.1", "--port", "0"]
     # Its warnings are its own: this process turns them into errors, that one shall not.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONWARNINGS"}
@@ -178,7 +225,7 @@ def test_a_tensorboard_server_shows_tags_and_an_image(tensorboard, tmp_path):
     while not (tags := json.loads(get("images/tags"))) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert set(tags["tensorboard"]) == {"uniform/map", "figure"}
-    assert {"uniform/size", "metrics/slope"} <= set(json.loads(get("scalars/tags"))["tensorboard"])
+    assert set(json.loads(get("scalars/tags"))["tensorboard"]) == {"uniform/size"}
     (found,) = json.loads(get("images/images", run="tensorboard", tag="figure", sample="0"))
     (tmp_path / "figure.png").write_bytes(
         get("images/individualImage", blob_key=urllib.parse.parse_qs(found["query"])["blob_key"][0])
