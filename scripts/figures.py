@@ -51,6 +51,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _redraw(given: argparse.Namespace) -> None:
+    known = [*RUNS, *STUDIES, "figure_3"]
+    if unknown := {*(given.only or ())} - {*known}:
+        raise InvalidInput(f"--only {min(unknown)} is unknown; allowed: {', '.join(known)}")
     use(given.style)
     try:
         drawn = {path: draw() for path, draw in _figures(given.folder, given.only)}

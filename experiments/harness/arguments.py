@@ -46,6 +46,8 @@ class Setting:
             InvalidInput: It is no ``key=value``, its value needs quotes or is empty, or its sweep has no value.
         """
         key, equals, value = text.partition("=")
+        if equals and not key:
+            raise InvalidInput(f"{text!r} cannot be read; allowed is KEY=VALUE")
         if equals and not value.strip("'\" "):
             raise InvalidInput(f"{key}= is empty; allowed is a value")
         read = _parsed(text)

@@ -133,6 +133,7 @@ def _sweep(given: Arguments) -> int:
     from experiments.harness.run_folder import sweep_folder
     from experiments.harness.sweep import VARIABLE, Sweep
 
+    _require_one(jobs_of(given.overrides))
     code = 0
     folders = given.values("hydra.sweep.dir")
     folder = str(folders[-1] if folders else sweep_folder(",".join(given.runs), given.overrides))
@@ -148,6 +149,19 @@ def _sweep(given: Arguments) -> int:
     print(f"its table     python scripts/gather_sweep.py {shlex.quote(folder)}")
     print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(board_of(Path(folder))))}", flush=True)
     return code
+
+
+def _require_one(jobs: Sequence[Sequence[str]]) -> None:
+    """Raise the first job's error where no job of a sweep can begin; a single one that cannot stops no other."""
+    refusals = []
+    for job in jobs:
+        try:
+            config_of(job)
+        except USERS_ERRORS as error:
+            refusals.append(error)
+        else:
+            return
+    raise refusals[0]
 
 
 def _run(given: Arguments) -> int:

@@ -88,7 +88,8 @@ class StackConfig(ExperimentConfig):
         layers = self.channels * (self.input_channels + max(deepest - 1, 0) * self.channels)
         map_values = (1 + deepest * (widest - 1)) ** 2
         weights = {"depth": deepest, "kernel_size": widest}
-        require_memory(FLOAT32 * layers * self.kernel_size**2, channels=self.channels, **weights)
+        channels = {"channels": self.channels, "input_channels": self.input_channels}
+        require_memory(FLOAT32 * layers * self.kernel_size**2, **channels, **weights)
         require_memory(FLOAT64 * map_values, **weights)
         for key in ("runs", "group_total", "bootstrap", "networks", "groups"):
             require_memory(FLOAT64 * max(self._all(key), default=0), **{key: getattr(self, key, 0)})

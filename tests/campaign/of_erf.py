@@ -51,7 +51,7 @@ def drawn(random: random.Random) -> Call:
     return Call(
         "erf",
         (*words, *networks, *small, option, value),
-        (option, option[2:].removesuffix("-b"), *([value] * (option == "--json"))),
+        (option, option[2:].removesuffix("-b"), *filter(None, [value])),
         known and _fits(option, value),
     )
 

@@ -30,7 +30,10 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["erf_growth", "channels=1000000"], "channels=1000000, depth=100, kernel_size=3: that takes 3,"),
+        (
+            ["erf_growth", "channels=1000000"],
+            "channels=1000000, input_channels=1, depth=100, kernel_size=3: that takes 3,",
+        ),
         (["erf_growth", "kernel_size=1000000"], "kernel_size=1000000: that takes "),
         (["exact_theory", "depth=10000000"], "depth=10000000, "),
         (["gaussian_shape", "group_total=100000000000000"], "group_total=100000000000000: that takes "),
