@@ -13,10 +13,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser("python -m tests.campaign", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--first", type=int, default=0, help="number of the first draw, to share them out")
     options = parser.parse_args()
     torch.set_num_threads(1)
     outcomes = []
-    for one in campaign(options.seed, options.draws):
+    for one in campaign(options.seed, options.draws, options.first):
         outcomes.append(one)
         if one.kind not in ("clean", "allowed"):
             print(one, flush=True)

@@ -35,14 +35,14 @@ def number():
 """
 
 
-def draw(seed: int, count: int) -> Iterator[Call]:
-    """Return so many calls: three of five of run.py, the others of erf and of scripts."""
+def draw(seed: int, count: int, first: int = 0) -> Iterator[Call]:
+    """Return so many calls, from number ``first`` on: three of five of run.py, the others of erf and of scripts."""
     of = [of_run, of_run, of_run, of_erf, of_scripts]
-    for number in range(count):
+    for number in range(first, first + count):
         yield of[number % len(of)].drawn(random.Random(f"{seed}-{number}"))
 
 
-def campaign(seed: int, count: int) -> Iterator[Outcome]:
+def campaign(seed: int, count: int, first: int = 0) -> Iterator[Outcome]:
     """Yield the outcome of each call; what one of them wrote is gone before the next."""
     for script in of_scripts.MAINS:
         import_module(f"scripts.{script}")
@@ -52,7 +52,7 @@ def campaign(seed: int, count: int) -> Iterator[Outcome]:
         folder = Path(scratch, "here")
         _fill(folder)
         first = digest(folder)
-        for call in draw(seed, count):
+        for call in draw(seed, count, first):
             yield outcome_of(call, folder)
             if digest(folder) != first:
                 shutil.rmtree(folder)

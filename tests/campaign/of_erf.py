@@ -43,7 +43,7 @@ def drawn(random: random.Random) -> Call:
         networks[-1] = random.choice(NETWORKS)
         return Call("erf", (*words, *networks, *small), (networks[-1] or "network", "network", "NETWORK", "B"), False)
     if random.random() < 0.1:
-        more = random.choice([["net.py:make", "net.py:make"], ["--input"], ["--"], ["-z"], ["fields"]])
+        more = random.choice([["net.py:make", "net.py:make"], ["--input"], ["-z"], ["fields"]])
         return Call("erf", (*words, *networks, *more), (more[-1], "--input", "required", "unrecognized"), False)
     option = random.choice([*OPTIONS])
     value = random.choice(OPTIONS[option])

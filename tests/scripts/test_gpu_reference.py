@@ -1,7 +1,8 @@
 import pytest
 
+from erf.errors import INTERRUPTED
 from experiments.camvid.experiment import Result
-from experiments.harness.cli import INTERRUPTED, config_of, folder_of, jobs_of
+from experiments.harness.cli import config_of, folder_of, jobs_of
 from experiments.harness.record import is_complete, read_record
 from scripts import gpu_reference
 from scripts.evidence import FULL

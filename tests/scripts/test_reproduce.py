@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from erf import InvalidInput
+from erf.errors import INTERRUPTED
 from experiments.center_low_init.study import FEWER_PAIRS, PAIRS
 from experiments.claims import rows
 from experiments.claims.pages import BEGIN, END, with_claims
@@ -134,10 +135,10 @@ def test_unusable_settings_are_refused_before_anything_is_measured(evidence, mon
 
 def test_an_interruption_stops_and_the_same_command_goes_on(evidence, monkeypatch, capsys):
     def interrupted(overrides):
-        return cli.INTERRUPTED if "experiment=nonlinearities" in overrides else cli.main(overrides)
+        return INTERRUPTED if "experiment=nonlinearities" in overrides else cli.main(overrides)
 
     monkeypatch.setattr("scripts.evidence.main", interrupted)
-    assert reproduce.reproduce(["--quick", "--only", *SMALL]) == cli.INTERRUPTED
+    assert reproduce.reproduce(["--quick", "--only", *SMALL]) == INTERRUPTED
     assert not (evidence / "report.html").exists()
     monkeypatch.setattr("scripts.evidence.main", cli.main)
     assert reproduce.reproduce(["--quick", "--only", *SMALL]) == 0
@@ -229,7 +230,7 @@ def test_an_interrupted_verification_goes_on_and_compares_what_did_not_fail(tmp_
     monkeypatch.chdir(tmp_path)
     runs = {name: (*overrides, "seed=1") for name, overrides in SMALL.items()}
     monkeypatch.setattr(reproduce, "repeated", lambda seed: reproduce.Evidence(tmp_path / "verify", runs))
-    outcome = {"nonlinearities": cli.INTERRUPTED}
+    outcome = {"nonlinearities": INTERRUPTED}
 
     def measured(given):
         name = given[0].removeprefix("experiment=")
@@ -237,7 +238,7 @@ def test_an_interrupted_verification_goes_on_and_compares_what_did_not_fail(tmp_
 
     monkeypatch.setattr("scripts.evidence.main", measured)
     only = ["--verify", "--only", "exact_theory", "nonlinearities"]
-    assert reproduce.reproduce(only) == cli.INTERRUPTED
+    assert reproduce.reproduce(only) == INTERRUPTED
     assert "margin:" not in capsys.readouterr().out
     outcome["nonlinearities"] = 1
     assert reproduce.reproduce(only) == 1
