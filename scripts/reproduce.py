@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
 from erf.errors import INTERRUPTED, InvalidInput
-from experiments.claims import rows
+from experiments.claims import own_rows, rows
 from experiments.claims.comparison import compare
 from experiments.claims.pages import write_claims
 from experiments.harness.cli import config_of, exit_code
@@ -178,12 +178,12 @@ def _in_words(seconds: float) -> str:
 
 
 def verify(evidence: Evidence) -> int:
-    """Print for each claim whether its numbers and its verdict agree, and why; return 1 if any does not.
+    """Print for each claim, and each of our own, whether its numbers and its verdict agree; return 1 if any does not.
 
     A claim that was not measured again says so.
     """
-    again = rows(evidence.folder)
-    compared = {one.id: one for one in compare(rows(FULL.folder), again)}
+    before, again = ([*rows(folder), *own_rows(folder)] for folder in (FULL.folder, evidence.folder))
+    compared = {one.id: one for one in compare(before, again)}
     print("\nmargin: 1.96 sqrt(se_new² + se_old²); p: of the largest difference in it, by Holm over the claims")
     for row in again:
         found = compared.get(row.id)

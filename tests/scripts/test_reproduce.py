@@ -8,7 +8,7 @@ import pytest
 from erf import InvalidInput
 from erf.errors import INTERRUPTED
 from experiments.center_low_init.study import FEWER_PAIRS, PAIRS
-from experiments.claims import rows
+from experiments.claims import own_rows, rows
 from experiments.claims.pages import BEGIN, END, with_claims
 from experiments.harness import cli
 from experiments.harness.experiment import load_study
@@ -207,16 +207,21 @@ def test_the_time_left_follows_the_pace(monkeypatch):
 
 
 def test_a_repeated_measurement_is_compared_with_the_reference(tmp_path, capsys):
-    shutil.copytree(REFERENCE / "exact_theory", tmp_path / "exact_theory")
+    for name in ("exact_theory", "expected_maps"):
+        shutil.copytree(REFERENCE / name, tmp_path / name)
     evidence = reproduce.Evidence(tmp_path, SMALL)
     assert reproduce.verify(evidence) == 0
     said = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[2:-1])
-    assert list(said) == [row.id for row in rows()]
+    assert list(said) == [row.id for row in (*rows(), *own_rows())]
+    assert said["X1"].startswith("agrees   reproduced with a qualification both times; the largest of 40")
+    assert said["X2"] == "agrees   reproduced with a qualification both times; nothing random to compare"
     assert said["R1"] == "agrees   reproduced both times; nothing random to compare"
     same = "the one difference is 0.00 of its 95 % margin (p = 1.000); 1 of 1 intervals hold the new value"
     assert said["T4"] == f"agrees   reproduced both times; {same}"
     assert said["F3a"] == "-        not measured both times: cifar10_starts, camvid_starts, cifar10"
-    assert {id for id, line in said.items() if line.startswith("agrees")} == {"T1", "T2", "T4", "R1"}
+    assert {id for id, line in said.items() if line.startswith("agrees")} == {
+        "T1", "T2", "T4", "R1", "X1", "X2",
+    }  # fmt: skip
     path = tmp_path / "exact_theory" / "result.json"
     record = json.loads(path.read_text())
     record["random"][1]["sigma_interval"] = [2.5, 2.51]
