@@ -231,7 +231,7 @@ def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
 
 def at_unit(outputs: Tensor, index: Index, layer: str | None, images: int) -> Tensor:
     """Return the unit's channels ``[N, K]``, in whatever layout the layer's output is."""
-    if index[0] != slice(None) or len(outputs) != images:
+    if not isinstance(index[0], slice) or len(outputs[index]) != images:
         raise InvalidInput(f"{called(layer)} has shape {list(outputs.shape)}: its first dimension must be the images")
     return outputs[index].reshape(images, -1)
 

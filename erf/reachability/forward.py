@@ -17,7 +17,7 @@ from erf.reachability.channels import channels_of_first_layer, channels_read
 from erf.reachability.digit import NOTHING, NUMBERS, Digit
 from erf.reachability.functions import Functions
 from erf.reachability.reach import Reach
-from erf.reachability.record import Trace
+from erf.reachability.record import IMAGES, Trace
 from erf.reachability.request import Unit
 from erf.reachability.tracer import ReachMode, Returned
 
@@ -148,8 +148,8 @@ def _require_no_script(network: nn.Module) -> None:
 
 
 def noise(network: nn.Module, channels: int, size: Sequence[int]) -> Tensor:
-    """Return two images of normal noise, always the same, as the network takes them."""
-    drawn = torch.randn(2, channels, *size, generator=torch.Generator().manual_seed(NOISE_SEED))
+    """Return images of normal noise, as many as a pass takes, always the same, as the network takes them."""
+    drawn = torch.randn(IMAGES, channels, *size, generator=torch.Generator().manual_seed(NOISE_SEED))
     return as_taken(network, drawn)
 
 
@@ -165,9 +165,9 @@ def _dtype(tensors: Sequence[Tensor]) -> torch.dtype | None:
 
 
 def _empty_image(network: nn.Module, channels: int, size: Sequence[int]) -> Tensor:
-    """Return images without data: two, so that a batch is not mistaken for an axis, and train-mode norms join some."""
+    """Return images without data."""
     dtype = _dtype(list(network.parameters())) or torch.get_default_dtype()
-    return torch.empty(2, channels, *size, dtype=dtype, device="meta")
+    return torch.empty(IMAGES, channels, *size, dtype=dtype, device="meta")
 
 
 def _without_data(network: nn.Module) -> dict[str, Tensor]:

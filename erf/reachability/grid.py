@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from erf.errors import InvalidInput
 from erf.reachability.digit import NOTHING, NUMBERS, Digit, Floats, Integers
 from erf.reachability.one_sided import Side, standing_side
 from erf.reachability.reach import Reach
+from erf.reachability.record import IMAGES
 from erf.reachability.union import aligned
 
 
@@ -25,6 +26,8 @@ class Grid:
         exact: Per input axis, as in :class:`Reach`.
         dims: Per input axis, the output's dimension that runs along it; None where there is none.
         tokens: Where one dimension runs along all axes: the position of each unit along it, ``[*shape]``.
+        each: Where the output's first dimension runs through an image's units and then through the next one's: how many
+            of its positions are one image's; None where it does not.
     """
 
     shape: tuple[int, ...] | None
@@ -33,13 +36,17 @@ class Grid:
     exact: tuple[bool, ...]
     dims: tuple[int | None, ...]
     tokens: Integers | None = None
+    each: int | None = None
 
     def index(self, unit: Sequence[int]) -> tuple[int | slice, ...]:
         """Return the index of a unit in the output; the dimensions that it leaves are the images and the channels."""
+        places: dict[int | None, int | slice]
         if self.tokens is not None:
             places = {self.dims[0]: int(self.tokens[tuple(unit)])}
         else:
             places = dict(zip(self.dims, unit, strict=True))
+        if self.each is not None:
+            places[0] = slice(places.get(0, 0), None, self.each)
         last = max((dim for dim in places if dim is not None), default=-1)
         return tuple(places.get(dim, slice(None)) for dim in range(last + 1))
 
@@ -84,6 +91,20 @@ def grid_of(reaches: Sequence[Reach]) -> Grid:
     Raises:
         InvalidInput: If its units are not the rows and columns of one map.
     """
+    of_one = _of_one_image(reaches)
+    return replace(_grid_of(of_one), each=of_one[0].shape[0]) if of_one else _grid_of(reaches)
+
+
+def _of_one_image(reaches: Sequence[Reach]) -> list[Reach] | None:
+    """Return the boxes of the first image's positions where the first dimension runs through those of all images."""
+    if not any(reach.ndim and reach.along(0) for reach in reaches) or reaches[0].shape[0] % IMAGES:
+        return None
+    images = [reach.reshape((IMAGES, reach.shape[0] // IMAGES, *reach.shape[1:])) for reach in reaches]
+    alike = all(reach.constant(0) for reach in images)
+    return [reach.resized(0, 1).remove([0]) for reach in images] if alike else None
+
+
+def _grid_of(reaches: Sequence[Reach]) -> Grid:
     axes = range(len(reaches))
     along = [[dim for dim in range(reach.ndim) if reach.along(dim)] for reach in reaches]
     if not any(along):

@@ -12,6 +12,7 @@ from erf.reachability.reach import Reach
 
 Reaches = tuple[Reach, ...]  # one per input axis
 Unit = tuple[int, ...]
+IMAGES = 2  # in a pass, so that a batch is not mistaken for an axis, and train-mode norms join some
 
 
 @dataclass(frozen=True)
