@@ -16,7 +16,10 @@ NO_ROOM += ("Maximum allowed dimension exceeded", "can't start new thread")
 
 
 class InvalidInput(ValueError):
-    """An argument or a configuration cannot be used; the message says what, where and what is allowed."""
+    """An argument or a configuration cannot be used; the message, one line, says what, where and what is allowed."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 class MissingPackage(ImportError, InvalidInput):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from erf.arguments import (
+    REALS,
     require_real,
     require_type,
     require_weights,
@@ -73,7 +74,7 @@ def fill_(weight: Tensor, init: Init, generator: torch.Generator | None = None) 
     """
     require_type(Tensor, weight=weight)
     require_type(torch.Generator, NoneType, generator=generator)
-    if weight.ndim < 2 or not weight.numel() or not weight.is_floating_point():
+    if weight.ndim < 2 or not weight.numel() or weight.dtype not in REALS:
         raise InvalidInput(f"weight={shown(weight)}: allowed are real numbers [C_out, C_in, *kernel_size]")
     return _FILL[choice(Init, init, "init")](weight, generator)
 
@@ -82,6 +83,8 @@ def fill_layers_(weights: Tensor, init: Init, generator: torch.Generator | None 
     """Fill ``weights [L, C_out, C_in, *kernel_size]`` of L layers in place, as :func:`fill_` would one by one."""
     require_type(Tensor, weights=weights)
     require_type(torch.Generator, NoneType, generator=generator)
+    if weights.dtype not in REALS:
+        raise InvalidInput(f"weights={shown(weights)}: allowed are real numbers [L, C_out, C_in, *kernel_size]")
     if choice(Init, init, "init") in (Init.he_normal, Init.glorot_normal) and weights[:1].numel() % NORMAL_BLOCK == 0:
         return weights.normal_(0, _std(init, weights.shape[1:]), generator=generator)
     for weight in weights:

@@ -63,6 +63,7 @@ def draw_map_on(axes: Axes, imap: InfluenceMap, fit: GaussianFit | None = None) 
     Raises:
         InvalidInput: The map does not have two axes.
     """
+    require_type(Axes, axes=axes)
     require_type(InfluenceMap, imap=imap)
     require_type(GaussianFit, NoneType, fit=fit)
     if imap.values.ndim != 2:
@@ -76,9 +77,12 @@ def draw_maps(maps: Sequence[InfluenceMap], titles: Sequence[str], fits: Sequenc
     Raises:
         InvalidInput: The maps have more than three axes.
     """
-    require_type(list, maps=maps)
-    for imap, fit in zip(maps, fits, strict=False):
+    require_type(list, tuple, maps=maps, titles=titles, fits=fits)
+    if not len(maps) == len(titles) == len(fits):
+        raise InvalidInput(f"titles={shown(titles)}, fits={shown(fits)}: allowed are one for each of {len(maps)} maps")
+    for imap, title, fit in zip(maps, titles, fits, strict=True):
         require_type(InfluenceMap, maps=imap)
+        require_type(str, titles=title)
         require_type(GaussianFit, NoneType, fits=fit)
     ndims = {imap.values.ndim for imap in maps}
     if len(ndims) != 1 or not ndims <= NAMES.keys():

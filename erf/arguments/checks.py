@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
 from itertools import chain
 from numbers import Integral, Real
@@ -16,6 +18,7 @@ from torch.nn.parameter import is_lazy
 
 from erf.errors import InvalidInput
 
+LARGEST = 2**31 - 1  # of what is counted or measured
 LONGEST_SHOWN = 60  # characters of a value in a message
 REALS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # those that torch computes with
 
@@ -35,23 +38,38 @@ def require_real(fits: Callable[[Any], bool], allowed: str, **values: Any) -> No
             raise InvalidInput(f"{name}={shown(value)}: allowed are {allowed}")
 
 
+def require_number(**values: Any) -> None:
+    """Raise InvalidInput unless every value is a finite real number."""
+    require_real(lambda value: abs(value) <= sys.float_info.max, "finite numbers", **values)
+
+
+def require_number_or_none(**values: Any) -> None:
+    """Raise InvalidInput unless every value is a finite real number or None."""
+    require_number(**{name: value for name, value in values.items() if value is not None})
+
+
 def require_share(**values: Any) -> None:
     """Raise InvalidInput unless every value is in (0, 1]."""
     require_real(lambda share: 0 < share <= 1, "shares in (0, 1]", **values)
 
 
 def require_whole(least: int = 1, **values: Any) -> None:
-    """Raise InvalidInput unless every value is a whole number from ``least``."""
+    """Raise InvalidInput unless every value is a whole number from ``least``.
+
+    Those from 1 count or measure something, up to ``LARGEST``.
+    """
     for name, value in values.items():
         if not is_whole(value) or value < least:
             raise InvalidInput(f"{name}={shown(value)}: allowed are whole numbers from {least}")
+        if least and value > LARGEST:
+            raise InvalidInput(f"{name}={shown(value)}: allowed are whole numbers from {least} to {LARGEST}")
 
 
 def require_whole_per_axis(axes: int | None = None, least: int = 1, **values: Any) -> None:
     """Raise InvalidInput unless every value is a sequence of so many whole numbers; None is 1, 2 or 3 of them."""
     for name, value in values.items():
         fits = isinstance(value, Sequence) and len(value) in ((axes,) if axes else (1, 2, 3))
-        if not fits or any(not is_whole(side) or side < least for side in value):
+        if not fits or any(not is_whole(side) or not least <= side <= LARGEST for side in value):
             allowed = f"whole numbers from {least}, one for each of {axes or '1, 2 or 3'} axes"
             raise InvalidInput(f"{name}={shown(value)}: allowed are {allowed}")
 
@@ -63,11 +81,32 @@ def per_axis(value: Any, axes: int, name: str) -> tuple[int, ...]:
     return tuple(value) if isinstance(value, Sequence) else (value,) * axes
 
 
+def require_callable(**values: Any) -> None:
+    """Raise InvalidInput unless every value can be called."""
+    for name, value in values.items():
+        if not callable(value):
+            raise InvalidInput(f"{name}={shown(value)}: allowed is a function")
+
+
 def require_path(**values: Any) -> None:
     """Raise InvalidInput unless every value is a path; an empty one would mean the current folder."""
     for name, value in values.items():
-        if not isinstance(value, str | Path) or not str(value):
+        if not isinstance(value, str | Path) or not _is_name(str(value)):
             raise InvalidInput(f"{name}={shown(value)}: allowed is a path, written out; '.' is the current folder")
+
+
+def _is_name(text: str) -> bool:
+    """Return whether the system can have a file of this name."""
+    try:
+        return bool(text) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def as_path(**value: Any) -> Path:
+    """Return the one path given, which may be a string; errors as of :func:`require_path`."""
+    require_path(**value)
+    return Path(*value.values())
 
 
 def real_array(values: ArrayLike, name: str) -> np.ndarray:
@@ -79,6 +118,8 @@ def real_array(values: ArrayLike, name: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError):  # lists of unequal lengths; tensors on a GPU or with a gradient
+        array = np.empty(0, object)
+    if isinstance(values, bytes | bytearray | memoryview) or np.ma.is_masked(values):
         array = np.empty(0, object)
     if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
         raise InvalidInput(f"{name}={shown(values)}: allowed are finite real numbers")
@@ -170,7 +211,10 @@ def is_finite(values: Tensor) -> bool:
 
 def shown(value: Any) -> str:
     """Return ``value`` as a message shows it: in full if that is short, or else its type and shape."""
-    text = "" if isinstance(value, Tensor | nn.Module) else repr(value)
+    try:
+        text = "" if isinstance(value, Tensor | nn.Module | np.ndarray) else repr(value)
+    except Exception:  # of an object that is not ours
+        text = ""
     if text and len(text) <= LONGEST_SHOWN and "\n" not in text:
         return text
     shape = None if getattr(value, "is_nested", False) else getattr(value, "shape", None)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from erf.arguments.checks import require_type
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, is_out_of_memory
 
 
 def available_devices() -> list[str]:
@@ -35,6 +35,17 @@ def resolve_device(name: str) -> torch.device:
 def named_device(device: torch.device | str) -> torch.device:
     """Return a device as it is, and the one of this machine that is called so; errors as :func:`resolve_device`."""
     return device if isinstance(device, torch.device) else resolve_device(device)
+
+
+@contextmanager
+def enough_memory(what: str) -> Iterator[None]:
+    """Turn running out of memory, where ``what`` is made, into an InvalidInput."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InvalidInput(f"out of memory for {what}; allowed are smaller sizes") from error
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from erf.arguments import require_type, require_whole
+from erf.arguments import require_callable, require_type, require_whole
+from erf.arguments.device import named_device
 from erf.data.split import Split
 from erf.errors import InvalidInput
 from erf.seeds import generator
@@ -57,6 +58,9 @@ class Batches:
         require_type(Split, split=self.split)
         require_whole(batch_size=self.batch_size)
         require_whole(0, seed=self.seed)
+        require_type(bool, shuffle=self.shuffle, drop_last=self.drop_last)
+        if self.augment is not None:
+            require_callable(augment=self.augment)
         if not len(self.split):
             raise InvalidInput("the split has no images")
 
@@ -89,6 +93,7 @@ class Batches:
             start_step: The first step to yield; skipping costs nothing.
         """
         _require_step(epoch, rank, world_size, start_step)
+        device = named_device(device)
         order = self._order(epoch)
         stride = self.batch_size * world_size
         for step in range(start_step, self.steps(world_size)):
@@ -136,6 +141,7 @@ class Portions:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of portion ``epoch`` from ``start_step`` on, as :meth:`Batches.epoch` does."""
         _require_step(epoch, rank, world_size, start_step)
+        device = named_device(device)
         step, end = epoch * self.length + start_step, (epoch + 1) * self.length
         while step < end:
             number, first = divmod(step, self.batches.steps(world_size))

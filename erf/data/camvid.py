@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from erf.arguments import require_path, require_type, require_whole, shown
+from erf.arguments import as_path, require_type, require_whole, shown
 from erf.data.image_files import Size, read_images, read_labels
 from erf.data.problems import fetching, require_none
-from erf.data.split import DataSet, Split
+from erf.data.split import LEVELS, DataSet, Split
 from erf.errors import InvalidInput
 from erf.files.regular_file import open_regular
 
@@ -28,8 +28,7 @@ FORMATS = ("PNG",)
 
 def load(data_dir: Path | str, partial: bool = False) -> DataSet:
     """Return the data set in ``data_dir/camvid``, as :func:`read` does; the error says how to fetch it."""
-    require_path(data_dir=data_dir)
-    folder = Path(data_dir) / NAME
+    folder = as_path(data_dir=data_dir) / NAME
     try:
         return read(folder, partial)
     except InvalidInput as error:
@@ -47,6 +46,8 @@ def read(folder: Path, partial: bool = False) -> DataSet:
     Raises:
         InvalidInput: Something is missing, unreadable or out of range; the message names the first problems.
     """
+    folder = as_path(folder=folder)
+    require_type(bool, partial=partial)
     _require(folder)
     problems: list[str] = []
     size = None if partial else SIZE
@@ -68,7 +69,7 @@ def read(folder: Path, partial: bool = False) -> DataSet:
 
 def is_in(folder: Path) -> bool:
     """Return whether ``folder`` looks like CamVid or a part of it."""
-    require_path(folder=folder)
+    folder = as_path(folder=folder)
     return any((folder / f"{part}annot").is_dir() for part in FRAMES)
 
 
@@ -79,7 +80,7 @@ def copy(source: Path, target: Path) -> None:
         InvalidInput: There are none.
         OSError: One of them cannot be read, or the disk is full.
     """
-    require_path(source=source, target=target)
+    source, target = as_path(source=source), as_path(target=target)
     _require(source)
     for name in (f"{part}{kind}" for part in FRAMES for kind in ("", "annot")):
         (target / name).mkdir()
@@ -131,9 +132,11 @@ def median_frequency_weights(labels: Tensor, classes: int = len(CLASSES)) -> Ten
     """
     require_type(Tensor, labels=labels)
     require_whole(classes=classes)
+    if classes > LEVELS:
+        raise InvalidInput(f"classes={classes}: allowed are up to {LEVELS}, as labels are bytes")
     if labels.ndim != 3 or labels.is_floating_point() or not labels.numel() or labels.min() < 0 or labels.max() > 255:
         raise InvalidInput(f"labels={shown(labels)}: allowed are whole numbers [N, H, W] from 0 to 255")
-    pixels = torch.stack([torch.bincount(image.flatten(), minlength=256)[:classes] for image in labels]).double()
+    pixels = torch.stack([torch.bincount(image.flatten(), minlength=LEVELS)[:classes] for image in labels]).double()
     areas = (pixels > 0).sum(0) * labels[0].numel()
     if not areas.all():
         missing = [label for label in range(classes) if not areas[label]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from erf.arguments import require_path
+from erf.arguments import as_path, require_type, shown
 from erf.data.image_files import read_images
 from erf.data.problems import fetching, require_none
 from erf.data.split import DataSet, Split
@@ -30,8 +30,7 @@ IMAGES = len(CLASSES) * PER_CLASS["train"]  # of a file at most
 
 def load(data_dir: Path | str, partial: bool = False) -> DataSet:
     """Return the data set in ``data_dir/cifar10``, as :func:`read` does; the error says how to fetch it."""
-    require_path(data_dir=data_dir)
-    folder = Path(data_dir) / NAME
+    folder = as_path(data_dir=data_dir) / NAME
     try:
         return read(folder, partial)
     except InvalidInput as error:
@@ -58,12 +57,14 @@ def read(folder: Path, partial: bool = False) -> DataSet:
 
 def is_in(folder: Path) -> bool:
     """Return whether ``folder`` looks like CIFAR-10 or a part of it."""
-    require_path(folder=folder)
+    folder = as_path(folder=folder)
     return any(_binary(folder).values()) or any((folder / pool / name).is_dir() for pool in FILES for name in CLASSES)
 
 
 def read_pools(folder: Path, partial: bool = False) -> dict[str, Split]:
     """Return all training images as "train", those to be kept for validation included, and "test"; see :func:`read`."""
+    folder = as_path(folder=folder)
+    require_type(bool, partial=partial)
     if not is_in(folder):
         raise InvalidInput(f"{folder} holds no CIFAR-10: neither {FILES['test']} and the like nor train|test/<class>/*")
     binary = _binary(folder)
@@ -85,8 +86,14 @@ def read_pools(folder: Path, partial: bool = False) -> dict[str, Split]:
 
 def write_pools(pools: dict[str, Split], folder: Path) -> None:
     """Write "train" and "test" into ``folder`` in the format of the published binary version, decoded once for all."""
-    require_path(folder=folder)
+    folder = as_path(folder=folder)
+    if not folder.is_dir():
+        raise InvalidInput(f"folder={shown(folder)}: there is no such folder")
+    require_type(dict, pools=pools)
+    if not pools.keys() <= FILES.keys():
+        raise InvalidInput(f"pools={shown(pools)}: allowed are {' and '.join(FILES)}")
     for pool, split in pools.items():
+        require_type(Split, **{pool: split})
         pixels = split.images.contiguous().flatten(1).numpy()
         records = np.concatenate([split.labels.to(torch.uint8).numpy()[:, None], pixels], axis=1)
         (folder / FILES[pool].replace("*", "1")).write_bytes(records.tobytes())

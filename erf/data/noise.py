@@ -9,7 +9,7 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-from erf.arguments import is_whole, require_whole
+from erf.arguments import LARGEST, is_whole, require_type, require_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.statistic import choice
 from erf.seeds import INPUTS, generator
@@ -47,8 +47,11 @@ class NoiseImages:
 
     def __post_init__(self) -> None:
         choice(Noise, self.noise, "noise")
-        if not 2 <= len(self.shape) <= 4 or any(not is_whole(side) or side < 1 for side in self.shape):
-            raise InvalidInput(f"shape={self.shape}: allowed are the channels and 1 to 3 spatial axes, each from 1")
+        require_type(Sequence, shape=self.shape)
+        if not 2 <= len(self.shape) <= 4 or any(not is_whole(side) or not 1 <= side <= LARGEST for side in self.shape):
+            raise InvalidInput(
+                f"shape={shown(self.shape)}: allowed are the channels and 1 to 3 spatial axes, each from 1"
+            )
         require_whole(count=self.count, batch_size=self.batch_size)
         require_whole(0, seed=self.seed)
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from erf.arguments import real_array, require_path, require_whole, require_whole_per_axis
+from erf.arguments import real_array, require_path, require_whole, require_whole_per_axis, shown
 from erf.data.bands import EXTENSIONS as BANDS_EXTENSIONS
 from erf.data.bands import read_bands
 from erf.data.picture_file import opened, picture_warnings
@@ -122,9 +122,9 @@ class Pictures:
             require_whole(limit=self.limit)
         for name, values in (("mean", self.mean), ("std", self.std)):
             if values is not None and real_array(values, name).shape != (self.channels,):
-                raise InvalidInput(f"{name}={values}: allowed are {self.channels} finite numbers, one a channel")
+                raise InvalidInput(f"{name}={shown(values)}: allowed are {self.channels} finite numbers, one a channel")
         if self.std is not None and min(self.std) <= 0:
-            raise InvalidInput(f"std={self.std}: allowed are numbers above 0")
+            raise InvalidInput(f"std={shown(self.std)}: allowed are numbers above 0")
 
     @property
     def _has_bands(self) -> bool:

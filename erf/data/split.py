@@ -34,7 +34,9 @@ class Normalization:
     def __post_init__(self) -> None:
         mean, std = real_array(self.mean, "mean"), real_array(self.std, "std")
         if mean.ndim != 1 or mean.shape != std.shape or not (std > 0).all():
-            raise InvalidInput(f"mean={self.mean}, std={self.std}: allowed is one of each a channel, std above 0")
+            raise InvalidInput(
+                f"mean={shown(self.mean)}, std={shown(self.std)}: allowed is one of each a channel, std above 0"
+            )
 
     @classmethod
     def of(cls, images: Tensor) -> Normalization:
@@ -121,6 +123,9 @@ class DataSet:
 
     def __post_init__(self) -> None:
         require_type(Split, train=self.train, validation=self.validation, test=self.test)
+        require_type(tuple, list, classes=self.classes)
+        for name in self.classes:
+            require_type(str, classes=name)
 
     @classmethod
     def normalized(cls, train: Split, validation: Split, test: Split, classes: tuple[str, ...]) -> DataSet:

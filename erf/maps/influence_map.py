@@ -71,6 +71,7 @@ class InfluenceMap:
         require_type(bool, normalized=self.normalized)
         require_real(lambda samples: samples >= 0, "numbers from 0", samples=self.samples)
         require_whole(0, skipped=self.skipped)
+        require_type(tuple, findings=self.findings)
 
     def _numbers(self, name: str, kind: type[float] | type[int]) -> tuple[Any, ...]:
         """Return an attribute, a number of that kind for each axis, as a tuple."""

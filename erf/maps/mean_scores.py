@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,7 @@ def _checked_names(network: nn.Module, layer: str | list[str] | None) -> list[st
     require_type(nn.Module, network=network)
     names = listed(layer, "layer")
     for name in names:
+        require_type(str, NoneType, layer=name)
         check_layer(network, name)
     return list(dict.fromkeys(names))
 

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -102,7 +103,7 @@ def batches(
 
 def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int) -> Iterator[tuple[int, Tensor]]:
     require_whole(batch_size=batch_size)
-    if isinstance(images, str) or not isinstance(images, Iterable):
+    if isinstance(images, str | np.ndarray) or not isinstance(images, Iterable):
         raise InvalidInput(
             f"images are a tensor or an iterable of batches, not {type(images).__name__}; "
             "those of a folder are erf.data.Pictures(folder, input_size)"

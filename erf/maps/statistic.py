@@ -53,9 +53,9 @@ def choice(kind: type[E], value: str, argument: str) -> E:
     Raises:
         InvalidInput: No member is called so; the message lists those that are.
     """
-    if value not in list(kind) and isinstance(value, str):
+    if isinstance(value, str) and value not in list(kind):
         value = today(value)
-    if value not in list(kind):
+    if not isinstance(value, str) or value not in list(kind):
         raise InvalidInput(f"{argument}={shown(value)} is unknown; allowed: {', '.join(kind)}")
     return kind(value)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from types import NoneType
 
 import numpy as np
 
-from erf.arguments import require_finite, require_type
+from erf.arguments import require_finite, require_number_or_none, require_type
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
 from erf.metrics.erf_size import Reference, above_threshold, center_value, erf_size
@@ -55,8 +56,11 @@ class Comparison:
     fit: GaussianFit | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        require_finite(erf_size=self.erf_size, ratio=self.ratio, sigma=self.sigma, r_squared=self.r_squared)
-        require_finite(r50=self.r50, r95=self.r95)
+        require_number_or_none(
+            erf_size=self.erf_size, ratio=self.ratio, r_squared=self.r_squared, r50=self.r50, r95=self.r95
+        )
+        require_finite(sigma=self.sigma)
+        require_type(tuple, NoneType, sigma=self.sigma)
 
 
 def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:

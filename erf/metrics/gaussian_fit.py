@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy
 
-from erf.arguments import require_finite
+from erf.arguments import require_finite, require_number, require_type, shown
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap, require_non_negative, scaled
 from erf.spelling import OldName
@@ -30,7 +30,9 @@ class Moments:
     centre: ClassVar[OldName] = OldName("center")
 
     def __post_init__(self) -> None:
-        require_finite(center=self.center, covariance=self.covariance, excess_kurtosis=self.excess_kurtosis)
+        _require_shapes(self.center, self.covariance)
+        require_finite(excess_kurtosis=self.excess_kurtosis)
+        require_type(np.ndarray, excess_kurtosis=self.excess_kurtosis)
 
     @property
     def sigma(self) -> tuple[float, ...]:
@@ -58,13 +60,21 @@ class GaussianFit:
     centre: ClassVar[OldName] = OldName("center")
 
     def __post_init__(self) -> None:
-        require_finite(center=self.center, covariance=self.covariance)
-        require_finite(amplitude=self.amplitude, r_squared=self.r_squared)
+        _require_shapes(self.center, self.covariance)
+        require_number(amplitude=self.amplitude, r_squared=self.r_squared)
+        require_type(Moments, moments=self.moments)
 
     @property
     def sigma(self) -> tuple[float, ...]:
         """Per axis (rows, columns), the standard deviation in pixels."""
         return tuple(float(v) for v in np.sqrt(np.diag(self.covariance)))
+
+
+def _require_shapes(center: np.ndarray, covariance: np.ndarray) -> None:
+    require_finite(center=center, covariance=covariance)
+    require_type(np.ndarray, center=center, covariance=covariance)
+    if center.ndim != 1 or covariance.shape != center.shape * 2:
+        raise InvalidInput(f"center={shown(center)}, covariance={shown(covariance)}: allowed are [d] and [d, d]")
 
 
 def fit_gaussian(imap: InfluenceMap) -> GaussianFit:

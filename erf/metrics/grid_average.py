@@ -11,9 +11,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from erf.arguments import per_axis, require_type
+from erf.arguments import per_axis, require_type, shown
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
+
+LARGEST_PERIOD = 4096  # pixels; no network's grid is so coarse
 
 
 def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> InfluenceMap:
@@ -37,6 +39,8 @@ def grid_average(imap: InfluenceMap, period: int | tuple[int, ...]) -> Influence
     """
     require_type(InfluenceMap, imap=imap)
     periods = per_axis(period, imap.values.ndim, "period")
+    if any(p > LARGEST_PERIOD for p in periods):
+        raise InvalidInput(f"period={shown(period)}: allowed are up to {LARGEST_PERIOD} pixels")
     if any(imap.clipped):
         raise InvalidInput("the TRF leaves the map, so its border cannot be averaged; measure it on a larger image")
     return replace(
@@ -63,7 +67,9 @@ def grid_average_inside(imap: InfluenceMap, period: int | tuple[int, ...]) -> In
     require_type(InfluenceMap, imap=imap)
     periods = per_axis(period, imap.values.ndim, "period")
     if any(p > side for p, side in zip(periods, imap.values.shape, strict=True)):
-        raise InvalidInput(f"period={period} is larger than the map, {' x '.join(map(str, imap.values.shape))} pixels")
+        raise InvalidInput(
+            f"period={shown(period)} is larger than the map, {' x '.join(map(str, imap.values.shape))} pixels"
+        )
     windows = moving_mean(imap.statistic.to_mean_moment(imap.values), periods)
     inside = tuple(slice(p - 1, side) for p, side in zip(periods, imap.values.shape, strict=True))
     return replace(

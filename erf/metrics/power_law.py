@@ -9,7 +9,7 @@ import numpy as np
 import scipy
 from numpy.typing import ArrayLike
 
-from erf.arguments import real_array, require_finite
+from erf.arguments import real_array, require_number, shown
 from erf.errors import InvalidInput
 
 # The ends of a 95 % interval.
@@ -25,7 +25,9 @@ class PowerLaw:
     amplitude: float
 
     def __post_init__(self) -> None:
-        require_finite(exponent=self.exponent, interval=self.interval, amplitude=self.amplitude)
+        require_number(exponent=self.exponent, amplitude=self.amplitude)
+        if real_array(self.interval, "interval").shape != (2,):
+            raise InvalidInput(f"interval={shown(self.interval)}: allowed are two finite numbers")
 
 
 def fit_power_law(x: ArrayLike, y: ArrayLike, replicates: ArrayLike | None = None) -> PowerLaw:

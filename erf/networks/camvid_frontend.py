@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from erf.arguments import is_whole, require_type, require_whole, require_whole_per_axis
+from erf.arguments import is_whole, require_type, require_whole, require_whole_per_axis, shown
 from erf.errors import InvalidInput
 from erf.inits import Init
 from erf.networks.residual import BasicBlock, ConvUnit, convolution
@@ -56,6 +56,7 @@ class CamvidFrontend(nn.Module):
         require_type(Sequence, widths=widths)
         if len(widths) != len(BLOCKS) or not all(is_whole(width) and width > 0 for width in widths):
             raise InvalidInput(f"widths={list(widths)}: allowed are {len(BLOCKS)} whole numbers from 1")
+        require_type(bool, batch_norm=batch_norm)
         require_whole(classes=classes, input_channels=input_channels)
         self.stem: ConvUnit = ConvUnit(input_channels, widths[0], generator, batch_norm=batch_norm)
         self.stage1, self.stage2, self.stage3, self.stage4 = (
@@ -82,6 +83,8 @@ def upsample(logits: Tensor, size: Sequence[int]) -> Tensor:
     """
     require_type(Tensor, logits=logits)
     require_whole_per_axis(2, size=size)
+    if logits.ndim != 4 or not logits.numel():
+        raise InvalidInput(f"logits={shown(logits)}: allowed are [N, K, h, w], each from 1")
     covered = [OUTPUT_STRIDE * (units - 1) + 1 for units in logits.shape[2:]]
     rows, columns = (side - inside for side, inside in zip(size, covered, strict=True))
     between = F.interpolate(logits, covered, mode="bilinear", align_corners=True)

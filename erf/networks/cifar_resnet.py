@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_whole
+from erf.arguments import require_type, require_whole
 from erf.inits import Init
 from erf.networks.residual import BasicBlock, ConvUnit, convolution, norm
 
@@ -42,6 +42,7 @@ class CifarResNet(nn.Module):
         generator: torch.Generator | None = None,
     ):  # fmt: skip
         super().__init__()
+        require_type(bool, batch_norm=batch_norm)
         require_whole(width=width, classes=classes, input_channels=input_channels)
         self.stem: ConvUnit = ConvUnit(input_channels, width, generator, batch_norm=batch_norm)
         self.blocks: nn.Sequential = nn.Sequential(*(BasicBlock(width, generator, batch_norm) for _ in range(BLOCKS)))

@@ -9,7 +9,7 @@ from enum import StrEnum
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_real, require_whole
+from erf.arguments import require_real, require_type, require_whole
 from erf.inits import Init, fill_, fill_layers_
 from erf.maps.statistic import set_choices
 from erf.reachability.box import Box
@@ -85,6 +85,7 @@ class ConvStack:
         for name in ("depth", "channels", "input_channels", "kernel_size"):
             require_whole(**{name: getattr(self, name)})
         require_real(lambda rate: 0 <= rate < 1, "numbers from 0 to below 1", dropout_rate=self.dropout_rate)
+        require_type(bool, final_activation=self.final_activation)
         set_choices(self, init=Init, activation=Activation, dropout=Dropout)
         self.theory()  # checks the profile
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from erf.arguments import require_whole_per_axis
+from erf.arguments.device import enough_memory
 from erf.inits import Init, fill_
 from erf.networks.attention.pointwise import pointwise
 
@@ -28,7 +29,9 @@ class FullyConnected(nn.Module):
         super().__init__()
         require_whole_per_axis(2, size=size)
         units = size[0] * size[1]
-        self.positions: nn.Parameter = nn.Parameter(fill_(torch.empty(units, units), Init.glorot_normal, generator))
+        with enough_memory(f"the connections of {units} units"):
+            positions = torch.empty(units, units)
+        self.positions: nn.Parameter = nn.Parameter(fill_(positions, Init.glorot_normal, generator))
         self.channels: nn.Conv2d = pointwise(channels, channels, generator)
 
     def forward(self, x: Tensor) -> Tensor:

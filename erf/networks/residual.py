@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from erf.arguments import require_whole
+from erf.arguments import require_type, require_whole
+from erf.arguments.device import enough_memory
 from erf.inits import Init, fill_
 
 KERNEL_SIZE = 3  # of every convolution
@@ -21,9 +22,11 @@ def convolution(
     """Return a convolution that pads by half its kernel; weights from ``init``, biases 0; no global draw is made."""
     sizes = {"channels_in": channels_in, "channels_out": channels_out, "kernel_size": kernel_size, "stride": stride}
     require_whole(**sizes)
+    require_type(bool, bias=bias)
     padding = kernel_size // 2
-    on_meta = nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=bias, device="meta")
-    layer = on_meta.to_empty(device="cpu")  # made on the meta device, where torch's own initialization draws nothing
+    with enough_memory(f"a convolution from {channels_in} to {channels_out} channels, kernel {kernel_size}"):
+        on_meta = nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=bias, device="meta")
+        layer = on_meta.to_empty(device="cpu")  # torch's own initialization draws nothing on the meta device
     fill_(layer.weight, init, generator)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -37,6 +40,7 @@ class ConvUnit(nn.Sequential):
         self, channels_in: int, channels_out: int, generator: torch.Generator | None, stride: int = 1,
         batch_norm: bool = True,
     ):  # fmt: skip
+        require_type(bool, batch_norm=batch_norm)
         conv = convolution(channels_in, channels_out, generator, stride=stride, bias=not batch_norm)
         super().__init__(conv, norm(channels_out, batch_norm), nn.ReLU(inplace=True))
 
@@ -55,6 +59,7 @@ class BasicBlock(nn.Module):
 
     def __init__(self, channels: int, generator: torch.Generator | None, batch_norm: bool = True):
         super().__init__()
+        require_type(bool, batch_norm=batch_norm)
         self.conv1: nn.Conv2d = convolution(channels, channels, generator, bias=not batch_norm)
         self.norm1: nn.Module = norm(channels, batch_norm)
         self.conv2: nn.Conv2d = convolution(channels, channels, generator, bias=not batch_norm)
@@ -71,4 +76,6 @@ class BasicBlock(nn.Module):
 def norm(channels: int, batch_norm: bool) -> nn.Module:
     """Return batch norm, gains 1 and shifts 0, or nothing."""
     require_whole(channels=channels)
-    return nn.BatchNorm2d(channels) if batch_norm else nn.Identity()
+    require_type(bool, batch_norm=batch_norm)
+    with enough_memory(f"batch norm of {channels} channels"):
+        return nn.BatchNorm2d(channels) if batch_norm else nn.Identity()

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_real, require_whole
+from erf.arguments import require_real, require_type, require_whole
 from erf.errors import InvalidInput
 from erf.inits import Init, weight_variance
 from erf.maps.statistic import set_choices
@@ -73,6 +73,7 @@ class ResidualStack:
     def __post_init__(self) -> None:
         sizes = ("blocks", "branch_depth", "channels", "input_channels", "kernel_size")
         require_whole(**{name: getattr(self, name) for name in sizes})
+        require_type(bool, batch_norm=self.batch_norm, final_activation=self.final_activation)
         set_choices(self, order=Order, init=Init, activation=Activation)
         if self.kernel_size % 2 == 0:
             raise InvalidInput(f"kernel_size={self.kernel_size}: allowed are odd numbers, whose branches keep the grid")

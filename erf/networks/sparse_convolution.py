@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from erf.arguments import require_type, require_whole, shown
+from erf.arguments.device import enough_memory
 from erf.errors import InvalidInput
 from erf.inits import Init, fill_
 from erf.maps.influence_map import InfluenceMap
@@ -63,9 +64,10 @@ class SparseConv2d(nn.Module):
                 f"area={area}: allowed are odd sides that hold all positions, up to {positions.abs().max()}"
             )
         self.padding = padding
-        weight = torch.empty(channels_out, channels_in, len(positions), 1)
+        with enough_memory(f"a convolution from {channels_in} to {channels_out} channels, area {area}"):
+            weight, taps = torch.empty(channels_out, channels_in, len(positions), 1), _interpolation(positions, area)
         self.weight: nn.Parameter = nn.Parameter(fill_(weight, init, generator).squeeze(-1))
-        self.register_buffer("taps", _interpolation(positions, area))
+        self.register_buffer("taps", taps)
 
     def kernel(self) -> Tensor:
         """Return the kernel on the whole area, ``[C_out, C_in, area, area]``."""

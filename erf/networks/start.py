@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from types import NoneType
 from typing import TypeVar
 
 import torch
 from torch import nn
 
-from erf.arguments import require_real, require_weights, shown
+from erf.arguments import require_real, require_type, require_weights, shown
 from erf.errors import InvalidInput
 from erf.inits import Init, fill_
 from erf.maps.statistic import choice
@@ -45,7 +46,7 @@ def check_gain(start: str, gain: float | None) -> None:
     if choice(Start, start, "start") is Start.small_gain:
         require_real(lambda value: 0 <= value <= 1, "numbers from 0 to 1, with start=small_gain", gain=gain)
     elif gain is not None:
-        raise InvalidInput(f"gain={shown(gain)} with start={start}: only start=small_gain has a gain")
+        raise InvalidInput(f"gain={shown(gain)} with start={shown(start)}: only start=small_gain has a gain")
 
 
 def start_(
@@ -64,6 +65,7 @@ def start_(
             belong to the start.
     """
     require_weights(network)
+    require_type(torch.Generator, NoneType, generator=generator)
     check_gain(start, gain)
     chosen = choice(Start, start, "start")
     normalized = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())

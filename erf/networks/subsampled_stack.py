@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
 from torch import nn
 
-from erf.arguments import is_whole, require_type
+from erf.arguments import is_whole, require_type, shown
 from erf.errors import InvalidInput
 from erf.maps.statistic import set_choices
 from erf.networks.conv_stack import ConvStack
@@ -53,8 +54,11 @@ class SubsampledStack:
         require_type(ConvStack, stack=self.stack)
         for name in ("strides", "dilations"):
             values = getattr(self, name)
+            require_type(Sequence, **{name: values})
             if len(values) != self.stack.depth or any(not is_whole(value) or value < 1 for value in values):
-                raise InvalidInput(f"{name}={values}: allowed is one from 1 for each of {self.stack.depth} layers")
+                raise InvalidInput(
+                    f"{name}={shown(values)}: allowed is one from 1 for each of {self.stack.depth} layers"
+                )
         set_choices(self, pooling=Pooling)
 
     @property

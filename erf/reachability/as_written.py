@@ -121,7 +121,7 @@ def kept_attributes(network: nn.Module) -> Iterator[None]:
 @contextmanager
 def in_mode(network: nn.Module, mode: str) -> Iterator[None]:
     """Run in eval mode, or as it is, and put every module's attributes back: modes, and whatever a forward notes."""
-    if mode not in ("eval", "as_is"):
+    if not isinstance(mode, str) or mode not in ("eval", "as_is"):
         raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
     modes = modes_of(network)
     try:

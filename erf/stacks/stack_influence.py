@@ -83,7 +83,7 @@ def stack_influence(
     require_whole(0, seed=seed)
     check_aggregation(aggregation, stack.channels)
     noise, device = choice(Noise, noise, "noise"), named_device(device)
-    if dtype not in (torch.float32, torch.float64):
+    if not isinstance(dtype, torch.dtype) or dtype not in (torch.float32, torch.float64):
         raise InvalidInput(f"dtype={shown(dtype)}: allowed are torch.float32 and torch.float64")
     meeting = _meeting_layer(stack)
     size = _batch_size(stack, meeting, len(runs), device, dtype)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from erf.arguments import per_axis, real_array, require_real, require_type
+from erf.arguments.device import enough_memory
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.statistic import Statistic, StatisticName, choice
@@ -59,7 +60,8 @@ class ConvLayer:
         object.__setattr__(self, "kernel_size", sides)
         object.__setattr__(self, "stride", per_axis(stride, axes, "stride"))
         object.__setattr__(self, "dilation", per_axis(dilation, axes, "dilation"))
-        object.__setattr__(self, "profile", _normalized(profile, sides))
+        with enough_memory(f"a kernel of {sides}"):
+            object.__setattr__(self, "profile", _normalized(profile, sides))
 
 
 @dataclass(frozen=True, eq=False)

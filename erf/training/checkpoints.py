@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_path, require_type
+from erf.arguments import as_path, require_type, require_values
 from erf.errors import InvalidInput, extra
 from erf.files.atomic_file import atomic_write
 from erf.spelling import respelled
 from erf.training.plan import Epoch, Plain, Plan
+from erf.training.processes import require_fabric
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -47,10 +48,11 @@ def best_weights(fabric: Fabric, folder: Path) -> bytes:
     Raises:
         InvalidInput: No epoch is finished.
     """
-    require_path(folder=folder)
-    content = _read(fabric, folder / BEST)
+    require_fabric(fabric)
+    path = as_path(folder=folder) / BEST
+    content = _read(fabric, path)
     if content is None:
-        raise InvalidInput(f"{folder / BEST} is missing: no epoch is finished")
+        raise InvalidInput(f"{path} is missing: no epoch is finished")
     return content
 
 
@@ -71,6 +73,7 @@ def load_weights(network: nn.Module, weights: bytes) -> None:
         InvalidInput: They are damaged, or do not fit the network.
     """
     require_type(nn.Module, network=network)
+    require_values(network=network)
     require_type(bytes, weights=weights)
     try:
         network.load_state_dict(safetensors.torch.load(weights))

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_path, require_type, require_whole
+from erf.arguments import as_path, require_callable, require_type, require_whole, shown
+from erf.arguments.device import named_device
 from erf.errors import InvalidInput, extra, is_out_of_memory
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from erf.training.checkpoints import BEST, LAST, Progress, resumed, save_last, weights_of, write_checkpoint
-from erf.training.plan import Batches, Epoch, Loss, Plan, best_epoch
+from erf.training.plan import Batches, Epoch, Loss, Plan, best_epoch, require_batches
+from erf.training.processes import require_fabric
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -64,11 +66,13 @@ def train(
         Diverged: The loss is not finite.
         InvalidInput: The checkpoint is damaged or of other settings, or memory ran out.
     """
+    require_fabric(fabric)
     require_type(nn.Module, network=network)
     require_type(torch.optim.Optimizer, optimizer=optimizer)
     require_type(Plan, plan=plan)
     _require_metrics(plan.metrics)
-    require_path(folder=folder)
+    require_callable(on_epoch=on_epoch, progress=progress)
+    folder = as_path(folder=folder)
     model, optimizer = fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
     plan.metrics.to(fabric.device)
     steps = plan.batches.steps(fabric.world_size)
@@ -91,7 +95,9 @@ def train(
 
 def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: MetricCollection) -> dict[str, float]:
     """Return the metrics of ``network`` in eval mode on one pass over ``batches``, spread over all processes."""
+    require_fabric(fabric)
     require_type(nn.Module, network=network)
+    require_batches(batches=batches)
     _require_metrics(metrics)
     metrics.to(fabric.device).reset()
     with _mode(network, training=False), torch.no_grad(), fabric.autocast():
@@ -115,7 +121,10 @@ def calibrate(network: nn.Module, batches: Batches, count: int, device: torch.de
     Raises:
         InvalidInput: There is no batch; and as :func:`erf.training.calibrate_batch_norm_`.
     """
+    require_type(nn.Module, network=network)
     require_whole(count=count)
+    require_batches(batches=batches)
+    device = named_device(device)
     some = (images for _, (images, _targets) in zip(range(count), batches.epoch(0, device=device), strict=False))
     first = next(some, None)
     if first is None:
@@ -154,6 +163,11 @@ def training_step(
     accumulate: int = 1,
 ) -> Tensor:  # fmt: skip
     """Take one optimiser step on a batch, which goes through the network in ``accumulate`` parts; return its loss."""
+    require_fabric(fabric)
+    _require_set_up(model)
+    require_type(torch.optim.Optimizer, optimizer=optimizer)
+    require_type(Tensor, images=images, targets=targets)
+    require_callable(loss=loss)
     require_whole(accumulate=accumulate)
     total = torch.zeros((), device=images.device)
     parts = list(zip(images.chunk(accumulate), targets.chunk(accumulate), strict=True))
@@ -165,6 +179,15 @@ def training_step(
     optimizer.step()
     optimizer.zero_grad()
     return total
+
+
+def _require_set_up(model: Any) -> None:
+    with extra("training"):
+        from lightning_fabric import is_wrapped  # here, too
+
+    require_type(nn.Module, model=model)
+    if not is_wrapped(model):
+        raise InvalidInput(f"model={shown(model)}: allowed is what fabric.setup returns")
 
 
 def _checked_losses(fabric: Fabric, losses: Tensor, done: Progress, folder: Path) -> Tensor:

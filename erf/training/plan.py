@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
 
-from erf.arguments import require_finite, require_type, require_whole, shown
+from erf.arguments import require_callable, require_number_or_none, require_type, require_whole, shown
 from erf.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -31,6 +31,13 @@ class Batches(Protocol):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield this process's images and targets of each step from ``start_step`` on."""
         ...
+
+
+def require_batches(**values: Any) -> None:
+    """Raise InvalidInput unless every value has the methods of :class:`Batches`."""
+    for name, value in values.items():
+        if not callable(getattr(value, "steps", None)) or not callable(getattr(value, "epoch", None)):
+            raise InvalidInput(f"{name}={shown(value)}: allowed are batches, with the methods steps and epoch")
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,9 @@ class Plan:
             require_whole(**{name: getattr(self, name)})
         require_whole(0, seed=self.seed)
         require_type(str, best_by=self.best_by)
+        require_batches(batches=self.batches, validation=self.validation)
+        require_callable(loss=self.loss, learning_rate=self.learning_rate)
+        require_type(Mapping, settings=self.settings)
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,8 @@ class Epoch:
 
     def __post_init__(self) -> None:
         require_whole(0, number=self.number)
-        require_finite(loss=self.loss)
+        require_number_or_none(loss=self.loss)
+        require_type(dict, metrics=self.metrics, measured=self.measured)
 
 
 def best_epoch(history: list[Epoch], metric: str) -> Epoch:
@@ -102,6 +113,9 @@ def best_epoch(history: list[Epoch], metric: str) -> Epoch:
     Raises:
         InvalidInput: No epoch was trained, or it has no such metric.
     """
-    if len(history) < 2 or any(metric not in epoch.metrics for epoch in history[1:]):
+    require_type(list, tuple, history=history)
+    for epoch in history:
+        require_type(Epoch, history=epoch)
+    if not isinstance(metric, str) or len(history) < 2 or any(metric not in epoch.metrics for epoch in history[1:]):
         raise InvalidInput(f"metric={shown(metric)}: none of {max(len(history) - 1, 0)} trained epochs has all of it")
     return max(history[1:], key=lambda epoch: epoch.metrics[metric])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from erf.arguments import require_type, require_whole
+from erf.arguments import require_callable, require_type, require_whole
 from erf.errors import InvalidInput, extra
 from erf.maps.statistic import choice
 
@@ -60,6 +60,14 @@ def make_fabric(device: torch.device, processes: int = 1, precision: Precision =
     )
 
 
+def require_fabric(fabric: Any) -> None:
+    """Raise InvalidInput unless ``fabric`` is one, as :func:`make_fabric` returns it."""
+    with extra("training"):
+        from lightning_fabric import Fabric
+
+    require_type(Fabric, fabric=fabric)
+
+
 def _by_torchrun() -> bool:
     return "LOCAL_WORLD_SIZE" in os.environ
 
@@ -75,6 +83,7 @@ def launch(fabric: Fabric, function: Callable[..., T], *arguments: Any) -> T:
     Raises:
         InvalidInput: One was raised in any of them.
     """
+    require_callable(fabric=getattr(fabric, "launch", fabric), function=function)
     try:
         boxed: Any = _boxed  # fabric.launch is typed for functions without further arguments
         return fabric.launch(boxed, function, *arguments).content

@@ -58,6 +58,11 @@ for package in ("erf.networks", "erf.data"):
 
 # Without an argument that could be bad, or no functions at all.
 WITHOUT_A_ROW = {"erf.arguments.device.available_devices", "erf.arguments.device.full_float32"}
+WITHOUT_A_ROW |= {
+    "erf.arguments.device.enough_memory",
+    "erf.training.plan.require_batches",
+    "erf.training.processes.require_fabric",
+}
 # What functions return, made by them alone.
 WITHOUT_A_ROW |= {f"erf.measurement.{name}" for name in ("layer.LayerMeasurement", "layer.Setting")}
 WITHOUT_A_ROW |= {"erf.measurement.measurement.Measurement", "erf.agreement.agreement.Agreement"}
