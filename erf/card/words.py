@@ -32,7 +32,7 @@ def headline(layer: MeasuredLayer) -> str:
     share = "" if layer.ratio is None else f", {bound}{100 * layer.ratio:.0f} % of that along an axis"
     return (
         f"{reach} can reach a unit of {layer.name}. "
-        f"Those that count cover about {_sides([layer.erf_size] * len(sizes))}{share}."
+        f"Those that count cover about {_sides([min(layer.erf_size, size) for size in sizes])}{share}."
     )
 
 

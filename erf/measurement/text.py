@@ -38,7 +38,8 @@ def as_text(layers: Sequence[LayerMeasurement], setting: Setting, width: int | N
 
 
 def filled(text: str, width: int, indent: str = "") -> str:
-    """Return lines of at most ``width`` columns but for longer words; it breaks at no :data:`NO_BREAK`."""
+    """Return lines of at most ``width`` columns but for longer words; no :data:`NO_BREAK` ends one, no % begins one."""
+    text = text.replace(" %", f"{NO_BREAK}%")
     lines = textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
     return lines.replace(NO_BREAK, " ")
 
