@@ -46,8 +46,7 @@ def _entry(result: Any, key: str, arrays: dict[str, np.ndarray]) -> Entry:
 
 def _beside(key: str, arrays: dict[str, np.ndarray]) -> str | None:
     """Return the key of a map's exact map, its own or one that all of the record share, or of its other moment."""
-    parent, _, last = key.rpartition("/")
-    moment = "/".join(filter(None, (parent, OTHERS.get(last, last))))
+    moment = "/".join(OTHERS.get(part, part) for part in key.split("/"))
     candidates = (key.replace("map/", "theory/", 1), "theory", moment)
     found = (name for name in candidates if name != key and name in arrays)
     return next((name for name in found if arrays[name].shape == arrays[key].shape), None)

@@ -17,8 +17,9 @@ from experiments.claims import CLAIMS, Row, Verdict
 from experiments.harness.environment import ROOT
 from experiments.harness.record import UNCHECKED, is_complete
 from experiments.harness.reference_runs import RUNS, STUDIES, command
+from experiments.report.figures import Picture, picture, within
 from experiments.report.formulas import with_formulas
-from experiments.report.section import Picture, picture, section, within
+from experiments.report.section import section
 
 REPORT = "report.html"
 SOURCES = Path(__file__).parent
@@ -118,7 +119,7 @@ def claim_rows(folder: Path) -> list[ClaimRow]:
 
 def _speed(folder: Path, table: SpeedTable) -> Speed:
     record = folder / "benchmark"
-    growth = picture(record, "scaling", GROWTH, folder)
+    growth = picture(record, "scaling", folder, GROWTH)
     files = tuple(name for name in ("benchmark.json", "scaling.json") if (record / name).exists())
     try:
         return Speed(_markdown(table(record / "benchmark.json")), "", growth, files)

@@ -71,6 +71,10 @@ class StartsStudy:
     TESTED: ClassVar[str]  # the field of a training's result that has it on the test images
     EXPECTATIONS: ClassVar[tuple[Expectation, ...]]
 
+    def trf_box(self, _key: str) -> str:
+        """Return why a map is shown without the TRF's box."""
+        return "the record does not hold the TRF: there is no box"
+
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""
         return {f"{when}/{one.way.key}": ("h", "w") for one in self.trainings for when in ("before", "after")}

@@ -1,14 +1,18 @@
 """The report in a real browser, as a reader opens it: from a file, without a network."""
 
+import io
+import re
 import shutil
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.harness.reference import REFERENCE
 from experiments.report.page import COMMANDS, write_report
+from experiments.report.section import section
 from tests.browser.pages import PHONE, WIDE, opened, screenshot
 
 
@@ -60,11 +64,54 @@ def test_the_page_opens_clean_and_fits_the_screen(browser, report, viewport, sch
     page.close()
 
 
-def test_every_figure_has_a_text_alternative(page):
+def test_every_figure_says_its_message_in_words(page):
     alternatives = page.locator("img").evaluate_all("all => all.map(image => image.alt)")
-    assert all(len(text) > 40 for text in alternatives)
-    page.locator("#kernels summary", has_text="as text").click()
-    assert "strength" in page.locator("#kernels pre").inner_text()
+    assert len(set(alternatives)) == 4
+    assert all(re.search(r"\d", text) and len(text) > 40 for text in alternatives)
+    captions = page.locator("article figcaption").all_inner_texts()
+    assert not set(captions) & set(alternatives)
+
+
+def test_the_numbers_of_a_figure_are_tables(page):
+    page.locator("#kernels summary", has_text="as tables").click()
+    tables = page.locator("#kernels .numbers table")
+    assert tables.count() == 4
+    assert tables.first.locator("th").all_inner_texts()[0] == "profile"
+    assert tables.first.locator("tbody tr").first.is_visible()
+
+
+def test_in_the_dark_figures_are_dark_and_their_maps_keep_their_colours(browser, report):
+    looks = {}
+    for scheme in ("light", "dark"):
+        page = opened(browser, report, WIDE, scheme)
+        image = page.locator("#kernels img")
+        image.scroll_into_view_if_needed()
+        with Image.open(io.BytesIO(image.screenshot())) as shot:
+            looks[scheme] = np.asarray(shot.convert("RGB"), int)
+        page.close()
+    (figure,) = section(REFERENCE, "kernels", "").pictures
+    height, width, _ = looks["dark"].shape
+    box = figure.maps[0]
+    middle = int((box.y + box.height / 2) * height), int((box.x + box.width / 2) * width)
+    assert looks["light"][3, 3].min() > 240
+    assert looks["dark"][3, 3].max() < 40
+    assert np.ptp(looks["light"][middle]) > 20
+    assert np.abs(looks["dark"][middle] - looks["light"][middle]).max() <= 2
+
+
+def test_each_claim_has_a_link_in_the_contents_which_stay_in_sight(page):
+    links = page.locator("nav .ids a")
+    assert links.all_inner_texts() == page.locator(".claims tbody th").all_inner_texts()
+    links.last.click()
+    assert page.locator("nav").bounding_box()["y"] == 0
+    assert links.last.is_visible()
+
+
+def test_on_paper_it_takes_at_most_twenty_pages(browser):
+    page = opened(browser, REFERENCE / "report.html")
+    printed = page.pdf(format="A4", margin=dict.fromkeys(("top", "right", "bottom", "left"), "12mm"))
+    assert 5 < len(re.findall(rb"/Type\s*/Page\b", printed)) <= 20
+    page.close()
 
 
 def test_hovering_reads_the_pixel_under_the_pointer_and_the_arrow_keys_the_next(page):

@@ -110,7 +110,7 @@ def test_the_page_loads_nothing(folder):
     parser = Loads()
     parser.feed(page)
     assert parser.found == []
-    assert not re.search(r"@import|url\((?!data:)", page)
+    assert not re.search(r"@import|url\((?!data:|#)", page)
     parser.feed('<img src="http://example.org/a.png">')
     assert parser.found == ["http://example.org/a.png"]
 
@@ -175,6 +175,17 @@ def test_a_damaged_study_is_named(folder):
     assert "center_low_init/result.json is damaged" in told(folder, "center_low_init").problems[0]
     found = {claim.row.id: claim.problem for claim in claim_rows(folder)}
     assert "center_low_init/result.json is damaged" in found["I2"]
+
+
+def test_a_figure_says_its_message_and_where_its_maps_are():
+    (figure,) = told(REFERENCE, "subsampling").pictures
+    assert re.match(r"Strides, pooling and dilation enlarge the ERF: from \d+ to up to \d+ pixels", figure.message)
+    assert figure.caption.startswith("Strides and pooling leave a grid")
+    assert len(figure.maps) == 9  # of eight stacks, and the bar of colours
+    assert all(0 < box.x < box.x + box.width < 1 and 0 < box.y < box.y + box.height < 0.7 for box in figure.maps)
+    (figure,) = told(REFERENCE, "exact_theory").pictures
+    assert figure.maps == ()
+    assert figure.message.startswith("Measured maps agree with exact theory")
 
 
 def test_the_page_shows_what_fails_outside_of_what_is_folded():
@@ -259,8 +270,8 @@ def test_records_of_doubtful_origin_are_marked(folder, others, warning):
     path.write_text(json.dumps(json.loads(path.read_text()) | others))
     page = render(folder)
     assert warning in page
-    assert page.count("exact_theory</a> (mind)") == 4  # the claims T1, T2, T4 and R1
-    assert "nonlinearities</a> (mind)" not in page
+    assert page.count("exact_theory</a> (see note)") == 4  # the claims T1, T2, T4 and R1
+    assert "nonlinearities</a> (see note)" not in page
     assert read_environment(path.parent).dirty is others.get("dirty", False)
 
 
@@ -278,6 +289,16 @@ def test_maps_are_packed_with_contour_box_and_theory():
     # Variance 2 n / 3 along each axis at depth 10; the contour is at 2.486 sigma.
     assert exact.contour.radii == pytest.approx((2.486 * np.sqrt(20 / 3),) * 2, rel=0.02)
     assert (exact.contour.row, exact.contour.column) == (10, 10)
+
+
+def test_the_maps_of_a_study_of_starts_can_be_looked_into():
+    one = told(REFERENCE, "camvid_starts")
+    assert one.maps
+    pairs = {shown.key: shown.beside for shown in one.maps.maps}
+    assert len(pairs) == 8
+    assert all(key.split("/")[0] != beside.split("/")[0] for key, beside in pairs.items())
+    assert all(key.split("/")[1] == beside.split("/")[1] for key, beside in pairs.items())
+    assert "does not hold the TRF" in one.maps.maps[0].note
 
 
 def test_maps_before_and_after_a_training_stand_beside_each_other():
