@@ -1,14 +1,19 @@
 """What public functions accept: each kind of argument is checked in one place."""
 
 from erf.arguments.checks import (
+    REALS,
+    as_path,
     is_finite,
     is_whole,
     per_axis,
     real_array,
+    require_callable,
     require_dense,
     require_finite,
     require_images,
     require_initialized,
+    require_number,
+    require_number_or_none,
     require_path,
     require_real,
     require_share,
@@ -21,14 +26,19 @@ from erf.arguments.checks import (
 )
 
 __all__ = [
+    "REALS",
+    "as_path",
     "is_finite",
     "is_whole",
     "per_axis",
     "real_array",
+    "require_callable",
     "require_dense",
     "require_finite",
     "require_images",
     "require_initialized",
+    "require_number",
+    "require_number_or_none",
     "require_path",
     "require_real",
     "require_share",
