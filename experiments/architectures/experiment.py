@@ -235,13 +235,22 @@ def _report(stage: Stage, logbook: Logbook) -> None:
 
 
 def summary(result: Result) -> Group:
-    """Return the table of stages, and below it what must be known about each network up to its last stage."""
+    """Return the tables of stages and of networks by ERF size, and what must be known about each network."""
     stages = table(
         result.stages, "network", ("stage", "layer"), "depth",
-        ("TRF", lambda stage: "inf" if stage.trf_size is None else stage.trf_size), ("ERF size", "size", 1),
+        ("TRF", _trf), ("ERF size", "size", 1),
         ("95 %", "interval", 1), ("ratio", "ratio", 3), ("border", lambda stage: "reached" if stage.cut else ""),
     )  # fmt: skip
-    return Group(stages, *_notes(result))
+    lasts = [result.of_network(network)[-1] for network in result.config.networks]
+    by_size = table(
+        sorted(lasts, key=lambda stage: stage.size or 0), "network", "depth", ("TRF", _trf), ("ERF size", "size", 1),
+        ("95 %", "interval", 1), ("ratio", "ratio", 3), title="last stages, by ERF size",
+    )  # fmt: skip
+    return Group(stages, by_size, *_notes(result))
+
+
+def _trf(stage: Stage) -> str:
+    return "inf" if stage.trf_size is None else str(stage.trf_size)
 
 
 def _notes(result: Result) -> Iterator[Text]:

@@ -147,6 +147,13 @@ def test_infinite_fields_and_silent_branches_are_told(families):
         assert stage.size < 0.1 * stage.trf_size
 
 
+def test_the_networks_are_listed_by_the_size_of_their_last_stage(families):
+    table = printed(families).partition("by ERF size")[2]
+    order = sorted(families.config.networks, key=lambda network: families.of_network(network)[-1].size)
+    assert order != families.config.networks
+    assert sorted(order, key=table.index) == order
+
+
 def test_infinite_fields_are_drawn_beyond_the_finite_ones_and_reached_borders_hollow(families):
     against_trf, against_depth, *_ = load("architectures").draw(families).axes
     largest = max(stage.trf_size for stage in families.stages if stage.trf_size)
