@@ -5,6 +5,7 @@ No claim of the paper, but its question (section 3.1): how much of the theoretic
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,7 +73,11 @@ class Config(ExperimentConfig):
         require_memory(FLOAT32 * 3 * self.input_size**2, input_size=self.input_size)
         for network in self.networks:
             if network not in ARCHITECTURES:
-                raise InvalidInput(f"networks: {network!r} is unknown; allowed: {', '.join(ARCHITECTURES)}")
+                near = difflib.get_close_matches(network, ARCHITECTURES, cutoff=0)
+                raise InvalidInput(
+                    f"networks: {network!r} is unknown; nearest names: {', '.join(near)}; "
+                    f"allowed: {', '.join(ARCHITECTURES)}"
+                )
         if self.statistic is Statistic.signed_mean:
             raise InvalidInput("statistic=signed_mean has no size; allowed: mean_abs, rms, mean_square")
 
