@@ -1,6 +1,7 @@
 """What public functions accept: each kind of argument is checked in one place."""
 
 from erf.arguments.checks import (
+    LARGEST,
     REALS,
     as_path,
     is_finite,
@@ -26,6 +27,7 @@ from erf.arguments.checks import (
 )
 
 __all__ = [
+    "LARGEST",
     "REALS",
     "as_path",
     "is_finite",
