@@ -20,6 +20,7 @@ from erf.reachability.reach import Reach
 from erf.reachability.record import IMAGES, Trace
 from erf.reachability.request import Unit
 from erf.reachability.tracer import ReachMode, Returned
+from erf.reachability.values import nested_refused
 
 USUAL_CHANNELS = (3, 1)  # of images
 NOISE_SEED = 0  # of the images of a field that needs values, where none are given
@@ -121,7 +122,7 @@ def trace(
     functions = Functions(
         mode.trace, bounded, mode.as_one_operator, mode.leave_for_python, mode.in_windows, mode.read_shape
     )
-    contexts = [kept_attributes(network), as_written(network)]
+    contexts = [kept_attributes(network), as_written(network), nested_refused()]
     contexts += [_without_fast_paths(), _random_state(image), torch.no_grad()]
     contexts += [] if images is None else [kept_buffers(network), _in_plain_operators()]
     try:

@@ -23,7 +23,7 @@ from erf.reachability.record import Assumption, Operation, Reaches, Step, Trace
 from erf.reachability.registry import Call, Rule, find_rule
 from erf.reachability.running import known_output, run
 from erf.reachability.storage import WrittenStorage, strided
-from erf.reachability.tensor_numbers import TensorNumbers
+from erf.reachability.tensor_numbers import MADE_HERE, TensorNumbers
 from erf.reachability.tensor_reaches import TensorReaches
 from erf.reachability.values import refuse, refuse_nested, tested_by
 
@@ -50,7 +50,7 @@ class ReachMode(TorchDispatchMode):
         self.reaches: TensorReaches = TensorReaches()
         self._bounded = bounded
         self._until = until
-        self._numbers = TensorNumbers()
+        self._numbers = TensorNumbers(on_images=not image.is_meta)
         attributes = [tensor for tensor in tensors_in([vars(m) for m in network.modules()]) if tensor.is_meta]
         for tensor in (*state, image, *attributes):
             self._numbers.give(tensor)
@@ -137,7 +137,7 @@ class ReachMode(TorchDispatchMode):
     ) -> None:  # fmt: skip
         """Note what a call of an operator did."""
         refuse_nested(func, outputs, self._where())
-        self._follow_foreign(func, tensors)
+        self._follow_foreign(func, [] if func in MADE_HERE else tensors)
         if func.is_view and (storage := storage_of(args[0])) is not None:
             self._owners.setdefault(storage, args[0])
         arguments = numbered((args, kwargs), self._numbers.get)

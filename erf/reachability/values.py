@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
 import torch
 from torch import Tensor
 from torch._ops import OpOverload
@@ -29,6 +32,23 @@ def refuse_nested(func: OpOverload, tensors: list[Tensor], where: str) -> None:
     """Refuse nested tensors, which have no one shape."""
     if any(tensor.is_nested for tensor in tensors):
         raise InvalidInput(f"{where} uses nested tensors ({func}), which cannot be followed")
+
+
+@contextmanager
+def nested_refused() -> Iterator[None]:
+    """Let torch's makers of nested tensors say so, which without data fail in other ways."""
+
+    def refused(name: str) -> Callable[..., Tensor]:
+        def maker(*_args: object, **_kwargs: object) -> Tensor:
+            raise InvalidInput(f"the network uses nested tensors (torch.nested.{name}), which cannot be followed")
+
+        return maker
+
+    with ExitStack() as originals:
+        for name in ("nested_tensor", "as_nested_tensor", "nested_tensor_from_jagged", "narrow", "masked_select"):
+            originals.callback(setattr, torch.nested, name, getattr(torch.nested, name))
+            setattr(torch.nested, name, refused(name))
+        yield
 
 
 def tested_by(func: OpOverload, tensors: list[Tensor]) -> list[Tensor]:

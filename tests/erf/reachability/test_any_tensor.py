@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -200,6 +200,54 @@ def test_operators_in_a_thread_are_taken_to_read_all_pixels(after: Callable[[Ten
     assert "has a tensor of unknown origin: all pixels may reach it" in field.assumptions[0]
 
 
+def decided(x: Tensor) -> Tensor:
+    """Return the same, by a decision that takes a pass on images."""
+    return x if x.new_ones(2).nonzero().numel() else 2 * x
+
+
+@pytest.mark.parametrize("after", [lambda x, y: y, lambda x, y: x + y, lambda x, y: x * y.amax()])
+def test_operators_in_a_thread_are_seen_on_images_too(after: Callable[[Tensor, Tensor], Tensor]) -> None:
+    with ThreadPoolExecutor(1) as pool:  # which was there before the network runs
+        pool.submit(torch.ones, 1).result()
+        network = Forward(
+            lambda x, conv: after(x, pool.submit(F.avg_pool2d, decided(conv(x)), 3, 1, 1).result()), conv()
+        )
+        field = theoretical_receptive_field(network, SIZE)
+    assert field.size == (np.inf, np.inf)
+    assert any("has a tensor of unknown origin: all pixels may reach it" in each for each in field.assumptions)
+
+
+MADE = {
+    "numbers": lambda x: torch.tensor([1.0, 2.0]).view(2, 1, 1),
+    "one number": lambda x: torch.as_tensor(3.0),
+    "numpy's": lambda x: torch.from_numpy(np.ones((2, 1, 1), dtype=np.float32)),
+    "of numpy's": lambda x: torch.tensor(np.ones(1, dtype=np.float32)),
+    "of a buffer": lambda x: torch.frombuffer(bytearray(8), dtype=torch.float32).view(2, 1, 1),
+    "parameter": lambda x: nn.Parameter(torch.ones(1), requires_grad=False),
+    "range": lambda x: torch.linspace(0, 1, x.shape[3]),
+    "drawn": lambda x: torch.rand(x.shape[2:]),
+    "old constructor": lambda x: torch.FloatTensor([1.0]),
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_what_is_made_beside_the_images_is_a_constant(make: Callable[[Tensor], Tensor]) -> None:
+    field = theoretical_receptive_field(Forward(lambda x, conv: conv(decided(x)) + make(x), conv()), SIZE)
+    assert field.size == (3, 3)
+    [sentence] = field.assumptions
+    assert "the field is that of noise" in sentence
+
+
+def test_what_was_there_before_the_images_ran_is_a_constant() -> None:
+    for before in (torch.ones(2, 1, 1), torch.ones(2, 4, 4)[:, 1:2, 3:]):
+        network = Forward(lambda x, conv, other=before: conv(decided(x)) + other.data, conv())
+        assert theoretical_receptive_field(network, SIZE).size == (3, 3)
+
+
+def nested(x: Tensor, make: Callable[[list[Tensor]], Tensor]) -> Tensor:
+    return x + make([image.flatten(1) for image in x]).to_padded_tensor(0.0).mean()
+
+
 def _packed(x: Tensor, rnn: nn.GRU) -> Tensor:
     sequence = nn.utils.rnn.pack_padded_sequence(x.flatten(2).transpose(1, 2), [x[0, 0].numel()] * len(x), True)
     return nn.utils.rnn.pad_packed_sequence(rnn(sequence)[0], True)[0].transpose(1, 2).view_as(x)
@@ -208,6 +256,12 @@ def _packed(x: Tensor, rnn: nn.GRU) -> Tensor:
 REFUSED = {
     "packed": (Forward(_packed, nn.GRU(2, 2, batch_first=True)), "packs sequences"),
     "as_strided_": (Forward(lambda x: changed(x + 1, lambda y: y.as_strided_(y.shape, y.stride()))), "as_strided_"),
+    "nested": (Forward(lambda x: nested(x, torch.nested.nested_tensor)), "uses nested tensors"),
+    "as nested": (Forward(lambda x: nested(x, torch.nested.as_nested_tensor)), "uses nested tensors"),
+    "jagged": (
+        Forward(lambda x: nested(x, partial(torch.nested.nested_tensor, layout=torch.jagged))),
+        "uses nested tensors",
+    ),
     "set_": (Forward(lambda x: torch.empty_like(x).set_(x + 1)), "gives a tensor another's storage"),
 }
 
