@@ -72,6 +72,10 @@ class Reach:
         """Whether no pixel reaches any position."""
         return self.values.size == NUMBERS and bool(np.isinf(self.values).all())
 
+    def outline(self, most: int) -> Reach:
+        """Return it without boxes if they take more than so many bytes, as those between all pairs of tokens do."""
+        return self if self.values.nbytes <= most else replace(self, values=np.empty((NUMBERS, 0)))
+
     def along(self, dim: int) -> bool:
         """Whether the dimension runs along the input axis."""
         return any(digit.along for digit in self.dims[dim])

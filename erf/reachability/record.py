@@ -12,7 +12,13 @@ from erf.reachability.reach import Reach
 
 Reaches = tuple[Reach, ...]  # one per input axis
 Unit = tuple[int, ...]
+LARGEST = 2**23  # bytes of the boxes of a tensor along an axis that are kept after the pass
 IMAGES = 2  # in a pass, so that a batch is not mistaken for an axis, and train-mode norms join some
+
+
+def outlines(reaches: Reaches) -> Reaches:
+    """Return the boxes as they are kept after the pass: not those that take much memory."""
+    return tuple(reach.outline(LARGEST) for reach in reaches)
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Operation:
         arguments: As given, with an :class:`Operand` in the place of each tensor.
         results: The numbers of the tensors that it returned.
         shapes: Their shapes.
-        reaches: Their boxes, per input axis; None where no pixel reaches any position.
+        reaches: Their boxes, per input axis, without those that take too much memory; None where no pixel reaches any
+            position.
     """
 
     operator: OpOverload | None

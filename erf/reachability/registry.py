@@ -52,7 +52,7 @@ def rule(*names: str) -> Callable[[_Rule], _Rule]:
 UNTAGGED = frozenset(
     """elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmoid_forward mish _prelu_kernel silu
     softplus softshrink threshold _to_copy floor_divide complex polar _conj _neg_view _conj_physical
-    resolve_conj resolve_neg tril triu native_dropout bucketize rsub""".split()  # noqa: SIM905
+    resolve_conj resolve_neg tril triu native_dropout bucketize rsub masked_fill""".split()  # noqa: SIM905
 )
 
 

@@ -9,6 +9,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from erf.reachability.operands import storage_of
 from erf.reachability.record import Reaches
 
+SWEEP = 8  # new storages after which those that are gone are forgotten: boxes between all pairs of tokens are large
 Layout = tuple[tuple[int, ...], tuple[int, ...], int]  # shape, strides, offset in the storage
 
 
@@ -22,7 +23,8 @@ class TensorReaches:
     def __init__(self) -> None:
         self._of_objects = WeakTensorKeyDictionary()  # the number of the storage, and the boxes
         self._of_storages: dict[int, dict[Layout, Reaches]] = {}
-        self._storages: list[StorageWeakRef] = []
+        self._storages: dict[int, StorageWeakRef] = {}
+        self._made = 0
 
     def __setitem__(self, tensor: Tensor, reaches: Reaches) -> None:
         storage = storage_of(tensor)
@@ -30,9 +32,16 @@ class TensorReaches:
         if storage is None:
             return
         if storage not in self._of_storages:
+            self._made += 1
+            if self._made % SWEEP == 0:
+                self._sweep()
             self._of_storages[storage] = {}
-            self._storages.append(StorageWeakRef(tensor.untyped_storage()))
+            self._storages[storage] = StorageWeakRef(tensor.untyped_storage())
         self._of_storages[storage][_layout(tensor)] = reaches
+
+    def _sweep(self) -> None:
+        for storage in [storage for storage, reference in self._storages.items() if reference.expired()]:
+            del self._of_storages[storage], self._storages[storage]
 
     def __contains__(self, tensor: Tensor) -> bool:
         storage = storage_of(tensor)

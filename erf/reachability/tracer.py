@@ -19,7 +19,7 @@ from erf.errors import InvalidInput, own_faults
 from erf.reachability.join import joined
 from erf.reachability.operands import numbered, per_output, replaced, same_elements, storage_of, tensors_in, written_by
 from erf.reachability.reach import Joiner, Reach, nothing
-from erf.reachability.record import Assumption, Operation, Reaches, Step, Trace
+from erf.reachability.record import Assumption, Operation, Reaches, Step, Trace, outlines
 from erf.reachability.registry import Call, Rule, find_rule
 from erf.reachability.running import known_output, run
 from erf.reachability.storage import WrittenStorage, strided
@@ -193,7 +193,7 @@ class ReachMode(TorchDispatchMode):
             arguments,
             tuple(self._numbers.give(tensor) for tensor in outputs),
             tuple(tuple(tensor.shape) for tensor in outputs),
-            tuple(None if all(reach.is_nothing for reach in found) else found for found in reaches),
+            tuple(None if all(r.is_nothing for r in each) else outlines(each) for each in reaches),
         )
         self.trace.operations.append(operation)
 

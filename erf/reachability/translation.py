@@ -200,6 +200,8 @@ def check_moved(a: Operation, b: Operation, start: Sequence[int], box: Box) -> N
             if whole is not part:
                 raise Differs(f"{a.operator} is reached by pixels in one pass only")
             continue
+        if not all(reach.values.size for reach in (*whole, *part)):
+            raise Differs(f"the boxes of {a.operator} take too much memory to be kept")
         for x, y, first, sides, found in zip(whole, part, start, box, stretches(whole, part, start), strict=True):
             _check_boxes(x, y, first, found)
             if found:
