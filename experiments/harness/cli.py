@@ -26,7 +26,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from erf import errors
+import erf.errors as errors
 from erf.errors import InvalidInput, escape_what_cannot_be_encoded, is_out_of_memory, without_room
 from experiments.harness.about import about
 from experiments.harness.arguments import HELP, Arguments

@@ -21,7 +21,7 @@ if __name__ == "__main__":
         outcomes.append(one)
         if one.kind not in ("clean", "allowed"):
             print(one, flush=True)
-        if len(outcomes) % 100 == 0:
+        if len(outcomes) % 25 == 0:
             print(f"{len(outcomes)} calls\n{summary(outcomes)}", flush=True)
     print(summary(outcomes))
     sys.exit(any(one.kind not in ("clean", "allowed") for one in outcomes))

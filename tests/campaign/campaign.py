@@ -51,10 +51,10 @@ def campaign(seed: int, count: int, first: int = 0) -> Iterator[Outcome]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "here")
         _fill(folder)
-        first = digest(folder)
+        unchanged = digest(folder)
         for call in draw(seed, count, first):
             yield outcome_of(call, folder)
-            if digest(folder) != first:
+            if digest(folder) != unchanged:
                 shutil.rmtree(folder)
                 _fill(folder)
 
