@@ -35,7 +35,7 @@ from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.stacks import time_stack, with_memory
 from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
 from scripts.benchmarks.training import TRAINING_CAPTION, time_training_step
-from scripts.options import filled_path
+from scripts.options import filled_path, whole
 
 THEORY_DEPTH = 1000
 
@@ -53,14 +53,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = timing_parser("benchmark.py", __doc__, repetitions=3)
-    parser.add_argument("--depths", type=int, nargs="+", default=[10, 20, 40], help="of the stacks, increasing")
-    parser.add_argument("--channels", type=int, default=16, help="of every layer")
-    parser.add_argument("--runs", type=int, default=20, help="draws of weights and inputs for each map")
-    parser.add_argument("--width", type=int, default=16, help="channels of the network whose training step is timed")
-    parser.add_argument("--large", type=int, default=1024, help="pixels a side of ResNet-50's images, where crops help")
-    parser.add_argument("--small", type=int, default=224, help="pixels a side of those that its TRF exceeds")
-    parser.add_argument("--images", type=int, default=8, help="images for each of ResNet-50's maps, of large ones")
-    parser.add_argument("--small-images", type=int, default=32, help="and of small ones, as many as maps are made of")
+    parser.add_argument("--depths", type=whole, nargs="+", default=[10, 20, 40], help="of the stacks, increasing")
+    parser.add_argument("--channels", type=whole, default=16, help="of every layer")
+    parser.add_argument("--runs", type=whole, default=20, help="draws of weights and inputs for each map")
+    parser.add_argument("--width", type=whole, default=16, help="channels of the network whose training step is timed")
+    parser.add_argument(
+        "--large", type=whole, default=1024, help="pixels a side of ResNet-50's images, where crops help"
+    )
+    parser.add_argument("--small", type=whole, default=224, help="pixels a side of those that its TRF exceeds")
+    parser.add_argument("--images", type=whole, default=8, help="images for each of ResNet-50's maps, of large ones")
+    parser.add_argument("--small-images", type=whole, default=32, help="and of small ones, as many as maps are made of")
     parser.add_argument("--output", type=filled_path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
     require_increasing("depths", options.depths, least=1)

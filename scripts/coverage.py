@@ -47,7 +47,7 @@ from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.candidate import Candidate, Ready
 from scripts.coverage_of.networks import PACKAGES
 from scripts.coverage_of.record import Judgement, Layer, Record, Row, summary, worst
-from scripts.options import Parser, filled_path, filled_text
+from scripts.options import Parser, filled_path, filled_text, whole
 
 RECORD = ROOT / "results" / "reference" / "coverage"
 PAGE = ROOT / "docs" / "coverage.md"
@@ -67,9 +67,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", type=filled_text, default=["*"], help="names of networks, or patterns of such"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="networks at once, each on one thread")
+    parser.add_argument("--jobs", type=whole, default=1, help="networks at once, each on one thread")
     parser.add_argument("--again", nargs="+", default=[], choices=AGAIN, help="networks to measure once more")
-    parser.add_argument("--seconds", type=int, default=300, help="of CPU for a network")
+    parser.add_argument("--seconds", type=whole, default=300, help="of CPU for a network")
     parser.add_argument("--judge-seconds", type=float, default=30, help="of CPU after which no other layer is judged")
     parser.add_argument("--gib", type=float, default=12, help="of address space for a network")
     parser.add_argument("--output", type=filled_path, default=RECORD, help="the folder")

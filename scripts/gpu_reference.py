@@ -30,7 +30,7 @@ from experiments.harness.cli import exit_code, folder_of, jobs_of, main
 from experiments.harness.override import sweep_overrides, value_text
 from experiments.harness.run_folder import study_folder
 from experiments.harness.validation import require_at_least
-from scripts.options import Parser, filled_text
+from scripts.options import Parser, filled_text, whole
 
 # The studies, and the same trainings as wide as the recorded ones, which are in no study yet.
 SWEEPS = {
@@ -74,7 +74,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser("gpu_reference.py", __doc__)
     parser.add_argument("--only", nargs="+", choices=SWEEPS, default=tuple(SWEEPS), help="studies (default: all)")
     parser.add_argument("--minutes", type=float, default=11.5, help="after which all are stopped (default: 11.5)")
-    parser.add_argument("--at-once", type=int, default=3, help="trainings (default: 3)")
+    parser.add_argument("--at-once", type=whole, default=3, help="trainings (default: 3)")
     parser.add_argument("settings", type=filled_text, nargs="*", metavar="KEY=VALUE", help="of all trainings")
     return parser.parse_intermixed_args(arguments)
 

@@ -20,6 +20,14 @@ class Parser(argparse.ArgumentParser):
         raise InvalidInput(f"{message}; {self.prog} --help shows what is allowed")
 
 
+def whole(argument: str) -> int:
+    """Return the whole number, one that 64 bits hold."""
+    number = int(argument)
+    if abs(number) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{argument}: allowed are whole numbers below 2^63")
+    return number
+
+
 def filled_text(argument: str) -> str:
     """Return an argument that is not empty."""
     if not argument:

@@ -84,11 +84,11 @@ def _answer(name: str, words: list[str]) -> str:
     parser.add_argument("--json", action="store_true", help="print JSON")
     size = "pixels: 224 (a square), 480,640, or one axis: 2048,"
     parser.add_argument("--input", type=_sides, default=(224, 224), metavar="SIZE", help=size)
-    parser.add_argument("--channels", type=int, help="of the images; left out, the network's")
+    parser.add_argument("--channels", type=_whole, help="of the images; left out, the network's")
     parser.add_argument(
         "--weights", type=_filled, default="none", help="none, DEFAULT (pretrained), or a file .pt, .safetensors"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of weights, noise and random signs")
+    parser.add_argument("--seed", type=_whole, default=0, help="of weights, noise and random signs")
     command.options(parser)
     parser.set_defaults(command=shlex.join(["erf", *filter(None, [name]), *words]))
     return command.run(parser.parsed(words))
@@ -100,6 +100,12 @@ def _sides(text: str) -> tuple[int, ...]:
         allowed = "whole numbers of pixels from 1: 224 (a square), 480,640, or 2048, for one axis"
         raise argparse.ArgumentTypeError(f"{text!r}: allowed are {allowed}")
     return tuple(sides * 2 if "," not in text else sides)
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers, below 2^63")
+    return int(text)
 
 
 def _filled(text: str) -> str:
@@ -141,7 +147,7 @@ def _image_options(parser: argparse.ArgumentParser) -> None:
     _mode_option(parser)
     parser.add_argument("--layers", type=_names, metavar="A,B", help="names of modules; left out, one a resolution")
     parser.add_argument("--images", type=_filled, metavar="FOLDER", help="of pictures; left out, normal noise")
-    parser.add_argument("--samples", type=int, default=10, help="number of images (10)")
+    parser.add_argument("--samples", type=_whole, default=10, help="number of images (10)")
     parser.add_argument("--statistic", default="mean_abs", help="mean_abs, rms or mean_square")
     parser.add_argument("--unit", type=_unit, action="append", metavar="I,J", help=UNIT)
     parser.add_argument("--aggregation", type=_aggregation, default="random_sign", help=AGGREGATION)

@@ -83,11 +83,12 @@ class StackConfig(ExperimentConfig):
 
     def _require_room(self) -> None:
         """Ask for the weights of one run, its map, and a number for each run or resampling: less than is needed."""
-        deepest = max(self._all("depth", "depths", "group_depth"), default=1)
-        widest = max(self._all("kernel_size", "kernel_sizes", "area"))
+        of_depth = {key: max(self._all(key)) for key in ("depth", "depths", "group_depth") if self._all(key)}
+        of_width = {key: max(self._all(key)) for key in ("kernel_size", "kernel_sizes", "area") if self._all(key)}
+        deepest, widest = max(of_depth.values(), default=1), max(of_width.values())
         layers = self.channels * (self.input_channels + max(deepest - 1, 0) * self.channels)
         map_values = (1 + deepest * (widest - 1)) ** 2
-        weights = {"depth": deepest, "kernel_size": widest}
+        weights = of_depth | of_width
         channels = {"channels": self.channels, "input_channels": self.input_channels}
         require_memory(FLOAT32 * layers * self.kernel_size**2, **channels, **weights)
         require_memory(FLOAT64 * map_values, **weights)

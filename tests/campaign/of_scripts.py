@@ -11,6 +11,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from scripts.options import whole
 from tests.campaign.call import NUMBERS, WORDS, Call
 
 ROOT = Path(__file__).parents[2]
@@ -81,13 +82,13 @@ def drawn(random: random.Random) -> Call:
 def _values(action: argparse.Action) -> list[str]:
     if action.choices:
         return [*WORDS, ""]
-    if action.type in (int, float):
+    if action.type in (whole, float):
         return [*NUMBERS, "x", "", "ü", "1,2"]
     return PATHS if action.nargs != 0 else ["x", ""]
 
 
 def _fits(action: argparse.Action, value: str) -> bool:
-    if action.type not in (int, float) or action.choices:
+    if action.type not in (whole, float) or action.choices:
         return False
     if not value.replace(".", "").replace("e", "").isdecimal():
         return False

@@ -32,7 +32,7 @@ def elsewhere(tmp_path, monkeypatch):
     [
         (
             ["erf_growth", "channels=1000000"],
-            "channels=1000000, input_channels=1, depth=100, kernel_size=3: that takes 3,",
+            "channels=1000000, input_channels=1, depths=100, kernel_size=3: that takes 3,",
         ),
         (["erf_growth", "kernel_size=1000000"], "kernel_size=1000000: that takes "),
         (["exact_theory", "depth=10000000"], "depth=10000000, "),
