@@ -10,12 +10,11 @@ import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from matplotlib.figure import Figure
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
@@ -25,7 +24,9 @@ from erf.files.atomic_file import atomic_write
 from experiments.harness.environment import Environment
 from experiments.harness.experiment import Study, load, load_study
 from experiments.harness.figure_file import write_figure
+from experiments.harness.help import terminal
 from experiments.harness.job import naming_command
+from experiments.harness.override import value_text
 from experiments.harness.record import (
     RESULT,
     UNCHECKED,
@@ -37,9 +38,10 @@ from experiments.harness.record import (
     withdraw,
     write_record,
 )
-from scripts.options import Parser, filled_path
-
-PANELS_A_ROW = 3  # of the figure; more would not be read on a screen
+from experiments.harness.style import COLUMN, PAGE
+from experiments.harness.table import table, text
+from scripts.options import Parser, filled_path, filled_text
+from scripts.sweep_figure import Point, draw
 
 
 @dataclass(frozen=True)
@@ -65,25 +67,32 @@ def main(arguments: Sequence[str]) -> int:
 def _gather(arguments: Sequence[str]) -> int:
     parser = Parser("gather_sweep.py", __doc__)
     parser.add_argument("folder", metavar="FOLDER", type=filled_path, help="a sweep's: results/sweeps/NAME/FOLDER")
-    folder = parser.parse_args(arguments).folder
-    if not folder.is_dir():
-        raise InvalidInput(f"{folder} is no folder; allowed is a sweep's: results/sweeps/NAME/FOLDER")
-    return 1 if gather(folder) else 0
+    parser.add_argument("--sort", metavar="COLUMN", type=filled_text, help="of the table, its largest number first")
+    given = parser.parse_args(arguments)
+    if not given.folder.is_dir():
+        raise InvalidInput(f"{given.folder} is no folder; allowed is a sweep's: results/sweeps/NAME/FOLDER")
+    return 1 if gather(given.folder, given.sort) else 0
 
 
-def gather(sweep: Path) -> list[Path]:
+def gather(sweep: Path, sort: str | None = None) -> list[Path]:
     """Write what all complete jobs in ``sweep`` say together; name the others on stderr.
+
+    Args:
+        sweep: The folder of the jobs.
+        sort: The column of the table whose largest number is the first row's; texts come in alphabetical order.
 
     Returns:
         The folders of jobs that are damaged. Where there is one, a study is not gathered.
 
     Raises:
-        InvalidInput: There is no complete job, or those that there are do not make their experiment's study.
+        InvalidInput: There is no complete job, or no such column, or the jobs do not make their experiment's study.
     """
     jobs, damaged = _read_jobs(sweep)
     if not jobs:
         raise InvalidInput(f"{sweep}: there is no complete job in it")
     varying = _varying(jobs)
+    if sort:
+        jobs = _sorted(jobs, sort, [*varying, *_metric_names(jobs)])
     atomic_write(sweep / "sweep.csv", _table(jobs, varying).encode())
     print(f"{len(jobs)} jobs\ntable         {sweep / 'sweep.csv'}")
     if unchecked := sum(not job.checked for job in jobs):
@@ -91,8 +100,11 @@ def gather(sweep: Path) -> list[Path]:
     names = {job.settings["name"] for job in jobs}
     study = load_study(names.pop()) if len(names) == 1 else None
     if study is None or damaged:
-        write_figure(sweep / "sweep", _draw(jobs, varying))
-        print(f"figure        {sweep / 'sweep'}.png")
+        _print_table(jobs, varying)
+        points = [Point({key: job.settings.get(key) for key in varying}, job.metrics) for job in jobs]
+        for name, width in {"sweep": PAGE, "sweep_column": COLUMN}.items():
+            write_figure(sweep / name, draw(points, width))
+            print(f"figure        {sweep / name}.png")
     else:
         _write_study(sweep, study, jobs)
     return damaged
@@ -155,30 +167,39 @@ def _metric_names(jobs: Sequence[Job]) -> list[str]:
 
 def _table(jobs: Sequence[Job], varying: Sequence[str]) -> str:
     """Return the table as CSV; a number that a job does not have stays empty."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, ["folder", *varying, *_metric_names(jobs)], lineterminator="\n")
-    table.writeheader()
+    file = io.StringIO()
+    rows = csv.DictWriter(file, ["folder", *varying, *_metric_names(jobs)], lineterminator="\n")
+    rows.writeheader()
     for job in jobs:
         settings = {key: job.settings.get(key) for key in varying}
-        table.writerow({"folder": job.folder.name} | settings | job.metrics)
-    return text.getvalue()
+        rows.writerow({"folder": job.folder.name} | settings | job.metrics)
+    return file.getvalue()
 
 
-def _draw(jobs: Sequence[Job], varying: Sequence[str]) -> Figure:
-    """Draw one panel for each metric: a dot for each job, labelled by what varies."""
-    names = _metric_names(jobs)
-    labels = [", ".join(f"{key}={job.settings.get(key)}" for key in varying) or job.folder.name for job in jobs]
-    rows = -(-len(names) // PANELS_A_ROW)
-    figure = Figure(figsize=(4 + 3 * PANELS_A_ROW, rows * (1 + 0.25 * len(jobs))), layout="constrained")
-    panels = figure.subplots(rows, PANELS_A_ROW, sharey=True, squeeze=False).flat
-    for panel, name in zip_longest(panels, names):
-        known = {label: job.metrics[name] for job, label in zip(jobs, labels, strict=True) if name in job.metrics}
-        panel.plot(list(known.values()), list(known), "o")
-        panel.set_xlabel(name)
-        panel.grid(axis="y", alpha=0.3)
-        panel.margins(y=0.5 / len(jobs))
-        panel.set_visible(name is not None)
-    return figure
+def _sorted(jobs: Sequence[Job], column: str, columns: Sequence[str]) -> list[Job]:
+    """Return the jobs by their numbers in ``column``, the largest first and those without one last, or by its texts."""
+    if column not in columns:
+        raise InvalidInput(f"--sort {column}: there is no such column; allowed: {', '.join(columns)}")
+
+    def place(job: Job) -> tuple[int, float, str]:
+        value = {**job.settings, **job.metrics}.get(column)
+        is_number = isinstance(value, int | float)
+        return (not is_number, -value if is_number else 0.0, value_text(value))
+
+    return sorted(jobs, key=place)
+
+
+def _print_table(jobs: Sequence[Job], varying: Sequence[str]) -> None:
+    """Print the columns that the terminal has room for, whole; the file of the table has all of them."""
+    console = terminal()
+    columns = {name: [value_text(job.settings.get(name)) for job in jobs] for name in varying}
+    for name in _metric_names(jobs):
+        columns[name] = [text(job.metrics.get(name), 4) for job in jobs]
+    widths = accumulate(3 + max(map(len, [name, *cells])) for name, cells in columns.items())
+    names = [name for name, width in zip(columns, widths, strict=True) if width < console.width]
+    console.print(table(range(len(jobs)), *((name, columns[name].__getitem__) for name in names)))
+    if others := [name for name in columns if name not in names]:
+        print(f"{len(others)} more columns: {', '.join(others)}")
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def bar_lengths(values: Sequence[float] | np.ndarray, intervals: Sequence[Interv
     return np.clip([values - low, high - values], 0, None)
 
 
-def apart(values: Sequence[int], steps: int = 7) -> list[int]:
+def apart(values: Sequence[float], steps: int = 7) -> list[float]:
     """Return those of the rising ``values`` whose ratio is large enough for their numbers on a logarithmic axis."""
     least = (values[-1] / values[0]) ** (1 / steps)
     chosen = [values[0]]

@@ -138,6 +138,14 @@ def test_jobs_are_gathered_into_one_table_and_one_figure(capsys):
     assert all(float(value) for row in rows for value in list(row.values())[3:] if value)
     assert len(rows[0]) > 3
     assert (sweep / "sweep.png").exists()
+    assert (sweep / "sweep_column.pdf").exists()
+    assert gather_sweep.main([str(sweep), "--sort", "size_uniform"]) == 0
+    sizes = [float(row["size_uniform"]) for row in table(sweep)]
+    assert sizes == sorted(sizes, reverse=True) != sorted(sizes)
+    lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"│ \d", line)]
+    assert [line.split()[3] for line in lines[-4:]] == ["3", "3", "2", "2"]
+    assert gather_sweep.main([str(sweep), "--sort", "size"]) == 1
+    assert "--sort size: there is no such column; allowed: seed, kernel_size, size_uniform" in capsys.readouterr().err
     assert (sweep / "sweep.svg").exists()
 
     first, second, *_ = jobs(sweep)
