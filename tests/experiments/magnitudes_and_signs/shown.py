@@ -37,6 +37,7 @@ def shown(result):
             f"rms maps of the first seed at the {when} epoch",
         ],
         colour_bars=[("influence / peak", 0, 1)],
+        legend=[*LABELS.values()],
     )
 
 
