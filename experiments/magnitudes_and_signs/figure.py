@@ -22,7 +22,7 @@ COLOURS = {
 }
 LABELS = {
     Kind.measured: "measured",
-    Kind.expected: "expected of its squares",
+    Kind.expected: "expected from its squares",
     Kind.random_signs: "random signs",
     Kind.expected_random_signs: "expected with random signs",
 }
