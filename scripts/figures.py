@@ -23,7 +23,7 @@ from experiments.camvid.study import Study as CamvidStudy
 from experiments.cifar10.study import Study as Cifar10Study
 from experiments.harness.environment import ROOT
 from experiments.harness.experiment import experiment_of, load, load_study
-from experiments.harness.figure_file import write_figure
+from experiments.harness.figure_file import write_columns, write_figure
 from experiments.harness.record import is_complete, read_record
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES
@@ -47,6 +47,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--only", metavar="NAME", type=filled_text, nargs="+", help="those of these runs and studies, or figure_3"
     )
     parser.add_argument("--style", choices=[*SHEETS], default="paper", help="the screen's has larger text")
+    parser.add_argument(
+        "--columns", action="store_true", help="also each panel of curves that fits a column of 3.25 inches, on its own"
+    )
     return parser.parse_args(arguments)
 
 
@@ -62,6 +65,8 @@ def _redraw(given: argparse.Namespace) -> None:
             print(f"figure        {path}.png")
             if path.is_relative_to(REFERENCE):
                 _caption_pages(path.relative_to(ROOT), figure)
+            for column in write_columns(path, figure) if given.columns else ():
+                print(f"column        {column}.png")
     finally:
         use("paper")
     if not drawn:
