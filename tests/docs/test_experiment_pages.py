@@ -8,8 +8,12 @@ from experiments.claims.numbers import MEANINGS, NUMBER
 from experiments.harness.about import about
 from scripts.docs_site import experiment_pages
 
-# `measure` takes any network, so that it has no record and no figure of its own.
-PAGES = {title: page for title, page in experiment_pages().items() if title != "measure"}
+
+def _runs(title):
+    return {run for name in title.split(", ") for run in (*about(name).runs, *about(name).studies)}
+
+
+PAGES = {title: page for title, page in experiment_pages().items() if _runs(title)}  # `measure` has no record
 PARTS = (
     r"\*\*Question\.\*\* ",
     r"\*\*The paper says\.\*\* ",
@@ -41,10 +45,8 @@ def test_the_result_is_two_sentences_with_numbers_from_its_records(title):
     sentences = re.split(r"(?<=[.])\s+(?=[A-Z])", result)
     assert len(sentences) == 2
     assert all(NUMBER.search(sentence) for sentence in sentences)
-    names = title.split(", ")
-    runs = {run for name in names for run in (*about(name).runs, *about(name).studies)}
     measured = {line.partition(" = ")[2].partition(":")[0] for line in MEANINGS.search(page)[1].splitlines()}
-    assert measured <= runs
+    assert measured <= _runs(title)
 
 
 @pytest.mark.parametrize("title", PAGES)
