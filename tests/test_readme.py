@@ -1,12 +1,8 @@
 import doctest
 import re
-import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from erf.command import cli
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -36,17 +32,3 @@ def test_the_example_of_the_readme_works(tmp_path, monkeypatch, capsys):
     assert "layer4: ERF" in capsys.readouterr().out
     assert names["measurement"]["layer3"].erf_size > 100
     assert (tmp_path / "card.html").stat().st_size > 10_000
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/card.md", "docs/measure.md"])
-def test_commands_that_a_page_shows_are_allowed(page, monkeypatch):
-    """Each is parsed; what it does is not run here."""
-    monkeypatch.setattr(cli, "MEASURE", replace(cli.MEASURE, run=lambda options: "run"))
-    commands = {name: replace(command, run=lambda options: "run") for name, command in cli.COMMANDS.items()}
-    monkeypatch.setattr(cli, "COMMANDS", commands)
-    for command in re.findall(r"(?m)^(?:    )?erf (.+?)(?:  +#.*)?$", (ROOT / page).read_text()):
-        assert cli.main(shlex.split(command)) == 0, command
-
-
-def test_a_command_that_is_not_allowed_is_seen():
-    assert cli.main(["resnet18", "--inptu", "3"]) == 1
