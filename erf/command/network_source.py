@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
-from erf.errors import InvalidInput, extra
+from erf.errors import InvalidInput, decoding, extra
+from erf.files.tensor_file import load_tensors
 
 UNTRAINED, PRETRAINED = "none", "DEFAULT"
 # Where checkpoints keep the state dict beside other things.
@@ -206,20 +207,24 @@ def read_weights(path: Path) -> dict[str, Any]:
     """
     _weights_file(path)
     with extra("cli"):
-        from safetensors import SafetensorError
         from safetensors.torch import load_file
-    try:
-        read: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InvalidInput(
-            f"weights={path} is damaged, or holds objects whose loading would run code; save network.state_dict() alone"
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        raise InvalidInput(f"weights={path} is damaged: {' '.join(str(error).split())}") from error
+    with decoding(f"weights={path} is damaged: "):
+        try:
+            read: Any = load_file(path) if path.suffix == ".safetensors" else _load_file(path)
+        except pickle.UnpicklingError as error:
+            raise InvalidInput(
+                f"weights={path} is damaged, or holds objects whose loading would run code; save network.state_dict() "
+                "alone"
+            ) from error
     found = _innermost(read)
     if not _is_state_dict(found):
         raise InvalidInput(f"weights={path} holds no state dict, neither as it is nor under {', '.join(WRAPPERS)}")
     return found
+
+
+def _load_file(path: Path) -> Any:
+    with path.open("rb") as file:
+        return load_tensors(file)
 
 
 def _innermost(read: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import as_path, require_type, require_values
-from erf.errors import InvalidInput, extra
+from erf.arguments import as_path, require_type, require_values, require_whole
+from erf.errors import InvalidInput, decoding, extra
 from erf.files.atomic_file import atomic_write
+from erf.files.regular_file import read_regular
+from erf.files.tensor_file import load_tensors
 from erf.spelling import respelled
 from erf.training.plan import Epoch, Plain, Plan
 from erf.training.processes import require_fabric
@@ -75,10 +76,8 @@ def load_weights(network: nn.Module, weights: bytes) -> None:
     require_type(nn.Module, network=network)
     require_values(network=network)
     require_type(bytes, weights=weights)
-    try:
+    with decoding("the weights do not fit the network: "):
         network.load_state_dict(safetensors.torch.load(weights))
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        raise InvalidInput(f"the weights do not fit the network: {_shortened(error)}") from error
 
 
 def weights_of(network: nn.Module) -> bytes:
@@ -108,7 +107,7 @@ def write_checkpoint(fabric: Fabric, path: Path, content: Callable[[], bytes]) -
 
 def _read(fabric: Fabric, path: Path) -> bytes | None:
     """Return what is in the file, or None where there is none; only process 0 need see it."""
-    content = path.read_bytes() if fabric.is_global_zero and path.exists() else None
+    content = read_regular(path) if fabric.is_global_zero and path.exists() else None
     return fabric.broadcast(content)
 
 
@@ -125,19 +124,19 @@ def resumed(fabric: Fabric, network: nn.Module, optimizer: Any, plan: Plan, fold
         return None
     checkpoint = _decoded(content, path)
     _require_same(respelled(checkpoint["settings"]), _settings(fabric, plan), path)
-    try:
+    with decoding(f"{path} does not fit the network: "):
         network.load_state_dict(checkpoint["network"])
-    except RuntimeError as error:
-        raise InvalidInput(f"{path} does not fit the network: {_shortened(error)}") from error
-    optimizer.load_state_dict(checkpoint["optimizer"])
-    return Progress([Epoch(**epoch) for epoch in checkpoint["history"]], checkpoint["step"], checkpoint["losses"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+        history = [Epoch(**epoch) for epoch in checkpoint["history"]]
+        progress = Progress(history, checkpoint["step"], checkpoint["losses"])
+        require_whole(0, step=progress.step)
+        require_type(Tensor, losses=progress.losses)
+    return progress
 
 
 def _decoded(content: bytes, path: Path) -> dict[str, Any]:
-    try:
-        checkpoint = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise InvalidInput(f"{path} is damaged: {_shortened(error)}; without it training starts anew") from error
+    with decoding(f"{path} is damaged: ", "; without it training starts anew"):
+        checkpoint = load_tensors(io.BytesIO(content))
     keys = {"settings", "step", "losses", "history", "network", "optimizer"}
     if not isinstance(checkpoint, dict) or not keys <= {*checkpoint}:
         raise InvalidInput(f"{path} is not the checkpoint of a training")
@@ -149,7 +148,3 @@ def _require_same(saved: Mapping[str, Plain], current: Mapping[str, Plain], path
     if keys:
         differing = ", ".join(f"{key}={saved.get(key)} there, {current.get(key)} here" for key in keys)
         raise InvalidInput(f"{path} is of another training: {differing}; it goes on with the same settings only")
-
-
-def _shortened(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

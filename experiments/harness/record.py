@@ -20,6 +20,7 @@ import numpy as np
 
 from erf.errors import InvalidInput
 from erf.files.atomic_file import atomic_write
+from erf.files.regular_file import read_regular
 from erf.spelling import respelled
 from experiments.harness.environment import Environment
 from experiments.harness.experiment import ExperimentConfig, ExperimentResult
@@ -27,6 +28,7 @@ from experiments.harness.soundness import checksums, require_arrays, require_num
 
 RESULT, ARRAYS, ENVIRONMENT = "result.json", "arrays.npz", "environment.json"
 UNCHECKED = "unchecked: it was written before checksums were kept"  # a record
+LARGEST = 4 << 30  # bytes of all arrays of a record
 CHECKSUMS = "checksums"  # in the environment's file: of the record's files, by name; of itself without them
 
 # What numpy raises for an npz file that is damaged somewhere.
@@ -198,6 +200,8 @@ def decode_arrays(path: Path) -> dict[str, np.ndarray]:
     packed = io.BytesIO(_read(path))
     try:
         with np.load(packed, allow_pickle=False) as stored:
+            if sum(member.file_size for member in stored.zip.infolist()) > LARGEST:
+                raise ValueError(f"its arrays have more than {LARGEST} bytes")
             return respelled(dict(stored))
     except UNREADABLE as error:
         raise InvalidInput(f"{path} is damaged: {' '.join(str(error).split())}") from error
@@ -209,7 +213,7 @@ def _encode(tree: Any) -> bytes:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError as error:
         raise InvalidInput(f"{path} is missing") from error
     except OSError as error:  # a folder, no permission, a disk that fails
