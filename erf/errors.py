@@ -42,8 +42,10 @@ def extra(name: str) -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """Return what an error of other code says, on one line of which the middle may be left out."""
-    named = isinstance(error, OSError) and error.strerror  # else Python would put the error's number before
-    text = " ".join((f"{error.filename or 'output'}: {error.strerror}" if named else str(error)).split())
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:  # Python would put the error's number before
+        text = f"{error.filename or 'output'}: {error.strerror}"
+    text = " ".join(text.split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 

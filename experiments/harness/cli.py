@@ -41,6 +41,7 @@ from experiments.harness.help import (
     variants,
 )
 from experiments.harness.override import quoted
+from experiments.harness.parent import end_with_parent
 
 if TYPE_CHECKING:
     from experiments.harness.sweep import Job
@@ -202,6 +203,7 @@ def _job(composed: DictConfig) -> None:
     else:
         from experiments.harness.sweep import Job, Sweep
 
+        end_with_parent()
         job = Job(Sweep.running(), settings.job.num, tuple(settings.overrides.task))
         with _Errors(f"{job}: ", JobFailed(str(job))):
             _measure(composed, Path(settings.sweep.dir), job)

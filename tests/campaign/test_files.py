@@ -22,9 +22,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from erf import InvalidInput, training
+from erf.command.network_source import read_weights
 from erf.data import camvid, cifar10
 from erf.data.pictures import Pictures
-from erf.network_source import read_weights
 from erf.training import checkpoints
 from experiments.exact_theory import experiment as exact_theory
 from experiments.harness.experiment import experiment_of, load
