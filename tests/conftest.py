@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 
+import matplotlib.font_manager  # noqa: F401  # lists the fonts once for all processes: where slow, it says so on stderr
 import pytest
 import torch
 from hypothesis import settings
