@@ -27,10 +27,11 @@ def opened(path: Path, formats: Sequence[str]) -> Iterator[Image.Image]:
     """
     with open_regular(path) as file:
         try:
-            picture = Image.open(file, formats=tuple(formats))
+            Image.open(file, formats=tuple(formats)).verify()  # the checksums of a PNG: decoding compares few of them
         except UnidentifiedImageError as error:
             raise OSError(f"cannot identify image file as {' or '.join(formats)}") from error
-        with picture:
+        file.seek(0)
+        with Image.open(file, formats=tuple(formats)) as picture:
             yield picture
 
 

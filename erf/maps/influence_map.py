@@ -72,6 +72,8 @@ class InfluenceMap:
         require_real(lambda samples: samples >= 0, "numbers from 0", samples=self.samples)
         require_whole(0, skipped=self.skipped)
         require_type(tuple, findings=self.findings)
+        for finding in self.findings:
+            require_type(str, findings=finding)
 
     def _numbers(self, name: str, kind: type[float] | type[int]) -> tuple[Any, ...]:
         """Return an attribute, a number of that kind for each axis, as a tuple."""

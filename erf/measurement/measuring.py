@@ -206,9 +206,11 @@ def _opened(images: Any, input_size: Any) -> tuple[Tensor, Iterator[Any]]:
         raise InvalidInput("images: there are none")
     of_first = _images_of(first)
     require_values(images=of_first)
+    if not len(of_first):
+        raise InvalidInput("images: the first batch has none")
     shape = of_first.shape
     if input_size is not None and image_size(input_size) != tuple(shape[2:]):
-        raise InvalidInput(f"input_size={input_size}: the images have {list(shape[2:])} pixels; leave it out")
+        raise InvalidInput(f"input_size={shown(input_size)}: the images have {list(shape[2:])} pixels; leave it out")
     return of_first, chain([first], batches)
 
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, overload
 
 from torch import Tensor, nn
 
-from erf.arguments import require_real, require_whole
+from erf.arguments import require_real, require_whole, shown
 from erf.errors import InvalidInput, own_faults
 from erf.reachability.as_written import in_mode, run_by
 from erf.reachability.box import Box, require_box
@@ -292,10 +292,10 @@ def _checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
     if unit is None:
         return middle(grid)
     if grid.shape is None:
-        raise InvalidInput(f"{called(name)} has no spatial axes, so no unit {unit}: leave the unit out")
+        raise InvalidInput(f"{called(name)} has no spatial axes, so no unit {shown(unit)}: leave the unit out")
     if not is_unit(unit, grid.shape):
         raise InvalidInput(
-            f"unit {unit} is outside the grid of {called(name)}, which is {grid.shape}; allowed are places in it"
+            f"unit {shown(unit)} is outside the grid of {called(name)}, which is {grid.shape}; allowed are places in it"
         )
     return tuple(unit)
 
