@@ -18,7 +18,7 @@ from typing import Any, TypeVar, get_type_hints
 import msgspec
 import numpy as np
 
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, one_line
 from erf.files.atomic_file import atomic_write
 from erf.files.regular_file import read_regular
 from erf.spelling import respelled
@@ -204,7 +204,7 @@ def decode_arrays(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError(f"its arrays have more than {LARGEST} bytes")
             return respelled(dict(stored))
     except UNREADABLE as error:
-        raise InvalidInput(f"{path} is damaged: {' '.join(str(error).split())}") from error
+        raise InvalidInput(f"{path} is damaged: {one_line(error)}") from error
 
 
 def _encode(tree: Any) -> bytes:

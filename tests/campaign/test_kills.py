@@ -25,12 +25,12 @@ DIFFERING = {"environment.json", "tensorboard", ".hydra", "multirun.yaml"}
 KILLS = {"run": 12, "sweep": 12, "sweep by joblib": 6, "training": 8, "fetch": 8, "report": 4}
 
 
-def by_command(folder: Path, *arguments: str) -> None:
+def by_command(folder: Path, *arguments: str, sweeps: bool = False) -> None:
     os.chdir(folder)
     sys.argv = ["run.py"]
     with pytest.MonkeyPatch.context() as patch:
         leave_figures_empty(patch)
-        sys.exit(main(["experiment=exact_theory", "scale=smallest", *arguments]))
+        sys.exit(main([*["-m"] * sweeps, "experiment=exact_theory", "scale=smallest", *arguments]))
 
 
 def run(folder: Path) -> None:
@@ -38,7 +38,7 @@ def run(folder: Path) -> None:
 
 
 def sweep(folder: Path, *launcher: str) -> None:
-    by_command(folder, "-m", "seed=0,1,2", "hydra.sweep.dir=sweep", *launcher)
+    by_command(folder, "seed=0,1,2", "hydra.sweep.dir=sweep", *launcher, sweeps=True)
 
 
 def sweep_by_joblib(folder: Path) -> None:
