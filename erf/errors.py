@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+LONGEST_LINE = 2000  # characters of a message
 LONGEST = 600  # characters of what other code says
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 # What torch and numpy say of tensors that the memory, or an address, has no room for.
@@ -19,7 +20,8 @@ class InvalidInput(ValueError):
     """An argument or a configuration cannot be used; the message, one line, says what, where and what is allowed."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.splitlines()))
+        text = " ".join(message.splitlines())
+        super().__init__(text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE // 2]} ... {text[-500:]}")
 
 
 class MissingPackage(ImportError, InvalidInput):

@@ -82,6 +82,8 @@ def copy(source: Path, target: Path) -> None:
     """
     source, target = as_path(source=source), as_path(target=target)
     _require(source)
+    if not target.is_dir():
+        raise InvalidInput(f"target={shown(target)}: there is no such folder")
     for name in (f"{part}{kind}" for part in FRAMES for kind in ("", "annot")):
         (target / name).mkdir()
         for path in (source / name).glob("[!.]*.png"):

@@ -65,7 +65,11 @@ class InfluenceMap:
         require_box(values.ndim, trf_box=self.trf_box)
         object.__setattr__(self, "trf_box", tuple((int(first), int(end)) for first, end in self.trf_box))
         object.__setattr__(self, "center", self._numbers("center", float))
-        object.__setattr__(self, "origin", self._numbers("origin", int) if np.size(self.origin) else (0,) * values.ndim)
+        object.__setattr__(
+            self,
+            "origin",
+            self._numbers("origin", int) if real_array(self.origin, "origin").size else (0,) * values.ndim,
+        )
         object.__setattr__(self, "jump", self._jumps() or (None,) * values.ndim)
         require_aggregation(self.aggregation)
         require_type(bool, normalized=self.normalized)
