@@ -123,7 +123,7 @@ def _command(call: Call) -> Callable[[], int]:
     if call.command == "run":
         return lambda: cli.main(call.arguments)
     if call.command == "erf":
-        from erf.cli import main
+        from erf.command.cli import main
 
         return lambda: main(call.arguments)
     script = sys.modules[f"scripts.{call.command}"] if call.command in MAINS else fetch_data
