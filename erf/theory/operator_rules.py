@@ -62,6 +62,8 @@ def _batch_norm(statistics: bool) -> Rule:
             raise InvalidInput("batch statistics join all pixels; allowed is batch norm in eval mode")
         deviation = (variance.double() + float(call.args[-1])).sqrt()
         scale = (1.0 if weight is None else weight.double()) / deviation
+        if not scale.isfinite().all():
+            raise InvalidInput("its running variance gives no finite scale")
         shift = (0.0 if bias is None else bias.double()) - scale * mean.double()
         return [(image, Scale(scale.reshape(-1, *[1] * (image.ndim - 2))))], not bool(shift.any())
 

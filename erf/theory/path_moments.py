@@ -107,6 +107,8 @@ def sigma_of(path: Path, gates: Gates) -> tuple[float, ...]:
         raise InvalidInput(f"sigma has no exact closed form, but an approximate one by gates='half': {problems[0]}")
     axes = path.tape.axes
     mass, *moments = _moments_at_image(path).sum(1).tolist()
+    if not mass:
+        raise InvalidInput("all gradients at the image are 0, as all weights or factors of a layer on the way are")
     means, seconds = np.array(moments[:axes]) / mass, np.array(moments[axes:]) / mass
     return tuple(float(sigma) for sigma in np.sqrt(seconds - means**2))
 

@@ -30,6 +30,7 @@ class Node:
         is_symmetric: Whether it takes each value as often with either sign, over the weights.
         operator: What a message calls what made it.
         problem: Why nothing is known of how a gradient passes it; None where it is.
+        has_rule: Whether there is a rule for the operator, so that its problem is how it is used.
     """
 
     shape: tuple[int, ...]
@@ -37,6 +38,7 @@ class Node:
     is_symmetric: bool = False
     operator: str = "the image"
     problem: str | None = None
+    has_rule: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,15 +203,16 @@ class _Recorder(TorchDispatchMode):
         return copy
 
     def _node(self, inputs: Sequence[Node], call: Call) -> Node:
-        shape = tuple(call.output.shape[1:])
+        shape, has_rule = tuple(call.output.shape[1:]), _name(call.function) in self._rules
         for node in inputs:
-            if node.problem:  # what comes first is the cause
+            # What comes first is the cause, but an odd use may only prepare for what has no rule, as attention.
+            if node.problem and (has_rule or not node.has_rule):
                 return replace(node, shape=shape)
         try:
             with own_faults(call.operator):
                 sources, is_symmetric = self._traced(call)
         except InvalidInput as error:
-            return Node(shape, operator=call.operator, problem=one_line(error))
+            return Node(shape, operator=call.operator, problem=one_line(error), has_rule=has_rule)
         return Node(shape, sources, is_symmetric, call.operator)
 
     def _traced(self, call: Call) -> tuple[tuple[tuple[int, Link], ...], bool]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from functools import cache
 from typing import Literal
 
 import torch
@@ -22,7 +21,8 @@ WeightsName = WeightSquares | Literal["variance", "squared"]
 
 
 def squares_of(kind: WeightSquares, weights: Tensor) -> Callable[[], Tensor]:
-    """Return what returns the expected squares, which are computed where they are used."""
+    """Return what returns the expected squares; those of each weight are made only then, to spare memory."""
     if kind is WeightSquares.squared:
         return lambda: weights.detach().double().square()
-    return cache(lambda: torch.linalg.vector_norm(weights.detach(), dtype=torch.float64) ** 2 / weights.numel())
+    mean = torch.linalg.vector_norm(weights.detach(), dtype=torch.float64) ** 2 / weights.numel()
+    return lambda: mean

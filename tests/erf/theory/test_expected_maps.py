@@ -17,7 +17,6 @@ from tests.erf.theory.sign_patterns import mean_over_signs, squares
 from tests.erf.theory.tiny_networks import (
     CASES,
     SIDE,
-    Function,
     Residual,
     conv,
     image_of,
@@ -263,31 +262,3 @@ def test_measuring_leaves_no_trace():
     assert torch.equal(images, copy)
     assert torch.equal(state, torch.random.get_rng_state())
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
-
-
-twice = nn.Conv2d(2, 2, 3, bias=False)
-REFUSED = {
-    "convolution in '0' uses the weights of convolution in '0' once more": nn.Sequential(twice, twice),
-    "there are no weights": nn.AvgPool2d(3),
-    "native_layer_norm in '1': no rule": nn.Sequential(conv(2, 2), nn.LayerNorm([6, 5])),
-    "native_group_norm in '1': no rule": nn.Sequential(conv(2, 2), nn.GroupNorm(1, 2)),
-    "'1': batch statistics join all pixels": nn.Sequential(conv(2, 2), nn.BatchNorm2d(2, track_running_stats=False)),
-    "mul in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x * x.sigmoid())),
-    "'0': from here two ways without weights part": nn.Sequential(conv(2, 2), Residual(nn.AvgPool2d(3, 1, 1))),
-    "view in '1': no rule is known for rows and columns in a vector and back": nn.Sequential(
-        conv(2, 2), Function(lambda x: x.flatten(1).view(-1, 2, 6, 5)), nn.AvgPool2d(2, 1)
-    ),
-    "view in '1': no rule is known for changing rows": nn.Sequential(conv(2, 2), Function(lambda x: x.flatten(2))),
-    "permute in '1': no rule is known for changing rows": nn.Sequential(
-        conv(2, 4), Function(lambda x: x.permute(0, 2, 3, 1)), nn.Linear(4, 4)
-    ),
-    "reads memory into which another tensor was written in place": conv(2, 2, padding=1, padding_mode="circular"),
-    "mean in '1': no rule": nn.Sequential(conv(2, 2), Function(lambda x: x - x.mean()), conv(2, 2)),
-}
-
-
-@pytest.mark.parametrize("message", REFUSED)
-def test_what_has_no_rule_is_refused_by_name(message):
-    with pytest.raises(erf.InvalidInput, match=message) as refusal:
-        erf.theory.expected_map(REFUSED[message], 6, channels=2)
-    assert "\n" not in str(refusal.value)

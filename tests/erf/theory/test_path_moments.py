@@ -39,6 +39,7 @@ NO_CLOSED_FORM = {
     "max_pool2d_with_indices in '1' is taken to choose": [conv(2, 2), nn.MaxPool2d(2)],
     "silu in '1' has no expectation": [conv(2, 2), nn.SiLU()],
     "has no rows and columns": [conv(2, 2), nn.Flatten()],
+    "all gradients at the image are 0": [conv(2, 2), scale(0.0, 0.0)],
 }
 
 

@@ -40,11 +40,11 @@ def conv(inputs=1, outputs=1, kernel=(1, 2), **changes):
     return nn.Conv2d(inputs, outputs, kernel, bias=False, **changes)
 
 
-def scale(*factors):
-    """Batch norm that only scales."""
+def scale(*factors, variance=None):
+    """Batch norm that only scales; None are variances of its own for each channel."""
     norm = nn.BatchNorm2d(len(factors), eps=0)
     norm.weight.data = torch.tensor(factors)
-    norm.running_var = torch.linspace(0.5, 2, len(factors))
+    norm.running_var = torch.linspace(0.5, 2, len(factors)) if variance is None else torch.tensor(variance)
     return norm
 
 
