@@ -1,0 +1,1 @@
+"""The experiment magnitudes_and_signs."""
