@@ -60,7 +60,9 @@ def record(folder, name, data=None):
 
 
 def test_the_experiments_with_data_are_these():
-    assert WITH_DATA == ["camvid", "center_low_init", "cifar10", "growth_controls", "growth_start"]
+    assert WITH_DATA == [
+        "camvid", "center_low_init", "cifar10", "growth_controls", "growth_start", "magnitudes_and_signs",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WITH_DATA)

@@ -13,7 +13,11 @@ from tests.test_imports import imports
 
 ROOT = Path(__file__).parents[3]
 SLOW = {"torchvision", "lightning_fabric", "torchmetrics", "matplotlib", "tensorboard"}  # each takes seconds to load
-BUILT_ON = {"growth_controls": {"cifar10"}, "growth_start": {"camvid", "cifar10"}}
+BUILT_ON = {
+    "growth_controls": {"cifar10"},
+    "growth_start": {"camvid", "cifar10"},
+    "magnitudes_and_signs": {"camvid", "cifar10"},
+}
 
 
 def ran(*arguments: str, root: Path = ROOT, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
