@@ -16,7 +16,7 @@ SLOW = {"torchvision", "lightning_fabric", "torchmetrics", "matplotlib", "tensor
 BUILT_ON = {
     "growth_controls": {"cifar10"},
     "growth_start": {"camvid", "cifar10"},
-    "magnitudes_and_signs": {"camvid", "cifar10"},
+    "magnitudes_and_signs": {"camvid", "cifar10", "growth_start"},
 }
 
 
