@@ -7,7 +7,8 @@ from erf.agreement.agreement import Agreement, check
 from erf.errors import InternalError, InvalidInput
 from erf.maps.effective_field import effective_receptive_field
 from erf.maps.influence import influence
-from erf.maps.influence_map import InfluenceMap, map_of_samples
+from erf.maps.influence_map import InfluenceMap
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.measurement.layer import LayerMeasurement, Setting
 from erf.measurement.measurement import Measurement

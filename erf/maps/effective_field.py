@@ -19,9 +19,10 @@ from erf.maps.cropping import Crop, Probe
 from erf.maps.diagnostics import findings
 from erf.maps.field_check import check_field, rounding_of
 from erf.maps.folding import folded, folds
-from erf.maps.influence_map import InfluenceMap, map_of_samples
+from erf.maps.influence_map import InfluenceMap
 from erf.maps.passes import at_unit, batches, forward_passes, gradient, measuring
 from erf.maps.prepared import Prepared
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.maps.workload import outweighs_weights
 from erf.reachability.receptive_field import ReceptiveField

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, overload
 
 from torch import Tensor, nn
 
-from erf.arguments import require_real, require_whole, shown
+from erf.arguments import require_real, require_whole
 from erf.errors import InvalidInput, own_faults
 from erf.reachability.as_written import in_mode, run_by
 from erf.reachability.box import Box, require_box
-from erf.reachability.extent import Extent, clipped, extent_of, middle, place
+from erf.reachability.extent import Extent, clipped, extent_of, place
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.layers import Layer, layer_of, only_output, table
 from erf.reachability.long_inputs import pass_to_in_short
@@ -29,8 +29,8 @@ from erf.reachability.request import (
     Unit,
     Units,
     called,
+    checked_unit,
     image_size,
-    is_unit,
     layer_name,
     request,
 )
@@ -249,7 +249,7 @@ def _fields(
         grid = grid_of(output)
     except InvalidInput as error:
         raise InvalidInput(f"{called(name)} has no units to look at: {error}") from None
-    return [_field(grid, size, _checked_unit(grid, unit, name), passed, path) for unit in units]
+    return [_field(grid, size, checked_unit(grid, unit, name), passed, path) for unit in units]
 
 
 def _field(grid: Grid, size: Unit, unit: Unit, passed: Trace, path: tuple[Step, ...]) -> ReceptiveField:
@@ -286,18 +286,6 @@ def _local(known: ReceptiveField, grid: Grid, extents: Sequence[Extent]) -> Rece
         clipped=clipped(grid, box, known._image, [e.local is not None for e in extents]),
         spanned_by=(None,) * len(extents),
     )
-
-
-def _checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
-    if unit is None:
-        return middle(grid)
-    if grid.shape is None:
-        raise InvalidInput(f"{called(name)} has no spatial axes, so no unit {shown(unit)}: leave the unit out")
-    if not is_unit(unit, grid.shape):
-        raise InvalidInput(
-            f"unit {shown(unit)} is outside the grid of {called(name)}, which is {grid.shape}; allowed are places in it"
-        )
-    return tuple(unit)
 
 
 def _named(name: str, values: Sequence[Any]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from erf.arguments import is_whole, require_type, require_whole_per_axis, shown
 from erf.errors import InvalidInput
+from erf.reachability.extent import middle
+from erf.reachability.grid import Grid
 from erf.reachability.record import Unit
 
 Units = list[tuple[int]] | list[tuple[int, int]] | list[tuple[int, int, int]] | list[Unit]
@@ -122,3 +124,16 @@ def image_size(input_size: Any) -> Unit:
         input_size = (input_size, input_size)
     require_whole_per_axis(input_size=input_size)
     return tuple(int(side) for side in input_size)
+
+
+def checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
+    """Return the unit of the layer ``name`` that was asked for, the middle one where none was."""
+    if unit is None:
+        return middle(grid)
+    if grid.shape is None:
+        raise InvalidInput(f"{called(name)} has no spatial axes, so no unit {shown(unit)}: leave the unit out")
+    if not is_unit(unit, grid.shape):
+        raise InvalidInput(
+            f"unit {shown(unit)} is outside the grid of {called(name)}, which is {grid.shape}; allowed are places in it"
+        )
+    return tuple(unit)

@@ -19,7 +19,7 @@ from torch import nn
 
 from erf import InfluenceMap, InvalidInput, erf_size, influence
 from erf.inits import Init
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import above_threshold
 from erf.networks.attention_stack import Block, stack_with

@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from hydra.errors import HydraException
 
 from erf.errors import InvalidInput
-from experiments.harness.experiment import load, run_names, scale_names
+from experiments.harness.experiment import load, run_names, scale_names, unknown
 from experiments.harness.override import quoted
 from experiments.harness.value_type import is_of_type, type_in_words
 
@@ -101,7 +101,7 @@ class Arguments:
         overrides = tuple(argument for argument in arguments if not argument.startswith("-"))
         for option in options:
             if option not in OPTIONS:
-                raise InvalidInput(f"option {option} is unknown; allowed: {', '.join(OPTIONS)}")
+                raise unknown(f"option {option}", option, OPTIONS)
         if (overrides or SWEEP & {*options}) and not any(text.startswith("experiment=") for text in overrides):
             raise InvalidInput(f"experiment=NAME is missing; allowed names: {', '.join(run_names())}")
         given = cls(options, overrides, tuple(map(Setting.of, overrides)))
@@ -147,7 +147,7 @@ class Arguments:
     def _require_launcher(self) -> None:
         for name in self.values("hydra/launcher"):
             if name not in LAUNCHERS:
-                raise InvalidInput(f"hydra/launcher={name} is unknown; allowed: {', '.join(LAUNCHERS)}")
+                raise unknown(f"hydra/launcher={name}", str(name), list(LAUNCHERS))
             package, extra = LAUNCHERS[name]
             if not any(distributions(name=package)):
                 raise InvalidInput(
@@ -165,7 +165,7 @@ def _require_type(setting: Setting, run: str) -> None:
         return
     types = get_type_hints(load(run).Config)
     if setting.key not in types:
-        raise InvalidInput(f"key {setting.key!r} is unknown; allowed: {', '.join(types)}")
+        raise unknown(f"key {setting.key!r}", setting.key, list(types))
     if not setting.replaces:
         raise InvalidInput(f"{setting.text}: allowed is {setting.key}=VALUE, without a sign before it")
     for value in setting.values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import importlib.util
 import re
@@ -168,6 +169,12 @@ def scale_names(run: str) -> list[str]:
     return ["null", *sorted(path.parent.name for path in (CONF / "scale").glob(f"*/{run}.yaml"))]
 
 
+def unknown(what: str, name: str, allowed: Sequence[str]) -> InvalidInput:
+    """Return the error for a name that is not allowed, which names the most similar one first, if one is similar."""
+    nearest = "".join(f"nearest: {similar}; " for similar in difflib.get_close_matches(name, allowed, n=1))
+    return InvalidInput(f"{what} is unknown; {nearest}allowed: {', '.join(allowed)}")
+
+
 def experiment_of(run: str) -> str:
     """Return the experiment that ``conf/experiment/<run>.yaml`` is of.
 
@@ -177,7 +184,7 @@ def experiment_of(run: str) -> str:
         InvalidInput: There is no such file, or its defaults begin otherwise.
     """
     if run not in run_names():
-        raise InvalidInput(f"experiment={run!r} is unknown; allowed: {', '.join(run_names())}")
+        raise unknown(f"experiment={run!r}", run, run_names())
     path = CONF / "experiment" / f"{run}.yaml"
     first = re.search(r"^defaults:\n *- (/schema/)?(\w+)", path.read_text(), re.MULTILINE)
     if first is None or (first[2] == run and not first[1]):

@@ -20,7 +20,7 @@ from rich.console import Group
 from erf import InfluenceMap, fit_power_law, theory
 from erf.arguments.device import resolve_device
 from erf.inits import Init
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.normal_distance import line_distance, normal_distance

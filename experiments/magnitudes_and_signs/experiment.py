@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Group
-from torch import nn
 
 from erf import InfluenceMap, effective_receptive_field, erf_size
 from erf.arguments.device import resolve_device
@@ -65,6 +64,11 @@ class Estimate:
 
     value: float
     interval: Interval
+
+    @property
+    def text(self) -> str:
+        """The number with its interval, for a table."""
+        return f"{self.value:.1f} ({self.interval[0]:.1f} to {self.interval[1]:.1f})"
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,8 @@ class Kept:
 def _measure(fabric: Fabric, config: Config, asked: Network, when: When, data: DataSet) -> Kept:
     training = asked.training(config)
     network = _network(fabric, training, data)
-    recalibrate = partial(_calibrate, fabric, training, data)
+    batches = batches_of(fabric, training, data)
+    recalibrate = partial(calibrate, batches=batches, count=training.calibration, device=fabric.device)
     if when == When.first:
         recalibrate(network)
     else:
@@ -227,10 +232,6 @@ def _network(fabric: Fabric, training: Training, data: DataSet) -> CifarResNet |
     else:
         task = camvid.task_of(training, data, fabric.device)
     return task.network.to(fabric.device)
-
-
-def _calibrate(fabric: Fabric, training: Training, data: DataSet, network: nn.Module) -> None:
-    calibrate(network, batches_of(fabric, training, data), training.calibration, fabric.device)
 
 
 def _both(
@@ -288,17 +289,12 @@ def _arm(case: Case, changes: Sequence[Change]) -> Arm:
 
 def summary(result: Result) -> Group:
     """Return the tables of sizes and of their changes."""
-    sizes = [(kind.replace("_", " "), lambda one, kind=kind: _in_words(one.sizes[kind])) for kind in Kind]
+    sizes = [(kind.replace("_", " "), lambda one, kind=kind: one.sizes[kind].text) for kind in Kind]
     network = ("network", "case.network"), ("start", "case.start_text")
-    changes = [(part, lambda one, part=part: _in_words(getattr(one, part))) for part in PARTS]
+    changes = [(part, lambda one, part=part: getattr(one, part).text) for part in PARTS]
     return Group(
         table(result.epochs, *network, "seed", ("epoch", lambda one: f"{one.when}, {one.number}"), *sizes,
               title="ERF size, rms, averaged over the grid's period (95 %)"),
         table(result.changes, *network, "seed", *changes, title="its change in training, and the parts of it"),
         table(result.arms, *network, *((part, part, 1) for part in PARTS), title="means over seeds"),
     )  # fmt: skip
-
-
-def _in_words(estimate: Estimate) -> str:
-    low, high = estimate.interval
-    return f"{estimate.value:.1f} ({low:.1f} to {high:.1f})"

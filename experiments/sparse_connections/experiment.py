@@ -16,7 +16,7 @@ from rich.console import Group
 
 from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
 from erf.arguments.device import resolve_device
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.grid_average import grid_average
 from erf.metrics.normal_distance import normal_distance

@@ -17,7 +17,7 @@ from erf.arguments.device import resolve_device
 from erf.maps.aggregation import Aggregation, check_aggregation, output_direction
 from erf.maps.field_check import check_field, rounding_of
 from erf.maps.influence import influence_at
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.seeds import INPUTS, WEIGHTS, generator
 from erf.theory.linear_stacks import Block

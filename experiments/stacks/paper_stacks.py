@@ -14,7 +14,7 @@ from erf import InfluenceMap, InvalidInput, theory
 from erf.arguments.device import resolve_device
 from erf.data.noise import Noise
 from erf.inits import Init, weight_variance
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.networks.conv_stack import Activation, ConvStack

@@ -20,7 +20,8 @@ from erf.arguments import device as devices
 from erf.data import augment, batches, camvid, cifar10, split
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
-from erf.maps.influence_map import map_of_samples, require_non_negative
+from erf.maps.influence_map import require_non_negative
+from erf.maps.sampled_map import map_of_samples
 from erf.metrics import gaussian_fit as fits
 from erf.metrics.erf_size import above_threshold, center_pixels, center_value, contour_size
 from erf.metrics.grid_average import grid_average, grid_average_inside
@@ -537,7 +538,7 @@ CALLS: dict[str, Call] = {
         grid_average_inside, of_map(period=2), {"imap": MAP, "period": SIZES_OR_NUMBER}
     ),
     "erf.metrics.normal_distance.normal_distance": Call(normal_distance, of_map(), {"imap": DISTRIBUTION}),
-    "erf.maps.influence_map.map_of_samples": Call(
+    "erf.maps.sampled_map.map_of_samples": Call(
         map_of_samples,
         lambda: {
             "moments": np.ones((2, 3, 3)),

@@ -48,6 +48,7 @@ MODULES += [
     "erf.metrics.erf_size",
     "erf.metrics.gaussian_fit",
     "erf.maps.influence_map",
+    "erf.maps.sampled_map",
     "erf.arguments.device",
     "erf.seeds",
 ]

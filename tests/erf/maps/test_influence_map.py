@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from erf import InvalidInput, theory
-from erf.maps.influence_map import map_of_samples, require_non_negative
+from erf.maps.influence_map import require_non_negative
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic, choice
 from tests.oracles.maps import map_of
 

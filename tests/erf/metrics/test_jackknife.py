@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from erf import InvalidInput
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.jackknife import Estimate, jackknife
 

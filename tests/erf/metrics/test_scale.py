@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from erf import contribution_area_ratio, erf_size, fit_gaussian, mass_radius, mass_within
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import center_value, contour_size
 from erf.metrics.gaussian_fit import map_moments

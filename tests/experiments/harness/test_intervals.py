@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from experiments.harness.intervals import (
     bootstrap_maps,

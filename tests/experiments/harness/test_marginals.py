@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.normal_distance import line_distance, normal_distance

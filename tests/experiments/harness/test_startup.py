@@ -51,7 +51,7 @@ def test_a_list_and_a_misspelt_name_load_neither_torch_nor_an_experiment(argumen
     assert experiments_in(modules) == set()
     refused = len(arguments) > 0 and arguments != ["--help"]
     assert done.returncode == refused
-    assert ("experiment='erf_growht' is unknown; allowed: " in done.stderr) == refused
+    assert ("experiment='erf_growht' is unknown; nearest: erf_growth; allowed: " in done.stderr) == refused
 
 
 def test_help_of_an_experiment_loads_that_one_alone(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from erf import InfluenceMap, fit_gaussian
-from erf.maps.influence_map import map_of_samples
+from erf.maps.sampled_map import map_of_samples
 from experiments.harness.intervals import bootstrap_maps, middle, resampled
 from experiments.harness.marginals import marginals, resampled_means, sigma
 from experiments.stacks.condition import (
