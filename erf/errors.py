@@ -43,12 +43,13 @@ def extra(name: str) -> Iterator[None]:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error of other code says, on one line of which the middle may be left out."""
+    """Return what an error says, on one line; of other code's the middle may be left out."""
     text = str(error)
     if isinstance(error, OSError) and error.strerror:  # Python would put the error's number before
         text = f"{error.filename or 'output'}: {error.strerror}"
     text = " ".join(text.split())
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+    is_whole = isinstance(error, InvalidInput) or len(text) <= LONGEST
+    return text if is_whole else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

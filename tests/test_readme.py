@@ -29,6 +29,6 @@ def test_the_example_of_the_readme_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(example, names)
-    assert "layer4: ERF" in capsys.readouterr().out
+    assert "pixels can reach a unit of layer4" in capsys.readouterr().out
     assert names["measurement"]["layer3"].erf_size > 100
     assert (tmp_path / "card.html").stat().st_size > 10_000

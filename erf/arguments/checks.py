@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from itertools import chain
 from numbers import Integral, Real
 from pathlib import Path
@@ -213,6 +214,7 @@ def shown(value: Any) -> str:
     """Return ``value`` as a message shows it: in full if that is short, or else its type and shape."""
     try:
         text = "" if isinstance(value, Tensor | nn.Module | np.ndarray) else repr(value)
+        text = str(value) if isinstance(value, StrEnum) else text
     except Exception:  # of an object that is not ours
         text = ""
     if text and len(text) <= LONGEST_SHOWN and "\n" not in text:

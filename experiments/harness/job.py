@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -121,7 +122,7 @@ def _measure(
     overrides: Sequence[str],
 ) -> None:
     start, others = time.monotonic(), experiment.others  # a fault in what draws shows before anything is measured
-    events = events_folder(folder, run_name(overrides, config.name))
+    events = partial(events_folder, folder, run_name(overrides, config.name))
     version = environment.commit or "unknown"
     logbook = TensorBoardLogbook(folder, version, environment.device, experiment.name, events)
     if kept := logbook.kept():

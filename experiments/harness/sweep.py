@@ -14,7 +14,7 @@ from experiments.harness.override import key_of
 from experiments.harness.record import RESULT
 
 VARIABLE = "ERF_SWEEP"  # of a job's environment, in which Hydra hands on the sweep with any launcher
-CLOCK_STEP = 2.0  # seconds by which a disk's clock may differ from the processor's
+CLOCK_STEP = 0.1  # seconds by which a disk's clock may differ from the processor's
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import multiprocessing
 import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,7 +50,8 @@ class TensorBoardLogbook:
         version: Of the code: points that another version kept are measured again.
         device: Its name.
         experiment: Its name.
-        events: The folder of TensorBoard's events; by default one in ``folder``.
+        events: Makes and returns the folder of TensorBoard's events, when there is a first one; by default it is in
+            ``folder``.
     """
 
     def __init__(
@@ -58,16 +60,20 @@ class TensorBoardLogbook:
         version: str = "unknown",
         device: str = "",
         experiment: str = "",
-        events: Path | None = None,
+        events: Callable[[], Path] | None = None,
     ) -> None:
         self.folder = folder
         self._partial = folder / PARTIAL
         self._version, self._points = version, self._partial / version
         self._device = device
         self._experiment = experiment
-        self._events = EventFile(events or folder / EVENTS, folder.name)
+        self._events_folder = events or (lambda: folder / EVENTS)
         self._single: dict[str, tuple[float, int]] = {}  # number and step of the tags that have one point so far
         self._curves: set[str] = set()  # the tags that have more
+
+    @cached_property
+    def _events(self) -> EventFile:
+        return EventFile(self._events_folder(), self.folder.name)
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
         """Log each of ``values`` under its name."""

@@ -21,8 +21,8 @@ from torch import Tensor
 from erf import InvalidInput
 from erf.arguments import shown
 from tests.campaign.bad_values import all_values, fits
+from tests.erf.arguments.test_arguments import resolved
 from tests.erf.public_calls import CALLS, FINITE, SHARE, WHOLE, WHOLE_0
-from tests.erf.test_arguments import resolved
 
 EXPECTED = ("clean", "allowed", "long")
 SECONDS = 20  # within which a call must end

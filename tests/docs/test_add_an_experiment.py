@@ -15,8 +15,19 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "add_an_experiment.md").read_text()
 BLOCK = re.compile(r"^### `([^`]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = dict(BLOCK.findall(PAGE))
-PARTS = ("erf", "experiments", "conf", "scripts", "docs", "run.py", "pyproject.toml", "mkdocs.yml", "README.md")
-TESTS = ("__init__.py", "conftest.py", "figures.py", "experiments", "erf")
+PARTS = (
+    "LICENSE",
+    "erf",
+    "experiments",
+    "conf",
+    "scripts",
+    "docs",
+    "run.py",
+    "pyproject.toml",
+    "mkdocs.yml",
+    "README.md",
+)
+TESTS = ("__init__.py", "conftest.py", "figures.py", "browser", "experiments", "erf")
 REFERENCE = Path("results") / "reference"
 
 

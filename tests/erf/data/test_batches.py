@@ -126,7 +126,7 @@ def test_labels_of_pixels_move_with_the_image():
 def test_no_tensor_forgets_its_device():
     with OneDevice() as guard:
         for augment in (None, FlipAndShift(2)):
-            for images, labels in Batches(numbered(5), 3, augment=augment).epoch(0, device="meta"):
+            for images, labels in Batches(numbered(5), 3, augment=augment).epoch(0, device=torch.device("meta")):
                 assert (images.device.type, labels.device.type) == ("meta", "meta")
     assert guard.seen == {"cpu", "meta"}
 

@@ -424,7 +424,7 @@ BAD_ARGUMENTS = [
         {"images": [{"image": torch.zeros(1, 2, 8, 8)}]},
         "a batch of images is a tensor, or .* one first, not dict",
     ),
-    ({"images": np.zeros((1, 2, 8, 8))}, "with one first, not ndarray"),
+    ({"images": np.zeros((1, 2, 8, 8))}, "not ndarray; those of a folder are"),
     ({"images": [([], torch.zeros(1))]}, "not a tuple that begins with list"),
     ({"images": [()]}, "with one first, not tuple"),
     ({"images": [["x"]]}, "not a list that begins with str"),

@@ -489,7 +489,7 @@ def test_more_images_than_there_are_is_an_error_that_names_them():
 
 
 def test_a_batch_that_processes_cannot_share_is_refused(data):
-    with pytest.raises(InvalidInput, match="batch_size=10 cannot be shared evenly by 3 processes"):
+    with pytest.raises(InvalidInput, match="batch_size=10 cannot be shared evenly by processes=3"):
         plan_of(SimpleNamespace(world_size=3), config_of(), task_of(CifarResNet(2), data))
 
 
