@@ -55,6 +55,11 @@ class Agreement:
 
     findings: tuple[Finding, ...]
 
+    def __post_init__(self) -> None:
+        require_type(tuple, findings=self.findings)
+        for finding in self.findings:
+            require_type(Finding, findings=finding)
+
     @property
     def wrong(self) -> tuple[Finding, ...]:
         """Those that disagree."""

@@ -87,7 +87,7 @@ def render(
         note=note,
         claims=claims,
         verdicts=Counter(claim.verdict for claim in claims),
-        theory=_markdown(_below_title((ROOT / "docs" / "theory.md").read_text())),
+        theory=_linked(_below_title((ROOT / "docs" / "theory.md").read_text()), folder, commands.keys()),
         sections=sections,
         marked={one.name for one in sections if one.warnings},
         speed=speed and _speed(folder, speed),
@@ -134,13 +134,18 @@ def _told(experiment: str, folder: Path, sections: Set[str]) -> str:
         if re.search(rf"\b{experiment}\b", title):
             # The section has its command and its figures itself.
             text = re.sub(r"(?m)^(!\[|    python run.py ).*$", "", text)
-            return _markdown(LINK.sub(lambda link: _link_here(link, folder, sections), text))
+            return _linked(text, folder, sections)
     return ""
 
 
+def _linked(text: str, folder: Path, sections: Set[str]) -> str:
+    """Return the text of a page of docs/ as HTML, with links that lead somewhere from the report."""
+    return _markdown(LINK.sub(lambda link: _link_here(link, folder, sections), text))
+
+
 def _link_here(link: re.Match[str], folder: Path, sections: Set[str]) -> str:
-    """Return a link of a page of docs/experiments/ as it leads there from the report, or else its words alone."""
-    words, target = link.groups()
+    """Return a link of a page of docs/ as it leads there from the report, or else its words alone."""
+    words, target = link[1], link[2].removeprefix("experiments/")
     if target.startswith("http"):
         return link[0]
     if target.removesuffix(".md") in sections:

@@ -16,6 +16,7 @@ PAGE = (ROOT / "docs" / "add_an_experiment.md").read_text()
 BLOCK = re.compile(r"^### `([^`]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILES = dict(BLOCK.findall(PAGE))
 PARTS = (
+    "CITATION.cff",
     "LICENSE",
     "erf",
     "experiments",

@@ -45,7 +45,7 @@ def test_events_are_on_disk_at_once(tmp_path):
 def test_a_chart_has_two_points_or_more(tmp_path):
     logbook = TensorBoardLogbook(tmp_path)
     logbook.scalars({"size/a": 1.5, "size/b": 2.5}, 5)
-    assert events(tmp_path) == []
+    assert not any(tmp_path.iterdir())
     logbook.scalars({"size/a": 1.75}, 10)
     assert events(tmp_path) == [("size/a", 5), ("size/a", 10)]
     logbook.scalars({"size/a": 2.0}, 20)
@@ -162,7 +162,7 @@ def test_once_measures_once_and_returns_what_was_kept(tmp_path):
     np.testing.assert_array_equal(first.map, again.map)
     assert (first.skipped, again.skipped) == (2, 2)
     later.discard_partial()
-    assert {path.name for path in tmp_path.iterdir()} == {"tensorboard"}
+    assert not any(tmp_path.iterdir())
 
 
 def test_points_of_another_version_of_the_code_are_measured_again(tmp_path):
