@@ -86,6 +86,7 @@ def test_in_the_dark_figures_are_dark_and_their_maps_keep_their_colours(browser,
         page = opened(browser, report, WIDE, scheme)
         image = page.locator("#kernels img")
         image.scroll_into_view_if_needed()
+        image.evaluate("image => image.decode()")
         with Image.open(io.BytesIO(image.screenshot())) as shot:
             looks[scheme] = np.asarray(shot.convert("RGB"), int)
         page.close()
