@@ -46,7 +46,7 @@ from scripts.benchmarks.markdown import read
 from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.candidate import Candidate, Ready
 from scripts.coverage_of.networks import PACKAGES
-from scripts.coverage_of.record import Judgement, Layer, Record, Row, summary, worst
+from scripts.coverage_of.record import Judgement, Layer, Record, Row, sentence, summary, worst
 from scripts.options import Parser, filled_path, filled_text, whole
 
 RECORD = ROOT / "results" / "reference" / "coverage"
@@ -102,7 +102,8 @@ def _cover(options: argparse.Namespace) -> None:
     lines.unlink()
     print(summary(record))
     if options.output == RECORD:
-        atomic_write(PAGE, with_block(PAGE.read_text(), *MARKS, summary(record)).encode())
+        for page, text in ((PAGE, summary(record)), (ROOT / "README.md", sentence(record))):
+            atomic_write(page, with_block(page.read_text(), *MARKS, text).encode())
 
 
 def _candidates(packages: Sequence[str]) -> tuple[list[Candidate], tuple[str, ...]]:

@@ -120,6 +120,19 @@ def summary(record: Record) -> str:
     )
 
 
+def sentence(record: Record) -> str:
+    """Return what the README says of it."""
+    ran = [row for row in record.rows if row.outcome != "not run"]
+    exact, assumed, refused = (
+        sum(row.outcome == outcome for row in ran) for outcome in ("exact", "assumptions", "refused")
+    )
+    failed = len(ran) - exact - assumed - refused
+    return (
+        f"Tried on {len(ran)} networks of other packages ([which](docs/coverage.md)): {exact} have exact fields,\n"
+        f"{assumed} rest on an assumption that is named, {refused} are refused with a reason, and {failed} fail."
+    )
+
+
 def _line(name: str, rows: Sequence[Row]) -> str:
     ran = [row for row in rows if row.outcome != "not run"]
     counts = [sum(row.outcome == outcome for row in ran) for outcome in ("exact", "assumptions", "refused")]

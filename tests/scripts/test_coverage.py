@@ -10,7 +10,7 @@ from scripts import coverage
 from scripts.coverage_of import record
 from scripts.coverage_of.by_signature import ARGUMENTS, made
 from scripts.coverage_of.candidate import Candidate, Prepared, Ready, smallest_of_each
-from scripts.coverage_of.record import Judgement, Layer, Record, Row, summary, table
+from scripts.coverage_of.record import Judgement, Layer, Record, Row, sentence, summary, table
 
 
 class Picky(nn.Module):
@@ -136,7 +136,6 @@ def test_the_table_counts_what_ran():
 
 def test_the_page_says_what_the_record_says():
     record = msgspec.json.decode((coverage.RECORD / "result.json").read_bytes(), type=Record)
-    page = coverage.PAGE.read_text()
-    before, _, rest = page.partition(coverage.MARKS[0] + "\n")
-    assert rest.partition("\n" + coverage.MARKS[1])[0] == summary(record)
-    assert before
+    for path, text in ((coverage.PAGE, summary(record)), (coverage.ROOT / "README.md", sentence(record))):
+        _, _, rest = path.read_text().partition(coverage.MARKS[0] + "\n")
+        assert rest.partition("\n" + coverage.MARKS[1])[0] == text
