@@ -36,9 +36,9 @@ def directed(reach: Reach) -> Reach:
 
     So it is where positions were computed one by one and put together.
     """
-    if any(map(reach.along, range(reach.ndim))):
-        return reach
     digits = [digit for digits in reach.dims for digit in digits]
+    if any(digit.along and digit.size > 1 for digit in digits):  # one position has no direction
+        return reach
     distances = [_distance(reach.values, place) for place in range(1, len(digits) + 1)]
     if max(distances, default=0) == 0:
         return reach

@@ -316,6 +316,11 @@ SPANNING = {global_mean, attention, grid_attention}
 shares = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
+def test_an_axis_of_one_position_leaves_the_direction_to_others():
+    """Columns that are stacked run along the image's axis though a channel did, where a window took one pixel of it."""
+    check([(one_window, 0, 0), (stacked_columns, 0, 0)], (0.0, 0.0))
+
+
 @settings(max_examples=40)
 @given(st.lists(steps, min_size=1, max_size=3), shares)
 def test_drawn_views_and_writes_read_what_nan_poisoning_finds(steps: list[tuple], share: tuple[float, float]) -> None:
