@@ -103,10 +103,10 @@ def advice(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> Iterator[str]:
             f"Much of the influence on {names} lies outside of the ERF, spread thinly. Its r95 says how far, and the "
             "inspector's log scale shows it."
         )
-    whole = [layer for layer in layers if layer.ratio is not None and not is_cut(layer)]
-    if whole and (whole[-1].ratio or 0) < SMALL:
+    uncut = [layer for layer in layers if layer.ratio is not None and not is_cut(layer)]
+    if uncut and (uncut[-1].ratio or 0) < SMALL:
         yield (
-            f"Most of the TRF of {whole[-1].name} counts little. What a unit must see should fit into its ERF. "
+            f"Most of the TRF of {uncut[-1].name} counts little. What a unit must see should fit into its ERF. "
             "Strides, dilation and larger kernels widen an ERF faster than more layers do."
         )
 
