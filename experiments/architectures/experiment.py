@@ -34,10 +34,10 @@ from experiments.harness.machine import FLOAT32, require_memory
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
-from experiments.harness.validation import require_at_least, require_choices
 
 # Noise images over which batch norm's statistics are averaged.
 CALIBRATION = 8
+LEAST_SIDE = 64  # pixels, of two units at stride 32
 
 
 class BatchNorm(StrEnum):
@@ -53,23 +53,20 @@ class Config(ExperimentConfig):
 
     name: str = option("architectures", "the experiment's name, fixed; it names the folder of results")
     networks: list[str] = option(
-        DEFAULT, "of torchvision; their stages are listed in experiments/architectures/experiment.py"
+        DEFAULT, "of torchvision; their stages are listed in experiments/architectures/experiment.py", distinct=True
     )
-    draws: int = option(5, "draws of weights and images of each network")
-    samples: int = option(2, "images for each draw")
-    input_size: int = option(224, "side of the images in pixels; vit_b_16 takes 224 only")
+    draws: int = option(5, "draws of weights and images of each network", least=1)
+    samples: int = option(2, "images for each draw", least=1)
+    input_size: int = option(224, "side of the images in pixels; vit_b_16 takes 224 only", least=LEAST_SIDE)
     batch_norm: BatchNorm = option(
         BatchNorm.calibrated, "statistics of noise, or the identity: those at initialization"
     )
     noise: Noise = option(Noise.normal, "distribution of the images' values")
     statistic: Statistic = option(Statistic.mean_abs, "over images and input channels; signed_mean has no size")
-    batch_size: int = option(4, "images in one forward pass, at most")
+    batch_size: int = option(4, "images in one forward pass, at most", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("networks", self.networks)
-        require_at_least(1, draws=self.draws, samples=self.samples, batch_size=self.batch_size)
-        require_at_least(64, input_size=self.input_size)  # two units at stride 32
         require_memory(FLOAT32 * 3 * self.input_size**2, input_size=self.input_size)
         for network in self.networks:
             if network not in ARCHITECTURES:

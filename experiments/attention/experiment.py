@@ -34,7 +34,6 @@ from experiments.harness.machine import FLOAT64, require_memory
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
-from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.condition import Condition, estimates_of, log_condition, measure_each
 from experiments.stacks.drawn_networks import measure_draws
 from experiments.stacks.paper_stacks import Kind, StackConfig, Stream, predicted_map, require_runs, stack_of
@@ -45,21 +44,19 @@ class Config(StackConfig):
     """Which blocks are inserted where into which stack."""
 
     name: str = option("attention", "the experiment's name, fixed; it names the folder of results")
-    blocks: list[Block] = option(list(Block), "inserted ones; none is the stack alone")
+    blocks: list[Block] = option(list(Block), "inserted ones; none is the stack alone", distinct=True)
     kind: Kind = option(Kind.relu, "of the stack; not uniform")
-    depth: int = option(10, "number of convolutions")
-    below: list[int] = option([2, 5, 8], "numbers of convolutions below the block, increasing, up to depth")
+    depth: int = option(10, "number of convolutions", least=1)
+    below: list[int] = option(
+        [2, 5, 8], "numbers of convolutions below the block, increasing, up to depth", increasing_from=1
+    )
     side: int = option(48, "of the images, in pixels; even and larger than the stack's TRF")
-    runs: int = option(100, "draws of weights and inputs for each point")
+    runs: int = option(100, "draws of weights and inputs for each point", least=2)
     final_activation: bool = option(False, "also after the last convolution: then a unit may be 0 and its map too")
-    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+    bootstrap: int = option(1000, "resamplings of the runs for each interval", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("blocks", self.blocks)
-        require_at_least(1, depth=self.depth, bootstrap=self.bootstrap)
-        require_at_least(2, runs=self.runs)
-        require_increasing("below", self.below, least=1)
         if self.kind is Kind.uniform:
             raise InvalidInput("kind=uniform has no runs to average over; allowed are the random kinds")
         if self.kernel_size % 2 == 0:

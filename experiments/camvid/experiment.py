@@ -41,11 +41,11 @@ class Config(GrowthConfig):
 
     name: str = option("camvid", "the experiment's name, fixed; it names the folder of results")
     widths: list[int] = option([16, 32, 64, 128], "channels of the four stages")
-    epochs: int = option(60, "how often all training images are seen")
-    batch_size: int = option(8, "images of one step, of all processes together")
+    epochs: int = option(60, "how often all training images are seen", least=1)
+    batch_size: int = option(8, "images of one step, of all processes together", least=1)
     learning_rate: float = option(0.05, "its peak")
-    shift: int = option(16, "training images are mirrored at random and moved by up to so many pixels")
-    images: int = option(32, "so many of them, evenly spaced, at every epoch the same")
+    shift: int = option(16, "training images are mirrored at random and moved by up to so many pixels", least=0)
+    images: int = option(32, "so many of them, evenly spaced, at every epoch the same", least=2)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,7 +14,6 @@ from erf.data.split import DataSet, Split
 from erf.inits import Init
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.machine import KERNEL_3X3, require_cores, require_memory
-from experiments.harness.validation import require_at_least
 from experiments.trainings.plan import require_sgd
 
 
@@ -26,29 +25,29 @@ class Config(ExperimentConfig):
     init: Init = option(Init.he_normal, "of the convolutions, a random one")
     strength: float = option(0.0, "of the center-low profile, from 0 (the init unchanged) to 1 (corners alone)")
     kernel_size: int = option(3, "of every convolution, odd")
-    draw: int = option(0, "number of the draw of weights at this seed; others are fresh weights in the same data order")
+    draw: int = option(
+        0, "number of the draw of weights at this seed; others are fresh weights in the same data order", least=0
+    )
     data_dir: str = option("data", "folder of the data sets; it does not name the folder of results")
     partial_data: bool = option(False, "accept fewer images than were published")
-    training_images: int = option(10_000, "evenly spaced ones of the training images, the same in every training")
-    held_out: int = option(2_500, "evenly spaced ones of the validation images, which accuracies are of")
-    width: int = option(16, "channels of the first convolution; after each stride they double")
-    steps: int = option(1200, "the budget: a level that is not reached in it is censored")
-    evaluate_every: int = option(50, "steps between evaluations, by which the budget is divisible")
+    training_images: int = option(
+        10_000, "evenly spaced ones of the training images, the same in every training", least=1
+    )
+    held_out: int = option(2_500, "evenly spaced ones of the validation images, which accuracies are of", least=1)
+    width: int = option(16, "channels of the first convolution; after each stride they double", least=1)
+    steps: int = option(1200, "the budget: a level that is not reached in it is censored", least=1)
+    evaluate_every: int = option(50, "steps between evaluations, by which the budget is divisible", least=1)
     levels: list[float] = option([0.40, 0.45, 0.50], "accuracies, increasing, that steps are counted to")
-    batch_size: int = option(64, "images of one step")
+    batch_size: int = option(64, "images of one step", least=1)
     learning_rate: float = option(0.02, "constant, so that the steps to a level do not depend on the budget")
     momentum: float = option(0.9, "of SGD, in Nesterov's form")
     weight_decay: float = option(5e-4, "of all parameters")
-    shift: int = option(2, "training images are mirrored at random and moved by up to so many pixels")
-    images: int = option(32, "of those held out, that the ERF is averaged over, at every evaluation the same")
-    threads: int = option(1, "of the CPU in training; the last bits of a training depend on it")
+    shift: int = option(2, "training images are mirrored at random and moved by up to so many pixels", least=0)
+    images: int = option(32, "of those held out, that the ERF is averaged over, at every evaluation the same", least=1)
+    threads: int = option(1, "of the CPU in training; the last bits of a training depend on it", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        least = {"draw": 0, "training_images": 1, "held_out": 1, "width": 1, "steps": 1, "evaluate_every": 1}
-        least |= {"batch_size": 1, "shift": 0, "images": 1, "threads": 1}
-        for key, smallest in least.items():
-            require_at_least(smallest, **{key: getattr(self, key)})
         if self.init is Init.equal:
             raise InvalidInput("init=equal is not random: all channels would learn the same; allowed: the others")
         if not 0 <= self.strength <= 1:

@@ -39,13 +39,11 @@ class Config(GrowthConfig):
     """How the network is trained and measured."""
 
     name: str = option("cifar10", "the experiment's name, fixed; it names the folder of results")
-    width: int = option(32, "channels of every layer")
+    width: int = option(32, "channels of every layer", least=1)
     label_smoothing: float = option(0.1, "share of the target spread over all classes")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1:
-            raise InvalidInput(f"width={self.width} is too small; allowed: 1 or more")
         require_memory(KERNEL_3X3 * self.width**2, width=self.width)
         if not 0 <= self.label_smoothing < 1:
             raise InvalidInput(f"label_smoothing={self.label_smoothing}: allowed are shares in [0, 1)")

@@ -27,7 +27,7 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.marginals import marginals, sigma
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.harness.validation import require_at_least, require_increasing
+from experiments.harness.validation import require_increasing
 from experiments.stacks.condition import Condition, Estimate, line_estimate, measure_each
 from experiments.stacks.paper_stacks import Kind, StackConfig, Stream, map_of, mean_square_total, stack_of
 
@@ -43,17 +43,16 @@ class Config(StackConfig):
     rates: list[float] = option(
         [0.0, 0.1, 0.2, 0.3, 0.4, 0.5], "of dropped units, increasing from 0, which the others are compared with"
     )
-    depth: int = option(10, "number of convolutions; dropout follows each but the last, whose unit is measured")
+    depth: int = option(
+        10, "number of convolutions; dropout follows each but the last, whose unit is measured", least=2
+    )
     narrow: list[int] = option([1, 4], "channels of narrower stacks, below channels, increasing; elementwise only")
-    runs: int = option(4000, "draws of weights and dropped units for each point")
+    runs: int = option(4000, "draws of weights and dropped units for each point", least=FEWEST)
     statistic: Statistic = option(Statistic.mean_square, "what the claim is about; mean_abs is measured beside it")
-    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+    bootstrap: int = option(1000, "resamplings of the runs for each interval", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least(2, depth=self.depth)
-        require_at_least(FEWEST, runs=self.runs)
-        require_at_least(1, bootstrap=self.bootstrap)
         if self.narrow:
             require_increasing("narrow", self.narrow, least=1)
         if self.narrow and self.narrow[-1] >= self.channels:

@@ -22,7 +22,6 @@ from experiments.harness.intervals import Interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
-from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.condition import Condition, estimates_of, log_condition, measure_each
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -49,17 +48,16 @@ class Config(StackConfig):
     """Which stacks are measured at which depths."""
 
     name: str = option("erf_growth", "the experiment's name, fixed; it names the folder of results")
-    kinds: list[Kind] = option([Kind.uniform, Kind.random, Kind.relu], "kinds of stack")
-    depths: list[int] = option(
-        [5, 10, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 100], "numbers of convolutions, increasing"
+    kinds: list[Kind] = option([Kind.uniform, Kind.random, Kind.relu], "kinds of stack", distinct=True)
+    depths: list[int] = option(  # one layer's map may be flat, without a Gaussian
+        [5, 10, 15, 20, 25, 30, 35, 40, 50, 60, 70, 80, 90, 100],
+        "numbers of convolutions, increasing",
+        increasing_from=2,
     )
-    bootstrap: int = option(1000, "resamplings of the runs for each interval; 0 for no interval")
+    bootstrap: int = option(1000, "resamplings of the runs for each interval; 0 for no interval", least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("kinds", self.kinds)
-        require_increasing("depths", self.depths, least=2)  # one layer's map may be flat, without a Gaussian
-        require_at_least(0, bootstrap=self.bootstrap)
         if self.runs == 1 and self.bootstrap:
             raise InvalidInput("runs=1 has no interval over runs; allowed: runs=2 or more, or bootstrap=0")
 

@@ -23,7 +23,6 @@ from experiments.harness.intervals import Interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
-from experiments.harness.validation import require_at_least, require_increasing
 from experiments.stacks.condition import Condition, estimates_of, log_condition, measure_each
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -48,20 +47,15 @@ class Config(StackConfig):
     """At which depths theory is checked, with how many runs."""
 
     name: str = option("exact_theory", "the experiment's name, fixed; it names the folder of results")
-    kernel_sizes: list[int] = option([2, 3, 5], "of the uniform stacks (T1), increasing")
-    depths: list[int] = option([5, 10, 20, 40], "of the uniform stacks (T1), increasing")
-    depth: int = option(10, "of the random stacks (T2, T4)")
-    runs: int = option(4000, "of the random stacks")
+    kernel_sizes: list[int] = option([2, 3, 5], "of the uniform stacks (T1), increasing", increasing_from=2)
+    depths: list[int] = option([5, 10, 20, 40], "of the uniform stacks (T1), increasing", increasing_from=1)
+    depth: int = option(10, "of the random stacks (T2, T4)", least=2)  # one layer's map is flat, without a Gaussian
+    runs: int = option(4000, "of the random stacks", least=2)
     statistic: Statistic = option(Statistic.mean_square, "exact theory is about this one")
-    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+    bootstrap: int = option(1000, "resamplings of the runs for each interval", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_increasing("kernel_sizes", self.kernel_sizes, least=2)
-        require_increasing("depths", self.depths, least=1)
-        require_at_least(2, depth=self.depth)  # one layer's map is flat, without a Gaussian
-        require_at_least(1, bootstrap=self.bootstrap)
-        require_at_least(2, runs=self.runs)
         if self.statistic is not Statistic.mean_square:
             raise InvalidInput(f"statistic={self.statistic} has no exact theory to compare with; allowed: mean_square")
 

@@ -23,7 +23,6 @@ from experiments.harness.intervals import Interval, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.condition import log_condition, measure_each
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -50,18 +49,16 @@ class Config(StackConfig):
     """Which stacks are drawn, and how far runs are added up."""
 
     name: str = option("gaussian_shape", "the experiment's name, fixed; it names the folder of results")
-    kinds: list[Kind] = option([Kind.uniform, Kind.random, Kind.relu], "kinds of stack, a row of maps each")
-    depths: list[int] = option([5, 10, 20, 40], "numbers of convolutions, a column of maps each")
-    group_depth: int = option(20, "depth at which the fit is measured against the number of runs")
-    group_runs: list[int] = option([20, 100, 200, 500], "runs in one map, increasing")
+    kinds: list[Kind] = option(
+        [Kind.uniform, Kind.random, Kind.relu], "kinds of stack, a row of maps each", distinct=True
+    )
+    depths: list[int] = option([5, 10, 20, 40], "numbers of convolutions, a column of maps each", increasing_from=2)
+    group_depth: int = option(20, "depth at which the fit is measured against the number of runs", least=2)
+    group_runs: list[int] = option([20, 100, 200, 500], "runs in one map, increasing", increasing_from=1)
     group_total: int = option(2000, "runs in all, shared out into groups of each size")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("kinds", self.kinds)
-        require_increasing("depths", self.depths, least=2)
-        require_increasing("group_runs", self.group_runs, least=1)
-        require_at_least(2, group_depth=self.group_depth)
         if self.group_total < self.group_runs[-1]:
             raise InvalidInput(f"group_total={self.group_total} is too small; allowed: {self.group_runs[-1]} or more")
 

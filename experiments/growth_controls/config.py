@@ -12,7 +12,6 @@ from erf.networks.start import Start
 from erf.seeds import derive
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.experiment import option
-from experiments.harness.validation import require_at_least, require_choices
 from experiments.trainings.plan import Labels, TrainingConfig
 
 LAYER = "after_top.0"  # the top convolution, normalized: with batch norm folded into it the same layer
@@ -43,20 +42,18 @@ class Config(TrainingConfig):
     """Which ways to train are compared, and at which size."""
 
     name: str = option("growth_controls", "the experiment's name, fixed; it names the folder of results")
-    arms: list[Arm] = option(list(Arm), "ways to train")
-    seeds: int = option(3, "trainings of each, with weights, order and random labels of their own")
+    arms: list[Arm] = option(list(Arm), "ways to train", distinct=True)
+    seeds: int = option(3, "trainings of each, with weights, order and random labels of their own", least=1)
     width: int = option(8, "channels of every layer")
-    epochs: int = option(5, "how often all training images are seen")
+    epochs: int = option(5, "how often all training images are seen", least=1)
     label_smoothing: float = option(0.1, "share of the target spread over all classes")
     unnormalized_learning_rate: float = option(
         0.003, "peak of the arms without batch norm; at 0.03 they become constant functions"
     )
-    images: int = option(128, "so many of them, evenly spaced, at every epoch the same")
+    images: int = option(128, "so many of them, evenly spaced, at every epoch the same", least=2)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("arms", self.arms)
-        require_at_least(1, seeds=self.seeds)
         if not self.unnormalized_learning_rate > 0:
             raise InvalidInput(
                 f"unnormalized_learning_rate={self.unnormalized_learning_rate}: allowed are numbers above 0"

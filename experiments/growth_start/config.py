@@ -21,7 +21,6 @@ from experiments.cifar10 import experiment as cifar10
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.record import recorded_experiment
 from experiments.harness.reference import REFERENCE, reference
-from experiments.harness.validation import require_at_least, require_choices
 
 WEIGHTS = "weights.safetensors"  # of a training's best epoch, beside its record
 STAGES = 4  # of the CamVid network; each has twice the channels of the one before
@@ -38,27 +37,31 @@ class Config(ExperimentConfig):
     data_dir: str = option("data", "folder of the data sets; it does not name the folder of results")
     partial_data: bool = option(False, "accept fewer images than were published")
     starts: list[Start] = option(
-        [Start.unit_gain, Start.framework_default, Start.small_gain, Start.small_branches], "how the weights start"
+        [Start.unit_gain, Start.framework_default, Start.small_gain, Start.small_branches],
+        "how the weights start",
+        distinct=True,
     )
-    gains: list[float] = option([0.16, 0.0], "of start=small_gain, each a start of its own, 0 to 1")
-    seeds: int = option(3, "of each start, from `seed` on: those of the trainings")
-    camvid_widths: list[int] = option([8, 16], "channels of the first of CamVid's four stages; each next has twice")
-    cifar10_widths: list[int] = option([16, 32], "channels of CIFAR-10's layers")
-    camvid_images: int = option(8, "held-out images of CamVid, evenly spaced; a training's own for it")
-    cifar10_images: int = option(32, "held-out images of CIFAR-10, likewise")
-    calibration: int = option(4, "batches that batch norm's statistics are averaged over; a training's own for it")
-    batch_size: int | None = option(None, "images in each of them; None: as many as in a step of the trainings")
+    gains: list[float] = option([0.16, 0.0], "of start=small_gain, each a start of its own, 0 to 1", distinct=True)
+    seeds: int = option(3, "of each start, from `seed` on: those of the trainings", least=1)
+    camvid_widths: list[int] = option(
+        [8, 16], "channels of the first of CamVid's four stages; each next has twice", distinct=True, least=1
+    )
+    cifar10_widths: list[int] = option([16, 32], "channels of CIFAR-10's layers", distinct=True, least=1)
+    camvid_images: int = option(8, "held-out images of CamVid, evenly spaced; a training's own for it", least=2)
+    cifar10_images: int = option(32, "held-out images of CIFAR-10, likewise", least=2)
+    calibration: int = option(
+        4, "batches that batch norm's statistics are averaged over; a training's own for it", least=1
+    )
+    batch_size: int | None = option(
+        None, "images in each of them; None: as many as in a step of the trainings", least=1
+    )
     trained: list[str] = option(["camvid", "cifar10"], "trainings in results/reference/ that are asked for growth")
-    aggregations: list[str] = option(["random_sign", "sum"], "of output channels, of the trainings' maps")
+    aggregations: list[str] = option(
+        ["random_sign", "sum"], "of output channels, of the trainings' maps", distinct=True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("starts", "gains", "camvid_widths", "cifar10_widths", "aggregations"):
-            require_choices(key, getattr(self, key))
-        for key in ("camvid_widths", "cifar10_widths"):
-            require_at_least(1, **{key: min(getattr(self, key))})
-        require_at_least(1, seeds=self.seeds, calibration=self.calibration, batch_size=self.batch_size or 1)
-        require_at_least(2, camvid_images=self.camvid_images, cifar10_images=self.cifar10_images)
         if unknown := {*self.aggregations} - {"random_sign", "sum"}:
             raise InvalidInput(f"aggregations={min(unknown)!r} is unknown; allowed: random_sign, sum")
         resolve_device(self.device)

@@ -18,6 +18,7 @@ from rich.console import RenderableType
 from erf.errors import InvalidInput
 from experiments.harness.override import Sweep
 from experiments.harness.soundness import Sides
+from experiments.harness.validation import require_allowed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,12 +27,25 @@ CONF = Path(__file__).parents[2] / "conf"
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def option(default: Any, help: str, type: str | None = None) -> Any:
-    """Return a dataclass field with a default (a list is copied for each instance) and its line of help.
+def option(
+    default: Any,
+    help: str,
+    type: str | None = None,
+    least: float | None = None,
+    increasing_from: int | None = None,
+    distinct: bool = False,
+) -> Any:
+    """Return a dataclass field with a default, its line of help, and what values are allowed.
 
-    ``type`` is what the help says in place of the annotation, where that says too little.
+    Args:
+        default: A list is copied for each instance.
+        help: What it is.
+        type: What the help says in place of the annotation, where that says too little.
+        least: The smallest number that is allowed, or the smallest entry of a list.
+        increasing_from: Of a list that must increase, the smallest first entry.
+        distinct: Whether it is a list whose entries must differ, at least one.
     """
-    metadata = {"help": help, "type": type}
+    metadata = {"help": help, "type": type, "least": least, "increasing_from": increasing_from, "distinct": distinct}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -67,12 +81,14 @@ class ExperimentConfig:
     fresh: bool = option(False, "measure again, into a numbered folder, where there is a complete record")
 
     def __post_init__(self) -> None:
-        names = {known.name: known.default for known in fields(self)}
-        if self.name != names["name"]:
-            raise InvalidInput(f"name={self.name!r} cannot be chosen; allowed: {names['name']!r}")
-        for key in names.keys() - {"name"}:  # which is what it is
-            _require_filled(key, getattr(self, key))
-            _require_in_range(key, getattr(self, key))
+        name, *others = fields(self)
+        if self.name != name.default:
+            raise InvalidInput(f"name={self.name!r} cannot be chosen; allowed: {name.default!r}")
+        for known in others:
+            value = getattr(self, known.name)
+            _require_filled(known.name, value)
+            _require_in_range(known.name, value)
+            require_allowed(known.name, value, known.metadata)
         if self.seed < 0:
             raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
 

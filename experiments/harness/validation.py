@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
-from erf import InvalidInput
+from erf.errors import InvalidInput
+
+
+def require_allowed(key: str, value: Any, rules: Mapping[str, Any]) -> None:
+    """Raise InvalidInput unless a setting's value is what the rules of its :func:`option` allow; None keeps all."""
+    if value is None:
+        return
+    if rules.get("distinct"):
+        require_choices(key, value)
+    if (first := rules.get("increasing_from")) is not None:
+        require_increasing(key, value, first)
+    if (least := rules.get("least")) is not None:
+        require_at_least(least, **{key: min(value) if isinstance(value, list) else value})
 
 
 def require_at_least(least: float, **values: float) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from erf import InvalidInput
 from erf.maps.statistic import Statistic
 from experiments.harness.experiment import option
-from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.kernels.profiles import Profile
 from experiments.stacks.paper_stacks import StackConfig
 
@@ -17,22 +16,21 @@ class Config(StackConfig):
     """Which kernels are measured, in which stacks."""
 
     name: str = option("kernels", "the experiment's name, fixed; it names the folder of results")
-    profiles: list[Profile] = option(list(Profile), "weights over a kernel")
-    kernel_sizes: list[int] = option([3, 5, 7, 9], "of all profiles and strengths, increasing from 2")
-    depth: int = option(5, "number of convolutions for all kernel sizes")
-    depths: list[int] = option([2, 5, 10, 20], "at which the distance to the normal is measured, increasing")
+    profiles: list[Profile] = option(list(Profile), "weights over a kernel", distinct=True)
+    kernel_sizes: list[int] = option(
+        [3, 5, 7, 9], "of all profiles and strengths, increasing from 2", increasing_from=2
+    )
+    depth: int = option(5, "number of convolutions for all kernel sizes", least=2)
+    depths: list[int] = option(
+        [2, 5, 10, 20], "at which the distance to the normal is measured, increasing", increasing_from=1
+    )
     strengths: list[float] = option([0.0, 0.2, 0.4, 0.6, 0.8, 1.0], "of the center-low init, increasing from 0 to 1")
-    runs: int = option(2000, "draws of weights for each random stack")
+    runs: int = option(2000, "draws of weights for each random stack", least=2)
     statistic: Statistic = option(Statistic.mean_square, "exact theory is about this one")
-    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+    bootstrap: int = option(1000, "resamplings of the runs for each interval", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("profiles", self.profiles)
-        require_increasing("kernel_sizes", self.kernel_sizes, least=2)
-        require_increasing("depths", self.depths, least=1)
-        require_at_least(2, depth=self.depth, runs=self.runs)
-        require_at_least(1, bootstrap=self.bootstrap)
         if len(self.depths) < 3:
             raise InvalidInput(f"depths={self.depths}: an exponent needs three depths at least")
         strengths = self.strengths

@@ -16,7 +16,6 @@ from erf.maps.passes import Mode
 from erf.maps.statistic import Statistic
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.machine import FLOAT32, require_memory
-from experiments.harness.validation import require_at_least
 
 NOISE = "noise"
 
@@ -47,26 +46,25 @@ class Config(ExperimentConfig):
         "pixels: a number (square), [samples], [rows,columns], [frames,rows,columns]",
         type="int or list of int",
     )
-    channels: int = option(3, "of the images")
+    channels: int = option(3, "of the images", least=1)
     images: str = option(NOISE, "noise, or the path of a folder of pictures")
     noise: Noise = option(Noise.normal, "distribution of noise's values")
     unreadable: Unreadable = option(Unreadable.error, "what a picture is that cannot be read: error, or skip it")
     mean: list[float] = option([], "of pictures, one a channel, in [0, 1]; [] is ImageNet's")
     std: list[float] = option([], "as mean; pictures become (value / 255 - mean) / std")
-    samples: int = option(8, "number of images; of a folder, the first ones")
+    samples: int = option(8, "number of images; of a folder, the first ones", least=1)
     unit: Any = option(
         [], "[row,column] in each layer's grid, or several as [[3,4],[5,6]]; [] is its middle", type="list of int"
     )
     statistic: Statistic = option(Statistic.mean_abs, "over images and input channels; signed_mean has no size")
     aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, one channel's index")
     mode: Mode = option(Mode.eval, "eval, or as_is: as the network was made (torchvision's and timm's: in train mode)")
-    batch_size: int = option(8, "images in one forward pass, at most")
+    batch_size: int = option(8, "images in one forward pass, at most", least=1)
     compatibility: Compatibility = option(Compatibility.none, "another tool's map of each layer, by its rules, beside")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.input_size = _checked_size(self.input_size)
-        require_at_least(1, samples=self.samples, batch_size=self.batch_size, channels=self.channels)
         pixels = math.prod(self.input_size)
         require_memory(FLOAT32 * self.channels * pixels, channels=self.channels, input_size=self.input_size)
         layers = self.layers or []

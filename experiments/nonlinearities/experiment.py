@@ -19,7 +19,6 @@ from experiments.harness.intervals import Interval, difference_interval, mean_in
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.condition import log_condition, measure_each
 from experiments.stacks.paper_stacks import (
     Kind,
@@ -38,22 +37,20 @@ class Config(StackConfig):
 
     name: str = option("nonlinearities", "the experiment's name, fixed; it names the folder of results")
     kinds: list[Kind] = option(
-        [Kind.relu, Kind.tanh, Kind.sigmoid, Kind.leaky_relu, Kind.random], "kinds of stack; random has no nonlinearity"
+        [Kind.relu, Kind.tanh, Kind.sigmoid, Kind.leaky_relu, Kind.random],
+        "kinds of stack; random has no nonlinearity",
+        distinct=True,
     )
-    depth: int = option(20, "number of convolutions")
+    depth: int = option(20, "number of convolutions", least=2)
     init: Init = option(
         Init.glorot_normal, "keeps tanh and sigmoid near their linear region; ReLU's shape has no scale"
     )
-    runs: int = option(100, "runs that are not 0 everywhere in one map")
-    fewer_runs: int = option(20, "the smaller number of runs to compare with")
-    groups: int = option(10, "disjoint groups of runs, for intervals")
+    runs: int = option(100, "runs that are not 0 everywhere in one map", least=1)
+    fewer_runs: int = option(20, "the smaller number of runs to compare with", least=1)
+    groups: int = option(10, "disjoint groups of runs, for intervals", least=2)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("kinds", self.kinds)
-        require_at_least(2, depth=self.depth)
-        require_at_least(1, fewer_runs=self.fewer_runs)
-        require_at_least(2, groups=self.groups)
         if Kind.uniform in self.kinds:
             raise InvalidInput("kinds: uniform stacks have no runs to average over; allowed are the random kinds")
         if self.fewer_runs >= self.runs:

@@ -26,7 +26,6 @@ from experiments.harness.intervals import Interval, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
-from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.condition import Condition, estimates_of, measure_each
 from experiments.stacks.drawn_networks import exact_map, measure_draws
 from experiments.stacks.paper_stacks import StackConfig, Stream, mean_sigma, require_runs
@@ -65,20 +64,19 @@ class Config(StackConfig):
     """Which residual stacks are compared with plain ones of the same layers."""
 
     name: str = option("skip_connections", "the experiment's name, fixed; it names the folder of results")
-    designs: list[Design] = option(list(Design), "of plain and residual stacks; bn: with batch norm, calibrated")
+    designs: list[Design] = option(
+        list(Design), "of plain and residual stacks; bn: with batch norm, calibrated", distinct=True
+    )
     gains: list[float] = option([0.25, 0.5, 1.0, 2.0], "of the branches, increasing, above 0")
     depth: int = option(15, "number of convolutions: one, and then those of the blocks")
-    branch_depth: int = option(2, "convolutions in each branch")
-    runs: int = option(150, "draws of weights and inputs for each point")
+    branch_depth: int = option(2, "convolutions in each branch", least=1)
+    runs: int = option(150, "draws of weights and inputs for each point", least=2)
     final_activation: bool = option(False, "also after the last sum: then a unit may be 0 and its map too")
-    calibration: int = option(4, "noise images over which batch norm's statistics are averaged")
-    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+    calibration: int = option(4, "noise images over which batch norm's statistics are averaged", least=2)
+    bootstrap: int = option(1000, "resamplings of the runs for each interval", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("designs", self.designs)
-        require_at_least(1, branch_depth=self.branch_depth, bootstrap=self.bootstrap)
-        require_at_least(2, runs=self.runs, calibration=self.calibration)
         if self.depth <= self.branch_depth or (self.depth - 1) % self.branch_depth:
             raise InvalidInput(
                 f"depth={self.depth}: allowed is 1 more than a multiple of branch_depth={self.branch_depth}"

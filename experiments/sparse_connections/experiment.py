@@ -28,7 +28,6 @@ from experiments.harness.intervals import Interval, interval_of, middle
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
-from experiments.harness.validation import require_at_least, require_choices, require_increasing
 from experiments.stacks.condition import Condition, Quantity, estimates_of, log_condition, measure_each
 from experiments.stacks.paper_stacks import StackConfig, Stream, mean_sigma
 
@@ -56,21 +55,19 @@ class Config(StackConfig):
     """Which layouts are compared, in which area, at which depths."""
 
     name: str = option("sparse_connections", "the experiment's name, fixed; it names the folder of results")
-    layouts: list[Layout] = option(list(Layout), "of connections; adjacent, the plain kernel, must be among them")
-    kernel_size: int = option(3, "side of the plain kernel, odd; all layouts have its square of connections")
+    layouts: list[Layout] = option(
+        list(Layout), "of connections; adjacent, the plain kernel, must be among them", distinct=True
+    )
+    kernel_size: int = option(3, "side of the plain kernel, odd; all layouts have its square of connections", least=2)
     area: int = option(5, "side of the others' area, odd; area - 1 must be a multiple of kernel_size - 1")
-    depths: list[int] = option([5, 10, 20], "numbers of convolutions, increasing")
-    runs: int = option(1000, "draws of positions and weights for each point")
+    depths: list[int] = option([5, 10, 20], "numbers of convolutions, increasing", increasing_from=2)
+    runs: int = option(1000, "draws of positions and weights for each point", least=2)
     statistic: Statistic = option(Statistic.mean_square, "exact theory is about this one")
-    networks: int = option(50, "draws of scattered positions whose own exact maps are looked at")
-    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+    networks: int = option(50, "draws of scattered positions whose own exact maps are looked at", least=2)
+    bootstrap: int = option(1000, "resamplings of the runs for each interval", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("layouts", self.layouts)
-        require_increasing("depths", self.depths, least=2)
-        require_at_least(2, runs=self.runs, networks=self.networks)
-        require_at_least(1, bootstrap=self.bootstrap)
         if Layout.adjacent not in self.layouts:
             raise InvalidInput("layouts: adjacent is missing, the plain kernel that the others are compared with")
         if self.statistic is not Statistic.mean_square:

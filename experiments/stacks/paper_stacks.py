@@ -22,7 +22,6 @@ from erf.seeds import derive
 from erf.stacks.stack_influence import stack_moments
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.machine import FLOAT32, FLOAT64, require_memory
-from experiments.harness.validation import require_at_least
 
 
 class Kind(StrEnum):
@@ -53,23 +52,20 @@ class Stream(IntEnum):
 class StackConfig(ExperimentConfig):
     """What the experiments on stacks share; the paper names none of it but the kernel size and the number of runs."""
 
-    runs: int = option(20, "draws of weights and inputs for each point")
+    runs: int = option(20, "draws of weights and inputs for each point", least=1)
     statistic: Statistic = option(Statistic.mean_abs, "over runs and input channels")
     aggregation: int | str = option(
         0, "of output channels: one channel's index (the paper's one unit), sum, random_sign"
     )
     init: Init = option(Init.he_normal, "of the random kinds")
-    channels: int = option(16, "of every layer; uniform stacks have one, as more would only repeat it")
-    input_channels: int = option(1, "of the image")
-    kernel_size: int = option(3, "of every convolution; even ones are allowed")
+    channels: int = option(16, "of every layer; uniform stacks have one, as more would only repeat it", least=1)
+    input_channels: int = option(1, "of the image", least=1)
+    kernel_size: int = option(3, "of every convolution; even ones are allowed", least=2)
     noise: Noise = option(Noise.normal, "distribution of the input pixels; matters for nonlinear kinds")
     final_activation: bool = option(True, "also after the last convolution: then a unit may be 0 and its map too")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least(1, runs=self.runs)
-        require_at_least(1, channels=self.channels, input_channels=self.input_channels)
-        require_at_least(2, kernel_size=self.kernel_size)
         if self.statistic is Statistic.signed_mean:
             raise InvalidInput("statistic=signed_mean of random weights is noise; allowed: mean_abs, rms, mean_square")
         if self.init is Init.equal:

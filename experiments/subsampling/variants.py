@@ -8,7 +8,6 @@ from enum import StrEnum
 from erf import InvalidInput
 from erf.networks.subsampled_stack import Pooling, SubsampledStack
 from experiments.harness.experiment import option
-from experiments.harness.validation import require_at_least, require_choices
 from experiments.stacks.paper_stacks import Kind, StackConfig, stack_of
 
 STRIDE = 2  # the paper's (inset of Figure 2)
@@ -44,19 +43,18 @@ class Config(StackConfig):
     """Which stacks are compared with the plain one of the same depth."""
 
     name: str = option("subsampling", "the experiment's name, fixed; it names the folder of results")
-    variants: list[Variant] = option([v for v in Variant if v is not Variant.plain], "compared with the plain stack")
+    variants: list[Variant] = option(
+        [v for v in Variant if v is not Variant.plain], "compared with the plain stack", distinct=True
+    )
     kind: Kind = option(Kind.random, "of all stacks; random has no nonlinearity and an exact map")
-    depth: int = option(15, "number of convolutions")
-    subsampled: int = option(3, "how many of them have stride 2, or a pooling by 2 after them")
+    depth: int = option(15, "number of convolutions", least=2)
+    subsampled: int = option(3, "how many of them have stride 2, or a pooling by 2 after them", least=1)
     dilations: list[int] = option([2, 4, 8], "of the dilated layers of the variant dilation, from the first on")
-    runs: int = option(400, "draws of weights and inputs for each variant")
-    bootstrap: int = option(1000, "resamplings of the runs for each interval")
+    runs: int = option(400, "draws of weights and inputs for each variant", least=2)
+    bootstrap: int = option(1000, "resamplings of the runs for each interval", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("variants", self.variants)
-        require_at_least(1, subsampled=self.subsampled, bootstrap=self.bootstrap)
-        require_at_least(2, runs=self.runs, depth=self.depth)
         if Variant.plain in self.variants:
             raise InvalidInput("variants: plain is measured in any case; allowed are the others")
         if self.kind is Kind.uniform:

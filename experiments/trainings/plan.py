@@ -30,7 +30,6 @@ from erf.training.processes import Precision
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.logbook import Logbook
 from experiments.harness.machine import require_cores, require_memory
-from experiments.harness.validation import require_at_least
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -70,30 +69,26 @@ class TrainingConfig(ExperimentConfig):
 
     data_dir: str = option("data", "folder of the data sets; it does not name the folder of results")
     partial_data: bool = option(False, "accept fewer images than were published")
-    epochs: int = option(16, "how often all training images are seen")
-    batch_size: int = option(128, "images of one step, of all processes together")
+    epochs: int = option(16, "how often all training images are seen", least=1)
+    batch_size: int = option(128, "images of one step, of all processes together", least=1)
     learning_rate: float = option(0.1, "its peak")
     schedule: Schedule = option(Schedule.one_cycle, "of the learning rate, by step")
     momentum: float = option(0.9, "of SGD, in Nesterov's form")
     weight_decay: float = option(5e-4, "of all parameters")
-    shift: int = option(4, "training images are mirrored at random and moved by up to so many pixels")
-    accumulate: int = option(1, "parts that a batch goes through the network in: less memory, the same step")
-    calibration: int = option(16, "batches that batch norm's statistics are averaged over before training")
+    shift: int = option(4, "training images are mirrored at random and moved by up to so many pixels", least=0)
+    accumulate: int = option(1, "parts that a batch goes through the network in: less memory, the same step", least=1)
+    calibration: int = option(16, "batches that batch norm's statistics are averaged over before training", least=1)
     precision: Precision = option(Precision.auto, "of training; auto: bfloat16 on GPUs that have it, else float32")
-    processes: int = option(1, "on this machine, one for each GPU; under torchrun its own number holds")
-    checkpoint_steps: int = option(50, "steps between checkpoints within an epoch")
-    images: int = option(256, "so many of them, evenly spaced, at every epoch the same")
+    processes: int = option(1, "on this machine, one for each GPU; under torchrun its own number holds", least=1)
+    checkpoint_steps: int = option(50, "steps between checkpoints within an epoch", least=1)
+    images: int = option(256, "so many of them, evenly spaced, at every epoch the same", least=2)
     statistic: Statistic = option(Statistic.mean_abs, "over images and input channels")
     aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, or one channel's index")
     reference: Reference = option(Reference.center, "of the ERF size's threshold: center or peak")
-    bootstrap: int = option(1000, "resamplings of the images for the intervals")
+    bootstrap: int = option(1000, "resamplings of the images for the intervals", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        least = {"epochs": 1, "batch_size": 1, "shift": 0, "accumulate": 1, "calibration": 1, "processes": 1}
-        least |= {"checkpoint_steps": 1, "images": 2, "bootstrap": 1}
-        for key, smallest in least.items():
-            require_at_least(smallest, **{key: getattr(self, key)})
         require_sgd(self)
         if self.statistic is Statistic.signed_mean:
             raise InvalidInput("statistic=signed_mean has no ERF size; allowed: mean_abs, rms, mean_square")
@@ -117,12 +112,13 @@ class GrowthConfig(TrainingConfig):
     gain: float | None = option(None, "of start=small_gain: that of the last batch norm of each block, 0 to 1")
     labels: Labels = option(Labels.true, "of the training images; random ones are a control")
     probe: Probe = option(Probe.images, "what the ERF is averaged over: validation images, or noise instead")
-    grid: int = option(3, "other units: this many rows and columns of them, evenly spaced")
-    measure_every: int = option(1, "epochs between two measurements; the first, best and last are always measured")
+    grid: int = option(3, "other units: this many rows and columns of them, evenly spaced", least=1)
+    measure_every: int = option(
+        1, "epochs between two measurements; the first, best and last are always measured", least=1
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least(1, grid=self.grid, measure_every=self.measure_every)
         check_gain(self.start, self.gain)
 
     @classmethod
