@@ -113,8 +113,7 @@ def draw(curves: Sequence[Curve]) -> Figure:
 def _draw_side(axes: Axes, curve: Curve, found: Sequence[float | None], name: str, exponent: str) -> None:
     shown = [(x, y) for x, y in zip(curve.values, found, strict=True) if y]
     axes.plot(*zip(*shown, strict=True), "o-", ms=4, color=COLOURS[name], label=f"{name}: n = {exponent}")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log")
     axes.set_xticks(curve.values, [str(value) for value in curve.values])
     axes.minorticks_off()
     low, high = axes.get_ylim()

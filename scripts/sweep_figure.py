@@ -87,8 +87,7 @@ def _draw_curves(
         panel.errorbar(
             _moved(x, every, aside, panel.get_xscale() == "log"), values, lengths, linestyle="-", label=label, **look
         )
-    panel.set_xlabel(axis)
-    panel.set_ylabel(name)
+    panel.set(xlabel=axis, ylabel=name)
     panel.yaxis.set_major_locator(MaxNLocator(5))
     panel.grid()
 
@@ -128,9 +127,7 @@ def _draw_rows(
     )
     panel.errorbar(values, [places[label] for label in labels], xerr=lengths, linestyle="none", **LOOKS[0])
     panel.set_yticks(list(places.values()) if keys else [], combinations if keys else [])
-    panel.set_ylim(lines.sum(), 0)
-    panel.set_xlabel(name)
-    panel.set_ylabel(", ".join(keys))
+    panel.set(ylim=(lines.sum(), 0), xlabel=name, ylabel=", ".join(keys))
     panel.xaxis.set_major_locator(MaxNLocator(3))
     panel.grid(axis="x")
     if not is_left:

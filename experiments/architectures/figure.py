@@ -119,8 +119,7 @@ def _finish_trf(axes: Axes, result: Result) -> None:
         axes.axvspan(edge * BEYOND**0.8, edge * BEYOND**2.2, color="grey", alpha=0.15, lw=0)
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylim(top=result.config.input_size * 1.3)
-    axes.set_xlabel("TRF size (pixels)")
-    axes.set_ylabel("ERF size (pixels)")
+    axes.set(xlabel="TRF size (pixels)", ylabel="ERF size (pixels)")
     axes.grid()
 
 
@@ -138,8 +137,7 @@ def _draw_maps(panels: np.ndarray, result: Result) -> None:
         last: Stage = result.of_network(network)[-1]
         show_map(axes, result.arrays[f"map/{network}"].astype(np.float32))
         axes.set_title(f"{_broken(network)}\n{_short(last.layer)}", fontsize="medium")
-        axes.set_xticks([])
-        axes.set_yticks([])
+        axes.set(xticks=[], yticks=[])
     for axes in panels[len(networks) :]:
         axes.set_axis_off()
 

@@ -73,8 +73,7 @@ def _draw_map(axes: Axes, result: Result, values: np.ndarray) -> None:
     size = result.stack_trf_size
     corner = result.config.side // 2 - size // 2 - 0.5
     axes.add_patch(Rectangle((corner, corner), size, size, fill=False, edgecolor="white", lw=0.8))
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
 
 
 def _draw_shares(axes: Axes, result: Result, name: str, ylabel: str) -> None:
@@ -95,6 +94,7 @@ def _draw_shares(axes: Axes, result: Result, name: str, ylabel: str) -> None:
     axes.tick_params(axis="x", rotation=40)
     for text in axes.get_xticklabels():
         text.set(ha="right", rotation_mode="anchor")
-    axes.set_ylim(-SMALLEST / 4 if name == "outside_stack" else 0, 1.5 if name == "outside_stack" else 1.03)
-    axes.set_ylabel(ylabel)
+    axes.set(
+        ylim=(-SMALLEST / 4 if name == "outside_stack" else 0, 1.5 if name == "outside_stack" else 1.03), ylabel=ylabel
+    )
     axes.grid(axis="y")

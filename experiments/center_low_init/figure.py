@@ -28,8 +28,7 @@ def draw(result: Result) -> Figure:
     panels = maps.subplots(1, 2)
     for axes, name, title in zip(panels, ("before", "after"), ("before training", "at the end"), strict=True):
         show_map(axes, result.arrays[name].astype(np.float32))
-        axes.set_title(title)
-        axes.set_xlabel("column (pixels)")
+        axes.set(title=title, xlabel="column (pixels)")
     panels[0].set_ylabel("row (pixels)")
     map_colour_bar(maps, list(panels))
     entitle(figure, message(result), _caption(result))
@@ -68,18 +67,18 @@ def _draw_accuracy(axes: Axes, result: Result) -> None:
         axes.axhline(level, color="0.7", lw=0.8)
         if reached is not None:
             axes.plot(reached, level, "D", ms=5, color="black")
-    axes.set_title("accuracy; diamonds: levels reached")
-    axes.set_xlabel("step")
-    axes.set_xlim(0, result.config.steps)
+    axes.set(title="accuracy; diamonds: levels reached", xlabel="step", xlim=(0, result.config.steps))
 
 
 def _draw_sizes(axes: Axes, result: Result) -> None:
     for name, value, colour in (("ERF size", "erf_size", SIZE), ("σ", "sigma", SIGMA)):
         known = [(at.step, getattr(at, value)) for at in result.moments if getattr(at, value) is not None]
         axes.plot([step for step, _ in known], [size for _, size in known], "o-", ms=3, color=colour, label=name)
-    axes.set_title(f"ERF (TRF {result.theoretical_receptive_field} pixels)")
-    axes.set_xlabel("step")
-    axes.set_ylabel("pixels")
-    axes.set_xlim(0, result.config.steps)
-    axes.set_ylim(0, None)
+    axes.set(
+        title=f"ERF (TRF {result.theoretical_receptive_field} pixels)",
+        xlabel="step",
+        ylabel="pixels",
+        xlim=(0, result.config.steps),
+        ylim=(0, None),
+    )
     axes.legend()

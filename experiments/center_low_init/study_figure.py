@@ -102,8 +102,7 @@ def _draw_steps(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -
             axes.plot([x - 0.09, x + 0.09], [1 - one.reduction] * 2, color="black", lw=1.8)
     axes.axhline(1, color="black", lw=0.7)
     axes.axhline(1 - PAPER_REDUCTION, color="black", lw=0.8, ls=":")
-    axes.set_yscale("log")
-    axes.set_ylabel("steps / standard's")
+    axes.set(yscale="log", ylabel="steps / standard's")
     axes.grid(axis="y")
 
 

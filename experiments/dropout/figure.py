@@ -68,8 +68,7 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
     for axes, (dropout, rate) in zip(panels, settings, strict=True):
         values = result.arrays[f"map/{dropout}/{rate}"]
         show_map(axes, values / values.max())
-        axes.set_title(f"{dropout},\nrate {rate:g}" if rate else "no dropout")
-        axes.set_xlabel("column (pixels)")
+        axes.set(title=f"{dropout},\nrate {rate:g}" if rate else "no dropout", xlabel="column (pixels)")
     panels[0].set_ylabel("row (pixels)")
     map_colour_bar(part, panels)
     exact = result.arrays["theory"]
@@ -85,9 +84,7 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
             color=COLOURS[dropout],
             label=f"{dropout}, rate {rates[-1]:g}",
         )
-    rows.set_title("central row")
-    rows.set_xlabel("column (pixels)")
-    rows.set_ylabel("E[g²]")
+    rows.set(title="central row", xlabel="column (pixels)", ylabel="E[g²]")
     low, high = rows.get_ylim()
     rows.set_ylim(low * (low / high) ** 0.5, high)  # room for the legend
     rows.legend(loc="lower center", frameon=False)

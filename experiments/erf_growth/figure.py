@@ -122,9 +122,11 @@ def _draw_against_root(axes: Axes, result: Result) -> None:
         if len(roots) > 1:
             line = np.polyfit(roots, predicted, 1)
             axes.plot(roots, np.polyval(line, roots), ls=DASHES.get(kind, "-"), color=KIND_COLOURS[kind])
-    axes.set_xlabel("√depth (square root of convolutions)")
-    axes.set_ylabel("ERF size (pixels)")
-    axes.set_title("size against √depth, with theory's line")
+    axes.set(
+        xlabel="√depth (square root of convolutions)",
+        ylabel="ERF size (pixels)",
+        title="size against √depth, with theory's line",
+    )
     axes.grid()
     axes.legend(frameon=False)
 
@@ -142,8 +144,10 @@ def _draw_local_slope(axes: Axes, result: Result) -> None:
     axes.set_xscale("log")
     axes.set_xticks(depths[:-2:2], [f"{depth:.0f}" for depth in depths[:-2:2]])
     axes.minorticks_off()
-    axes.set_xlabel("depth n (convolutions)")
-    axes.set_ylabel("exact slope from n to 2n")
-    axes.set_title("the excess over 0.5 fades as the TRF grows")
+    axes.set(
+        xlabel="depth n (convolutions)",
+        ylabel="exact slope from n to 2n",
+        title="the excess over 0.5 fades as the TRF grows",
+    )
     axes.grid()
     axes.legend(frameon=False)

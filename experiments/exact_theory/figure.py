@@ -52,9 +52,7 @@ def _draw_rows(rows: Axes, residuals: Axes, result: Result) -> None:
         rows.semilogy(values, marker, color=colour, mfc="none", label=label)
         residuals.plot(at, values[at] / row[at], marker, color=colour, mfc="none")
     residuals.axhline(1, color="black", lw=0.8)
-    residuals.set_xlim(rows.get_xlim())
-    residuals.set_xlabel("column (pixels)")
-    residuals.set_ylabel("measured /\nexact")
+    residuals.set(xlim=rows.get_xlim(), xlabel="column (pixels)", ylabel="measured /\nexact")
     rows.set_ylabel("E[g²], central row")
     rows.legend(loc="lower center")
     for axes in (rows, residuals):
@@ -73,6 +71,5 @@ def _draw_sigmas(axes: Axes, result: Result) -> None:
         KIND_LABELS[random.kind].replace(" + ", "\n+ ").replace(" weights", "\nweights") for random in result.random
     ]
     axes.set_xticks(range(len(names)), names)
-    axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.set_ylabel("σ measured / exact")
+    axes.set(xlim=(-0.5, len(names) - 0.5), ylabel="σ measured / exact")
     axes.grid(axis="y")

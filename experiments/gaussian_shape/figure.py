@@ -107,6 +107,7 @@ def _draw_fall(axes: Axes, result: Result) -> None:
     log_log(axes, result.config.group_runs, "runs in one map")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))  # the curves cross hardly a power of ten
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_ylabel("1 - r²")
-    axes.set_title(f"The more runs in a map, the more Gaussian it looks (depth {result.config.group_depth})")
+    axes.set(
+        ylabel="1 - r²", title=f"The more runs in a map, the more Gaussian it looks (depth {result.config.group_depth})"
+    )
     axes.legend(frameon=False)

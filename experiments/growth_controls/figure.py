@@ -69,8 +69,7 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
     for column, arm in zip(axes.T, result.config.arms, strict=True):
         for one, when in zip(column, ("before", "after"), strict=True):
             show_map(one, result.arrays[f"{arm}/images/{when}"].astype(np.float32))
-            one.set_xticks([])
-            one.set_yticks([])
+            one.set(xticks=[], yticks=[])
         column[0].set_title(_broken(arm, 13))
     for one, title in zip(axes[:, 0], ("before", f"epoch {result.config.epochs}"), strict=True):
         one.set_ylabel(title)
@@ -119,15 +118,13 @@ def _draw_curves(axes: Axes, result: Result, arm: Arm, curves: list[tuple[float,
 def _draw_sizes(axes: Axes, result: Result, probe: Probe) -> None:
     for arm in result.config.arms:
         _draw_curves(axes, result, arm, [one.course(probe).sizes for one in result.of_arm(arm)])
-    axes.set_title(f"measured on {PROBED[probe]}")
-    axes.set_ylabel("ERF size (pixels)")
+    axes.set(title=f"measured on {PROBED[probe]}", ylabel="ERF size (pixels)")
 
 
 def _draw_accuracies(axes: Axes, result: Result) -> None:
     for arm in result.config.arms:
         _draw_curves(axes, result, arm, [one.accuracies for one in result.of_arm(arm)])
-    axes.set_ylabel("validation accuracy")
-    axes.set_ylim(0, 1)
+    axes.set(ylabel="validation accuracy", ylim=(0, 1))
 
 
 def _broken(arm: Arm, letters: int) -> str:
@@ -150,5 +147,4 @@ def _draw_growth(axes: Axes, result: Result) -> None:
     axes.set_xticks(range(len(result.config.arms)), [_broken(arm, 9) for arm in result.config.arms])
     axes.set_xlim(-0.5, len(result.config.arms) - 0.5)
     axes.tick_params(axis="x")
-    axes.set_ylabel("growth (pixels)")
-    axes.set_title("filled: on images; open: on noise")
+    axes.set(ylabel="growth (pixels)", title="filled: on images; open: on noise")

@@ -53,8 +53,7 @@ def _draw_starts(part: Figure | SubFigure, result: Result) -> None:
         own = [one for one in result.untrained if one.case.data_set == data_set]
         for axes, quantity in zip(rows[:, column], (_size, _sigma), strict=True):
             _draw_dots(axes, own, texts, quantity)
-        rows[0, column].set_title(in_words(data_set))
-        rows[0, column].set_xlabel("ERF size before training (pixels)")
+        rows[0, column].set(title=in_words(data_set), xlabel="ERF size before training (pixels)")
         rows[1, column].set_xlabel("σ of the mean_square map (pixels)")
         _draw_closed_form(rows[1, column], own, texts)
         if data_set == "camvid":
@@ -114,5 +113,4 @@ def _draw_specifications(part: SubFigure, specifications: Sequence[Specification
         if row and chosen[row - 1][0] != axis:
             grid.axhline(row - 0.5, color="grey", lw=0.5)
     grid.set_yticks(range(len(chosen)), [in_words(option) for _, option in chosen])
-    grid.set_ylim(len(chosen) - 0.5, -0.5)
-    grid.set_xlabel("ways to measure, by their factor")
+    grid.set(ylim=(len(chosen) - 0.5, -0.5), xlabel="ways to measure, by their factor")

@@ -126,8 +126,7 @@ def apart(values: Sequence[float], steps: int = 7) -> list[float]:
 
 def log_log(axes: Axes, x: list[int], xlabel: str) -> None:
     """Give both axes logarithmic scales, and the x axis its name and plain numbers at those of ``x`` that have room."""
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log")
     ticks = apart(x)
     axes.set_xticks(ticks, [str(value) for value in ticks])
     axes.minorticks_off()

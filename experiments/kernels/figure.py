@@ -59,8 +59,7 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
         for (row, column), weight in np.ndenumerate(weights):
             dark = weight < weights.max() / 2
             kernel.text(column, row, str(weight), ha="center", va="center", color="w" if dark else "k")
-        kernel.set_title(profile)
-        kernel.set(xticks=[], yticks=[])
+        kernel.set(title=profile, xticks=[], yticks=[])
         show_map(panel, values / values.max())
         panel.set_xlabel("column (pixels)")
     axes[0, 0].set_ylabel("kernel")
@@ -105,9 +104,7 @@ def _draw_sigmas(axes: Axes, result: Result) -> None:
         axes.errorbar(beside, ratios, bars, fmt=marker, ms=3.5, color=colour, label=str(profile))
     axes.axhline(1, color="black", lw=0.8)
     axes.set_xticks(range(len(sizes)), [f"{k}x{k}" for k in sizes])
-    axes.set_xlabel("kernel")
-    axes.set_ylabel("σ / theory")
-    axes.set_title("σ of random weights over theory's √(n Var[w])")
+    axes.set(xlabel="kernel", ylabel="σ / theory", title="σ of random weights over theory's √(n Var[w])")
     axes.grid(axis="y", alpha=0.3)
     axes.legend(ncols=3, loc="upper center", frameon=False, columnspacing=0.8)
     low, high = axes.get_ylim()

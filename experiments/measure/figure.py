@@ -41,8 +41,7 @@ def draw(result: Result) -> Figure:
     panels = figure.subplots(rows * (1 + compatible), columns, squeeze=False)
     for layer, axes in zip(result.layers, _used(panels[:rows], result), strict=True):
         (_draw_curve if curves else draw_map_on)(axes, *result.picture(layer))
-        axes.set_title(_title(layer))
-        axes.set(xlabel="", ylabel="")
+        axes.set(title=_title(layer), xlabel="", ylabel="")
     if compatible:
         for layer, axes in zip(result.layers, _used(panels[rows:], result), strict=True):
             show_map(axes, result.compatible_picture(layer))

@@ -35,8 +35,7 @@ def draw(result: Result) -> Figure:
     axes = maps.subplots(1, len(config.kinds), squeeze=False)[0]
     for one, kind in zip(axes, config.kinds, strict=True):
         show_map(one, result.arrays[f"map/{kind}"])
-        one.set_title(f"{_short(kind)}\nr² = {result.of_kind(kind).r_squared[0]:.3f}")
-        one.set_xlabel("column (pixels)")
+        one.set(title=f"{_short(kind)}\nr² = {result.of_kind(kind).r_squared[0]:.3f}", xlabel="column (pixels)")
     axes[0].set_ylabel("row (pixels)")
     map_colour_bar(maps, list(axes))
     _draw_fits(fits.subplots(), result)

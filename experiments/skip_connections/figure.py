@@ -92,8 +92,7 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
     axes.axhspan(low - 0.05, high + 0.05, color="grey", alpha=0.4, lw=0, label="without skips, all designs")
     axes.set_xscale("log", base=2)
     axes.set_xticks(result.config.gains, [f"{gain:g}" for gain in result.config.gains])
-    axes.set_xlabel("gain of the branches")
-    axes.set_ylabel("ERF size (pixels)")
+    axes.set(xlabel="gain of the branches", ylabel="ERF size (pixels)")
     axes.set_ylim(bottom=0)
     axes.set_title("size by gain")
     axes.grid(alpha=0.3)
@@ -106,8 +105,7 @@ def _draw_branches(axes: Axes, result: Result) -> None:
         shares = result.arrays[f"branches/{point.key}"]
         label = f"{LABELS[design]}: mean {point.branches:.1f}"
         axes.plot(range(len(shares)), shares, "o-", ms=4, lw=1, color=COLOURS[design], label=label)
-    axes.set_xlabel("number of branches taken")
-    axes.set_ylabel("predicted share of E[g²]")
+    axes.set(xlabel="number of branches taken", ylabel="predicted share of E[g²]")
     axes.set_ylim(bottom=0, top=1.05 * axes.get_ylim()[1])
     axes.set_title(f"paths, gain {gain:g}")
     axes.grid(alpha=0.3)
@@ -124,8 +122,8 @@ def _draw_rows(axes: Axes, result: Result, design: Design) -> None:
         axes.semilogy(at, exact[middle] / exact.sum(), color=colour, lw=1)
         axes.semilogy(at, measured[middle] / measured.sum(), "o", ms=3, color=colour, label=_name(point))
     axes.set_ylim(bottom=1e-9)  # room for the legend
-    axes.set_xlabel("column (pixels)")
-    axes.set_ylabel("influence / its sum, central row")
-    axes.set_title(f"central row, {LABELS[design]}")
+    axes.set(
+        xlabel="column (pixels)", ylabel="influence / its sum, central row", title=f"central row, {LABELS[design]}"
+    )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower center", frameon=False, handlelength=0.8)

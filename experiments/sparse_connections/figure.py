@@ -79,9 +79,7 @@ def _show_centered(axes: Axes, values: np.ndarray, half: float) -> None:
     show_map(axes, values)
     edge = len(values) / 2
     axes.images[0].set_extent((-edge, edge, edge, -edge))
-    axes.set_facecolor("black")
-    axes.set_xlim(-half, half)
-    axes.set_ylim(half, -half)
+    axes.set(facecolor="black", xlim=(-half, half), ylim=(half, -half))
 
 
 def _draw_quantity(axes: Axes, result: Result, name: str) -> None:

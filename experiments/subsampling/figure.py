@@ -86,8 +86,7 @@ def _draw_map(axes: Axes, result: Result, measured: Measured) -> None:
     axes.set_facecolor("black")
     axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest", extent=(-edge, edge, edge, -edge))
     axes.add_patch(Rectangle((-edge, -edge), 2 * edge, 2 * edge, fill=False, ls="--", lw=0.8, ec="white"))
-    axes.set_xlim(-HALF, HALF)
-    axes.set_ylim(HALF, -HALF)
+    axes.set(xlim=(-HALF, HALF), ylim=(HALF, -HALF))
     axes.set_title(f"{_name(measured)}\nERF {measured.size:.0f}, TRF {measured.trf_size}", fontsize="medium")
 
 
@@ -117,8 +116,7 @@ def _draw_sizes(axes: Axes, result: Result) -> None:
         bars = bar_lengths([m.size], [m.size_interval])
         axes.plot(m.predicted_size, place, "o", ms=7, mfc="none", color=COLOURS[m.variant])
         axes.errorbar([m.size], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
-    axes.set_xlabel("ERF size (pixels)")
-    axes.set_title("sizes; hollow: exact")
+    axes.set(xlabel="ERF size (pixels)", title="sizes; hollow: exact")
 
 
 def _draw_kurtosis(axes: Axes, result: Result) -> None:
@@ -128,11 +126,13 @@ def _draw_kurtosis(axes: Axes, result: Result) -> None:
         axes.errorbar([m.kurtosis], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
     axes.axvline(-1.2, color="grey", ls=":", lw=1)
     axes.axvline(0, color="grey", ls=":", lw=1)
-    axes.set_yticklabels([])
-    axes.set_xlim(-1.3, 0.1)
-    axes.set_xticks([-1.2, -0.8, -0.4, 0.0])
-    axes.set_xlabel("excess kurtosis\n(box -1.2, Gaussian 0)")
-    axes.set_title("shape of the map")
+    axes.set(
+        yticklabels=[],
+        xlim=(-1.3, 0.1),
+        xticks=[-1.2, -0.8, -0.4, 0.0],
+        xlabel="excess kurtosis\n(box -1.2, Gaussian 0)",
+        title="shape of the map",
+    )
 
 
 def _draw_grid(axes: Axes, result: Result) -> None:

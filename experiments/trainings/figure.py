@@ -61,9 +61,7 @@ def draw_layers(result: Growth) -> Figure:
     for row, name, title in zip(axes, ("before", "after"), ("before", f"epoch {result.best_epoch}"), strict=True):
         for one, place in zip(row, places, strict=True):
             show_map(one, result.arrays[f"layers/{name}"][place].astype(np.float32))
-            one.set_title(result.layers[place].layer if name == "before" else "")
-            one.set_xticks([])
-            one.set_yticks([])
+            one.set(title=result.layers[place].layer if name == "before" else "", xticks=[], yticks=[])
         row[0].set_ylabel(title)
     caption = _caption(result).replace(f"Unit {result.center_unit} of the top layer", "Each layer's middle unit")
     last = result.layers[-1]
@@ -138,9 +136,7 @@ def _draw_maps(part: SubFigure, result: Growth) -> None:
         level = 1.0 if result.config.reference == "peak" else values[row, middle]
         rows.plot(values[row], color=colour, ls=dashes, label=title)
         rows.axhline((1 - TWO_SIGMA_MASS) * level, color="grey", lw=0.8, ls=":")
-    rows.set_ylim(0, 1.05)
-    rows.set_xlabel(f"column (pixels) at row {row}")
-    rows.set_ylabel("influence / peak")
+    rows.set(ylim=(0, 1.05), xlabel=f"column (pixels) at row {row}", ylabel="influence / peak")
     rows.legend(frameon=False, loc="upper left")
     axes["before"].set_ylabel("row (pixels)")
     map_colour_bar(part, [axes["before"], axes["after"]], "top")
@@ -181,8 +177,7 @@ def _draw_units(axes: Axes, result: Growth) -> None:
     axes.plot(places, before, "o", color=BEFORE, mfc="white", label="before")
     axes.plot(places, after, "s", color=AFTER, label="after")
     axes.set_xticks(places, [f"{unit.unit[0]},\n{unit.unit[1]}" for unit in result.units])
-    axes.set_xlabel("unit (row, column); the center first")
-    axes.set_ylabel("ERF size (pixels)")
+    axes.set(xlabel="unit (row, column); the center first", ylabel="ERF size (pixels)")
     from_zero(axes)
     axes.legend(loc="lower right", ncols=2, frameon=False)
 
@@ -192,6 +187,4 @@ def _draw_filmstrip(part: SubFigure, result: Growth) -> None:
     axes = part.subplots(1, len(frames), squeeze=False)[0]
     for one, epoch, values in zip(axes, frames, maps, strict=True):
         show_map(one, values)
-        one.set_title(f"epoch {epoch}\n{result.trajectory[epoch].erf_size:.1f} px")
-        one.set_xticks([])
-        one.set_yticks([])
+        one.set(title=f"epoch {epoch}\n{result.trajectory[epoch].erf_size:.1f} px", xticks=[], yticks=[])

@@ -83,8 +83,10 @@ def _draw_maps(part: SubFigure, study: StartsStudy) -> None:
     for row, arm in zip(axes, arms, strict=True):
         for one, when in zip(row, ("before", "after"), strict=True):
             show_map(one, study.arrays[f"{when}/{arm.way.key}"].astype(np.float32), study.input_size)
-            one.set_xticks([0, study.input_size[1] // 2, study.input_size[1] - 1])
-            one.set_yticks([0, study.input_size[0] // 2, study.input_size[0] - 1])
+            one.set(
+                xticks=[0, study.input_size[1] // 2, study.input_size[1] - 1],
+                yticks=[0, study.input_size[0] // 2, study.input_size[0] - 1],
+            )
         name = textwrap.fill(arm.way.name, NAME_LETTERS)
         row[0].set_ylabel(f"{name}\nrow (px)", color=COLOURS[arm.way.start])
     for one, when in zip(axes[0], ("before training", "after"), strict=True):
