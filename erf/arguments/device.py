@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from erf.arguments.checks import require_type
+from erf.arguments import require_type
 from erf.errors import InvalidInput, is_out_of_memory
 
 

@@ -11,14 +11,12 @@ from torch import nn
 from erf.arguments import require_type, require_whole
 from erf.errors import InvalidInput
 from erf.maps.statistic import choice
-from erf.networks.attention import (
-    MultiScaleAttention,
-    NonLocalAttention,
-    RecurrentAttention,
-    ResidualAttention,
-    SecondOrderAttention,
-    SqueezeExcitation,
-)
+from erf.networks.attention.multi_scale import MultiScaleAttention
+from erf.networks.attention.non_local import NonLocalAttention
+from erf.networks.attention.recurrent import RecurrentAttention
+from erf.networks.attention.residual import ResidualAttention
+from erf.networks.attention.second_order import SecondOrderAttention
+from erf.networks.attention.squeeze_excitation import SqueezeExcitation
 from erf.networks.conv_stack import ConvStack
 from erf.networks.fully_connected import FullyConnected
 

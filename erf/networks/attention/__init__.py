@@ -4,19 +4,3 @@ Each maps ``[N, C, H, W]`` to that shape. Weights are Glorot's and biases 0, dra
 every block takes part from the start; where its source starts as the identity instead, the docstring says so. Batch
 norms of the sources are left out: before training they are the identity in eval mode.
 """
-
-from erf.networks.attention.multi_scale import MultiScaleAttention
-from erf.networks.attention.non_local import NonLocalAttention
-from erf.networks.attention.recurrent import RecurrentAttention
-from erf.networks.attention.residual import ResidualAttention
-from erf.networks.attention.second_order import SecondOrderAttention
-from erf.networks.attention.squeeze_excitation import SqueezeExcitation
-
-__all__ = [
-    "MultiScaleAttention",
-    "NonLocalAttention",
-    "RecurrentAttention",
-    "ResidualAttention",
-    "SecondOrderAttention",
-    "SqueezeExcitation",
-]
