@@ -25,11 +25,11 @@ PER_ROW = 7
 MAP_LETTERS = 14  # of a map's title
 BEYOND = 1.8  # infinite TRFs stand between this multiple of the largest finite one and its square
 CAPTION = (
-    "Untrained, {input} x {input} pixels of {noise} noise, {draws} draws of weights and {samples} images each, batch "
-    "norm {batch_norm}, {statistic}, seed {seed}. Points: ends of stages; bars: 95 % over draws; hollow: the ERF "
-    "reaches the border (grey line: the image's side). Maps: the last stage, mean over draws. What the start causes, "
-    "not the architecture: ERFs that do not grow where residual branches start near 0 (ConvNeXt) or where attention "
-    "is weak at first (ViT)."
+    "Untrained, {config.input_size} x {config.input_size} pixels of {config.noise} noise, {config.draws} draws of "
+    "weights and {config.samples} images each, batch norm {config.batch_norm}, {config.statistic}, seed {config.seed}. "
+    "Points: ends of stages; bars: 95 % over draws; hollow: the ERF reaches the border (grey line: the image's side). "
+    "Maps: the last stage, mean over draws. What the start causes, not the architecture: ERFs that do not grow where "
+    "residual branches start near 0 (ConvNeXt) or where attention is weak at first (ViT)."
 )
 
 
@@ -49,7 +49,7 @@ def draw(result: Result) -> Figure:
     panels = maps.subplots(rows, min(len(networks), PER_ROW), squeeze=False).ravel()
     _draw_maps(panels, result)
     map_colour_bar(maps, list(panels))
-    entitle(figure, message(result), _caption(result))
+    entitle(figure, message(result), CAPTION, config=result.config)
     return figure
 
 
@@ -140,16 +140,3 @@ def _draw_maps(panels: np.ndarray, result: Result) -> None:
         axes.set(xticks=[], yticks=[])
     for axes in panels[len(networks) :]:
         axes.set_axis_off()
-
-
-def _caption(result: Result) -> str:
-    config = result.config
-    return CAPTION.format(
-        input=config.input_size,
-        noise=config.noise,
-        draws=config.draws,
-        samples=config.samples,
-        batch_norm=config.batch_norm,
-        statistic=config.statistic,
-        seed=config.seed,
-    )

@@ -17,8 +17,9 @@ COLOURS, MARKERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), "os^
 FAINTEST = 1e-4  # of the peak: the lower end of the maps' colour scale
 SMALLEST = 1e-6  # share at which the axis turns from logarithmic to linear, so that it holds 0
 CAPTION = (
-    "{depth} convolutions of {kernel} x {kernel} ({kind}, {channels} channels, TRF {trf}: white square), {statistic} "
-    "over {runs} runs, seed {seed}. Maps: {side} x {side} pixels, block after {middle} convolutions. Bars: 95 % over "
+    "{config.depth} convolutions of {config.kernel_size} x {config.kernel_size} ({config.kind}, {config.channels} "
+    "channels, TRF {result.stack_trf_size}: white square), {config.statistic} over {config.runs} runs, seed "
+    "{config.seed}. Maps: {config.side} x {config.side} pixels, block after {middle} convolutions. Bars: 95 % over "
     "runs; crosses: theory. *: the field is finite. Core: the pixels that the ERF size of the stack's exact map counts."
 )
 
@@ -38,12 +39,7 @@ def draw(result: Result) -> Figure:
     _draw_shares(outside, result, "outside_stack", "share outside the stack's TRF")
     _draw_shares(core, result, "core", "share in the Gaussian core")
     core.legend(title="convolutions\nbelow the block", loc="lower left", ncols=len(config.below))
-    caption = CAPTION.format(
-        depth=config.depth, kernel=config.kernel_size, kind=config.kind, channels=config.channels,
-        trf=result.stack_trf_size, side=config.side, statistic=config.statistic, runs=config.runs, seed=config.seed,
-        middle=middle_place(config),
-    )  # fmt: skip
-    entitle(figure, _message(result), caption)
+    entitle(figure, _message(result), CAPTION, config=config, result=result, middle=middle_place(config))
     return figure
 
 

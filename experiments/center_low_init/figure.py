@@ -12,9 +12,10 @@ from experiments.harness.style import PAGE, entitle, map_colour_bar, new_figure,
 
 ACCURACY, SIZE, SIGMA = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)
 CAPTION = (
-    "{start}, {kernel} kernels, seed {seed}, draw {draw}; {training} training images, accuracy on {held_out} held-out "
-    "ones. Middle unit of the top layer, mean_abs over {images} images; ERF size of the map averaged over its grid "
-    "of {period} pixels, so up to {ceiling}. Maps: peak 1."
+    "{start}, {config.kernel_size}x{config.kernel_size} kernels, seed {config.seed}, draw {config.draw}; "
+    "{config.training_images} training images, accuracy on {config.held_out} held-out ones. Middle unit of the top "
+    "layer, mean_abs over {config.images} images; ERF size of the map averaged over its grid of {result.period} "
+    "pixels, so up to {ceiling}. Maps: peak 1."
 )
 
 
@@ -31,7 +32,8 @@ def draw(result: Result) -> Figure:
         axes.set(title=title, xlabel="column (pixels)")
     panels[0].set_ylabel("row (pixels)")
     map_colour_bar(maps, list(panels))
-    entitle(figure, message(result), _caption(result))
+    values = {"start": start_of(result.config), "ceiling": result.theoretical_receptive_field + result.period - 1}
+    entitle(figure, message(result), CAPTION, config=result.config, result=result, **values)
     return figure
 
 
@@ -43,21 +45,6 @@ def message(result: Result) -> str:
 def start_of(config: Config) -> str:
     """Return what a training starts from, in words."""
     return f"{config.init}, center-low of strength {config.strength:g}" if config.strength else f"{config.init}"
-
-
-def _caption(result: Result) -> str:
-    config = result.config
-    return CAPTION.format(
-        start=start_of(config),
-        kernel=f"{config.kernel_size}x{config.kernel_size}",
-        seed=config.seed,
-        draw=config.draw,
-        training=config.training_images,
-        held_out=config.held_out,
-        images=config.images,
-        period=result.period,
-        ceiling=result.theoretical_receptive_field + result.period - 1,
-    )
 
 
 def _draw_accuracy(axes: Axes, result: Result) -> None:

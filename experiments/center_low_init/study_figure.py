@@ -19,12 +19,12 @@ FRESH = "0.55"
 MARKERS = ("o", "s", "^", "D", "v")
 RATIOS = (0.03, 0.06, 0.12, 0.25, 0.35, 0.5, 0.7, 1, 1.4, 2, 3, 4, 8)  # ticks, where shown
 CAPTION = (
-    "Small CNN on {training} images of CIFAR-10, {steps} steps of {batch} images, accuracy on {held_out} held-out "
-    "ones. Each row: one init and kernel size. Left: steps to an accuracy over those of the standard; each dot is a "
-    "pair of one seed, same data order and same draw of the weights, of which the profile alone differs; 'fresh "
-    "weights': the null, another draw in the same order. Bars: median and 95 % by drawing pairs anew; hollow: one of "
-    "the pair never got there and counts with the whole budget. Below the dotted line: {large:.0%} fewer steps or "
-    "better. Markers, from left: accuracy {levels}. Right: mean and 95 %."
+    "Small CNN on {config.training_images} images of CIFAR-10, {config.steps} steps of {config.batch_size} images, "
+    "accuracy on {config.held_out} held-out ones. Each row: one init and kernel size. Left: steps to an accuracy over "
+    "those of the standard; each dot is a pair of one seed, same data order and same draw of the weights, of which the "
+    "profile alone differs; 'fresh weights': the null, another draw in the same order. Bars: median and 95 % by "
+    "drawing pairs anew; hollow: one of the pair never got there and counts with the whole budget. Below the dotted "
+    "line: {large:.0%} fewer steps or better. Markers, from left: accuracy {levels}. Right: mean and 95 %."
 )
 
 
@@ -37,7 +37,8 @@ def draw(study: Study) -> Figure:
         _draw_row(steps, final, study, study.inits()[place], kernel_size)
     for axes in panels[:, 0]:
         _label_ratios(axes)
-    entitle(figure, message(study), _caption(study))
+    levels = ", ".join(f"{level:.0%}" for level in study.config.levels)
+    entitle(figure, message(study), CAPTION, config=study.config, large=PAPER_REDUCTION, levels=levels)
     return figure
 
 
@@ -48,18 +49,6 @@ def message(study: Study) -> str:
     return (
         f"A center-low start saves {100 * PAPER_REDUCTION:.0f} % of the steps or more in {large} of {len(compared)} "
         f"comparisons; it is clearly faster in {faster}"
-    )
-
-
-def _caption(study: Study) -> str:
-    config = study.config
-    return CAPTION.format(
-        training=config.training_images,
-        steps=config.steps,
-        batch=config.batch_size,
-        held_out=config.held_out,
-        large=PAPER_REDUCTION,
-        levels=", ".join(f"{level:.0%}" for level in config.levels),
     )
 
 

@@ -18,9 +18,9 @@ COLOURS = {Dropout.elementwise: "#0072B2", Dropout.spatial: "#D55E00"}
 MARKERS = {Dropout.elementwise: "o", Dropout.spatial: "x"}
 NARROW_COLOURS = ("#CC79A7", "#E69F00", "#56B4E9", "#009E73")
 CAPTION = (
-    "Random linear stacks, depth {depth}, n = {runs} runs a point, seed {seed}; dropout on while measuring, with masks "
-    "of its own for each run. Maps and rows: mean_square. σ: root of the mean of both axes' variances; bars: 95 % over "
-    "runs. Grey: the margin of ± {margin:.0%} within which shapes count as equal."
+    "Random linear stacks, depth {config.depth}, n = {config.runs} runs a point, seed {config.seed}; dropout on while "
+    "measuring, with masks of its own for each run. Maps and rows: mean_square. σ: root of the mean of both axes' "
+    "variances; bars: 95 % over runs. Grey: the margin of ± {margin:.0%} within which shapes count as equal."
 )
 
 Curve = tuple[Sequence[Point], str, str]  # points by rate, colour, label
@@ -45,8 +45,7 @@ def draw(result: Result) -> Figure:
     zero.set(title="mean_square", ylabel="σ / σ without dropout")
     absolute.set(title="mean_abs", ylabel="σ / σ without dropout")
     curves.legend(*absolute.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    settings = {"depth": config.depth, "runs": config.runs, "seed": config.seed, "margin": MARGIN}
-    entitle(figure, message(result), CAPTION.format(**settings))
+    entitle(figure, message(result), CAPTION, config=config, margin=MARGIN)
     return figure
 
 

@@ -20,10 +20,11 @@ from experiments.harness.style import (
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
-    "ERF size: root of the number of pixels above 4.55 % of the center (section 3.1). {statistic} over n = {runs} runs "
-    "a point, seed {seed} (uniform weights are not random: one run); bars: 95 % over runs. Lines: exact theory "
-    "(mean_abs: of wide layers); dashed where that of ReLU lies on that of random weights. Shaded: depths {first} to "
-    "{last}, over which slopes are fitted, with 95 % intervals; dotted: the paper's slope, at the height of the points."
+    "ERF size: root of the number of pixels above 4.55 % of the center (section 3.1). {config.statistic} over n = "
+    "{config.runs} runs a point, seed {config.seed} (uniform weights are not random: one run); bars: 95 % over runs. "
+    "Lines: exact theory (mean_abs: of wide layers); dashed where that of ReLU lies on that of random weights. Shaded: "
+    "depths {depths[0]} to {depths[1]}, over which slopes are fitted, with 95 % intervals; dotted: the paper's slope, "
+    "at the height of the points."
 )
 SIZE_TICKS, RATIO_TICKS = (2, 5, 10, 20, 30, 50, 100, 200), (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1)
 DASHES = {"relu": (0, (3, 3))}  # of a theory that lies on another one
@@ -37,9 +38,7 @@ def draw(result: Result) -> Figure:
     _draw_against_trf(ratio, result, "ratio")
     _draw_against_root(root, result)
     _draw_local_slope(local, result)
-    config, (first, last) = result.config, _shown_depths(result)
-    caption = CAPTION.format(statistic=config.statistic, runs=config.runs, seed=config.seed, first=first, last=last)
-    entitle(figure, _message(result), caption)
+    entitle(figure, _message(result), CAPTION, config=result.config, depths=_shown_depths(result))
     return figure
 
 

@@ -12,22 +12,21 @@ from experiments.harness.style import KIND_COLOURS, KIND_LABELS, KIND_MARKERS, P
 
 SEEN = 1e-3  # of the peak: residuals are drawn where the exact map has as much, elsewhere they are noise
 CAPTION = (
-    "Depth {depth}, mean_square over n = {runs} runs, seed {seed}, maps of sum 1. Below: measured over exact along the "
-    "same row, where the exact map has at least 0.1 % of its peak. σ: root of the mean of both axes' variances, with "
-    "its 95 % interval over runs."
+    "Depth {config.depth}, mean_square over n = {config.runs} runs, seed {config.seed}, maps of sum 1. Below: measured "
+    "over exact along the same row, where the exact map has at least 0.1 % of its peak. σ: root of the mean of both "
+    "axes' variances, with its 95 % interval over runs."
 )
 
 
 def draw(result: Result) -> Figure:
     """Draw the central rows on a logarithmic scale, their residuals, and each stack's sigma over the predicted one."""
-    config = result.config
     figure = new_figure(PAGE, 3.6)
     axes = figure.subplot_mosaic(
         [["rows", "sigmas"], ["residuals", "sigmas"]], width_ratios=[2.4, 1], height_ratios=[2, 1]
     )
     _draw_rows(axes["rows"], axes["residuals"], result)
     _draw_sigmas(axes["sigmas"], result)
-    entitle(figure, _message(result), CAPTION.format(depth=config.depth, runs=config.runs, seed=config.seed))
+    entitle(figure, _message(result), CAPTION, config=result.config)
     return figure
 
 

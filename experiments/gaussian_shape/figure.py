@@ -23,10 +23,11 @@ from experiments.harness.style import (
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
-    "Maps: {statistic} over n of {runs} runs (those that are not 0 everywhere), seed {seed}, peak 1, on the whole TRF. "
-    "Cross-sections: the central row, maps scaled to the sum of the exact map's (black, dashed). Fitted σ: of the "
-    "Gaussian fitted to the map, rows and columns averaged; exact σ: root of the exact map's variance. r²: of the fit. "
-    "Last panel: depth {depth}, maps of groups of other runs, bars: 95 % over groups."
+    "Maps: {config.statistic} over n of {config.runs} runs (those that are not 0 everywhere), seed {config.seed}, peak "
+    "1, on the whole TRF. Cross-sections: the central row, maps scaled to the sum of the exact map's (black, dashed). "
+    "Fitted σ: of the Gaussian fitted to the map, rows and columns averaged; exact σ: root of the exact map's "
+    "variance. r²: of the fit. Last panel: depth {config.group_depth}, maps of groups of other runs, bars: 95 % over "
+    "groups."
 )
 
 
@@ -39,11 +40,7 @@ def draw(result: Result) -> Figure:
     for part, kind in zip(parts, config.kinds, strict=True):
         _draw_kind(part, result, kind)
     _draw_fall(fall.subplots(), result)
-    entitle(
-        figure,
-        _message(result),
-        CAPTION.format(statistic=config.statistic, runs=config.runs, seed=config.seed, depth=config.group_depth),
-    )
+    entitle(figure, _message(result), CAPTION, config=config)
     return figure
 
 

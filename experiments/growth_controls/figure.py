@@ -32,10 +32,10 @@ LABELS = {
 }
 PROBED = {Probe.images: "held-out images", Probe.noise: "normal noise"}
 CAPTION = (
-    "Middle unit of the top layer, normalized; {statistic} over {images} images; width {width}, {epochs} epochs, "
-    "{seeds} trainings of each kind (seed {seed}). ERF size: root of the number of pixels above 4.55 % of the "
-    "{reference}, in the image. Thin lines: trainings; thick: their mean. Bars: 95 %, t over trainings; "
-    "dots: trainings. Maps: mean over trainings, peak 1, on held-out images of 32 x 32 pixels."
+    "Middle unit of the top layer, normalized; {config.statistic} over {config.images} images; width {config.width}, "
+    "{config.epochs} epochs, {config.seeds} trainings of each kind (seed {config.seed}). ERF size: root of the number "
+    "of pixels above 4.55 % of the {config.reference}, in the image. Thin lines: trainings; thick: their mean. Bars: "
+    "95 %, t over trainings; dots: trainings. Maps: mean over trainings, peak 1, on held-out images of 32 x 32 pixels."
 )
 
 
@@ -59,7 +59,7 @@ def draw(result: Result) -> Figure:
         *axes[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=min(count, 3), frameon=False
     )
     _draw_maps(maps, result)
-    entitle(figure, _message(result), _caption(result))
+    entitle(figure, _message(result), CAPTION, config=result.config)
     return figure
 
 
@@ -90,19 +90,6 @@ def _message(result: Result) -> str:
 
 def _growth(outcome: Outcome) -> str:
     return f"{outcome.growth:+.1f} pixels"
-
-
-def _caption(result: Result) -> str:
-    config = result.config
-    return CAPTION.format(
-        statistic=config.statistic,
-        images=config.images,
-        width=config.width,
-        epochs=config.epochs,
-        seeds=config.seeds,
-        seed=config.seed,
-        reference=config.reference,
-    )
 
 
 def _draw_curves(axes: Axes, result: Result, arm: Arm, curves: list[tuple[float, ...]]) -> None:

@@ -17,11 +17,11 @@ MARKERS = "osD^v"  # by width
 LEGEND = {"loc": "lower right", "handletextpad": 0.3, "labelspacing": 0.2, "borderpad": 0.3}
 GRID = ("data_set", "start", "statistic", "aggregation", "size")  # choices, from top to bottom
 CAPTION = (
-    "Above: each point a seed, {seeds} of them from {seed}; mean_abs (size, averaged over the grid's period) and "
-    "mean_square (σ) over held-out images, {camvid} and {cifar10}; crosses: batch norm as constructed, which does not "
-    "count. The closed form holds where all branches are 0 (gain 0); elsewhere there are ReLUs after sums. Below: each "
-    "column one way to ask whether the ERF grew in a recorded training; dots: what was chosen. Without strides, as on "
-    "CIFAR-10, averaged size and raw count are the same."
+    "Above: each point a seed, {config.seeds} of them from {config.seed}; mean_abs (size, averaged over the grid's "
+    "period) and mean_square (σ) over held-out images, {config.camvid_images} and {config.cifar10_images}; crosses: "
+    "batch norm as constructed, which does not count. The closed form holds where all branches are 0 (gain 0); "
+    "elsewhere there are ReLUs after sums. Below: each column one way to ask whether the ERF grew in a recorded "
+    "training; dots: what was chosen. Without strides, as on CIFAR-10, averaged size and raw count are the same."
 )
 
 
@@ -35,13 +35,9 @@ def draw(result: Result) -> Figure:
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1.15, 1.85))[:, 0]
         _draw_starts(above, result)
         _draw_specifications(below, result.specifications)
-    config = result.config
-    caption = CAPTION.format(
-        seeds=config.seeds, seed=config.seed, camvid=config.camvid_images, cifar10=config.cifar10_images
-    )
     said = verdicts(result.specifications)
     message = "; ".join(verdict.partition(";")[0].removesuffix(".") for verdict in said)
-    entitle(figure, message or "Where an ERF starts", " ".join([caption, *said]))
+    entitle(figure, message or "Where an ERF starts", " ".join([CAPTION, *said]), config=result.config)
     return figure
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -81,11 +82,14 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def entitle(figure: Figure, message: str, caption: str) -> None:
-    """Give a figure its message, one sentence above the panels, and the caption that stands beside it."""
+def entitle(figure: Figure, message: str, caption: str, **values: Any) -> None:
+    """Give a figure its message, one sentence above the panels, and the caption that stands beside it.
+
+    What the caption has in braces, as ``{config.runs}``, is filled in from ``values``.
+    """
     width = 72 * figure.get_figwidth() / (0.7 * SHEETS["paper"]["heading"])  # in letters of bold type
     figure.suptitle(textwrap.fill(message, int(width)))
-    figure.set_label(" ".join(caption.split()))
+    figure.set_label(" ".join((caption.format(**values) if values else caption).split()))
 
 
 def show_map(axes: Axes, values: np.ndarray, sides: tuple[int, int] | None = None) -> None:

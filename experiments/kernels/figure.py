@@ -16,15 +16,14 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 CAPTION = (
     "Profile: how the variance of the weights is spread over the kernel (numbers: relative). Distance: Kolmogorov's, "
     "of the map's marginal to the normal distribution; marks: random weights, lines: the profile itself as weights. "
-    "Linear stacks, mean_square over n = {runs} draws of weights, seed {seed}; bars: 95 % over runs, those of gains "
-    "with the same draws at every strength; lines: exact theory. Depth {depth} where none is named. ERF size: of the "
-    "map averaged over windows of (k - 1)² pixels, the period of the corners' grid."
+    "Linear stacks, mean_square over n = {config.runs} draws of weights, seed {config.seed}; bars: 95 % over runs, "
+    "those of gains with the same draws at every strength; lines: exact theory. Depth {config.depth} where none is "
+    "named. ERF size: of the map averaged over windows of (k - 1)² pixels, the period of the corners' grid."
 )
 
 
 def draw(result: Result) -> Figure:
     """Draw each profile's kernel and map, distances to the normal, sigma over theory, gains and sizes by strength."""
-    config = result.config
     figure = new_figure(PAGE, 8.2)
     maps, curves = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 2.4])[:, 0]
     _draw_maps(maps, result)
@@ -32,7 +31,7 @@ def draw(result: Result) -> Figure:
     _draw_distances(distance, result)
     _draw_sigmas(sigma, result)
     _draw_strengths(gain, size, result)
-    entitle(figure, message(result), CAPTION.format(runs=config.runs, seed=config.seed, depth=config.depth))
+    entitle(figure, message(result), CAPTION, config=result.config)
     return figure
 
 

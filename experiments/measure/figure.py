@@ -18,8 +18,9 @@ from experiments.measure.layer import Layer, percent
 PER_ROW = 4
 WIDTH, TALLEST, NARROWEST, CURVE = 2.8, 6.0, 6.0, 1.8  # of a map, of a map, of the figure, height of a curve; inches
 CAPTION = (
-    "{network} ({source}), weights {weights}, {images}, {statistic}, seed {seed}. Pixels; in brackets 95 %. "
-    "Dashed: the TRF's box; {line}: the Gaussian fit (if its r² is above {fair}){level}.{frames}{tool}"
+    "{config.network} ({config.source}), weights {config.weights}, {images}, {config.statistic}, seed {config.seed}. "
+    "Pixels; in brackets 95 %. Dashed: the TRF's box; {line}: the Gaussian fit (if its r² is above "
+    "{fair}){level}.{frames}{tool}"
 )
 FIT_COLOUR = "#0072B2"
 
@@ -96,12 +97,8 @@ def _caption(result: Result) -> str:
     samples = max(layer.samples + layer.skipped for layer in result.layers)
     images = f"{config.noise} noise" if config.images == NOISE else "pictures"
     return CAPTION.format(
-        network=config.network,
-        source=config.source,
-        weights=config.weights,
+        config=config,
         images=f"{samples} x {images}",
-        statistic=config.statistic,
-        seed=config.seed,
         fair=FAIR_FIT,
         line="blue" if len(config.input_size) == 1 else "line",
         level="" if len(config.input_size) == 1 else " at 4.55 % of its peak",

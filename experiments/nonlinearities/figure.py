@@ -21,9 +21,9 @@ from experiments.nonlinearities.experiment import Result
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
-    "Depth {depth}, {statistic}, seed {seed}. Maps: mean of {runs} runs that are not 0 everywhere, peak 1, with r² of "
-    "the Gaussian fit. Below: r² of each of {groups} groups of n = {fewer} runs (hollow) and of n = {runs} runs "
-    "(filled); bars: their mean with its 95 % interval."
+    "Depth {config.depth}, {config.statistic}, seed {config.seed}. Maps: mean of {config.runs} runs that are not 0 "
+    "everywhere, peak 1, with r² of the Gaussian fit. Below: r² of each of {config.groups} groups of n = "
+    "{config.fewer_runs} runs (hollow) and of n = {config.runs} runs (filled); bars: their mean with its 95 % interval."
 )
 
 
@@ -39,11 +39,7 @@ def draw(result: Result) -> Figure:
     axes[0].set_ylabel("row (pixels)")
     map_colour_bar(maps, list(axes))
     _draw_fits(fits.subplots(), result)
-    caption = CAPTION.format(
-        depth=config.depth, statistic=config.statistic, seed=config.seed, runs=config.runs, groups=config.groups,
-        fewer=config.fewer_runs,
-    )  # fmt: skip
-    entitle(figure, _message(result), caption)
+    entitle(figure, _message(result), CAPTION, config=config)
     return figure
 
 

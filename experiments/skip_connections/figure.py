@@ -27,8 +27,9 @@ COLOURS = {
     Design.pre_activation_bn: "#56B4E9",
 }
 CAPTION = (
-    "{depth} convolutions, {branch} in a branch, init {init}, statistic {statistic}, {runs} runs a point, seed {seed}; "
-    "bars: 95 % over runs; lines: the mixture over numbers of branches taken ({exact})."
+    "{config.depth} convolutions, {config.branch_depth} in a branch, init {config.init}, statistic {config.statistic}, "
+    "{config.runs} runs a point, seed {config.seed}; bars: 95 % over runs; lines: the mixture over numbers of branches "
+    "taken (linear: {exact}; ReLU, batch norm: of wide layers)."
 )
 
 
@@ -50,11 +51,7 @@ def draw(result: Result) -> Figure:
     _draw_branches(branches, result)
     _draw_rows(rows, result, first)
     exact = "exact" if config.statistic == "mean_square" else "exact for mean_square, of wide layers for this one"
-    caption = CAPTION.format(
-        depth=config.depth, branch=config.branch_depth, init=config.init, statistic=config.statistic,
-        runs=config.runs, seed=config.seed, exact=f"linear: {exact}; ReLU, batch norm: of wide layers",
-    )  # fmt: skip
-    entitle(figure, message(result), caption)
+    entitle(figure, message(result), CAPTION, config=config, exact=exact)
     return figure
 
 

@@ -23,10 +23,11 @@ TICKS = {
     "distance": (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2),
 }
 CAPTION = (
-    "{connections} connections of each unit to each channel; linear, {channels} channels, {statistic}, {runs} runs a "
-    "point (positions and weights drawn for each run), seed {seed}; bars: 95 % over runs; lines: exact theory. Sizes "
-    "and distances: of the map averaged over the period of its holes; half of a distribution function's step is "
-    "0.2 / σ. Maps: depth {depth}. Grey: exact, of {networks} single networks of scattered positions, middle 95 %."
+    "{connections} connections of each unit to each channel; linear, {config.channels} channels, {config.statistic}, "
+    "{config.runs} runs a point (positions and weights drawn for each run), seed {config.seed}; bars: 95 % over runs; "
+    "lines: exact theory. Sizes and distances: of the map averaged over the period of its holes; half of a "
+    "distribution function's step is 0.2 / σ. Maps: depth {depth}. Grey: exact, of {config.networks} "
+    "single networks of scattered positions, middle 95 %."
 )
 
 
@@ -49,11 +50,8 @@ def draw(result: Result) -> Figure:
     for one, name in zip(panels, QUANTITIES, strict=True):
         _draw_quantity(one, result, name)
     curves.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    caption = CAPTION.format(
-        connections=config.kernel_size**2, channels=config.channels, statistic=config.statistic, runs=config.runs,
-        seed=config.seed, networks=config.networks, depth=config.depths[-1],
-    )  # fmt: skip
-    entitle(figure, message(result), caption)
+    values = {"connections": config.kernel_size**2, "depth": config.depths[-1]}
+    entitle(figure, message(result), CAPTION, config=config, **values)
     return figure
 
 

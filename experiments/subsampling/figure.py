@@ -34,15 +34,14 @@ HALF = 72  # pixels about the unit's center that a map shows, on each side
 CAPTION = (
     "Strides and pooling leave a grid in the map, whose period is the product of the strides (last panel: three cuts; "
     "the center is at {center:.2f} of the average). Strides anywhere: exact sizes of {placements} stacks with the "
-    "strides in any layers (ticks, shaded). {depth} convolutions, {kind}, statistic {statistic}, {runs} runs each, "
-    "seed {seed}; bars: 95 % over runs; hollow: theory. Maps: peak 1, all at one scale, dashed: the TRF{beyond}. ERF "
-    "size on the map averaged over its grid's period."
+    "strides in any layers (ticks, shaded). {config.depth} convolutions, {config.kind}, statistic {config.statistic}, "
+    "{config.runs} runs each, seed {config.seed}; bars: 95 % over runs; hollow: theory. Maps: peak 1, all at one "
+    "scale, dashed: the TRF{beyond}. ERF size on the map averaged over its grid's period."
 )
 
 
 def draw(result: Result) -> Figure:
     """Draw all maps at one scale, above sizes, kurtosis and the grid's pattern in central rows."""
-    config = result.config
     figure = new_figure(PAGE, 6.9)
     columns = -(-len(result.variants) // 2)
     maps, rest = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.25, 1])[:, 0]
@@ -60,13 +59,12 @@ def draw(result: Result) -> Figure:
     _draw_kurtosis(kurtosis, result)
     _draw_grid(grid, result)
     beyond = [LABELS[measured.variant] for measured in result.variants if measured.trf_size > 2 * HALF]
-    caption = CAPTION.format(
-        depth=config.depth, placements=len(result.arrays["placements"]),
-        center=min(one.center_share for one in result.variants), kind=config.kind,
-        statistic=config.statistic, runs=config.runs, seed=config.seed,
-        beyond=f" (of {', '.join(beyond)}: larger than what is shown)" if beyond else "",
-    )  # fmt: skip
-    entitle(figure, message(result), caption)
+    values = {
+        "placements": len(result.arrays["placements"]),
+        "center": min(one.center_share for one in result.variants),
+        "beyond": f" (of {', '.join(beyond)}: larger than what is shown)" if beyond else "",
+    }
+    entitle(figure, message(result), CAPTION, config=result.config, **values)
     return figure
 
 

@@ -18,9 +18,11 @@ from experiments.trainings.growth_tables import in_words
 BEFORE, AFTER, METRIC = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)
 LAYER_MAPS = 7  # at most, of layers at equal distances
 CAPTION = (
-    "Unit {unit} of the top layer; {statistic} over n = {images} {probe}, peak 1; one training, seed {seed}. ERF size: "
-    "root of the number of pixels above 4.55 % of the {reference}{dotted}; bands: 95 % over images. Maps: the image of "
-    "{height} x {width} pixels. The top layer's theoretical receptive field is {trf} x {trf} pixels{clipped}."
+    "Unit {result.center_unit} of the top layer; {config.statistic} over n = {result.images} {probe}, peak 1; one "
+    "training, seed {config.seed}. ERF size: root of the number of pixels above 4.55 % of the "
+    "{config.reference}{dotted}; bands: 95 % over images. Maps: the image of {result.input_size[0]} x "
+    "{result.input_size[1]} pixels. The top layer's theoretical receptive field is "
+    "{result.theoretical_receptive_field} x {result.theoretical_receptive_field} pixels{clipped}."
 )
 
 
@@ -104,19 +106,11 @@ def _draw_layer_sizes(axes: Axes, result: Growth) -> None:
 
 
 def _caption(result: Growth, dotted: str = "") -> str:
-    config = result.config
-    height, width = result.input_size
     return CAPTION.format(
-        unit=result.center_unit,
-        statistic=config.statistic,
-        images=result.images,
-        probe="held-out images" if config.probe == "images" else "noise images",
-        seed=config.seed,
-        reference="center" if config.reference == "center" else "peak",
+        result=result,
+        config=result.config,
+        probe="held-out images" if result.config.probe == "images" else "noise images",
         dotted=dotted,
-        height=height,
-        width=width,
-        trf=result.theoretical_receptive_field,
         clipped=" and leaves the image: only what lies inside is shown and counted" if any(result.clipped) else "",
     )
 

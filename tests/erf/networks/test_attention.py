@@ -8,10 +8,8 @@ import torch.nn.functional as F
 from torchvision import ops
 
 from erf import InvalidInput, theoretical_receptive_field
-from erf.networks.attention.multi_scale import MultiScaleAttention
 from erf.networks.attention.non_local import NonLocalAttention
 from erf.networks.attention.recurrent import RecurrentAttention
-from erf.networks.attention.residual import ResidualAttention
 from erf.networks.attention.second_order import SecondOrderAttention
 from erf.networks.attention.squeeze_excitation import SqueezeExcitation
 from erf.networks.attention_stack import Block, stack_with
