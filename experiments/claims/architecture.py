@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from experiments.claims.dropout import dropout_parts
-from experiments.claims.row import Claim, Part, claim, claim_of_runs
+from experiments.claims.row import Claim, Part, claim
 from experiments.dropout import experiment as dropout
 from experiments.harness.intervals import interval_text
 from experiments.skip_connections import experiment as skip_connections
@@ -86,16 +86,15 @@ CLAIMS: tuple[Claim, ...] = (
         "three of 15 layers with stride 2, or dilated by 2, 4, 8, enlarge the ERF quickly; dilation looks rectangular",
         "A few strides, or dilation, enlarge the ERF quickly",
         "ERF size over the grid's period, less the plain stack's; mean_abs maps; excess kurtosis of the marginals",
-        "subsampling",
-        subsampling.Result,
+        ["subsampling"],
         _f2b_parts,
     ),
-    claim_of_runs(
+    claim(
         "T5",
         "dropout leaves the shape; subsampling and dilation enlarge the ERF; skip connections make it smaller",
         "Dropout leaves the ERF's shape; skip connections make the ERF smaller",
         "ERF size less the plain stack's, mean_abs maps; for dropout σ of the mean_square map over that without",
-        {"subsampling": subsampling.Result, "skip_connections": skip_connections.Result, "dropout": dropout.Result},
+        ["subsampling", "skip_connections", "dropout"],
         _t5_parts,
         "a linear branch of gain 2 with He's weights carries 16 times the skip's share of E[g²]. Theory expects an ERF "
         "of 18.9 pixels instead of 19.3 there, too small a difference for 150 runs. All other parts are clear.",

@@ -88,8 +88,7 @@ CLAIMS: tuple[Claim, ...] = (
         "a CIFAR-10 CNN with a center-low init: training is up to 30 % faster in a few cases, not always significantly",
         "Center-low initial weights train up to 30 % faster in a few cases",
         "share of training steps saved to a level of accuracy, median over pairs of trainings",
-        "center_low_init",
-        Study,
+        ["center_low_init"],
         _i2_parts,
     ),
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from erf.networks.attention_stack import Block
 from experiments.attention import experiment as attention
-from experiments.claims.row import Claim, Part, claim, claim_of_runs
+from experiments.claims.row import Claim, Part, claim
 from experiments.harness.intervals import interval_text
 from experiments.sparse_connections import experiment as sparse_connections
 from experiments.sparse_connections.experiment import Layout
@@ -89,8 +89,7 @@ CLAIMS: tuple[Claim, ...] = (
         "as many connections, spread sparsely over a larger area, enlarge the ERF; dilation is one case",
         "As many connections, spread over a larger area, enlarge the ERF",
         "σ less the plain 3x3 stack's, in pixels, at each of the depths; mean_square maps",
-        "sparse_connections",
-        sparse_connections.Result,
+        ["sparse_connections"],
         _a1_parts,
     ),
     claim(
@@ -98,16 +97,15 @@ CLAIMS: tuple[Claim, ...] = (
         "a fully connected layer sees everything, a convolution is sparse and shares weights (not the paper's own)",
         "A fully connected layer sees everything, a convolution its window (not the paper's own)",
         "share of influence outside the convolutions' field, least of all places; mean_abs maps",
-        "attention",
-        attention.Result,
+        ["attention"],
         _r2_parts,
     ),
-    claim_of_runs(
+    claim(
         "R3",
         "attention gives low layers a global field (not the paper's own)",
         "Attention gives low layers a field that spans the image (not the paper's own)",
         "share of influence outside the convolutions' field, least of all places; mean_abs maps, then mean_square ones",
-        {"attention": attention.Result, "attention_mean_square": attention.Result},
+        ["attention", "attention_mean_square"],
         _r3_parts,
     ),
 )

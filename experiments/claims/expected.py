@@ -55,7 +55,7 @@ def _x2_parts(result: expected_maps.Result) -> Iterator[Part]:
         yield Part(text, stage.deviation <= STANDARD_ERRORS, (), brief, of_largest, answer if of_largest else "")
 
 
-_expected = partial(claim, run="expected_maps", kind=expected_maps.Result)
+_expected = partial(claim, runs=["expected_maps"])
 
 CLAIMS: tuple[Claim, ...] = (
     _expected(

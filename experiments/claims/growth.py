@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from experiments.claims.row import Claim, Part, claim_of_runs, meets
+from experiments.claims.row import Claim, Part, claim, meets
 from experiments.erf_growth import experiment as erf_growth
 from experiments.harness.intervals import interval_text
 from experiments.stacks.paper_stacks import Kind
@@ -56,12 +56,12 @@ def _is_root(slope: erf_growth.Slope) -> bool:
 
 
 CLAIMS: tuple[Claim, ...] = (
-    claim_of_runs(
+    claim(
         "F2",
         "ERF size grows with slope 0.56 against the TRF on a log-log plot, the ratio with -0.43 (20 runs each)",
         "The ERF grows slower than the theoretical field: slope 0.56 on a log-log plot",
         "exponent of ERF size, or of its ratio to the TRF, against the TRF over depths 5-40, or those named; mean_abs",
-        {"erf_growth": erf_growth.Result, "erf_growth_deep": erf_growth.Result},
+        ["erf_growth", "erf_growth_deep"],
         _f2_parts,
         "the paper's slope of 0.56 comes out for the mean of |g| over random weights at depths 5 to 40. Uniform "
         "weights have 0.50 there, and so have random ones by the mean of g², whose map has the same shape: the number "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,8 +11,8 @@ from experiments.claims.cost import Cost, cost
 from experiments.harness.experiment import experiment_of
 from experiments.harness.intervals import Interval
 from experiments.harness.record import is_complete
-from experiments.harness.reference import R, reference
-from experiments.harness.reference_runs import command
+from experiments.harness.reference import reference
+from experiments.harness.reference_runs import command, record_type
 
 
 class Verdict(StrEnum):
@@ -138,30 +138,16 @@ def claim(
     paper: str,
     plain: str,
     statistic: str,
-    run: str,
-    kind: type[R],
-    parts: Callable[[R], Iterator[Part]],
-    note: str = "",
-) -> Claim:
-    """Return the row of a claim that one reference run, with a result of ``kind``, decides."""
-    return claim_of_runs(id, paper, plain, statistic, {run: kind}, parts, note)
-
-
-def claim_of_runs(
-    id: str,
-    paper: str,
-    plain: str,
-    statistic: str,
-    runs: Mapping[str, type],
+    runs: Sequence[str],
     parts: Callable[..., Iterator[Part]],
     note: str = "",
 ) -> Claim:
-    """Return the row of a claim that several reference runs decide: ``parts`` takes their results in this order."""
+    """Return the row of a claim that reference runs and studies decide: ``parts`` takes their records in this order."""
 
     def row(folder: Path) -> Row:
         if not all(is_complete(folder / run) for run in runs):
             return Row(id, paper, plain, statistic, (), tuple(runs))
-        decided = tuple(parts(*(reference(run, kind, folder) for run, kind in runs.items())))
+        decided = tuple(parts(*(reference(run, record_type(run), folder) for run in runs)))
         return Row(id, paper, plain, statistic, decided, tuple(runs), note if decided else "", cost(runs, folder))
 
     return row

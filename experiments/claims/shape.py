@@ -61,8 +61,7 @@ CLAIMS: tuple[Claim, ...] = (
         "ERFs of uniform and random 3x3 stacks are Gaussian, with ReLU less so (20 runs)",
         "Stacks of uniform or random weights have Gaussian ERFs, those with ReLU a little less so",
         "r² of a Gaussian fit to the mean_abs map; means over groups of runs",
-        "gaussian_shape",
-        gaussian_shape.Result,
+        ["gaussian_shape"],
         _f1_parts,
     ),
     claim(
@@ -70,8 +69,7 @@ CLAIMS: tuple[Claim, ...] = (
         "20 layers with ReLU, tanh or sigmoid: the mean of 100 runs is more Gaussian",
         "The mean over 100 runs is more Gaussian than the mean over 20",
         "r² of a Gaussian fit to the mean_abs map of 100 runs, less that of 20; n groups of runs",
-        "nonlinearities",
-        nonlinearities.Result,
+        ["nonlinearities"],
         _f1b_parts,
     ),
 )

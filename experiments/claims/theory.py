@@ -51,7 +51,7 @@ def _r1_parts(result: exact_theory.Result) -> Iterator[Part]:
     yield Part(text, sizes == exact_theory.EXAMPLE_TRF_SIZES, answer=text)
 
 
-_theory = partial(claim, run="exact_theory", kind=exact_theory.Result)
+_theory = partial(claim, runs=["exact_theory"])
 
 CLAIMS: tuple[Claim, ...] = (
     _theory(

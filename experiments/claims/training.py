@@ -16,7 +16,7 @@ from experiments.camvid import experiment as camvid
 from experiments.camvid import study as camvid_study
 from experiments.cifar10 import experiment as cifar10
 from experiments.cifar10 import study as cifar10_study
-from experiments.claims.row import Claim, Part, claim_of_runs
+from experiments.claims.row import Claim, Part, claim
 from experiments.harness.intervals import interval_text
 from experiments.trainings.arms import Arm
 from experiments.trainings.growth_result import Growth
@@ -114,21 +114,21 @@ REASON = (
 )
 
 CLAIMS: tuple[Claim, ...] = (
-    claim_of_runs(
+    claim(
         "F3a",
         PAPER_F3A,
         "Training makes the ERF of a CIFAR-10 ResNet grow",
         OVER_SEEDS,
-        {"cifar10_starts": cifar10_study.Study, "camvid_starts": camvid_study.Study, "cifar10": cifar10.Result},
+        ["cifar10_starts", "camvid_starts", "cifar10"],
         _f3a_parts,
         REASON,
     ),
-    claim_of_runs(
+    claim(
         "F3b",
         PAPER_F3B,
         "Training makes the ERF of a CamVid network grow from about 100 to about 150 pixels",
         OVER_SEEDS,
-        {"camvid_starts": camvid_study.Study, "camvid": camvid.Result},
+        ["camvid_starts", "camvid"],
         _f3b_parts,
         REASON,
     ),

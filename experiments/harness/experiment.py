@@ -243,7 +243,10 @@ class Study:
     swept: tuple[str, ...]
     sweeps: Callable[[int], tuple[Sweep, ...]]
     quick: Sweep
-    draw: Callable[[Any], Figure]
+
+    def draw(self, record: Any) -> Figure:
+        """Return the study's figure of ``record``."""
+        return importlib.import_module(f"experiments.{self.name}.study_figure").draw(record)
 
 
 def load_study(name: str) -> Study | None:
@@ -251,7 +254,6 @@ def load_study(name: str) -> Study | None:
     if importlib.util.find_spec(f"experiments.{name}.study") is None:
         return None
     module = importlib.import_module(f"experiments.{name}.study")
-    figure = importlib.import_module(f"experiments.{name}.study_figure")
     help = (module.__doc__ or "").partition("\n")[0]
     return Study(
         name=name,
@@ -263,5 +265,4 @@ def load_study(name: str) -> Study | None:
         swept=module.SWEPT,
         sweeps=module.sweeps,
         quick=module.QUICK,
-        draw=figure.draw,
     )
