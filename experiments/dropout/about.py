@@ -1,21 +1,14 @@
 """The reference runs of dropout and the series that it logs."""
 
-from experiments.harness.about import Series
+from experiments.harness.about import DEVIATION, Series, map_series
 
 QUESTION = "Does dropout change the shape?"
 RUNS = ("dropout",)
 SERIES = (
-    Series("map/DROPOUT", "100 x rate", "mean_square map of the wide stacks, peak 1"),
-    Series("map/DROPOUT/fit", "100 x rate", "the map with the TRF's box (dashed) and the fitted Gaussian's contour"),
+    *map_series("map/DROPOUT", "100 x rate", "mean_square map of the wide stacks, peak 1"),
     Series("sigma/DROPOUT/CHANNELS", "100 x rate", "standard deviation of the mean_square map by its moments, pixels"),
     Series("sigma_mean_abs/DROPOUT/CHANNELS", "100 x rate", "the same of the mean_abs map"),
     Series("zero_runs/DROPOUT/CHANNELS", "100 x rate", "runs without any influence, which count as 0"),
-    Series(
-        "deviation/DROPOUT/CHANNELS",
-        "100 x rate",
-        "largest difference from theory over pixels, in standard errors over runs; wide stacks only",
-    ),
-    Series(
-        "metrics/sigma_over_rate_0_DROPOUT", "0", "sigma at the highest rate over that at rate 0, in the wide stacks"
-    ),
+    Series("deviation/DROPOUT/CHANNELS", "100 x rate", f"{DEVIATION}; wide stacks only"),
+    Series("metrics/sigma_over_rate_0_DROPOUT", "0", "sigma at the highest rate over that at rate 0, wide stacks"),
 )

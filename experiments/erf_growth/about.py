@@ -1,16 +1,11 @@
 """The reference runs of erf_growth and the series that it logs."""
 
-from experiments.harness.about import Series
+from experiments.harness.about import Series, map_series
 
 QUESTION = "How does the ERF grow with depth, against the theoretical field?"
 RUNS = ("erf_growth", "erf_growth_deep")
 SERIES = (
-    Series("map/KIND", "depth", "influence map, peak 1"),
-    Series(
-        "map/KIND/fit",
-        "depth",
-        "the map with the TRF's box (dashed) and the fitted Gaussian's contour at 4.55 % of its peak",
-    ),
+    *map_series("map/KIND", "depth"),
     Series("size/KIND", "depth", "ERF size, pixels"),
     Series("ratio/KIND", "depth", "ERF size / TRF size"),
     Series("sigma/KIND", "depth", "standard deviation in pixels of the Gaussian fit, mean of both axes"),

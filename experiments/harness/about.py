@@ -6,6 +6,8 @@ import importlib
 import re
 from dataclasses import dataclass
 
+DEVIATION = "largest difference from theory over pixels, in standard errors over runs"  # a series' meaning
+
 
 @dataclass(frozen=True)
 class Series:
@@ -21,6 +23,12 @@ class Series:
     def holds(self, tag: str) -> bool:
         """Return whether ``tag`` is of this series."""
         return re.fullmatch(re.sub(r"[A-Z]{2,}", "[^/]+", re.escape(self.tag)), tag) is not None
+
+
+def map_series(tag: str, step: str, meaning: str = "influence map, peak 1") -> tuple[Series, Series]:
+    """Return the series of a map and of its Gaussian fit."""
+    fit = "the map with the TRF's box (dashed) and the fitted Gaussian's contour at 4.55 % of its peak"
+    return Series(tag, step, meaning), Series(f"{tag}/fit", step, fit)
 
 
 @dataclass(frozen=True)

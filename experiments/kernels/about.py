@@ -1,15 +1,13 @@
 """The reference runs of kernels and the series that it logs."""
 
-from experiments.harness.about import Series
+from experiments.harness.about import DEVIATION, Series
 
 QUESTION = "What do the kernel's weights and a center-low init change?"
 RUNS = ("kernels",)
 SERIES = (
     Series("map/PROFILE", "depth", "mean_square map at the smallest kernel size and the largest depth, peak 1"),
     Series("sigma/PROFILE/KERNEL", "depth", "standard deviation of the mean_square map by its moments, pixels"),
-    Series(
-        "deviation/PROFILE/KERNEL", "depth", "largest difference from theory over pixels, in standard errors over runs"
-    ),
+    Series("deviation/PROFILE/KERNEL", "depth", DEVIATION),
     Series("distance/PROFILE/KERNEL", "depth", "Kolmogorov's distance of the fixed kernel's marginal to the normal"),
     Series("gain/KERNEL", "100 x strength", "sigma over that at strength 0"),
     Series("size/KERNEL", "100 x strength", "ERF size of the map averaged over the corners' grid, pixels"),

@@ -3,13 +3,10 @@
 from experiments.harness.about import Series
 
 QUESTION = "What are the fields of the layers of any network?"
+FIT = "the map with the TRF's box (dashed) and the fitted Gaussian's contour, where r² is above 0.5"
 SERIES = (
     Series("map/LAYER", "0", "influence map of the layer's unit, peak 1; none where images have one axis"),
-    Series(
-        "map/LAYER/fit",
-        "0",
-        "the map with the TRF's box (dashed) and the fitted Gaussian's contour, where r² is above 0.5",
-    ),
+    Series("map/LAYER/fit", "0", FIT),
     Series("size/LAYER", "0", "ERF size, pixels"),
     Series("ratio/LAYER", "0", "ERF size / TRF size; only where the TRF is finite"),
     Series("r95/LAYER", "0", "radius that holds 95 % of the map, pixels"),

@@ -1,17 +1,15 @@
 """The reference runs of skip_connections and the series that it logs."""
 
-from experiments.harness.about import Series
+from experiments.harness.about import Series, map_series
 
 QUESTION = "Do skips make the ERF smaller?"
 RUNS = ("skip_connections",)
 SERIES = (
-    Series("map/DESIGN", "100 gain", "influence map of the residual stack, peak 1"),
-    Series("map/DESIGN/fit", "100 gain", "the map with the TRF's box (dashed) and the fitted Gaussian's contour"),
+    *map_series("map/DESIGN", "100 gain", "influence map of the residual stack, peak 1"),
     Series("size/DESIGN", "100 gain", "ERF size, pixels"),
     Series("sigma/DESIGN", "100 gain", "standard deviation of the map, pixels, both axes"),
     Series("skipped_runs/DESIGN", "100 gain", "runs that were 0 everywhere"),
-    Series("plain_map/DESIGN", "0", "influence map of the stack without skips, peak 1"),
-    Series("plain_map/DESIGN/fit", "0", "the same with the TRF's box and the fitted Gaussian's contour"),
+    *map_series("plain_map/DESIGN", "0", "influence map of the stack without skips, peak 1"),
     Series("plain_size/DESIGN", "0", "its ERF size, pixels"),
     Series("plain_sigma/DESIGN", "0", "its standard deviation, pixels"),
     Series("plain_skipped_runs/DESIGN", "0", "its runs that were 0 everywhere"),

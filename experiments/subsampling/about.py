@@ -1,12 +1,11 @@
 """The reference runs of subsampling and the series that it logs."""
 
-from experiments.harness.about import Series
+from experiments.harness.about import Series, map_series
 
 QUESTION = "What do strides, poolings and dilation do?"
 RUNS = ("subsampling",)
 SERIES = (
-    Series("map/VARIANT", "0", "influence map, peak 1"),
-    Series("map/VARIANT/fit", "0", "the map with the TRF's box (dashed) and the fitted Gaussian's contour"),
+    *map_series("map/VARIANT", "0"),
     Series("size/VARIANT", "0", "ERF size on the map averaged over its grid's period, pixels"),
     Series("ratio/VARIANT", "0", "that / TRF size"),
     Series("sigma/VARIANT", "0", "standard deviation of the map, pixels, both axes"),
