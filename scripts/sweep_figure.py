@@ -15,10 +15,10 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.harness.intervals import Mean
 from experiments.harness.override import value_text
-from experiments.harness.style import KIND_COLOURS, KIND_MARKERS, PAGE, apart, bar_lengths, entitle, new_figure
+from experiments.harness.style import KINDS, PAGE, apart, bar_lengths, entitle, new_figure
 
 REPEATED = "seed"  # jobs that differ in it alone are repetitions
-LOOKS: list[dict[str, Any]] = [{"color": KIND_COLOURS[kind], "marker": KIND_MARKERS[kind]} for kind in KIND_COLOURS]
+LOOKS: list[dict[str, Any]] = [{"color": kind.colour, "marker": kind.marker} for kind in KINDS.values()]
 PANEL, LINE = 1.6, 0.14  # inches: the height of a panel with an axis of numbers, and of a line of text
 LONGEST = 28  # letters of a row's name in one line
 APART = 0.012  # of the axis, between the bars of different curves at the same value

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments.attention.experiment import Point, Result, middle_place
-from experiments.harness.style import PAGE, bar_lengths, entitle, new_figure
+from experiments.harness.style import PAGE, entitle, error_bars, new_figure
 
 # Okabe & Ito (2008): one for each place of the block, lowest first; further ones begin anew.
 COLOURS, MARKERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), "os^Dv"
@@ -78,10 +78,8 @@ def _draw_shares(axes: Axes, result: Result, name: str, ylabel: str) -> None:
         points = [p for p in result.points if p.below == below]
         shift = 0.22 * (number - (len(result.config.below) - 1) / 2)
         places = [blocks.index(p.block) + shift for p in points]
-        values = [getattr(p, name) for p in points]
-        bars = bar_lengths(values, [getattr(p, f"{name}_interval") for p in points])
         style = {"fmt": MARKERS[number % 5], "color": COLOURS[number % 5], "ms": 3.5, "capsize": 2}
-        axes.errorbar(places, values, bars, label=str(below), **style)
+        error_bars(axes, places, points, name, label=str(below), **style)
         if name == "outside_stack":
             known = [(x, p.predicted) for x, p in zip(places, points, strict=True) if p.predicted is not None]
             axes.plot([x for x, _ in known], [y for _, y in known], "x", color="black", ms=6, zorder=3)

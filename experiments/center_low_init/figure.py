@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.center_low_init.config import Config
 from experiments.center_low_init.experiment import Result
-from experiments.harness.style import PAGE, entitle, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, entitle, map_row, new_figure
 
 ACCURACY, SIZE, SIGMA = "#0072B2", "#D55E00", "#009E73"  # Okabe & Ito (2008)
 CAPTION = (
@@ -26,12 +26,8 @@ def draw(result: Result) -> Figure:
     accuracy, size = curves.subplots(1, 2)
     _draw_accuracy(accuracy, result)
     _draw_sizes(size, result)
-    panels = maps.subplots(1, 2)
-    for axes, name, title in zip(panels, ("before", "after"), ("before training", "at the end"), strict=True):
-        show_map(axes, result.arrays[name].astype(np.float32))
-        axes.set(title=title, xlabel="column (pixels)")
-    panels[0].set_ylabel("row (pixels)")
-    map_colour_bar(maps, list(panels))
+    shown = [result.arrays[name].astype(np.float32) for name in ("before", "after")]
+    map_row(maps, shown, ("before training", "at the end"))
     values = {"start": start_of(result.config), "ceiling": result.theoretical_receptive_field + result.period - 1}
     entitle(figure, message(result), CAPTION, config=result.config, result=result, **values)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from erf.inits import Init
 from experiments.center_low_init.pairs import PAPER_REDUCTION
 from experiments.center_low_init.study import Arm, Study
-from experiments.harness.style import PAGE, entitle, new_figure
+from experiments.harness.style import PAGE, entitle, new_figure, ticks_within
 
 # Okabe & Ito (2008): the standard, then strengths in increasing order; the null is grey.
 COLOURS = ("#000000", "#56B4E9", "#0072B2", "#009E73", "#D55E00", "#CC79A7")
@@ -36,7 +36,8 @@ def draw(study: Study) -> Figure:
     for (steps, final), (place, kernel_size) in zip(panels, rows, strict=True):
         _draw_row(steps, final, study, study.inits()[place], kernel_size)
     for axes in panels[:, 0]:
-        _label_ratios(axes)
+        ticks_within(axes, RATIOS)
+        axes.minorticks_off()
     levels = ", ".join(f"{level:.0%}" for level in study.config.levels)
     entitle(figure, message(study), CAPTION, config=study.config, large=PAPER_REDUCTION, levels=levels)
     return figure
@@ -93,13 +94,6 @@ def _draw_steps(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -
     axes.axhline(1 - PAPER_REDUCTION, color="black", lw=0.8, ls=":")
     axes.set(yscale="log", ylabel="steps / standard's")
     axes.grid(axis="y")
-
-
-def _label_ratios(axes: Axes) -> None:
-    low, high = axes.get_ylim()
-    ticks = [tick for tick in RATIOS if low <= tick <= high]
-    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
 
 
 def _draw_final(axes: Axes, study: Study, compared: Sequence[tuple[Arm, str]]) -> None:

@@ -7,16 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.erf_growth.experiment import PAPER_DEPTHS, PAPER_SLOPES, Result
-from experiments.harness.style import (
-    KIND_COLOURS,
-    KIND_LABELS,
-    KIND_MARKERS,
-    PAGE,
-    bar_lengths,
-    entitle,
-    log_log,
-    new_figure,
-)
+from experiments.harness.style import KINDS, PAGE, entitle, error_bars, log_log, new_figure, ticks_within
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
@@ -49,7 +40,7 @@ def _message(result: Result) -> str:
         return "ERF size against TRF size; the depths are too few for a slope"
     first, last = _shown_depths(result)
     return (
-        f"With {KIND_LABELS[kind]} the ERF size grows as the TRF size to the power {slope.exponent:.2f} "
+        f"With {KINDS[kind].label} the ERF size grows as the TRF size to the power {slope.exponent:.2f} "
         f"over depths {first} to {last} (the paper: {PAPER_SLOPES['size']} over depths 5 to 40)"
     )
 
@@ -59,10 +50,10 @@ def _draw_against_trf(axes: Axes, result: Result, y: str) -> None:
         points = result.of_kind(kind)
         trf = np.array([p.trf_size for p in points])
         scale = trf if y == "ratio" else np.ones_like(trf)
-        label = f"{KIND_LABELS[kind]}: {_slope_text(result, kind, y)}"
+        label = f"{KINDS[kind].label}: {_slope_text(result, kind, y)}"
         _errorbars(axes, result, kind, trf, scale, label)
         predicted = [p.predicted_size for p in points] / scale
-        axes.plot(trf, predicted, ls=DASHES.get(kind, "-"), color=KIND_COLOURS[kind])
+        axes.plot(trf, predicted, ls=DASHES.get(kind, "-"), color=KINDS[kind].colour)
     _draw_papers_slope(axes, result, y)
     trf_sizes = [p.trf_size for p in result.of_kind(result.config.kinds[0])]
     log_log(axes, trf_sizes, "TRF size (pixels)")
@@ -71,8 +62,7 @@ def _draw_against_trf(axes: Axes, result: Result, y: str) -> None:
     low, high = axes.get_ylim()
     low, high = (low, high * (high / low) ** 0.65) if y == "size" else (low * (low / high) ** 0.65, high)
     axes.set_ylim(low, high)  # room for the legend
-    within = [tick for tick in ticks if low <= tick <= high]
-    axes.set_yticks(within, [f"{tick:g}" for tick in within])
+    ticks_within(axes, ticks)
     axes.set_title({"size": "ERF size against TRF size", "ratio": "their ratio"}[y])
     axes.legend(
         loc="upper left" if y == "size" else "lower left", title="slope (95 %)", alignment="left", frameon=False
@@ -93,10 +83,8 @@ def _draw_papers_slope(axes: Axes, result: Result, y: str) -> None:
 
 
 def _errorbars(axes: Axes, result: Result, kind: Kind, x: np.ndarray, scale: np.ndarray, label: str) -> None:
-    points = result.of_kind(kind)
-    sizes = np.array([p.size for p in points])
-    bars = bar_lengths(sizes, [p.size_interval for p in points]) / scale
-    axes.errorbar(x, sizes / scale, bars, fmt=KIND_MARKERS[kind], mfc="none", color=KIND_COLOURS[kind], label=label)
+    look = {"fmt": KINDS[kind].marker, "mfc": "none", "color": KINDS[kind].colour, "label": label}
+    error_bars(axes, x, result.of_kind(kind), "size", scale, **look)
 
 
 def _shown_depths(result: Result) -> tuple[int, int]:
@@ -116,11 +104,11 @@ def _slope_text(result: Result, kind: Kind, y: str) -> str:
 def _draw_against_root(axes: Axes, result: Result) -> None:
     roots = np.sqrt(result.config.depths)
     for kind in result.config.kinds:
-        _errorbars(axes, result, kind, roots, np.ones_like(roots), KIND_LABELS[kind])
+        _errorbars(axes, result, kind, roots, np.ones_like(roots), KINDS[kind].label)
         predicted = np.array([p.predicted_size for p in result.of_kind(kind)])
         if len(roots) > 1:
             line = np.polyfit(roots, predicted, 1)
-            axes.plot(roots, np.polyval(line, roots), ls=DASHES.get(kind, "-"), color=KIND_COLOURS[kind])
+            axes.plot(roots, np.polyval(line, roots), ls=DASHES.get(kind, "-"), color=KINDS[kind].colour)
     axes.set(
         xlabel="√depth (square root of convolutions)",
         ylabel="ERF size (pixels)",
@@ -133,11 +121,11 @@ def _draw_against_root(axes: Axes, result: Result) -> None:
 def _draw_local_slope(axes: Axes, result: Result) -> None:
     depths = result.arrays["theory_depths"]
     trf = 1 + depths * (result.config.kernel_size - 1)
-    for kind, label in (("uniform", KIND_LABELS["uniform"]), ("random", "random weights, any nonlinearity")):
+    for kind, label in (("uniform", KINDS["uniform"].label), ("random", "random weights, any nonlinearity")):
         sizes = result.arrays[f"predicted_sizes/{kind}"]
         # THEORY_DEPTHS grow by the root of 2, so every second one doubles the depth.
         slope = np.log(sizes[2:] / sizes[:-2]) / np.log(trf[2:] / trf[:-2])
-        axes.plot(depths[:-2], slope, f"{KIND_MARKERS[kind]}-", mfc="none", color=KIND_COLOURS[kind], label=label)
+        axes.plot(depths[:-2], slope, f"{KINDS[kind].marker}-", mfc="none", color=KINDS[kind].colour, label=label)
     axes.axhline(0.5, color="black", lw=1, ls="--", label="limit 0.5")
     axes.axhline(PAPER_SLOPES["size"], color="grey", lw=1, ls=":", label=f"the paper's fit {PAPER_SLOPES['size']}")
     axes.set_xscale("log")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.exact_theory.experiment import Result
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS, KIND_MARKERS, PAGE, bar_lengths, entitle, new_figure
+from experiments.harness.style import KINDS, PAGE, bar_lengths, entitle, new_figure
 
 SEEN = 1e-3  # of the peak: residuals are drawn where the exact map has as much, elsewhere they are noise
 CAPTION = (
@@ -45,8 +45,8 @@ def _draw_rows(rows: Axes, residuals: Axes, result: Result) -> None:
     at = np.flatnonzero(row >= SEEN * row.max())
     rows.semilogy(row, color="black", lw=1, label="exact theory")
     for random in result.random:
-        label = f"{KIND_LABELS[random.kind]}: at most {random.largest_deviation:.1f} standard errors away"
-        marker, colour = KIND_MARKERS[random.kind], KIND_COLOURS[random.kind]
+        label = f"{KINDS[random.kind].label}: at most {random.largest_deviation:.1f} standard errors away"
+        marker, colour = KINDS[random.kind].marker, KINDS[random.kind].colour
         values = result.arrays[str(random.kind)][len(exact) // 2]
         rows.semilogy(values, marker, color=colour, mfc="none", label=label)
         residuals.plot(at, values[at] / row[at], marker, color=colour, mfc="none")
@@ -63,11 +63,11 @@ def _draw_sigmas(axes: Axes, result: Result) -> None:
     for place, random in enumerate(result.random):
         scale, kind = random.predicted_sigma, random.kind
         bars = bar_lengths([random.sigma], [random.sigma_interval]) / scale
-        look = {"fmt": KIND_MARKERS[kind], "capsize": 4, "color": KIND_COLOURS[kind]}
+        look = {"fmt": KINDS[kind].marker, "capsize": 4, "color": KINDS[kind].colour}
         axes.errorbar([place], [random.sigma / scale], bars, **look)
     axes.axhline(1, color="black", lw=0.8)
     names = [
-        KIND_LABELS[random.kind].replace(" + ", "\n+ ").replace(" weights", "\nweights") for random in result.random
+        KINDS[random.kind].label.replace(" + ", "\n+ ").replace(" weights", "\nweights") for random in result.random
     ]
     axes.set_xticks(range(len(names)), names)
     axes.set(xlim=(-0.5, len(names) - 0.5), ylabel="σ measured / exact")

@@ -8,18 +8,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator
 
 from experiments.gaussian_shape.experiment import Result
-from experiments.harness.style import (
-    KIND_COLOURS,
-    KIND_LABELS,
-    KIND_MARKERS,
-    PAGE,
-    bar_lengths,
-    entitle,
-    log_log,
-    map_colour_bar,
-    new_figure,
-    show_map,
-)
+from experiments.harness.style import KINDS, PAGE, bar_lengths, entitle, log_log, map_colour_bar, new_figure, show_map
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
@@ -55,7 +44,7 @@ def _message(result: Result) -> str:
 def _draw_kind(part: SubFigure, result: Result, kind: Kind) -> None:
     runs = sorted({result.panel(kind, depth).runs for depth in result.config.depths})
     count = f"{runs[0]}" if len(runs) == 1 else f"{runs[0]} to {runs[-1]}"
-    part.suptitle(f"{KIND_LABELS[kind]}, n = {count}", color=KIND_COLOURS[kind])
+    part.suptitle(f"{KINDS[kind].label}, n = {count}", color=KINDS[kind].colour)
     axes = part.subplots(2, len(result.config.depths), squeeze=False, height_ratios=[2.3, 1])
     for column, depth in enumerate(result.config.depths):
         if column:
@@ -84,7 +73,7 @@ def _draw_row(axes: Axes, result: Result, kind: Kind, depth: int) -> None:
     middle = len(values) // 2
     # The measured peak is the largest of many noisy pixels, so both are compared at equal sums.
     scale = exact.sum() / values.sum()
-    axes.plot(values[middle] * scale, color=KIND_COLOURS[kind], lw=2)
+    axes.plot(values[middle] * scale, color=KINDS[kind].colour, lw=2)
     axes.plot(exact[middle], color="black", lw=0.8, ls="--")
     axes.set_xlabel("column (pixels)")
 
@@ -93,14 +82,14 @@ def _draw_fall(axes: Axes, result: Result) -> None:
     exponents = {fall.kind: fall for fall in result.falls}
     for kind in dict.fromkeys(groups.kind for groups in result.groups):
         groups = result.of_kind(kind)
-        label = KIND_LABELS[kind]
+        label = KINDS[kind].label
         if kind in exponents:
             low, high = exponents[kind].interval
             label += f": slope {exponents[kind].exponent:.2f} ({low:.2f} to {high:.2f})"
         misfit = [1 - g.r_squared for g in groups]
         bars = bar_lengths(misfit, [g.interval and (1 - g.interval[1], 1 - g.interval[0]) for g in groups])
         runs = [g.runs for g in groups]
-        axes.errorbar(runs, misfit, bars, fmt=f"{KIND_MARKERS[kind]}-", color=KIND_COLOURS[kind], label=label)
+        axes.errorbar(runs, misfit, bars, fmt=f"{KINDS[kind].marker}-", color=KINDS[kind].colour, label=label)
     log_log(axes, result.config.group_runs, "runs in one map")
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))  # the curves cross hardly a power of ten
     axes.yaxis.set_major_formatter("{x:g}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -23,23 +23,23 @@ SHEETS = {  # what is set in points; a sheet for the screen has larger text in a
     "paper": {"text": 7, "title": 8, "heading": 9, "line": 1.0, "dpi": 160},
     "screen": {"text": 8, "title": 9, "heading": 10.5, "line": 1.3, "dpi": 160},
 }
-# Okabe & Ito (2008).
-KIND_COLOURS = {
-    "uniform": "#0072B2",
-    "random": "#D55E00",
-    "relu": "#009E73",
-    "leaky_relu": "#CC79A7",
-    "tanh": "#E69F00",
-    "sigmoid": "#56B4E9",
-}
-KIND_MARKERS = {"uniform": "o", "random": "s", "relu": "^", "leaky_relu": "v", "tanh": "D", "sigmoid": "P"}
-KIND_LABELS = {
-    "uniform": "uniform weights",
-    "random": "random weights",
-    "relu": "random + ReLU",
-    "leaky_relu": "random + leaky ReLU",
-    "tanh": "random + tanh",
-    "sigmoid": "random + sigmoid",
+
+
+class Look(NamedTuple):
+    """How a kind of stack is drawn and called."""
+
+    colour: str  # of Okabe & Ito (2008)
+    marker: str
+    label: str
+
+
+KINDS = {
+    "uniform": Look("#0072B2", "o", "uniform weights"),
+    "random": Look("#D55E00", "s", "random weights"),
+    "relu": Look("#009E73", "^", "random + ReLU"),
+    "leaky_relu": Look("#CC79A7", "v", "random + leaky ReLU"),
+    "tanh": Look("#E69F00", "D", "random + tanh"),
+    "sigmoid": Look("#56B4E9", "P", "random + sigmoid"),
 }
 
 
@@ -98,6 +98,20 @@ def show_map(axes: Axes, values: np.ndarray, sides: tuple[int, int] | None = Non
     axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest", extent=extent)
 
 
+def map_row(
+    part: Figure | SubFigure, maps: Sequence[np.ndarray], titles: Sequence[str], fontsize: str | None = None
+) -> list[Axes]:
+    """Draw maps of peak 1 side by side, each below its title, with their colour scale."""
+    panels = list(part.subplots(1, len(maps), squeeze=False)[0])
+    for axes, values, title in zip(panels, maps, titles, strict=True):
+        show_map(axes, values)
+        axes.set_title(title, fontsize=fontsize)
+        axes.set_xlabel("column (pixels)")
+    panels[0].set_ylabel("row (pixels)")
+    map_colour_bar(part, panels)
+    return panels
+
+
 def map_colour_bar(part: Figure | SubFigure, axes: Sequence[Axes], location: str = "right") -> None:
     """Add the colour scale that all maps of one figure share."""
     bar = part.colorbar(ScalarMappable(Normalize(0, 1), "magma"), ax=axes, fraction=0.02, location=location)
@@ -116,6 +130,22 @@ def bar_lengths(values: Sequence[float] | np.ndarray, intervals: Sequence[Interv
     """
     low, high = np.array([interval or (value,) * 2 for value, interval in zip(values, intervals, strict=True)]).T
     return np.clip([values - low, high - values], 0, None)
+
+
+def error_bars(
+    axes: Axes, x: Sequence[float] | np.ndarray, rows: Sequence[Any], name: str, scale: Any = 1, **look: Any
+) -> None:
+    """Draw the number ``name`` of each row, over ``scale``, with bars to the ends of its interval ``name_interval``."""
+    values = np.array([getattr(row, name) for row in rows])
+    bars = bar_lengths(values, [getattr(row, f"{name}_interval") for row in rows]) / scale
+    axes.errorbar(x, values / scale, bars, **look)
+
+
+def ticks_within(axes: Axes, ticks: Sequence[float]) -> None:
+    """Put numbers at those of ``ticks`` that lie on the y axis, and at no others."""
+    low, high = axes.get_ylim()
+    within = [tick for tick in ticks if low <= tick <= high]
+    axes.set_yticks(within, [f"{tick:g}" for tick in within])
 
 
 def apart(values: Sequence[float], steps: int = 7) -> list[float]:

@@ -6,7 +6,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from experiments.harness.style import PAGE, bar_lengths, entitle, log_log, map_colour_bar, new_figure, show_map
+from experiments.harness.style import (
+    PAGE,
+    bar_lengths,
+    entitle,
+    error_bars,
+    log_log,
+    map_colour_bar,
+    new_figure,
+    show_map,
+    ticks_within,
+)
 from experiments.kernels.experiment import Result
 from experiments.kernels.profiles import Profile
 
@@ -79,9 +89,7 @@ def _draw_distances(axes: Axes, result: Result) -> None:
         axes.plot(distance.depths, distance.fixed, color=colour, lw=1)
         axes.errorbar(distance.depths, distance.random, bars, fmt=marker, ms=3.5, color=colour, label=label)
     log_log(axes, config.depths, "depth")
-    ticks = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3)
-    low, high = axes.get_ylim()
-    axes.set_yticks([t for t in ticks if low <= t <= high], [f"{t:g}" for t in ticks if low <= t <= high])
+    ticks_within(axes, (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3))
     axes.set_ylabel("largest difference of the\ndistribution functions")
     smallest, *larger = config.kernel_sizes
     others = f"; faint: {', '.join(f'{k}x{k}' for k in larger)}" if larger else ""
@@ -95,12 +103,11 @@ def _draw_sigmas(axes: Axes, result: Result) -> None:
     for place, profile in enumerate(config.profiles):
         at_depth = [r for r in result.random if r.profile is profile and r.depth == config.depth]
         predicted = np.array([r.predicted_sigma for r in at_depth])
-        ratios = np.array([r.sigma for r in at_depth]) / predicted
-        bars = bar_lengths([r.sigma for r in at_depth], [r.sigma_interval for r in at_depth]) / predicted
         shift = 0.12 * (place - (len(config.profiles) - 1) / 2)
         beside = np.array([sizes.index(r.kernel_size) for r in at_depth]) + shift
         colour, marker = _look(result, profile)
-        axes.errorbar(beside, ratios, bars, fmt=marker, ms=3.5, color=colour, label=str(profile))
+        look = {"fmt": marker, "ms": 3.5, "color": colour, "label": str(profile)}
+        error_bars(axes, beside, at_depth, "sigma", predicted, **look)
     axes.axhline(1, color="black", lw=0.8)
     axes.set_xticks(range(len(sizes)), [f"{k}x{k}" for k in sizes])
     axes.set(xlabel="kernel", ylabel="σ / theory", title="σ of random weights over theory's √(n Var[w])")
@@ -115,12 +122,9 @@ def _draw_strengths(gain: Axes, size: Axes, result: Result) -> None:
         strengths = result.of_size(kernel_size)
         look = {"color": COLOURS[place % len(COLOURS)], "fmt": MARKERS[place % len(MARKERS)], "ms": 3.5}
         x = [s.strength for s in strengths]
-        gains, sizes = np.array([s.gain for s in strengths]), np.array([s.size for s in strengths])
-        label = f"{kernel_size}x{kernel_size}"
-        gain.errorbar(x, gains, bar_lengths(gains, [s.gain_interval for s in strengths]), label=label, **look)
-        size.errorbar(x, sizes, bar_lengths(sizes, [s.size_interval for s in strengths]), label=label, **look)
-        gain.plot(x, [s.predicted_gain for s in strengths], color=look["color"], lw=1)
-        size.plot(x, [s.predicted_size for s in strengths], color=look["color"], lw=1)
+        for axes, name in ((gain, "gain"), (size, "size")):
+            error_bars(axes, x, strengths, name, label=f"{kernel_size}x{kernel_size}", **look)
+            axes.plot(x, [getattr(s, f"predicted_{name}") for s in strengths], color=look["color"], lw=1)
     gain.set(ylabel="σ / σ at strength 0", title="gain of the center-low init in σ")
     size.set(ylabel="ERF size (pixels)", title="its ERF size")
     for axes in (gain, size):

@@ -6,19 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.harness.style import (
-    KIND_COLOURS,
-    KIND_LABELS,
-    KIND_MARKERS,
-    PAGE,
-    bar_lengths,
-    entitle,
-    map_colour_bar,
-    new_figure,
-    show_map,
-)
+from experiments.harness.style import KINDS, PAGE, bar_lengths, entitle, map_row, new_figure
 from experiments.nonlinearities.experiment import Result
-from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
     "Depth {config.depth}, {config.statistic}, seed {config.seed}. Maps: mean of {config.runs} runs that are not 0 "
@@ -32,19 +21,13 @@ def draw(result: Result) -> Figure:
     config = result.config
     figure = new_figure(PAGE, 4)
     maps, fits = figure.subfigures(2, 1, squeeze=False)[:, 0]
-    axes = maps.subplots(1, len(config.kinds), squeeze=False)[0]
-    for one, kind in zip(axes, config.kinds, strict=True):
-        show_map(one, result.arrays[f"map/{kind}"])
-        one.set(title=f"{_short(kind)}\nr² = {result.of_kind(kind).r_squared[0]:.3f}", xlabel="column (pixels)")
-    axes[0].set_ylabel("row (pixels)")
-    map_colour_bar(maps, list(axes))
+    names = [KINDS[kind].label.replace("random + ", "") for kind in config.kinds]
+    fits_of_first = [result.of_kind(kind).r_squared[0] for kind in config.kinds]
+    titles = [f"{name}\nr² = {r_squared:.3f}" for name, r_squared in zip(names, fits_of_first, strict=True)]
+    map_row(maps, [result.arrays[f"map/{kind}"] for kind in config.kinds], titles)
     _draw_fits(fits.subplots(), result)
     entitle(figure, _message(result), CAPTION, config=config)
     return figure
-
-
-def _short(kind: Kind) -> str:
-    return KIND_LABELS[kind].replace("random + ", "")
 
 
 def _message(result: Result) -> str:
@@ -63,9 +46,9 @@ def _draw_fits(axes: Axes, result: Result) -> None:
     for place, fits in enumerate(result.fits):
         columns = [
             (place - 0.17, config.fewer_runs, fits.fewer_r_squared, fits.fewer_interval, "none"),
-            (place + 0.17, config.runs, fits.r_squared, fits.interval, KIND_COLOURS[fits.kind]),
+            (place + 0.17, config.runs, fits.r_squared, fits.interval, KINDS[fits.kind].colour),
         ]
-        marker, colour = KIND_MARKERS[fits.kind], KIND_COLOURS[fits.kind]
+        marker, colour = KINDS[fits.kind].marker, KINDS[fits.kind].colour
         for at, runs, values, interval, face in columns:
             mean = float(np.mean(values))
             axes.plot([at] * len(values), values, marker, color=colour, mfc=face, alpha=0.5)
@@ -73,6 +56,6 @@ def _draw_fits(axes: Axes, result: Result) -> None:
             axes.annotate(f"n = {runs}", (at, 0.03), xycoords=("data", "axes fraction"), ha="center")
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.15 * (high - low), high)  # room for the numbers of runs
-    axes.set_xticks(range(len(result.fits)), [KIND_LABELS[fits.kind] for fits in result.fits])
+    axes.set_xticks(range(len(result.fits)), [KINDS[fits.kind].label for fits in result.fits])
     axes.set_ylabel("r² of the Gaussian fit")
     axes.grid(axis="y")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from experiments.harness.style import PAGE, bar_lengths, entitle, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, entitle, error_bars, map_row, new_figure
 from experiments.skip_connections.experiment import Design, Point, Result
 
 LABELS = {
@@ -40,11 +40,8 @@ def draw(result: Result) -> Figure:
     figure = new_figure(PAGE, 5.2)
     maps, rest = figure.subfigures(2, 1, squeeze=False, height_ratios=[0.7, 1])[:, 0]
     shown = [*result.of_design(first), result.plain(first)]
-    axes = maps.subplots(1, len(shown), squeeze=False)[0]
-    for one, point in zip(axes, shown, strict=True):
-        _draw_map(one, result, point)
-    axes[0].set_ylabel("row (pixels)")
-    map_colour_bar(maps, list(axes))
+    titles = [f"{_name(point)}\nERF {point.size:.1f}\nTRF {point.trf_size}" for point in shown]
+    map_row(maps, [result.arrays[f"map/{point.key}"] for point in shown], titles, "medium")
     sizes, branches, rows = rest.subplots(1, 3, width_ratios=[1.25, 1, 1.1])
     _draw_sizes(sizes, result)
     rest.legend(*sizes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
@@ -69,22 +66,14 @@ def _name(point: Point) -> str:
     return "no skips" if point.gain is None else f"gain {point.gain:g}"
 
 
-def _draw_map(axes: Axes, result: Result, point: Point) -> None:
-    show_map(axes, result.arrays[f"map/{point.key}"])
-    axes.set_title(f"{_name(point)}\nERF {point.size:.1f}\nTRF {point.trf_size}", fontsize="medium")
-    axes.set_xlabel("column (pixels)")
-
-
 def _draw_sizes(axes: Axes, result: Result) -> None:
     gains = result.arrays["curve_gains"]
     for place, design in enumerate(result.config.designs):
         axes.plot(gains, result.arrays[f"curve/{design}"], color=COLOURS[design], lw=1)
-        points = result.of_design(design)
-        sizes = [p.size for p in points]
-        bars = bar_lengths(sizes, [p.size_interval for p in points])
         # Apart, so that no bar hides another.
         at = np.array(result.config.gains) * 1.04 ** (place - (len(result.config.designs) - 1) / 2)
-        axes.errorbar(at, sizes, bars, fmt="o", ms=3, color=COLOURS[design], label=LABELS[design])
+        look = {"fmt": "o", "ms": 3, "color": COLOURS[design], "label": LABELS[design]}
+        error_bars(axes, at, result.of_design(design), "size", **look)
     low, high = (f([result.plain(design).size for design in result.config.designs]) for f in (min, max))
     axes.axhspan(low - 0.05, high + 0.05, color="grey", alpha=0.4, lw=0, label="without skips, all designs")
     axes.set_xscale("log", base=2)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.harness.style import PAGE, bar_lengths, entitle, log_log, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, entitle, error_bars, log_log, map_row, new_figure, ticks_within
 from experiments.sparse_connections.experiment import Layout, Result
 
 # Okabe & Ito (2008), as the kinds of stacks.
@@ -37,15 +37,11 @@ def draw(result: Result) -> Figure:
     titles = {layout: label(result, layout) for layout in config.layouts}
     figure = new_figure(PAGE, 4.6)
     maps, curves = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, 1.2])[:, 0]
-    axes = maps.subplots(1, len(titles) + 1, squeeze=False)[0]
     half = 4 * max(points[-1].predicted_sigma for points in map(result.of_layout, titles))
-    panels = [(f"map/{layout}", title) for layout, title in titles.items()]
-    for one, (key, title) in zip(axes, [*panels, ("network", "scattered,\none network (exact)")], strict=True):
-        _show_centered(one, result.arrays[key], half)
-        one.set_title(title, fontsize="medium")
-        one.set_xlabel("column (pixels)")
-    axes[0].set_ylabel("row (pixels)")
-    map_colour_bar(maps, list(axes))
+    keys = [*(f"map/{layout}" for layout in titles), "network"]
+    names = [*titles.values(), "scattered,\none network (exact)"]
+    for axes in map_row(maps, [result.arrays[key] for key in keys], names, "medium"):
+        _center(axes, half)
     panels = curves.subplots(1, len(QUANTITIES))
     for one, name in zip(panels, QUANTITIES, strict=True):
         _draw_quantity(one, result, name)
@@ -72,11 +68,11 @@ def label(result: Result, layout: Layout) -> str:
     return f"{layout},\n{side} x {side}" + (f", dilation {config.dilation}" if layout is Layout.dilated else "")
 
 
-def _show_centered(axes: Axes, values: np.ndarray, half: float) -> None:
-    """Draw a map about its unit, over the same extent as the others, on black where nothing can reach."""
-    show_map(axes, values)
-    edge = len(values) / 2
-    axes.images[0].set_extent((-edge, edge, edge, -edge))
+def _center(axes: Axes, half: float) -> None:
+    """Show a map about its unit, over the same extent as the others, on black where nothing can reach."""
+    (image,) = axes.images
+    edge = image.get_size()[0] / 2
+    image.set_extent((-edge, edge, edge, -edge))
     axes.set(facecolor="black", xlim=(-half, half), ylim=(half, -half))
 
 
@@ -89,12 +85,8 @@ def _draw_quantity(axes: Axes, result: Result, name: str) -> None:
         points = result.of_layout(layout)
         depths, colour = [p.depth for p in points], COLOURS[layout]
         axes.plot(depths, [getattr(p, f"predicted_{name}") for p in points], color=colour, lw=1)
-        values = [getattr(p, name) for p in points]
-        kind = {"fmt": MARKERS[layout], "ms": 4, "color": colour, "mfc": "white"}
-        bars = bar_lengths(values, [getattr(p, f"{name}_interval") for p in points])
-        axes.errorbar(depths, values, bars, label=label(result, layout).replace("\n", " "), **kind)
+        look = {"fmt": MARKERS[layout], "ms": 4, "color": colour, "mfc": "white"}
+        error_bars(axes, depths, points, name, label=label(result, layout).replace("\n", " "), **look)
     log_log(axes, result.config.depths, "depth (convolutions)")
-    low, high = axes.get_ylim()
-    within = [tick for tick in TICKS[name] if low <= tick <= high]
-    axes.set_yticks(within, [f"{tick:g}" for tick in within])
+    ticks_within(axes, TICKS[name])
     axes.set_ylabel(QUANTITIES[name])

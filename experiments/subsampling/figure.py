@@ -96,32 +96,29 @@ def _name(measured: Measured) -> str:
     return LABELS[measured.variant] + layers
 
 
-def _places(axes: Axes, result: Result) -> range:
-    """Give the y axis a line for each variant, the first at the top, and one below them; return their places."""
-    places = range(len(result.variants))
-    below = "strides anywhere"
-    axes.set_yticks([*places, len(places)], [*(LABELS[m.variant] for m in result.variants), below])
-    axes.set_ylim(len(places) + 0.5, -0.5)
+def _draw_number(axes: Axes, result: Result, name: str) -> None:
+    """Draw a number of each variant, one below the other, with a line below them for strides anywhere."""
+    labels = [LABELS[measured.variant] for measured in result.variants]
+    axes.set_yticks(range(len(labels) + 1), [*labels, "strides anywhere"])
+    axes.set_ylim(len(labels) + 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
-    return places
+    for place, measured in enumerate(result.variants):
+        value, colour = getattr(measured, name), COLOURS[measured.variant]
+        bars = bar_lengths([value], [getattr(measured, f"{name}_interval")])
+        axes.plot(getattr(measured, f"predicted_{name}"), place, "o", ms=7, mfc="none", color=colour)
+        axes.errorbar([value], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=colour)
 
 
 def _draw_sizes(axes: Axes, result: Result) -> None:
     sizes = result.arrays["placement_sizes"]
     axes.axvspan(sizes.min(), sizes.max(), color="#D55E00", alpha=0.12, lw=0)
     axes.plot(sizes, np.full(len(sizes), len(result.variants)), "|", ms=9, color="#D55E00", alpha=0.35)
-    for place, m in zip(_places(axes, result), result.variants, strict=True):
-        bars = bar_lengths([m.size], [m.size_interval])
-        axes.plot(m.predicted_size, place, "o", ms=7, mfc="none", color=COLOURS[m.variant])
-        axes.errorbar([m.size], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
+    _draw_number(axes, result, "size")
     axes.set(xlabel="ERF size (pixels)", title="sizes; hollow: exact")
 
 
 def _draw_kurtosis(axes: Axes, result: Result) -> None:
-    for place, m in zip(_places(axes, result), result.variants, strict=True):
-        bars = bar_lengths([m.kurtosis], [m.kurtosis_interval])
-        axes.plot(m.predicted_kurtosis, place, "o", ms=7, mfc="none", color=COLOURS[m.variant])
-        axes.errorbar([m.kurtosis], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=COLOURS[m.variant])
+    _draw_number(axes, result, "kurtosis")
     axes.axvline(-1.2, color="grey", ls=":", lw=1)
     axes.axvline(0, color="grey", ls=":", lw=1)
     axes.set(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from experiments.erf_growth.experiment import PAPER_DEPTHS
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS
+from experiments.harness.style import KINDS
 from tests.figures import Panel, Shown, box, level, line, points
 
 
@@ -67,11 +67,11 @@ def _papers(result, depths, y, slope):
 
 
 def _against_trf(result, kind, depths, y):
-    own, colour = result.of_kind(kind), KIND_COLOURS[kind]
-    label = f"{KIND_LABELS[kind]}: no slope"
+    own, colour = result.of_kind(kind), KINDS[kind].colour
+    label = f"{KINDS[kind].label}: no slope"
     for slope in result.slopes:
         if (slope.kind, slope.y, slope.x, slope.depths) == (kind, y, "trf_size", depths):
-            label = "{}: {:.2f} ({:.2f} to {:.2f})".format(KIND_LABELS[kind], slope.exponent, *slope.interval)
+            label = "{}: {:.2f} ({:.2f} to {:.2f})".format(KINDS[kind].label, slope.exponent, *slope.interval)
     trf = [p.trf_size for p in own]
     scale = [p.trf_size if y == "ratio" else 1 for p in own]
     ends = [np.divide(p.size_interval or (p.size, p.size), by) for p, by in zip(own, scale, strict=True)]
@@ -80,10 +80,10 @@ def _against_trf(result, kind, depths, y):
 
 
 def _against_root(result, kind):
-    own, colour = result.of_kind(kind), KIND_COLOURS[kind]
+    own, colour = result.of_kind(kind), KINDS[kind].colour
     roots = [p.depth**0.5 for p in own]
     ends = [p.size_interval or (p.size, p.size) for p in own]
-    yield points(roots, [p.size for p in own], ends, KIND_LABELS[kind], colour)
+    yield points(roots, [p.size for p in own], ends, KINDS[kind].label, colour)
     if len(own) > 1:
         straight = np.poly1d(np.polyfit(roots, [p.predicted_size for p in own], 1))
         yield line(roots, straight(roots), "", colour)
@@ -95,4 +95,4 @@ def _local_slopes(result):
     for kind, label in (("uniform", "uniform weights"), ("random", "random weights, any nonlinearity")):
         sizes = np.log(result.arrays[f"predicted_sizes/{kind}"])
         slopes = [(sizes[i + 2] - sizes[i]) / (trf[i + 2] - trf[i]) for i in range(len(depths) - 2)]
-        yield line(depths[:-2], slopes, label, KIND_COLOURS[kind])
+        yield line(depths[:-2], slopes, label, KINDS[kind].colour)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS
+from experiments.harness.style import KINDS
 from tests.figures import Panel, Shown, level, line, points
 
 
@@ -14,8 +14,8 @@ def shown(result):
     residuals = [level(1)]
     at = [column for column in columns if exact[middle][column] >= 1e-3 * max(exact[middle])]
     for place, one in enumerate(result.random):
-        colour = KIND_COLOURS[one.kind]
-        label = f"{KIND_LABELS[one.kind]}: at most {one.largest_deviation:.1f} standard errors away"
+        colour = KINDS[one.kind].colour
+        label = f"{KINDS[one.kind].label}: at most {one.largest_deviation:.1f} standard errors away"
         rows.append(line(columns, result.arrays[one.kind][middle], label, colour))
         residuals.append(line(at, [result.arrays[one.kind][middle][c] / exact[middle][c] for c in at], "", colour))
         over = np.divide([one.sigma_interval], one.predicted_sigma)

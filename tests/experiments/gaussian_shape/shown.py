@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS
+from experiments.harness.style import KINDS
 from tests.figures import Panel, Shown, image, line, points
 
 
@@ -35,8 +35,8 @@ def _of_kind(result, kind):
         sigma = (panel.sigma[0] + panel.sigma[1]) / 2
         title = f"depth {depth}, r² = {panel.r_squared:.3f}\nσ: fit {sigma:.2f}, exact {panel.predicted_sigma:.2f}"
         ylabels = ("row (pixels)", "influence /\nexact peak") if first else ("", "")
-        above.append(Panel([image(values)], title, "", ylabels[0], heading=f"{KIND_LABELS[kind]}, n = {count}"))
-        measured = line(columns, values[middle] / values.sum() * exact.sum(), "", KIND_COLOURS[kind])
+        above.append(Panel([image(values)], title, "", ylabels[0], heading=f"{KINDS[kind].label}, n = {count}"))
+        measured = line(columns, values[middle] / values.sum() * exact.sum(), "", KINDS[kind].colour)
         below.append(Panel([measured, line(columns, exact[middle], "", "black")], "", "column (pixels)", ylabels[1]))
     return above + below
 
@@ -44,13 +44,13 @@ def _of_kind(result, kind):
 def _fall(result):
     marks = []
     for kind in dict.fromkeys(groups.kind for groups in result.groups):
-        label = KIND_LABELS[kind]
+        label = KINDS[kind].label
         for fall in result.falls:
             if fall.kind is kind:
                 label += ": slope {:.2f} ({:.2f} to {:.2f})".format(fall.exponent, *fall.interval)
         own = result.of_kind(kind)
         ends = 1 - np.array([g.interval or (g.r_squared, g.r_squared) for g in own])
-        marks.append(points([g.runs for g in own], [1 - g.r_squared for g in own], ends, label, KIND_COLOURS[kind]))
+        marks.append(points([g.runs for g in own], [1 - g.r_squared for g in own], ends, label, KINDS[kind].colour))
     return Panel(
         marks, f"The more runs in a map, the more Gaussian it looks (depth {result.config.group_depth})",
         "runs in one map", "1 - r²", ("log", "log"), legend=True,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.harness.style import KIND_COLOURS, KIND_LABELS
+from experiments.harness.style import KINDS
 from tests.figures import Panel, Shown, image, line, points, words
 
 
@@ -11,7 +11,7 @@ def shown(result):
     maps = [
         Panel(
             [image(result.arrays[f"map/{kind}"])],
-            f"{KIND_LABELS[kind].removeprefix('random + ')}\nr² = {result.of_kind(kind).r_squared[0]:.3f}",
+            f"{KINDS[kind].label.removeprefix('random + ')}\nr² = {result.of_kind(kind).r_squared[0]:.3f}",
             "column (pixels)",
             "" if place else "row (pixels)",
         )
@@ -19,7 +19,7 @@ def shown(result):
     ]
     marks, ticks = [], {}
     for place, fits in enumerate(result.fits):
-        colour, name = KIND_COLOURS[fits.kind], KIND_LABELS[fits.kind]
+        colour, name = KINDS[fits.kind].colour, KINDS[fits.kind].label
         for at, runs, values, interval in (
             (place - 0.17, config.fewer_runs, fits.fewer_r_squared, fits.fewer_interval),
             (place + 0.17, config.runs, fits.r_squared, fits.interval),
