@@ -142,14 +142,14 @@ def _claims_of(names: list[str]) -> str:
 
 
 def _links_outside(page: File) -> list[str]:
-    found: list[str] = []
-    _each_outside(page.content_string, page.src_uri, lambda path: found.append(path) or path)
-    for path in found:
+    paths: list[str] = []
+    _each_outside(page.content_string, page.src_uri, lambda path: paths.append(path) or path)
+    for path in paths:
         if not (ROOT / path).is_file() or path.endswith(".md"):
             raise PluginError(
-                f"{DOCS}/{page.src_uri}: links to {path}; allowed are files, but no pages outside {DOCS}/"
+                f"{DOCS}/{page.src_uri}: links to {path}; allowed are files, but no paths outside {DOCS}/"
             )
-    return found
+    return paths
 
 
 def _each_outside(markdown: str, page: str, replaced: Callable[[str], str]) -> str:

@@ -155,13 +155,13 @@ def _prepare(source: Source, origin: Path | None, work: Path) -> DataSet:
     else:
         unpacked = work / "unpacked"
         unpack(archive, unpacked, str(origin or source.url))
-    found = next(filter(source.is_in, _folders(unpacked, DEPTH)), unpacked)
+    folder = next(filter(source.is_in, _folders(unpacked, DEPTH)), unpacked)
     try:
-        source.prepare(found, work / "ready")
+        source.prepare(folder, work / "ready")
         return source.read(work / "ready")
     except InvalidInput as error:
         # The folders that the message names are gone when it is read.
-        message = str(error).replace(str(work / "ready"), str(found)).replace(str(unpacked), str(origin or source.url))
+        message = str(error).replace(str(work / "ready"), str(folder)).replace(str(unpacked), str(origin or source.url))
         raise InvalidInput(message) from error
 
 
@@ -171,10 +171,10 @@ def _put(ready: Path, target: Path) -> None:
         ready.rename(target)
         return
     others = (target.with_name(f"{target.name}.replaced-{number}") for number in count(1))
-    kept = next(other for other in others if not other.exists())
-    ready.rename(kept)
-    _swap(kept, target)
-    _say(f"what was there is now {kept}")
+    backup = next(other for other in others if not other.exists())
+    ready.rename(backup)
+    _swap(backup, target)
+    _say(f"what was there is now {backup}")
 
 
 def _swap(one: Path, other: Path) -> None:
@@ -237,8 +237,8 @@ def _print(name: str, data: DataSet, folder: Path) -> None:
     names = (*data.classes, "no class") if of_pixels else data.classes
     counts = [torch.bincount(split.labels.flatten(), minlength=len(names)) for split in splits.values()]
     for label, title in enumerate(names):
-        found = [f"{float(c[label] / c.sum()):.2%}" if of_pixels else f"{int(c[label])}" for c in counts]
-        table.add_row(title, *found)
+        shares = [f"{float(c[label] / c.sum()):.2%}" if of_pixels else f"{int(c[label])}" for c in counts]
+        table.add_row(title, *shares)
     Console().print(table)
     content, known = data.content(), SOURCES[name].content
     print(f"folder   {folder}\ncontent  {content}")

@@ -111,12 +111,12 @@ def gather(sweep: Path, sort: str | None = None) -> list[Path]:
 
 
 def _write_study(sweep: Path, study: Study, jobs: Sequence[Job]) -> None:
-    found = study.gather([job.result for job in jobs])
-    name = found.config.name
-    Console(width=None if sys.stdout.isatty() else 160).print(study.summary(found))
+    gathered = study.gather([job.result for job in jobs])
+    name = gathered.config.name
+    Console(width=None if sys.stdout.isatty() else 160).print(study.summary(gathered))
     withdraw(sweep)  # the figure belongs to the new record
-    write_figure(sweep / name, study.draw(found))
-    write_record(sweep, found, _environment([read_environment(job.folder) for job in jobs]))
+    write_figure(sweep / name, study.draw(gathered))
+    write_record(sweep, gathered, _environment([read_environment(job.folder) for job in jobs]))
     print(f"figure        {sweep / name}.png\nrecord        {sweep / RESULT}")
 
 

@@ -166,13 +166,13 @@ def _compare_stack(stack: ConvStack, runs: int, dtype: torch.dtype, device: str)
 
 
 def _comparison(
-    name: str, dtype: torch.dtype, found: np.ndarray, on_cpu: np.ndarray, linear: bool = False
+    name: str, dtype: torch.dtype, on_device: np.ndarray, on_cpu: np.ndarray, linear: bool = False
 ) -> Comparison:
     """Compare maps ``[R, H, W]``: by relative L2 where gates within rounding of 0 flip, else at every pixel."""
     if linear or dtype is torch.float64:
         allowed = FLOAT64_TOLERANCE if dtype is torch.float64 else LINEAR_TOLERANCE
-        return Comparison(name, "of the peak", max_relative_difference(found, on_cpu), allowed)
-    return Comparison(name, "relative L2", relative_l2(found, on_cpu), RELU_TOLERANCE)
+        return Comparison(name, "of the peak", max_relative_difference(on_device, on_cpu), allowed)
+    return Comparison(name, "relative L2", relative_l2(on_device, on_cpu), RELU_TOLERANCE)
 
 
 def compare_networks(device: str, side: int) -> Iterator[Comparison]:

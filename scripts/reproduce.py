@@ -186,11 +186,11 @@ def verify(evidence: Evidence) -> int:
     compared = {one.id: one for one in compare(before, again)}
     print("\nmargin: 1.96 sqrt(se_new² + se_old²); p: of the largest difference in it, by Holm over the claims")
     for row in again:
-        found = compared.get(row.id)
-        if found is None:
+        comparison = compared.get(row.id)
+        if comparison is None:
             print(f"{row.id:5}{'-':9}not measured both times: {', '.join(row.runs)}")
             continue
-        print(f"{row.id:5}{'agrees' if found.agrees else 'DIFFERS':9}{found.in_words()}")
+        print(f"{row.id:5}{'agrees' if comparison.agrees else 'DIFFERS':9}{comparison.in_words()}")
     held, numbers = (sum(getattr(one, name) for one in compared.values()) for name in ("held", "numbers"))
     print(f"{held} of {numbers} intervals hold the new value; with equal errors in both, 83 % are expected to")
     return 0 if all(one.agrees for one in compared.values()) else 1

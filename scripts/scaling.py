@@ -86,14 +86,14 @@ def _tables(report: Scaling) -> list[Table | str]:
             *(_range(side.mib) for side in both), next(exponents),
         )  # fmt: skip
     model = Table("predicted", "model, s", "measured, s", "error")
-    for found in report.predictions:
-        seconds = f"{found.predicted_seconds:.2f}", f"{found.measured_seconds:.2f}"
-        model.add_row(found.name, *seconds, f"{found.error:+.0%}")
+    for prediction in report.predictions:
+        seconds = f"{prediction.predicted_seconds:.2f}", f"{prediction.measured_seconds:.2f}"
+        model.add_row(prediction.name, *seconds, f"{prediction.error:+.0%}")
     return [growth, model, constants_text(report.constants), study_text(report.study, study_on_gpu())]
 
 
-def _range(found: Sequence[float | None]) -> str:
-    return "" if None in found else f"{found[0]:.0f}-{found[-1]:.0f}"
+def _range(values: Sequence[float | None]) -> str:
+    return "" if None in values else f"{values[0]:.0f}-{values[-1]:.0f}"
 
 
 def draw(curves: Sequence[Curve]) -> Figure:
@@ -110,9 +110,9 @@ def draw(curves: Sequence[Curve]) -> Figure:
     return figure
 
 
-def _draw_side(axes: Axes, curve: Curve, found: Sequence[float | None], name: str, exponent: str) -> None:
-    shown = [(x, y) for x, y in zip(curve.values, found, strict=True) if y]
-    axes.plot(*zip(*shown, strict=True), "o-", ms=4, color=COLOURS[name], label=f"{name}: n = {exponent}")
+def _draw_side(axes: Axes, curve: Curve, values: Sequence[float | None], name: str, exponent: str) -> None:
+    known = [(x, y) for x, y in zip(curve.values, values, strict=True) if y]
+    axes.plot(*zip(*known, strict=True), "o-", ms=4, color=COLOURS[name], label=f"{name}: n = {exponent}")
     axes.set(xscale="log", yscale="log")
     axes.set_xticks(curve.values, [str(value) for value in curve.values])
     axes.minorticks_off()

@@ -71,8 +71,8 @@ class Batches:
             InvalidInput: There are too few images for one step, and ``drop_last`` leaves them all out.
         """
         require_whole(world_size=world_size)
-        whole, rest = divmod(len(self.split), self.batch_size * world_size)
-        steps = whole + (rest > 0 and not self.drop_last)
+        full_steps, rest = divmod(len(self.split), self.batch_size * world_size)
+        steps = full_steps + (rest > 0 and not self.drop_last)
         if not steps:
             raise InvalidInput(
                 f"batch_size={self.batch_size} in {world_size} processes: allowed with {len(self.split)} images are up "

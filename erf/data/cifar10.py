@@ -50,8 +50,8 @@ def read(folder: Path, partial: bool = False) -> DataSet:
         InvalidInput: Something is missing, unreadable or out of range; the message names the first problems.
     """
     pools = read_pools(folder, partial)
-    kept = _validation(pools["train"])
-    train, validation = (pools["train"].subset(chosen.nonzero().flatten()) for chosen in (~kept, kept))
+    held_out = _validation(pools["train"])
+    train, validation = (pools["train"].subset(chosen.nonzero().flatten()) for chosen in (~held_out, held_out))
     return DataSet.normalized(train, validation, pools["test"], CLASSES)
 
 
@@ -157,9 +157,9 @@ def _miscounted(labels: np.ndarray, pool: str, partial: bool) -> list[str]:
 
 def _validation(pool: Split) -> torch.Tensor:
     """Return which images are kept for validation, bool ``[N]``: the same share of each class, always the same ones."""
-    kept = torch.zeros(len(pool), dtype=torch.bool)
+    chosen = torch.zeros(len(pool), dtype=torch.bool)
     for label in range(len(CLASSES)):
         members = (pool.labels == label).nonzero().flatten()
         order = torch.randperm(len(members), generator=generator(SPLIT_SEED, label))
-        kept[members[order[: max(1, len(members) // VALIDATION_SHARE)]]] = True
-    return kept
+        chosen[members[order[: max(1, len(members) // VALIDATION_SHARE)]]] = True
+    return chosen

@@ -49,16 +49,16 @@ def _read(
 
     pixels, problems = None, []
     with picture_warnings(), ThreadPoolExecutor() as threads:  # decoding releases the interpreter's lock
-        for index, (path, found) in enumerate(zip(paths, threads.map(pixels_or_problem, paths), strict=True)):
-            if isinstance(found, np.ndarray):
-                rows, columns = found.shape[:2]
+        for index, (path, outcome) in enumerate(zip(paths, threads.map(pixels_or_problem, paths), strict=True)):
+            if isinstance(outcome, np.ndarray):
+                rows, columns = outcome.shape[:2]
                 size = size or (rows, columns)
                 if (rows, columns) == size:
-                    pixels = np.zeros((len(paths), *found.shape), np.uint8) if pixels is None else pixels
-                    pixels[index] = found
+                    pixels = np.zeros((len(paths), *outcome.shape), np.uint8) if pixels is None else pixels
+                    pixels[index] = outcome
                     continue
-                found = _of_another_size((rows, columns), size)
-            problems.append(f"{path.relative_to(folder)}: {found}")
+                outcome = _of_another_size((rows, columns), size)
+            problems.append(f"{path.relative_to(folder)}: {outcome}")
     return np.zeros((0, 0, 0), np.uint8) if pixels is None else pixels, problems
 
 

@@ -95,11 +95,11 @@ class Pictures:
         choice(Unreadable, self.unreadable, "unreadable")
         require_path(folder=self.folder)
         self._check_numbers()
-        found = _files(Path(self.folder), BANDS_EXTENSIONS if self._has_bands else EXTENSIONS)[: self.limit]
-        skipped = tuple(path for path in found if not self._can_be_read(path))
-        if len(skipped) == len(found):
-            raise InvalidInput(f"none of the {len(found)} pictures below {self.folder} can be read")
-        object.__setattr__(self, "paths", tuple(sorted(set(found) - set(skipped))))
+        files = _files(Path(self.folder), BANDS_EXTENSIONS if self._has_bands else EXTENSIONS)[: self.limit]
+        skipped = tuple(path for path in files if not self._can_be_read(path))
+        if len(skipped) == len(files):
+            raise InvalidInput(f"none of the {len(files)} pictures below {self.folder} can be read")
+        object.__setattr__(self, "paths", tuple(sorted(set(files) - set(skipped))))
         object.__setattr__(self, "skipped", skipped)
 
     def _can_be_read(self, path: Path) -> bool:
@@ -160,12 +160,12 @@ def _files(folder: Path, extensions: Sequence[str]) -> list[Path]:
         raise InvalidInput(f"the folder of pictures {error.filename} cannot be listed: {error.strerror}") from error
 
     walked = os.walk(folder, onerror=fail)
-    found = [
+    pictures = [
         Path(parent, name) for parent, _, names in walked for name in names if Path(name).suffix.lower() in extensions
     ]
-    if not found:
+    if not pictures:
         raise InvalidInput(f"there is no picture below {folder}; allowed are {', '.join(extensions)}")
-    return sorted(found)
+    return sorted(pictures)
 
 
 def _check_sides(path: Path, picture: Image.Image) -> None:

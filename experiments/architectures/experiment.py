@@ -148,13 +148,13 @@ class Result:
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every network's stages for every draw of weights and images."""
     tasks = [(network, draw) for network in config.networks for draw in range(config.draws)]
-    found: dict[str, list[Draw]] = {network: [] for network in config.networks}
+    draws_of: dict[str, list[Draw]] = {network: [] for network in config.networks}
     for network, draw in logbook.progress(tasks, "measuring networks"):
-        found[network].append(logbook.once(f"{network}-{draw}", Draw, partial(_measure, config, network, draw)))
-    stages = tuple(stage for network, draws in found.items() for stage in _stages_of(network, draws))
+        draws_of[network].append(logbook.once(f"{network}-{draw}", Draw, partial(_measure, config, network, draw)))
+    stages = tuple(stage for network, draws in draws_of.items() for stage in _stages_of(network, draws))
     for stage in stages:
         _report(stage, logbook)
-    return Result(config, stages, {f"map/{network}": _mean_map(draws) for network, draws in found.items()})
+    return Result(config, stages, {f"map/{network}": _mean_map(draws) for network, draws in draws_of.items()})
 
 
 @dataclass(frozen=True)

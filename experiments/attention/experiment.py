@@ -151,11 +151,11 @@ def run(config: Config, logbook: Logbook) -> Result:
     places = product(config.blocks, config.below)
     conditions = [(block, below) for block, below in places if _differs(config, block, below)]
     points, arrays = [], {}
-    for at, kept in measure_each(logbook, Kept, partial(_measure, config), conditions, "measuring blocks"):
+    for at, measured in measure_each(logbook, Kept, partial(_measure, config), conditions, "measuring blocks"):
         block, below = at
-        points.append(_report(config, block, below, kept, logbook))
+        points.append(_report(config, block, below, measured, logbook))
         if below == middle_place(config):
-            values = kept.condition.imap.values
+            values = measured.condition.imap.values
             arrays[f"map/{block}"] = values / values.max()
     trf_size = stack_of(config, config.kind, config.depth).trf_size
     return Result(config, trf_size, tuple(points), _layers(config), arrays)

@@ -26,8 +26,8 @@ def draw(result: Result) -> Figure:
     accuracy, size = curves.subplots(1, 2)
     _draw_accuracy(accuracy, result)
     _draw_sizes(size, result)
-    shown = [result.arrays[name].astype(np.float32) for name in ("before", "after")]
-    map_row(maps, shown, ("before training", "at the end"))
+    pair = [result.arrays[name].astype(np.float32) for name in ("before", "after")]
+    map_row(maps, pair, ("before training", "at the end"))
     values = {"start": start_of(result.config), "ceiling": result.theoretical_receptive_field + result.period - 1}
     entitle(figure, message(result), CAPTION, config=result.config, result=result, **values)
     return figure

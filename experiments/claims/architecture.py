@@ -39,9 +39,9 @@ def _enlarged(result: subsampling.Result) -> Iterator[Part]:
         answer = f"{name}: larger by {more} pixels" if variant is STRIDED[0] else ""
         yield Part(text, measured.excess[0] > 0, (measured.excess,), brief, answer=answer)
     sizes = result.arrays["placement_sizes"]
-    found = f"{sizes.min():.1f} to {sizes.max():.1f} against {plain.predicted_size:.1f}"
-    text = f"theory over {len(sizes)} placements of the strides: {found}"
-    yield Part(text, bool(sizes.min() > plain.predicted_size), brief=f"theory, {len(sizes)} placements: {found}")
+    span = f"{sizes.min():.1f} to {sizes.max():.1f} against {plain.predicted_size:.1f}"
+    text = f"theory over {len(sizes)} placements of the strides: {span}"
+    yield Part(text, bool(sizes.min() > plain.predicted_size), brief=f"theory, {len(sizes)} placements: {span}")
 
 
 def _shrunk(result: skip_connections.Result) -> Iterator[Part]:
@@ -49,10 +49,10 @@ def _shrunk(result: skip_connections.Result) -> Iterator[Part]:
 
     The table shows those that fail, and of the others the one that is the least clear.
     """
-    found = [_shrunk_by(result, design) for design in result.config.designs]
-    held = [part for part in found if part.holds]
+    parts = [_shrunk_by(result, design) for design in result.config.designs]
+    held = [part for part in parts if part.holds]
     least_clear = max(held, key=lambda part: max(high for _, high in part.intervals), default=None)
-    yield from (replace(part, shown=part is least_clear) for part in found)
+    yield from (replace(part, shown=part is least_clear) for part in parts)
 
 
 def _shrunk_by(result: skip_connections.Result, design: Design) -> Part:

@@ -20,18 +20,20 @@ INIT = Init.he_normal  # the claim is decided by it; other inits are told beside
 
 
 def _i2_parts(study: Study) -> Iterator[Part]:
-    found = study.of_init(INIT)
-    faster = [one for one in found if one.faster]
-    text = f"{answer(study)}; clearly faster in {len(faster)} of {len(found)} cases (n = {_pairs(found)} pairs each)"
-    yield Part(text, bool(faster), tuple(one.interval for one in found))
+    compared = study.of_init(INIT)
+    faster = [one for one in compared if one.faster]
+    text = (
+        f"{answer(study)}; clearly faster in {len(faster)} of {len(compared)} cases (n = {_pairs(compared)} pairs each)"
+    )
+    yield Part(text, bool(faster), tuple(one.interval for one in compared))
     for large in study.large:
         if large.init is INIT:
             brief = _large_brief(large)
             yield Part(_large_text(large), large.beyond_chance, (large.excess,), brief, answer=brief)
-    yield Part(f"clearly slower in {sum(one.slower for one in found)} of {len(found)} cases", None)
+    yield Part(f"clearly slower in {sum(one.slower for one in compared)} of {len(compared)} cases", None)
     if faster:
-        rest = len(found) - len(faster)
-        yield Part(f"no clear speed-up in {rest} of {len(found)} cases", rest > 0)
+        rest = len(compared) - len(faster)
+        yield Part(f"no clear speed-up in {rest} of {len(compared)} cases", rest > 0)
     level = study.config.levels[len(study.config.levels) // 2]
     for init in study.inits():
         shown = [one for one in study.of_init(init) if one.level == level]
@@ -41,8 +43,8 @@ def _i2_parts(study: Study) -> Iterator[Part]:
 
 def answer(study: Study) -> str:
     """Return what the study says, in one sentence."""
-    found = study.of_init(INIT)
-    faster, slower = (sum(getattr(one, name) for one in found) for name in ("faster", "slower"))
+    compared = study.of_init(INIT)
+    faster, slower = (sum(getattr(one, name) for one in compared) for name in ("faster", "slower"))
     if faster and not slower:
         return "a center-low init trains faster in some cases and clearly slower in none"
     if faster:
@@ -50,12 +52,12 @@ def answer(study: Study) -> str:
     return "a center-low init trains slower in some cases and faster in none" if slower else "no effect is clear"
 
 
-def _pairs(found: Sequence[Comparison]) -> int:
-    return min(len(one.reductions) for one in found)
+def _pairs(compared: Sequence[Comparison]) -> int:
+    return min(len(one.reductions) for one in compared)
 
 
-def _whose(init: Init, found: Sequence[Comparison]) -> str:
-    return "" if init is INIT else f"{init} (n = {_pairs(found)} pairs, a look beside): "
+def _whose(init: Init, compared: Sequence[Comparison]) -> str:
+    return "" if init is INIT else f"{init} (n = {_pairs(compared)} pairs, a look beside): "
 
 
 def _large_text(large: LargeReductions) -> str:
@@ -73,11 +75,11 @@ def _large_brief(large: LargeReductions) -> str:
     )
 
 
-def _medians(found: Sequence[Comparison]) -> str:
+def _medians(compared: Sequence[Comparison]) -> str:
     texts = (
         f"{one.start.kernel_size}x{one.start.kernel_size} {one.start.name} "
         f"{one.reduction * 100:.1f} % ({percent_text(one.interval)})"
-        for one in found
+        for one in compared
     )
     return ", ".join(texts)
 

@@ -53,9 +53,9 @@ class Comparison:
         verdicts = f"{self.before} both times" if same else f"{self.before}, then {self.after}"
         if not self.numbers:
             return f"{verdicts}; nothing random to compare"
-        found = f"the largest of {self.numbers} differences" if self.numbers > 1 else "the one difference"
+        differences = f"the largest of {self.numbers} differences" if self.numbers > 1 else "the one difference"
         held = f"{self.held} of {self.numbers} intervals hold the new value"
-        return f"{verdicts}; {found} is {self.largest:.2f} of its 95 % margin (p = {self.adjusted:.3f}); {held}"
+        return f"{verdicts}; {differences} is {self.largest:.2f} of its 95 % margin (p = {self.adjusted:.3f}); {held}"
 
 
 def compare(before: Sequence[Row], after: Sequence[Row]) -> list[Comparison]:
@@ -65,9 +65,9 @@ def compare(before: Sequence[Row], after: Sequence[Row]) -> list[Comparison]:
         InvalidInput: A claim's numbers are not as many in both, as at other settings.
     """
     old = {row.id: row for row in before if row.parts}
-    found = [_compare(old[row.id], row) for row in after if row.parts and row.id in old]
-    adjusted = holm([one.p for one in found])
-    return [replace(one, adjusted=p) for one, p in zip(found, adjusted, strict=True)]
+    compared = [_compare(old[row.id], row) for row in after if row.parts and row.id in old]
+    adjusted = holm([one.p for one in compared])
+    return [replace(one, adjusted=p) for one, p in zip(compared, adjusted, strict=True)]
 
 
 def _compare(before: Row, after: Row) -> Comparison:

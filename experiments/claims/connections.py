@@ -19,8 +19,8 @@ def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
     for layout in config.layouts:
         gains = {point.depth: point.gain for point in result.of_layout(layout) if point.gain is not None}
         if layout is not Layout.adjacent:
-            found = ", ".join(interval_text(gain, 2) for gain in gains.values())
-            text = f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {found} pixels ({where})"
+            larger = ", ".join(interval_text(gain, 2) for gain in gains.values())
+            text = f"{layout} in {config.area} x {config.area}: σ above the plain kernel's by {larger} pixels ({where})"
             by_depth = ", ".join(f"{interval_text(gain, 2)} at {depth}" for depth, gain in gains.items())
             brief = f"{layout}: {by_depth} (n = {config.runs} runs)"
             deepest = max(gains)

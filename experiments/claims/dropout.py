@@ -21,9 +21,9 @@ def dropout_parts(result: Result) -> Iterator[Part]:
         references = {"that without": _over_zero(points), "theory": _over_theory(points)}
         for reference, intervals in references.items():
             widest = (min(low for low, _ in intervals), max(high for _, high in intervals))
-            found = f"within {interval_text(widest, 3)} (n = {result.config.runs} runs"
-            text = f"{kind} dropout, {rates}: σ of the mean_square map over {reference} {found}, margin {MARGIN:.0%})"
-            holds, brief = inside(widest, 1 - MARGIN, 1 + MARGIN), f"{kind} dropout: σ {found})"
+            span = f"within {interval_text(widest, 3)} (n = {result.config.runs} runs"
+            text = f"{kind} dropout, {rates}: σ of the mean_square map over {reference} {span}, margin {MARGIN:.0%})"
+            holds, brief = inside(widest, 1 - MARGIN, 1 + MARGIN), f"{kind} dropout: σ {span})"
             decides = kind is Dropout.elementwise and reference != "theory"
             answer = f"dropout: σ within {interval_text(widest, 3)} of that without" if decides else ""
             yield Part(text, holds, tuple(intervals), brief, shown=reference != "theory", answer=answer)

@@ -21,9 +21,9 @@ def _f2_paper_parts(result: erf_growth.Result) -> Iterator[Part]:
         for y, low, high in (("size", 0.53, 0.59), ("ratio", -0.47, -0.41)):
             slope = result.slope(kind, y, "trf_size", erf_growth.PAPER_DEPTHS)
             assert slope is not None, "the reference run has all the paper's depths"
-            found = f"{slope.exponent:.2f} ({interval_text(slope.interval, 2)}"
-            holds, brief = meets(slope.interval, low, high), f"{kind} {y} {found}{f'; {n}' if y == 'size' else ''})"
-            text = f"{kind} {y} slope over depths 5-40: {found}; {n})"
+            exponent = f"{slope.exponent:.2f} ({interval_text(slope.interval, 2)}"
+            holds, brief = meets(slope.interval, low, high), f"{kind} {y} {exponent}{f'; {n}' if y == 'size' else ''})"
+            text = f"{kind} {y} slope over depths 5-40: {exponent}; {n})"
             decides = kind is Kind.random and y == "size"
             answer = f"random weights: {slope.exponent:.2f} ({interval_text(slope.interval, 2)})" if decides else ""
             yield Part(text, holds, (slope.interval,), brief, shown=kind is Kind.random, answer=answer)
@@ -34,8 +34,8 @@ def _f2_deep_parts(result: erf_growth.Result, first: erf_growth.Result) -> Itera
     for kind in result.config.kinds:
         slope = result.slope(kind, "size", "trf_size", depths)
         assert slope is not None, "the reference run has three large depths"
-        found = f"{depths[0]}-{depths[1]}: {_deep_text(slope, result.config.runs)}"
-        text, brief = f"{kind} size slope over depths {found}", f"{kind} size at {found}"
+        exponent = f"{depths[0]}-{depths[1]}: {_deep_text(slope, result.config.runs)}"
+        text, brief = f"{kind} size slope over depths {exponent}", f"{kind} size at {exponent}"
         at_first = _deep_at_first(kind, depths, first)
         yield Part(text, _is_root(slope), (slope.interval,), brief, kind is Kind.random, at_first=at_first)
 

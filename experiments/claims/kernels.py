@@ -31,10 +31,10 @@ def _t3_parts(result: Result) -> Iterator[Part]:
 def _deviation(result: Result, deepest: int) -> Part:
     """Return whether all random stacks up to a depth are within 5 standard errors; the rule names no depth."""
     stacks = [r for r in result.random if r.depth <= deepest]
-    found = max(r.largest_deviation for r in stacks)
+    largest = max(r.largest_deviation for r in stacks)
     n = f"n = {result.config.runs} runs, {len(stacks)} stacks"
-    text = f"random weights: no pixel more than {found:.1f} standard errors from theory up to depth {deepest} ({n})"
-    return Part(text, found <= 5, brief=f"random weights: {found:.1f} standard errors at most ({n})")
+    text = f"random weights: no pixel more than {largest:.1f} standard errors from theory up to depth {deepest} ({n})"
+    return Part(text, largest <= 5, brief=f"random weights: {largest:.1f} standard errors at most ({n})")
 
 
 def _i1_parts(result: Result) -> Iterator[Part]:
@@ -42,15 +42,15 @@ def _i1_parts(result: Result) -> Iterator[Part]:
     worst = max(widest_ends, key=lambda size: max(abs(end - 1) for end in widest_ends[size]))
     smallest = min(widest_ends)
     for size, widest in widest_ends.items():
-        found = result.of_size(size)
-        last = found[-1]
+        strengths = result.of_size(size)
+        last = strengths[-1]
         low, high = last.gain_interval
-        found_gain = f"{last.gain:.3f}-fold ({low:.3f} to {high:.3f}; n = {result.config.runs} runs)"
+        gain = f"{last.gain:.3f}-fold ({low:.3f} to {high:.3f}; n = {result.config.runs} runs)"
         yield Part(
-            f"{size}x{size}: σ grows up to {found_gain}, at every step of strength",
-            all(s.step is None or s.step[0] > 0 for s in found),
-            tuple(s.gain_interval for s in found),
-            f"{size}x{size}: {found_gain}",
+            f"{size}x{size}: σ grows up to {gain}, at every step of strength",
+            all(s.step is None or s.step[0] > 0 for s in strengths),
+            tuple(s.gain_interval for s in strengths),
+            f"{size}x{size}: {gain}",
             answer=f"{size}x{size}: σ {last.gain:.3f} times ({low:.3f} to {high:.3f})" if size == smallest else "",
         )
         text = f"gain over prediction {widest[0]:.3f} to {widest[1]:.3f}"

@@ -87,8 +87,8 @@ def _number(meaning: str, read: Callable[[str], Any]) -> str:
 
 def _record(folder: Path, name: str) -> Any:
     if name == "claims":
-        shown = ("id", "verdict", "cost", "settled_later")
-        return [{key: getattr(row, key) for key in shown} | {"answer": row.answer()} for row in rows(folder)]
+        keys = ("id", "verdict", "cost", "settled_later")
+        return [{key: getattr(row, key) for key in keys} | {"answer": row.answer()} for row in rows(folder)]
     if name == "runs":
         runs = sorted({run for row in rows(folder) for run in row.runs})
         return [{"name": run, "minutes": cost([run], folder).minutes, "trains": run in DATA} for run in runs]

@@ -47,7 +47,7 @@ def with_block(page: str, begin: str, end: str, text: str) -> str:
         InvalidInput: The marks are not there.
     """
     before, _, rest = page.partition(begin)
-    _, found, after = rest.partition(end)
-    if not found:
+    _, mark, after = rest.partition(end)
+    if not mark:
         raise InvalidInput(f"the page lacks the marks {begin} and {end}")
     return f"{before}{begin}\n{text}\n{end}{after}"

@@ -214,7 +214,7 @@ def _training(arm: Arm, number: int, history: list[Epoch], by_probe: dict[Probe,
 
 def _course(probe: Probe, history: list[Epoch], by_epoch: list[Kept]) -> Course:
     sizes = tuple(epoch.measured[probe.value] for epoch in history)
-    resampled = [kept.resampled_sizes for kept in by_epoch]
+    resampled = [units.resampled_sizes for units in by_epoch]
     return Course(
         probe=probe,
         sizes=sizes,

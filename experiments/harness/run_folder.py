@@ -149,9 +149,9 @@ def _digest(path: Path) -> str:
     if path.is_file():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    inside = sorted(found for found in path.rglob("*") if found.is_file())
-    states = [(found, found.stat()) for found in inside]
-    return _hash([(str(found.relative_to(path)), state.st_size, state.st_mtime_ns) for found, state in states])
+    inside = sorted(file for file in path.rglob("*") if file.is_file())
+    states = [(file, file.stat()) for file in inside]
+    return _hash([(str(file.relative_to(path)), state.st_size, state.st_mtime_ns) for file, state in states])
 
 
 def _hash(settings: object) -> str:

@@ -223,10 +223,10 @@ def _figure_pixels(figure: Figure) -> np.ndarray:
 
 def _map_pixels(values: np.ndarray) -> np.ndarray:
     """Return ``[H', W', 3]`` bytes; of a signed map, 0 is the middle of a diverging colour scale."""
-    shown = values / (np.abs(values).max() or 1.0)
-    signed = shown.min() < 0
+    shares = values / (np.abs(values).max() or 1.0)
+    signed = shares.min() < 0
     colours = matplotlib.colormaps["RdBu_r" if signed else "magma"]
-    enlarged = np.kron(shown, np.ones((_enlargement(shown),) * 2))
+    enlarged = np.kron(shares, np.ones((_enlargement(shares),) * 2))
     return colours((enlarged + 1) / 2 if signed else enlarged, bytes=True)[..., :3]
 
 

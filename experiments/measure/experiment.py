@@ -178,8 +178,8 @@ def _compatible(
 def _area_ratios(config: Config, contributions: np.ndarray) -> tuple[tuple[float, float | None], ...]:
     if config.compatibility is not Compatibility.replknet or not contributions.any():
         return ()
-    found = {mass: replknet_area_ratio(contributions, mass) for mass in REPLKNET_MASSES}
-    return tuple((mass, square and square.area_ratio) for mass, square in found.items())
+    squares = {mass: replknet_area_ratio(contributions, mass) for mass in REPLKNET_MASSES}
+    return tuple((mass, square and square.area_ratio) for mass, square in squares.items())
 
 
 def _layer(measured: LayerMeasurement) -> Layer:

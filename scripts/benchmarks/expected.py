@@ -36,10 +36,10 @@ def time_expected_map(repetitions: int, environment: Environment) -> Case:
     drawn = np.stack([_draw(network, image, seed) for seed in range(PILOT)])
     expected = partial(_expected, network, image)
     draws, name = draws_needed(drawn), f"expected map of {ARCHITECTURE}, {LAYER}, {SIDE} px"
-    found = difference(name, expected(), _normalized(drawn.mean(0)), 2 * ACCURACY * math.sqrt(draws / PILOT))
+    differing = difference(name, expected(), _normalized(drawn.mean(0)), 2 * ACCURACY * math.sqrt(draws / PILOT))
     ours, of_one = time_in_turns([expected, partial(_draw, network, image, 0)], repetitions)
     case = Case.of(f"{name}, against {draws} draws", [ours, [draws * seconds for seconds in of_one]], environment)
-    return replace(case, max_relative_difference=found.of_the_peak, relative_l2=found.relative_l2)
+    return replace(case, max_relative_difference=differing.of_the_peak, relative_l2=differing.relative_l2)
 
 
 def draws_needed(maps: np.ndarray) -> int:

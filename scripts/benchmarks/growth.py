@@ -132,7 +132,7 @@ def _curve(
     return Curve(name, quantity, tuple(values), *sides)
 
 
-def _exponent(values: Sequence[int], found: Sequence[float | None]) -> float | None:
+def _exponent(values: Sequence[int], measured: Sequence[float | None]) -> float | None:
     """Return the exponent over the largest values; None unless all of these are positive."""
-    last = [y for y in found[-FITTED:] if y is not None and y > 0]
+    last = [y for y in measured[-FITTED:] if y is not None and y > 0]
     return fit_power_law(values[-FITTED:], last).exponent if len(last) == FITTED else None

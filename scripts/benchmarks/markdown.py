@@ -58,9 +58,9 @@ def growth(scaling: Scaling, on_gpu: Study | None) -> str:
         cells = (curve.name, f"{curve.quantity} {curve.values[0]} to {curve.values[-1]}", *sides)
         rows.append(f"| {' | '.join(cells)} |")
     model = ["| predicted | by the model | measured | error |", "|---|---|---|---|"]
-    for found in scaling.predictions:
-        seconds = map(_seconds, (found.predicted_seconds, found.measured_seconds))
-        model.append(f"| {' | '.join((found.name, *seconds, f'{found.error:+.0%}'))} |")
+    for prediction in scaling.predictions:
+        seconds = map(_seconds, (prediction.predicted_seconds, prediction.measured_seconds))
+        model.append(f"| {' | '.join((prediction.name, *seconds, f'{prediction.error:+.0%}'))} |")
     sentences = constants_text(scaling.constants), study_text(scaling.study, on_gpu), _machine(scaling.environment)
     return "\n".join([*rows, "", *model, *(f"\n{sentence}." for sentence in sentences)])
 
@@ -75,8 +75,8 @@ def memory_text(side: Side) -> str:
     return _exponent_text(side.memory_exponent, side.expected_memory)
 
 
-def _exponent_text(found: float | None, expected: float) -> str:
-    return "-" if found is None else f"{found:.2f} ({expected:g})"
+def _exponent_text(exponent: float | None, expected: float) -> str:
+    return "-" if exponent is None else f"{exponent:.2f} ({expected:g})"
 
 
 def constants_text(constants: Constants) -> str:

@@ -43,5 +43,5 @@ def resident_peak() -> float | None:
     ``resource.getrusage`` would: of a process's parent, where that was the larger.
     """
     status = Path("/proc/self/status")
-    found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
-    return int(found[1]) / 1024 if found else None
+    match = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+    return int(match[1]) / 1024 if match else None

@@ -57,8 +57,8 @@ def _cases(
         ("first call", lambda: measured_maps(Prepared(network, layer), image).values),
         ("again", lambda: measured_maps(ready, image).values),
     ):
-        found = difference(name, ours(), theirs(), TOLERANCE)
-        yield time_both(f"{name}, {title}, against autograd.grad", ours, theirs, repetitions, environment, found)
+        differing = difference(name, ours(), theirs(), TOLERANCE)
+        yield time_both(f"{name}, {title}, against autograd.grad", ours, theirs, repetitions, environment, differing)
 
 
 def plain_map(network: nn.Module, image: Tensor, layer: str, index: Sequence[int | slice]) -> np.ndarray:

@@ -78,9 +78,9 @@ class Pair:
     def case(self, time: Callable[..., Case], name: str, operations: int | None = None) -> Case:
         """Compare the maps of one image and time those of all."""
         precise = copy.deepcopy(self.network).double(), self.images[:1].double(), self.layer
-        found = difference(name, self.ours(*precise), self.theirs(*precise), TOLERANCE)
+        differing = difference(name, self.ours(*precise), self.theirs(*precise), TOLERANCE)
         ours, theirs = (partial(way, self.network, self.images, self.layer) for way in (self.ours, self.theirs))
-        return time(name, ours, theirs, difference=found, operations=operations)
+        return time(name, ours, theirs, difference=differing, operations=operations)
 
     def operations(self) -> int:
         """Return those of ours, on its crops and cones, of all images."""
@@ -144,10 +144,10 @@ class Neuron:
 
     def ours(self, network: nn.Module, images: Tensor, layer: str) -> np.ndarray:
         """Return ``[H, W]``."""
-        found = effective_receptive_field(
+        imap = effective_receptive_field(
             network, images, layer, self.middle, statistic="signed_mean", aggregation=self.channel
         )
-        return found.values
+        return imap.values
 
     def captums(self, network: nn.Module, images: Tensor, layer: str) -> np.ndarray:
         """Return the same, as many images in a batch as by us."""

@@ -34,8 +34,8 @@ def time_stack(stack: ConvStack, runs: int, repetitions: int, environment: Envir
     ours, theirs = partial(measure_ours, stack, runs), partial(plain_loop, stack, runs)
     first, second = ours(), theirs()
     require_agreement(name, first, second, stack.activation)
-    found = Difference(max_relative_difference(first, second), relative_l2(first, second))
-    return time_both(name, ours, theirs, repetitions, environment, found, useful_operations(stack, runs))
+    differing = Difference(max_relative_difference(first, second), relative_l2(first, second))
+    return time_both(name, ours, theirs, repetitions, environment, differing, useful_operations(stack, runs))
 
 
 def with_memory(case: Case, stack: ConvStack, runs: int) -> Case:

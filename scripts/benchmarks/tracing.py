@@ -48,13 +48,13 @@ def plain_recursion(network: nn.Module, side: int, layers: Sequence[str]) -> dic
     """
     image = torch.zeros(1, 3, side, side)
     known = {id(image): (image, Extent())}  # with the tensors, so that no other takes the identity of one
-    found: dict[str, Extent] = {}
+    extents: dict[str, Extent] = {}
 
     def follow(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if isinstance(layer, WINDOWED | POINTWISE) and id(inputs[0]) in known:
             known[id(output)] = (output, known[id(inputs[0])][1].through(layer))
         if name in layers:
-            found[name] = known[id(output)][1]
+            extents[name] = known[id(output)][1]
 
     handles = [layer.register_forward_hook(partial(follow, name)) for name, layer in network.named_modules()]
     try:
@@ -63,7 +63,7 @@ def plain_recursion(network: nn.Module, side: int, layers: Sequence[str]) -> dic
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return extents
 
 
 def library_extents(network: nn.Module, side: int, layers: Sequence[str]) -> dict[str, Extent]:
