@@ -11,7 +11,7 @@ from torch import Tensor
 
 from erf.arguments import as_path, require_type, require_whole, shown
 from erf.data.image_files import Size, read_images, read_labels
-from erf.data.problems import fetching, require_none
+from erf.data.problems import loaded, require_none
 from erf.data.split import LEVELS, DataSet, Split
 from erf.errors import InvalidInput
 from erf.files.regular_file import open_regular
@@ -28,11 +28,7 @@ FORMATS = ("PNG",)
 
 def load(data_dir: Path | str, partial: bool = False) -> DataSet:
     """Return the data set in ``data_dir/camvid``, as :func:`read` does; the error says how to fetch it."""
-    folder = as_path(data_dir=data_dir) / NAME
-    try:
-        return read(folder, partial)
-    except InvalidInput as error:
-        raise InvalidInput(f"{error}; {fetching(NAME, Path(data_dir))}") from error
+    return loaded(NAME, read, data_dir, partial)
 
 
 def read(folder: Path, partial: bool = False) -> DataSet:
@@ -54,14 +50,12 @@ def read(folder: Path, partial: bool = False) -> DataSet:
     parts = {}
     for part, wanted in FRAMES.items():
         frames, labels, missing = _pairs(folder, part)
-        found = len(frames)
-        if not found or (not partial and found != wanted):
-            problems.append(
-                f"{part}: {found} frames with labels, {'at least 1 needed' if partial else f'not {wanted}'}"
-            )
+        if not frames or (not partial and len(frames) != wanted):
+            needed = "at least 1 needed" if partial else f"not {wanted}"
+            problems.append(f"{part}: {len(frames)} frames with labels, {needed}")
         parts[part], new = _read_part(folder, frames, labels, size)
         problems += missing + new
-        size = size or (tuple(parts[part][0].shape[1:3]) if found else None)
+        size = size or (tuple(parts[part][0].shape[1:3]) if frames else None)
     require_none(problems, folder)
     splits = [Split(torch.from_numpy(x).permute(0, 3, 1, 2), torch.from_numpy(y)) for x, y in parts.values()]
     return DataSet.normalized(*splits, classes=CLASSES)

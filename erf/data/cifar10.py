@@ -9,7 +9,7 @@ import torch
 
 from erf.arguments import as_path, require_type, shown
 from erf.data.image_files import read_images
-from erf.data.problems import fetching, require_none
+from erf.data.problems import loaded, require_none
 from erf.data.split import DataSet, Split
 from erf.errors import InvalidInput, decoding
 from erf.files.regular_file import open_regular
@@ -30,11 +30,7 @@ IMAGES = len(CLASSES) * PER_CLASS["train"]  # of a file at most
 
 def load(data_dir: Path | str, partial: bool = False) -> DataSet:
     """Return the data set in ``data_dir/cifar10``, as :func:`read` does; the error says how to fetch it."""
-    folder = as_path(data_dir=data_dir) / NAME
-    try:
-        return read(folder, partial)
-    except InvalidInput as error:
-        raise InvalidInput(f"{error}; {fetching(NAME, Path(data_dir))}") from error
+    return loaded(NAME, read, data_dir, partial)
 
 
 def read(folder: Path, partial: bool = False) -> DataSet:
@@ -145,14 +141,12 @@ def _read_folder(folder: Path, pool: str, problems: list[str]) -> tuple[np.ndarr
 
 
 def _miscounted(labels: np.ndarray, pool: str, partial: bool) -> list[str]:
-    counts = np.bincount(labels, minlength=len(CLASSES))
+    counts = list(zip(CLASSES, np.bincount(labels, minlength=len(CLASSES)), strict=False))
     if partial:
         least = {"train": 2, "test": 1}[pool]  # of the two, one is for validation
-        found = zip(CLASSES, counts, strict=False)
-        return [f"{pool}: {count} images of {name}, at least {least} needed" for name, count in found if count < least]
-    found = zip(CLASSES, counts, strict=False)
+        return [f"{pool}: {count} images of {name}, at least {least} needed" for name, count in counts if count < least]
     wanted = PER_CLASS[pool]
-    return [f"{pool}: {count} images of {name}, not {wanted}" for name, count in found if count != wanted]
+    return [f"{pool}: {count} images of {name}, not {wanted}" for name, count in counts if count != wanted]
 
 
 def _validation(pool: Split) -> torch.Tensor:

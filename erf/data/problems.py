@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from erf.arguments import as_path
+from erf.data.split import DataSet
 from erf.errors import InvalidInput
 
 SHOWN = 5  # problems in one message
@@ -18,6 +20,11 @@ def require_none(problems: Sequence[str], folder: Path) -> None:
         raise InvalidInput(f"{folder}: {count}: {'; '.join([*problems[:SHOWN], *more])}")
 
 
-def fetching(name: str, data_dir: Path) -> str:
-    """Return the end of a message: which command fetches the data set."""
-    return f"to fetch it: python scripts/fetch_data.py {name} --data-dir {data_dir}"
+def loaded(name: str, read: Callable[[Path, bool], DataSet], data_dir: Path | str, partial: bool) -> DataSet:
+    """Return what ``read`` returns of ``data_dir/name``; where it fails, the error says how to fetch the data set."""
+    folder = as_path(data_dir=data_dir) / name
+    try:
+        return read(folder, partial)
+    except InvalidInput as error:
+        again = f"python scripts/fetch_data.py {name} --data-dir {Path(data_dir)}"
+        raise InvalidInput(f"{error}; to fetch it: {again}") from error

@@ -100,7 +100,8 @@ def fit_gaussian(imap: InfluenceMap) -> GaussianFit:
     if np.linalg.matrix_rank(moments.covariance) < axes:
         raise InvalidInput("a Gaussian cannot be fitted to a map that is 0 outside a line or plane across the axes")
     jacobian: Any = _jacobian  # scipy-stubs know the names of finite differences only
-    start = _pack(1.0, moments.center, _precision_factor(moments.covariance))
+    factor = np.linalg.cholesky(np.linalg.inv(moments.covariance))
+    start = np.concatenate([[1.0], moments.center, factor[np.tril_indices(axes)]])
     solution = scipy.optimize.least_squares(_residual, start, jac=jacobian, args=(values / peak, points), x_scale="jac")
     amplitude, center, factor = _unpack(solution.x, axes)
     precision = factor @ factor.T
@@ -149,14 +150,6 @@ def _moments(values: np.ndarray, points: np.ndarray) -> Moments:
     if not (variance > 0).all():
         raise InvalidInput("the map has no extent along an axis, so it has no Gaussian")
     return Moments(center, covariance, weights @ offsets**4 / variance**2 - 3)
-
-
-def _precision_factor(covariance: np.ndarray) -> np.ndarray:
-    return np.linalg.cholesky(np.linalg.inv(covariance))
-
-
-def _pack(amplitude: float, center: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    return np.concatenate([[amplitude], center, factor[np.tril_indices(len(center))]])
 
 
 def _unpack(parameters: np.ndarray, axes: int) -> tuple[float, np.ndarray, np.ndarray]:

@@ -143,7 +143,8 @@ def _train_epoch(
     losses = done.losses[rank].to(fabric.device)
     batches = plan.batches.epoch(epoch, rank, fabric.world_size, fabric.device, first)
     batches = progress(batches, f"epoch {epoch + 1} of {plan.epochs}", steps - first)
-    with _mode(network, training=True), torch.random.fork_rng(_generators(fabric.device)):
+    gpus = [fabric.device] if fabric.device.type == "cuda" else []  # whose random state a step may change, too
+    with _mode(network, training=True), torch.random.fork_rng(gpus):
         for step, (images, targets) in enumerate(batches, first):
             torch.manual_seed(derive(plan.seed, epoch, step, rank))
             for group in optimizer.param_groups:
@@ -233,11 +234,6 @@ def _mode(network: nn.Module, training: bool) -> Iterator[None]:
     finally:
         for module, mode in before.items():
             module.training = mode
-
-
-def _generators(device: torch.device) -> list[torch.device]:
-    """Return the devices besides the CPU whose random state a step may change."""
-    return [device] if device.type == "cuda" else []
 
 
 @contextmanager

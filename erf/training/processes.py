@@ -55,7 +55,7 @@ def make_fabric(device: torch.device, processes: int = 1, precision: Precision =
         accelerator=device.type,
         devices=[device.index] if lone_gpu else local,
         num_nodes=int(os.environ.get("WORLD_SIZE", local)) // local,
-        strategy="ddp" if _by_torchrun() else "ddp_spawn" if local > 1 else "auto",
+        strategy="ddp" if "LOCAL_WORLD_SIZE" in os.environ else "ddp_spawn" if local > 1 else "auto",
         precision="bf16-mixed" if _bfloat16(precision, device) else "32-true",
     )
 
@@ -66,10 +66,6 @@ def require_fabric(fabric: Any) -> None:
         from lightning_fabric import Fabric
 
     require_type(Fabric, fabric=fabric)
-
-
-def _by_torchrun() -> bool:
-    return "LOCAL_WORLD_SIZE" in os.environ
 
 
 def _bfloat16(precision: Precision, device: torch.device) -> bool:

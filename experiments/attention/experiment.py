@@ -149,7 +149,7 @@ def middle_place(config: Config) -> int:
 def run(config: Config, logbook: Logbook) -> Result:
     """Measure every block at every place, and what one layer alone reads."""
     places = product(config.blocks, config.below)
-    conditions = [(block, below) for block, below in places if _differs(config, block, below)]
+    conditions = [at for at in places if at[0] is not Block.none or at[1] == middle_place(config)]
     points, arrays = [], {}
     for at, measured in measure_each(logbook, Kept, partial(_measure, config), conditions, "measuring blocks"):
         block, below = at
@@ -159,10 +159,6 @@ def run(config: Config, logbook: Logbook) -> Result:
             arrays[f"map/{block}"] = values / values.max()
     trf_size = stack_of(config, config.kind, config.depth).trf_size
     return Result(config, trf_size, tuple(points), _layers(config), arrays)
-
-
-def _differs(config: Config, block: Block, below: int) -> bool:
-    return block is not Block.none or below == middle_place(config)
 
 
 @dataclass(frozen=True)

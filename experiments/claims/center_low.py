@@ -20,20 +20,18 @@ INIT = Init.he_normal  # the claim is decided by it; other inits are told beside
 
 
 def _i2_parts(study: Study) -> Iterator[Part]:
-    compared = study.of_init(INIT)
-    faster = [one for one in compared if one.faster]
-    text = (
-        f"{answer(study)}; clearly faster in {len(faster)} of {len(compared)} cases (n = {_pairs(compared)} pairs each)"
-    )
-    yield Part(text, bool(faster), tuple(one.interval for one in compared))
+    cases = study.of_init(INIT)
+    faster = [one for one in cases if one.faster]
+    text = f"{answer(study)}; clearly faster in {len(faster)} of {len(cases)} cases (n = {_pairs(cases)} pairs each)"
+    yield Part(text, bool(faster), tuple(one.interval for one in cases))
     for large in study.large:
         if large.init is INIT:
             brief = _large_brief(large)
             yield Part(_large_text(large), large.beyond_chance, (large.excess,), brief, answer=brief)
-    yield Part(f"clearly slower in {sum(one.slower for one in compared)} of {len(compared)} cases", None)
+    yield Part(f"clearly slower in {sum(one.slower for one in cases)} of {len(cases)} cases", None)
     if faster:
-        rest = len(compared) - len(faster)
-        yield Part(f"no clear speed-up in {rest} of {len(compared)} cases", rest > 0)
+        rest = len(cases) - len(faster)
+        yield Part(f"no clear speed-up in {rest} of {len(cases)} cases", rest > 0)
     level = study.config.levels[len(study.config.levels) // 2]
     for init in study.inits():
         shown = [one for one in study.of_init(init) if one.level == level]
@@ -43,8 +41,8 @@ def _i2_parts(study: Study) -> Iterator[Part]:
 
 def answer(study: Study) -> str:
     """Return what the study says, in one sentence."""
-    compared = study.of_init(INIT)
-    faster, slower = (sum(getattr(one, name) for one in compared) for name in ("faster", "slower"))
+    cases = study.of_init(INIT)
+    faster, slower = (sum(getattr(one, name) for one in cases) for name in ("faster", "slower"))
     if faster and not slower:
         return "a center-low init trains faster in some cases and clearly slower in none"
     if faster:
@@ -52,12 +50,12 @@ def answer(study: Study) -> str:
     return "a center-low init trains slower in some cases and faster in none" if slower else "no effect is clear"
 
 
-def _pairs(compared: Sequence[Comparison]) -> int:
-    return min(len(one.reductions) for one in compared)
+def _pairs(cases: Sequence[Comparison]) -> int:
+    return min(len(one.reductions) for one in cases)
 
 
-def _whose(init: Init, compared: Sequence[Comparison]) -> str:
-    return "" if init is INIT else f"{init} (n = {_pairs(compared)} pairs, a look beside): "
+def _whose(init: Init, cases: Sequence[Comparison]) -> str:
+    return "" if init is INIT else f"{init} (n = {_pairs(cases)} pairs, a look beside): "
 
 
 def _large_text(large: LargeReductions) -> str:
@@ -75,11 +73,11 @@ def _large_brief(large: LargeReductions) -> str:
     )
 
 
-def _medians(compared: Sequence[Comparison]) -> str:
+def _medians(cases: Sequence[Comparison]) -> str:
     texts = (
         f"{one.start.kernel_size}x{one.start.kernel_size} {one.start.name} "
         f"{one.reduction * 100:.1f} % ({percent_text(one.interval)})"
-        for one in compared
+        for one in cases
     )
     return ", ".join(texts)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from erf.networks.conv_stack import Dropout
 from experiments.claims.row import Part, inside
-from experiments.dropout.experiment import MARGIN, Point, Result
-from experiments.harness.intervals import Interval, interval_text
+from experiments.dropout.experiment import MARGIN, Result
+from experiments.harness.intervals import interval_text
 
 
 def dropout_parts(result: Result) -> Iterator[Part]:
@@ -18,7 +18,11 @@ def dropout_parts(result: Result) -> Iterator[Part]:
     for kind in Dropout:
         points = [point for point in result.of(kind, result.config.channels) if point.rate]
         rates = f"rates {points[0].rate:g} to {points[-1].rate:g}"
-        references = {"that without": _over_zero(points), "theory": _over_theory(points)}
+        widths = [point.mean_square for point in points]
+        references = {
+            "that without": [width.over_zero for width in widths if width.over_zero],
+            "theory": [width.over_theory for width in widths],
+        }
         for reference, intervals in references.items():
             widest = (min(low for low, _ in intervals), max(high for _, high in intervals))
             span = f"within {interval_text(widest, 3)} (n = {result.config.runs} runs"
@@ -27,11 +31,3 @@ def dropout_parts(result: Result) -> Iterator[Part]:
             decides = kind is Dropout.elementwise and reference != "theory"
             answer = f"dropout: σ within {interval_text(widest, 3)} of that without" if decides else ""
             yield Part(text, holds, tuple(intervals), brief, shown=reference != "theory", answer=answer)
-
-
-def _over_zero(points: list[Point]) -> list[Interval]:
-    return [point.mean_square.over_zero for point in points if point.mean_square.over_zero]
-
-
-def _over_theory(points: list[Point]) -> list[Interval]:
-    return [point.mean_square.over_theory for point in points]

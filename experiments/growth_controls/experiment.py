@@ -226,18 +226,10 @@ def _course(probe: Probe, history: list[Epoch], by_epoch: list[Kept]) -> Course:
 
 def _outcome(arm: Arm, probe: Probe, trainings: list[Training]) -> Outcome:
     courses = [training.course(probe) for training in trainings if training.arm is arm]
-    before, after = [course.sizes[0] for course in courses], [course.sizes[-1] for course in courses]
-    growth = [course.growth for course in courses]
-    return Outcome(
-        arm,
-        probe,
-        float(np.mean(before)),
-        mean_interval(before),
-        float(np.mean(after)),
-        mean_interval(after),
-        float(np.mean(growth)),
-        mean_interval(growth),
-    )
+    before, after = ([course.sizes[at] for course in courses] for at in (0, -1))
+    numbers = {"before": before, "after": after, "growth": [course.growth for course in courses]}
+    means = {name: float(np.mean(values)) for name, values in numbers.items()}
+    return Outcome(arm, probe, **means, **{f"{name}_interval": mean_interval(v) for name, v in numbers.items()})
 
 
 def summary(result: Result) -> Group:

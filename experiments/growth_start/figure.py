@@ -47,8 +47,8 @@ def _draw_starts(part: Figure | SubFigure, result: Result) -> None:
     rows = part.subplots(2, len(data_sets), squeeze=False, sharey=True)
     for column, data_set in enumerate(data_sets):
         own = [one for one in result.untrained if one.case.data_set == data_set]
-        for axes, quantity in zip(rows[:, column], (_size, _sigma), strict=True):
-            _draw_dots(axes, own, texts, quantity)
+        _draw_dots(rows[0, column], own, texts, lambda one: one.sizes["averaged_size"])
+        _draw_dots(rows[1, column], own, texts, lambda one: one.mean_square_sigmas)
         rows[0, column].set(title=in_words(data_set), xlabel="ERF size before training (pixels)")
         rows[1, column].set_xlabel("σ of the mean_square map (pixels)")
         _draw_closed_form(rows[1, column], own, texts)
@@ -60,14 +60,6 @@ def _draw_starts(part: Figure | SubFigure, result: Result) -> None:
         axes.set_ylim(len(texts) - 0.5, -0.5)
     for axes in rows.flat:
         axes.grid(alpha=0.3)
-
-
-def _size(one: Untrained) -> list[float]:
-    return one.sizes["averaged_size"]
-
-
-def _sigma(one: Untrained) -> list[float]:
-    return one.mean_square_sigmas
 
 
 def _draw_dots(

@@ -10,14 +10,10 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from erf.arguments.device import resolve_device
-
-if TYPE_CHECKING:
-    pass
 
 ROOT = Path(__file__).parents[2]
 CODE = ("erf", "experiments", "conf", "scripts", "run.py", "pyproject.toml")

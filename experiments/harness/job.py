@@ -57,7 +57,7 @@ def measure_once(
     experiment = load(config.name)
     config.require_possible()
     folder = run_folder(parent, overrides, config)
-    if _writes_nothing():
+    if os.environ.get("RANK", "0") != "0":  # torchrun started it beside another one, which writes what all computed
         if not is_complete(folder):
             with tempfile.TemporaryDirectory() as scratch:
                 experiment.run(config, TensorBoardLogbook(Path(scratch)))
@@ -98,11 +98,6 @@ def _gone_if_refused(folder: Path) -> Iterator[None]:
         if new and folder.exists() and not (folder / PARTIAL).exists():
             shutil.rmtree(folder)
         raise
-
-
-def _writes_nothing() -> bool:
-    """Return whether torchrun has started this process beside another one, which writes what all have computed."""
-    return os.environ.get("RANK", "0") != "0"
 
 
 def _keep_composition(folder: Path, parts: Mapping[str, str]) -> None:

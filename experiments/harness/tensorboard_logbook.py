@@ -226,12 +226,9 @@ def _map_pixels(values: np.ndarray) -> np.ndarray:
     shares = values / (np.abs(values).max() or 1.0)
     signed = shares.min() < 0
     colours = matplotlib.colormaps["RdBu_r" if signed else "magma"]
-    enlarged = np.kron(shares, np.ones((_enlargement(shares),) * 2))
+    times = -(-SMALLEST_SIDE // min(*shares.shape, SMALLEST_SIDE))
+    enlarged = np.kron(shares, np.ones((times, times)))
     return colours((enlarged + 1) / 2 if signed else enlarged, bytes=True)[..., :3]
-
-
-def _enlargement(values: np.ndarray) -> int:
-    return -(-SMALLEST_SIDE // min(*values.shape, SMALLEST_SIDE))
 
 
 def _markdown(heading: str, values: Mapping[str, Any]) -> str:

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from rich.console import Group
 from rich.text import Text
 from torch import nn
 
-from erf import (
-    GaussianFit,
-    InfluenceMap,
-    InvalidInput,
-    fit_gaussian,
-)
+from erf import GaussianFit, InfluenceMap, InvalidInput, fit_gaussian
 from erf.arguments.device import resolve_device
 from erf.card.numbers import axes_text, ratio_text, trf_text
 from erf.command.network_source import make_network
@@ -185,28 +181,19 @@ def _area_ratios(config: Config, contributions: np.ndarray) -> tuple[tuple[float
 def _layer(measured: LayerMeasurement) -> Layer:
     """Return what the record keeps of a layer."""
     trf, both = measured.field, measured.comparison
+    alike = {known.name: getattr(both, known.name) for known in fields(Layer) if hasattr(both, known.name)}
+    own: dict[str, Any] = {"trf_size": tuple(None if math.isinf(size) else int(size) for size in both.trf_size)}
     return Layer(
+        **alike | own,
         name=measured.name,
         grid=trf.grid or (),
         unit=trf.unit,
-        trf_size=tuple(None if math.isinf(size) else int(size) for size in both.trf_size),
         spanned_by=trf.spanned_by,
         box=trf.box,
         center=measured.map.center,
-        clipped=both.clipped,
-        effective_stride=both.effective_stride,
-        erf_size=both.erf_size,
         interval=measured.raw and measured.raw.interval,
-        reference=both.reference,
-        cut=both.cut,
-        ratio=both.ratio,
-        sigma=both.sigma,
-        r_squared=both.r_squared,
-        r50=both.r50,
-        r95=both.r95,
         samples=int(measured.map.samples),
         skipped=measured.map.skipped,
-        diagnostics=both.diagnostics,
         local_size=tuple(None if size is None else int(size) for size in trf.local.size),
         assumptions=trf.assumptions,
         averaged_size=measured.averaged and measured.averaged.value,
@@ -227,15 +214,11 @@ def summary(result: Result) -> Group:
     layers = table(
         result.layers, ("layer", "name"), ("TRF", trf_text), ("ERF size", "erf_size", 1), ("95 %", "interval", 1),
         ("ratio", lambda layer: ratio_text(layer, 3)),
-        ("sigma", lambda layer: axes_text(_fair_sigma(layer), 1)), ("r²", "r_squared", 2),
-        ("r95", "r95", 1), ("stride", lambda layer: axes_text(layer.effective_stride)),
+        ("sigma", lambda layer: axes_text(layer.sigma if (layer.r_squared or 0) > FAIR_FIT else None, 1)),
+        ("r²", "r_squared", 2), ("r95", "r95", 1), ("stride", lambda layer: axes_text(layer.effective_stride)),
         ("clipped", lambda layer: axes_text(layer.clipped)), ("images", "samples"),
     )  # fmt: skip
     return Group(layers, *_notes(result))
-
-
-def _fair_sigma(layer: Layer) -> Sequence[float] | None:
-    return layer.sigma if (layer.r_squared or 0) > FAIR_FIT else None
 
 
 def _notes(result: Result) -> Iterator[Text]:

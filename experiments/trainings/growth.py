@@ -229,15 +229,12 @@ def _moment(epoch: Epoch, units: Kept | None) -> Moment:
 
 
 def _measures(numbers: Mapping[str, float], units: Kept) -> Measures:
+    alike = ("averaged_size", "half_height_size", "r50", "r95", "mean_square_size")
     return Measures(
-        averaged_size=numbers["averaged_size"],
+        **{name: numbers[name] for name in alike},
         averaged_size_interval=interval_of(units.resampled_averaged_sizes),
-        half_height_size=numbers["half_height_size"],
         half_height_size_interval=interval_of(units.resampled_half_height_sizes),
-        r50=numbers["r50"],
-        r95=numbers["r95"],
         sigma=(numbers["sigma_rows"], numbers["sigma_columns"]),
-        mean_square_size=numbers["mean_square_size"],
         mean_square_sigma=(numbers["mean_square_sigma_rows"], numbers["mean_square_sigma_columns"]),
     )
 

@@ -9,9 +9,7 @@ import numpy as np
 from experiments.harness.intervals import Interval
 from experiments.harness.soundness import Sides
 from experiments.harness.trf_box import without_box
-from experiments.trainings.plan import (
-    GrowthConfig,
-)
+from experiments.trainings.plan import GrowthConfig
 
 FRAMES = 8  # epochs whose maps the record keeps, for the filmstrip
 

@@ -120,7 +120,10 @@ def gather_starts(kind: type[S], results: Sequence[Growth], swept: Sequence[str]
     common = shared_config(configs, {key: getattr(type(configs[0]), key) for key in swept})
     if len({result.data for result in results}) > 1:
         raise InvalidInput("trainings are of different data: their SHA-256 in result.json differ")
-    named = sorted(((_training(kind, result, width), result) for result in results), key=lambda pair: _order(pair[0]))
+    named = sorted(
+        ((_training(kind, result, width), result) for result in results),
+        key=lambda pair: (pair[0].way.order, pair[0].seed),
+    )
     trainings = tuple(training for training, _ in named)
     _require_once(trainings)
     by_way = {way: list(group) for way, group in groupby(trainings, key=lambda training: training.way)}
@@ -134,10 +137,6 @@ def gather_starts(kind: type[S], results: Sequence[Growth], swept: Sequence[str]
         input_size=results[0].input_size,
         arrays={f"{when}/{key}": maps[key][f"units/{when}"][0] for key in maps for when in ("before", "after")},
     )
-
-
-def _order(training: Training) -> tuple[tuple[int, int, float, float], int]:
-    return training.way.order, training.seed
 
 
 def _require_once(trainings: Sequence[Training]) -> None:

@@ -8,7 +8,6 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
 
 from erf import fit_power_law
 from erf.compatibility import replknet_map
@@ -104,14 +103,7 @@ def of_side(way: Callable[..., np.ndarray], side: int) -> np.ndarray:
     return way(_network(), _image(side), CROPPED_LAYER)
 
 
-@cache
-def _network() -> nn.Module:
-    return drawn_resnet50()
-
-
-@cache
-def _image(side: int) -> Tensor:
-    return noise(1, side)
+_network, _image = cache(drawn_resnet50), cache(partial(noise, 1))
 
 
 def _curve(
