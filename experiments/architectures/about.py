@@ -1,8 +1,7 @@
-"""The reference runs of architectures and the series that it logs."""
+"""How much of the field is effective in known networks?"""
 
 from experiments.harness.about import Series
 
-QUESTION = "How much of the field is effective in known networks?"
 RUNS = ("architectures",)
 SERIES = (
     Series("size/NETWORK", "depth", "ERF size, pixels, mean over draws"),

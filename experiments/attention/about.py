@@ -1,8 +1,7 @@
-"""The reference runs of attention and the series that it logs."""
+"""How much of a global field is used?"""
 
 from experiments.harness.about import Series
 
-QUESTION = "How much of a global field is used?"
 RUNS = ("attention", "attention_mean_square")
 BELOW = "convolutions below the block"
 CORE = "share of the map in the pixels that the ERF size of the stack's exact map counts"

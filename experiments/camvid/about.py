@@ -1,9 +1,8 @@
-"""The reference runs of camvid and the series that it logs."""
+"""Does the ERF grow in training?"""
 
 from experiments.harness.about import Series
 from experiments.trainings.series import ERF_IN_TRAINING
 
-QUESTION = "Does the ERF grow in training?"
 DATA = ("camvid",)
 RUNS = ("camvid",)
 STUDIES = ("camvid_starts",)

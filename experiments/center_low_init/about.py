@@ -1,8 +1,7 @@
-"""The reference runs of center_low_init and the series that it logs."""
+"""Does a center-low init train faster?"""
 
 from experiments.harness.about import Series
 
-QUESTION = "Does a center-low init train faster?"
 DATA = ("cifar10",)
 STUDIES = ("center_low_init",)
 SERIES = (

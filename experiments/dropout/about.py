@@ -1,8 +1,7 @@
-"""The reference runs of dropout and the series that it logs."""
+"""Does dropout change the shape?"""
 
 from experiments.harness.about import DEVIATION, Series, map_series
 
-QUESTION = "Does dropout change the shape?"
 RUNS = ("dropout",)
 SERIES = (
     *map_series("map/DROPOUT", "100 x rate", "mean_square map of the wide stacks, peak 1"),

@@ -1,8 +1,7 @@
-"""The reference runs of erf_growth and the series that it logs."""
+"""How does the ERF grow with depth, against the theoretical field?"""
 
 from experiments.harness.about import Series, map_series
 
-QUESTION = "How does the ERF grow with depth, against the theoretical field?"
 RUNS = ("erf_growth", "erf_growth_deep")
 SERIES = (
     *map_series("map/KIND", "depth"),

@@ -1,8 +1,7 @@
-"""The reference runs of exact_theory and the series that it logs."""
+"""Do measured maps equal the exact ones?"""
 
 from experiments.harness.about import Series, map_series
 
-QUESTION = "Do measured maps equal the exact ones?"
 RUNS = ("exact_theory",)
 SERIES = (
     *map_series("map/KIND", "0"),

@@ -1,8 +1,7 @@
-"""The reference run of expected_maps and the series that it logs."""
+"""How far off are expected maps, for networks that people use?"""
 
 from experiments.harness.about import Series
 
-QUESTION = "How far off are expected maps, for networks that people use?"
 RUNS = ("expected_maps",)
 SERIES = (
     Series("error/NETWORK/WAY", "layer, from 0", "expected sigma over the measured one, less 1"),

@@ -1,8 +1,7 @@
-"""The reference runs of gaussian_shape and the series that it logs."""
+"""Are ERFs Gaussian, and how fast do means over runs become so?"""
 
 from experiments.harness.about import Series, map_series
 
-QUESTION = "Are ERFs Gaussian, and how fast do means over runs become so?"
 RUNS = ("gaussian_shape",)
 SERIES = (
     *map_series("map/KIND", "depth"),

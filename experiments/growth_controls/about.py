@@ -1,8 +1,7 @@
-"""The reference runs of growth_controls and the series that it logs."""
+"""Is that growth learning's?"""
 
 from experiments.harness.about import Series
 
-QUESTION = "Is that growth learning's?"
 DATA = ("cifar10",)
 RUNS = ("growth_controls_wide",)
 STUDIES = ("growth_controls",)

@@ -1,8 +1,7 @@
-"""The reference runs of growth_start and the series that it logs."""
+"""How large is an ERF before training, and does its growth hang on how it is measured?"""
 
 from experiments.harness.about import Series
 
-QUESTION = "How large is an ERF before training, and does its growth hang on how it is measured?"
 DATA = ("camvid", "cifar10")
 RUNS = ("growth_start",)
 BEFORE = "ERF size before training, of the map averaged over the grid's period, pixels"

@@ -33,10 +33,10 @@ def map_series(tag: str, step: str, meaning: str = "influence map, peak 1") -> t
 
 @dataclass(frozen=True)
 class About:
-    """The names of ``experiments/<name>/about.py``.
+    """What ``experiments/<name>/about.py`` says.
 
     Attributes:
-        question: That it answers.
+        question: That it answers, the module's docstring.
         data: The data sets that it needs, in the folder of data.
         runs: Those whose records are evidence, by their names in conf/experiment/ and in results/reference/.
         studies: Likewise; its sweeps are in ``study.py``.
@@ -54,7 +54,7 @@ def about(name: str) -> About:
     """Return what ``experiments/<name>/about.py`` says; DATA, RUNS and STUDIES may be left out there."""
     module = importlib.import_module(f"experiments.{name}.about")
     return About(
-        question=module.QUESTION,
+        question=module.__doc__ or "",
         data=getattr(module, "DATA", ()),
         runs=getattr(module, "RUNS", ()),
         studies=getattr(module, "STUDIES", ()),

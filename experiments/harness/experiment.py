@@ -51,19 +51,17 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def _require_filled(key: str, value: Any) -> None:
-    """Raise InvalidInput for an empty string, as an unset variable leaves it: as a path it is the current folder."""
-    for text in value if isinstance(value, list) else [value]:
-        if isinstance(text, str) and not text:
+def _require_plain(key: str, value: Any) -> None:
+    """Raise InvalidInput for an empty string, as an unset variable leaves it: as a path it is the current folder.
+
+    Likewise for a number that float32, or a whole one that 64 bits, cannot hold; NaN and inf are such.
+    """
+    for entry in value if isinstance(value, list) else [value]:
+        if isinstance(entry, str) and not entry:
             raise InvalidInput(f"{key}={value!r} is empty, or a part of it is; allowed is a value")
-
-
-def _require_in_range(key: str, value: Any) -> None:
-    """Raise InvalidInput for a number that float32, or a whole one that 64 bits, cannot hold; NaN and inf are such."""
-    for number in value if isinstance(value, list) else [value]:
-        if isinstance(number, float) and not abs(number) <= LARGEST:
+        if isinstance(entry, float) and not abs(entry) <= LARGEST:
             raise InvalidInput(f"{key}={value}: allowed are finite numbers, up to {LARGEST:.1e}")
-        if isinstance(number, int) and abs(number) >= 2**63:
+        if isinstance(entry, int) and abs(entry) >= 2**63:
             raise InvalidInput(f"{key}={value}: allowed are whole numbers below 2^63")
 
 
@@ -86,8 +84,7 @@ class ExperimentConfig:
             raise InvalidInput(f"name={self.name!r} cannot be chosen; allowed: {name.default!r}")
         for known in others:
             value = getattr(self, known.name)
-            _require_filled(known.name, value)
-            _require_in_range(known.name, value)
+            _require_plain(known.name, value)
             require_allowed(known.name, value, known.metadata)
         if self.seed < 0:
             raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")

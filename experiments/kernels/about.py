@@ -1,8 +1,7 @@
-"""The reference runs of kernels and the series that it logs."""
+"""What do the kernel's weights and a center-low init change?"""
 
 from experiments.harness.about import DEVIATION, Series
 
-QUESTION = "What do the kernel's weights and a center-low init change?"
 RUNS = ("kernels",)
 SERIES = (
     Series("map/PROFILE", "depth", "mean_square map at the smallest kernel size and the largest depth, peak 1"),

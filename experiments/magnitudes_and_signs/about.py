@@ -1,8 +1,7 @@
-"""The reference run of magnitudes_and_signs and the series that it logs."""
+"""When an ERF changes in training, is it by the magnitudes of the weights or by their signs?"""
 
 from experiments.harness.about import Series
 
-QUESTION = "When an ERF changes in training, is it by the magnitudes of the weights or by their signs?"
 DATA = ("camvid", "cifar10")
 RUNS = ("magnitudes_and_signs",)
 SERIES = (

@@ -1,8 +1,7 @@
-"""The series that measure logs."""
+"""What are the fields of the layers of any network?"""
 
 from experiments.harness.about import Series
 
-QUESTION = "What are the fields of the layers of any network?"
 FIT = "the map with the TRF's box (dashed) and the fitted Gaussian's contour, where r² is above 0.5"
 SERIES = (
     Series("map/LAYER", "0", "influence map of the layer's unit, peak 1; none where images have one axis"),

@@ -1,8 +1,7 @@
-"""The reference runs of nonlinearities and the series that it logs."""
+"""Which nonlinearity leaves them how Gaussian?"""
 
 from experiments.harness.about import Series, map_series
 
-QUESTION = "Which nonlinearity leaves them how Gaussian?"
 RUNS = ("nonlinearities",)
 SERIES = (
     *map_series("map/KIND", "runs"),

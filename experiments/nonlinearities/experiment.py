@@ -103,23 +103,20 @@ def run(config: Config, logbook: Logbook) -> Result:
     arrays = {"theory": exact.values / exact.values.max()}
     fits = []
     kinds = ((kind,) for kind in config.kinds)
-    for (kind,), groups in measure_each(logbook, Kept, partial(_measure, config), kinds, "measuring nonlinearities"):
-        fits.append(_fits(config, kind, groups))
-        numbers = {"r_squared": float(np.mean(groups.r_squared)), "skipped_runs": groups.skipped}
-        log_condition(logbook, kind, config.runs, groups.imap, fit_gaussian(groups.imap), **numbers)
-        arrays[f"map/{kind}"] = groups.imap.values / groups.imap.values.max()
+    for (kind,), kept in measure_each(logbook, Kept, partial(_measure, config), kinds, "measuring nonlinearities"):
+        fits.append(kept.fits)
+        numbers = {"r_squared": float(np.mean(kept.fits.r_squared)), "skipped_runs": kept.fits.skipped}
+        log_condition(logbook, kind, config.runs, kept.imap, fit_gaussian(kept.imap), **numbers)
+        arrays[f"map/{kind}"] = kept.imap.values / kept.imap.values.max()
     return Result(config, tuple(fits), arrays)
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of one kind: the first group's map, each group's fit, and how many runs were measured."""
+    """What is kept of one kind: the first group's map, and the fits of all groups."""
 
     imap: InfluenceMap
-    r_squared: tuple[float, ...]
-    fewer_r_squared: tuple[float, ...]
-    measured: int
-    skipped: int
+    fits: Fits
 
 
 def _measure(config: Config, kind: Kind) -> Kept:
@@ -127,35 +124,20 @@ def _measure(config: Config, kind: Kind) -> Kept:
     # With a ReLU at the end about half of the runs are 0 everywhere; three times as many leave enough.
     drawn = 3 * wanted if kind is Kind.relu and config.final_activation else wanted
     moments = measure_runs(config, kind, config.depth, drawn)
-    imap = map_of(config, moments)
-    require_runs(imap, kind, config.depth, least=wanted)
+    over_all = map_of(config, moments)
+    require_runs(over_all, kind, config.depth, least=wanted)
     influential = moments[moments.any(axis=(1, 2))][:wanted]
-    return Kept(
-        imap=map_of(config, influential[: config.runs]),
-        r_squared=tuple(_r_squared(config, influential, config.runs)),
-        fewer_r_squared=tuple(_r_squared(config, influential, config.fewer_runs)),
-        measured=len(moments),
-        skipped=imap.skipped,
-    )
-
-
-def _r_squared(config: Config, moments: np.ndarray, runs: int) -> Iterator[float]:
-    """Yield the fit of the first ``runs`` of each group."""
-    for first in range(0, len(moments), config.runs):
-        yield fit_gaussian(map_of(config, moments[first : first + runs])).r_squared
-
-
-def _fits(config: Config, kind: Kind, groups: Kept) -> Fits:
-    more, fewer = groups.r_squared, groups.fewer_r_squared
+    first = map_of(config, influential[: config.runs])
+    more, fewer = (tuple(_r_squared(config, influential, runs)) for runs in (config.runs, config.fewer_runs))
     interval, fewer_interval, gain = mean_interval(more), mean_interval(fewer), difference_interval(more, fewer)
     assert interval is not None, "the config asks for two groups at least"
     assert fewer_interval is not None
     assert gain is not None
-    sigma = fit_gaussian(groups.imap).sigma
-    return Fits(
+    sigma = fit_gaussian(first).sigma
+    fits = Fits(
         kind=kind,
-        measured=groups.measured,
-        skipped=groups.skipped,
+        measured=len(moments),
+        skipped=over_all.skipped,
         r_squared=more,
         interval=interval,
         fewer_r_squared=fewer,
@@ -164,6 +146,13 @@ def _fits(config: Config, kind: Kind, groups: Kept) -> Fits:
         sigma=(sigma[0], sigma[1]),
         predicted_sigma=predicted_sigma(config, kind, config.depth),
     )
+    return Kept(first, fits)
+
+
+def _r_squared(config: Config, moments: np.ndarray, runs: int) -> Iterator[float]:
+    """Yield the fit of the first ``runs`` of each group."""
+    for first in range(0, len(moments), config.runs):
+        yield fit_gaussian(map_of(config, moments[first : first + runs])).r_squared
 
 
 def summary(result: Result) -> Table:

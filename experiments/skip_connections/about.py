@@ -1,8 +1,7 @@
-"""The reference runs of skip_connections and the series that it logs."""
+"""Do skips make the ERF smaller?"""
 
 from experiments.harness.about import Series, map_series
 
-QUESTION = "Do skips make the ERF smaller?"
 RUNS = ("skip_connections",)
 SERIES = (
     *map_series("map/DESIGN", "100 gain", "influence map of the residual stack, peak 1"),

@@ -1,8 +1,7 @@
-"""The reference runs of sparse_connections and the series that it logs."""
+"""As many connections, spread over a larger area?"""
 
 from experiments.harness.about import Series
 
-QUESTION = "As many connections, spread over a larger area?"
 RUNS = ("sparse_connections",)
 FIT = "the map with the TRF's box (dashed) and the contour of the Gaussian fitted to its average over the period"
 DISTANCE = "largest difference of the distribution function of that map's marginal from the normal's, mean of both axes"

@@ -1,8 +1,7 @@
-"""The reference runs of subsampling and the series that it logs."""
+"""What do strides, poolings and dilation do?"""
 
 from experiments.harness.about import Series, map_series
 
-QUESTION = "What do strides, poolings and dilation do?"
 RUNS = ("subsampling",)
 SERIES = (
     *map_series("map/VARIANT", "0"),

@@ -89,7 +89,7 @@ def broken(tmp_path_factory) -> Path:
     shutil.copy(ROOT / "run.py", root)
     (root / "erf").symlink_to(ROOT / "erf")
     (root / "experiments" / "kernels" / "experiment.py").write_text("import nothing_of_this_name\n")
-    (root / "experiments" / "subsampling" / "about.py").write_text("QUESTION = 1 / 0\n")
+    (root / "experiments" / "subsampling" / "about.py").write_text("SERIES = 1 / 0\n")
     return root
 
 
