@@ -27,7 +27,7 @@ from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.maps.workload import outweighs_weights
 from erf.reachability.receptive_field import ReceptiveField
 from erf.reachability.record import Trace
-from erf.reachability.request import Layers, ModeName, NamedLayer, Runner, Unit, Units
+from erf.reachability.request import Answer, Layers, ModeName, NamedLayer, Runner, Unit, Units
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
 # float32 have a ten-millionth of it.
@@ -83,7 +83,7 @@ def effective_receptive_field(
     batch_size: int = 8,
     call: Runner | None = None,
     of_channels: int | Sequence[int] | None = None,
-) -> Any:
+) -> Answer[InfluenceMap]:
     r"""Measure the influence map of units of a network over images.
 
     With statistic mean_abs and random signs s of the output channels,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import overload
 
 from torch import Tensor, nn
 
@@ -15,7 +15,7 @@ from erf.reachability.as_written import run_by
 from erf.reachability.forward import as_taken
 from erf.reachability.mixing import mixes_images
 from erf.reachability.receptive_field import traced_fields
-from erf.reachability.request import Index, Layers, ModeName, NamedLayer, Runner, Unit, Units, request
+from erf.reachability.request import Answer, Index, Layers, ModeName, NamedLayer, Runner, Unit, Units, request
 
 
 @overload
@@ -47,7 +47,7 @@ def influence(
     *,
     mode: ModeName = "eval",
     call: Runner | None = None,
-) -> Any:
+) -> Answer[Tensor]:
     r"""Return the signed influence of every input pixel on one output unit (section 2 of the paper).
 
     .. math:: g_{n,c,i,j} = \partial \sum_k d_k y_{n,k,u} / \partial x_{n,c,i,j}

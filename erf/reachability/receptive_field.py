@@ -22,6 +22,7 @@ from erf.reachability.one_sided import Side
 from erf.reachability.pass_to_layers import canonical, pass_to, step_of
 from erf.reachability.record import Step, Trace
 from erf.reachability.request import (
+    Answer,
     Layers,
     ModeName,
     NamedLayer,
@@ -171,7 +172,7 @@ def theoretical_receptive_field(
     channels: int | None = None,
     mode: ModeName = "eval",
     call: Runner | None = None,
-) -> Any:
+) -> Answer[ReceptiveField]:
     """Return the theoretical receptive field (TRF) of any network's units, by one forward pass without data.
 
     Every tensor of the pass carries, for each of its positions, the box of input pixels that can reach it; each

@@ -23,6 +23,7 @@ Index = tuple[int | slice, ...]
 Runner = Callable[[Any, Tensor], Any]  # a function (network, images) -> outputs
 
 T = TypeVar("T")
+Answer = T | list[T] | dict[str, T] | dict[str, list[T]]  # of one unit or of several, of one layer or of several
 
 
 class Mode(StrEnum):
@@ -51,10 +52,12 @@ class Request:
     several_layers: bool
     several_units: bool
 
-    def answer(self, found: Sequence[Sequence[T]]) -> Any:
+    def answer(self, found: Sequence[Sequence[T]]) -> Answer[T]:
         """Return what was found for each unit of each layer, in the shape in which it was asked for."""
-        of_layer = [list(each) if self.several_units else each[0] for each in found]
-        return dict(zip(self.layers, of_layer, strict=True)) if self.several_layers else of_layer[0]
+        of_layer: list[Any] = [list(each) if self.several_units else each[0] for each in found]
+        if self.several_layers:
+            return dict(zip(self.layers, of_layer, strict=True))  # pyright: ignore[reportReturnType]  # all have names
+        return of_layer[0]
 
 
 def request(network: nn.Module, layer: Any, unit: Any = None) -> Request:

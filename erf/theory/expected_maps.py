@@ -22,7 +22,7 @@ from erf.maps.passes import batches, measuring
 from erf.maps.statistic import Statistic, choice
 from erf.reachability.as_written import run_by
 from erf.reachability.receptive_field import ReceptiveField, traced_fields
-from erf.reachability.request import Layers, Mode, NamedLayer, Runner, Unit, Units, image_size, request
+from erf.reachability.request import Answer, Layers, Mode, NamedLayer, Runner, Unit, Units, image_size, request
 from erf.theory.backward_squares import path_to, squares_at_image
 from erf.theory.gates import Gates, GatesName, are_measured, findings
 from erf.theory.noise_images import noise_images
@@ -66,7 +66,7 @@ def expected_map(
     *,
     channels: int | None = None,
     call: Runner | None = None,
-) -> Any:
+) -> Answer[InfluenceMap]:
     r"""Return the influence map that is expected of a network whose weights are independent and of mean zero.
 
     .. math:: values_{i,j} = \operatorname{mean}_c \sum_k E\left[(\partial y_{k,u} / \partial x_{c,i,j})^2\right]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from erf.errors import InvalidInput
 from erf.maps.passes import measuring
 from erf.maps.statistic import choice
 from erf.reachability.as_written import run_by
-from erf.reachability.request import Layers, Mode, NamedLayer, Runner, image_size, request
+from erf.reachability.request import Answer, Layers, Mode, NamedLayer, Runner, image_size, request
 from erf.theory.backward_links import Arrangement, ExpectedGate, FixedFilter, Link, Scale, Unchanged
 from erf.theory.backward_squares import Path, expected, path_to
 from erf.theory.gates import Gates, GatesName, are_measured, findings
@@ -55,7 +55,7 @@ def expected_sigma(
     *,
     channels: int | None = None,
     call: Runner | None = None,
-) -> Any:
+) -> Answer[tuple[float, ...]]:
     r"""Return, per axis, the standard deviation of the expected map on an unbounded image, in input pixels.
 
     .. math:: \sigma^2 = \frac{\sum_p p^2\, E[g_p^2]}{\sum_p E[g_p^2]} - \left(\frac{\sum_p p\, E[g_p^2]}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Group
@@ -228,8 +228,8 @@ def _outcome(arm: Arm, probe: Probe, trainings: list[Training]) -> Outcome:
     courses = [training.course(probe) for training in trainings if training.arm is arm]
     before, after = ([course.sizes[at] for course in courses] for at in (0, -1))
     numbers = {"before": before, "after": after, "growth": [course.growth for course in courses]}
-    means = {name: float(np.mean(values)) for name, values in numbers.items()}
-    return Outcome(arm, probe, **means, **{f"{name}_interval": mean_interval(v) for name, v in numbers.items()})
+    means: dict[str, Any] = {name: float(np.mean(values)) for name, values in numbers.items()}
+    return Outcome(arm, probe, **means | {f"{name}_interval": mean_interval(v) for name, v in numbers.items()})
 
 
 def summary(result: Result) -> Group:
