@@ -28,16 +28,8 @@ from experiments.harness.reference import REFERENCE
 
 __all__ = ["CLAIMS", "OURS", "Part", "Row", "Verdict", "highlights", "own_rows", "rows", "short_table", "table"]
 
-CLAIMS = (
-    *shape.CLAIMS,
-    *growth.CLAIMS,
-    *training.CLAIMS,
-    *theory.CLAIMS,
-    *architecture.CLAIMS,
-    *kernels.CLAIMS,
-    *connections.CLAIMS,
-    *center_low.CLAIMS,
-)
+CHAPTERS = shape, growth, training, theory, architecture, kernels, connections, center_low
+CLAIMS = tuple(claim for chapter in CHAPTERS for claim in chapter.CLAIMS)
 
 HIGHLIGHTS = ("F2", "F2b", "F3b")  # growth with depth, with strides, and in training
 

@@ -7,12 +7,21 @@ from dataclasses import replace
 
 from erf.networks.attention_stack import Block
 from experiments.attention import experiment as attention
-from experiments.claims.row import Claim, Part, claim
+from experiments.claims.row import Claims, Part
 from experiments.harness.intervals import interval_text
 from experiments.sparse_connections import experiment as sparse_connections
 from experiments.sparse_connections.experiment import Layout
 
+CLAIMS = Claims()
 
+
+@CLAIMS.add(
+    "A1",
+    "as many connections, spread sparsely over a larger area, enlarge the ERF; dilation is one case",
+    "As many connections, spread over a larger area, enlarge the ERF",
+    "σ less the plain 3x3 stack's, in pixels, at each of the depths; mean_square maps",
+    ["sparse_connections"],
+)
 def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
     config = result.config
     where = f"depths {', '.join(map(str, config.depths))}; n = {config.runs} runs"
@@ -30,6 +39,13 @@ def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
             yield Part(text, holds, tuple(gains.values()), brief, answer=answer)
 
 
+@CLAIMS.add(
+    "R2",
+    "a fully connected layer sees everything, a convolution is sparse and shares weights (not the paper's own)",
+    "A fully connected layer sees everything, a convolution its window (not the paper's own)",
+    "share of influence outside the convolutions' field, least of all places; mean_abs maps",
+    ["attention"],
+)
 def _r2_parts(result: attention.Result) -> Iterator[Part]:
     yield _share_part(result, Block.fully_connected, answers=True)
     yield _share_part(result, Block.none)
@@ -43,6 +59,13 @@ def _r2_parts(result: attention.Result) -> Iterator[Part]:
         yield Part(text, holds, brief=brief)
 
 
+@CLAIMS.add(
+    "R3",
+    "attention gives low layers a global field (not the paper's own)",
+    "Attention gives low layers a field that spans the image (not the paper's own)",
+    "share of influence outside the convolutions' field, least of all places; mean_abs maps, then mean_square ones",
+    ["attention", "attention_mean_square"],
+)
 def _r3_parts(*results: attention.Result) -> Iterator[Part]:
     blocks = [block for block in results[0].config.blocks if block not in (Block.none, Block.fully_connected)]
     for result in results:  # of which the table shows the first
@@ -81,31 +104,3 @@ def _share_part(result: attention.Result, block: Block, answers: bool = False) -
 
 def _span(interval: tuple[float, float]) -> str:
     return f"{interval[0]:.3g} to {interval[1]:.3g}"
-
-
-CLAIMS: tuple[Claim, ...] = (
-    claim(
-        "A1",
-        "as many connections, spread sparsely over a larger area, enlarge the ERF; dilation is one case",
-        "As many connections, spread over a larger area, enlarge the ERF",
-        "σ less the plain 3x3 stack's, in pixels, at each of the depths; mean_square maps",
-        ["sparse_connections"],
-        _a1_parts,
-    ),
-    claim(
-        "R2",
-        "a fully connected layer sees everything, a convolution is sparse and shares weights (not the paper's own)",
-        "A fully connected layer sees everything, a convolution its window (not the paper's own)",
-        "share of influence outside the convolutions' field, least of all places; mean_abs maps",
-        ["attention"],
-        _r2_parts,
-    ),
-    claim(
-        "R3",
-        "attention gives low layers a global field (not the paper's own)",
-        "Attention gives low layers a field that spans the image (not the paper's own)",
-        "share of influence outside the convolutions' field, least of all places; mean_abs maps, then mean_square ones",
-        ["attention", "attention_mean_square"],
-        _r3_parts,
-    ),
-)

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 
-from experiments.claims.row import Claim, Part, claim, inside
+from experiments.claims.row import Claims, Part, inside
 from experiments.claims.theory import measured_by_float32
 from experiments.harness.intervals import Interval
 from experiments.kernels.experiment import Result
+
+CLAIMS = Claims()
 
 # Deeper, the few runs of largest gain outweigh all others at a map's corners, and a standard error means little.
 DEEPEST = 15
 
 
+@CLAIMS.add(
+    "T3",
+    "any positive kernel w: a sum of n steps drawn from w, σ = √(n Var[w]), Gaussian",
+    "Any positive kernel gives a sum of random steps: Gaussian, σ = √(n Var[w])",
+    "largest difference over pixels from whole numbers; of mean_square maps from theory, in standard errors",
+    ["kernels"],
+)
 def _t3_parts(result: Result) -> Iterator[Part]:
     exact = max(f.exact_difference for f in result.fixed)
     kernels = f"n = {len(result.fixed)} kernels"
@@ -37,6 +45,13 @@ def _deviation(result: Result, deepest: int) -> Part:
     return Part(text, largest <= 5, brief=f"random weights: {largest:.1f} standard errors at most ({n})")
 
 
+@CLAIMS.add(
+    "I1",
+    "weights scaled down in the kernel's center and up outside enlarge the ERF",
+    "Small weights in the kernel's center enlarge the ERF",
+    "σ of the mean_square map at the largest strength over that at strength 0",
+    ["kernels"],
+)
 def _i1_parts(result: Result) -> Iterator[Part]:
     widest_ends = {size: _over_prediction(result, size) for size in result.config.kernel_sizes}
     worst = max(widest_ends, key=lambda size: max(abs(end - 1) for end in widest_ends[size]))
@@ -63,6 +78,13 @@ def _over_prediction(result: Result, size: int) -> Interval:
     return min(ends), max(ends)
 
 
+@CLAIMS.add(
+    "I3",
+    "whatever w is, the ERF stays Gaussian",
+    "The ERF becomes Gaussian whatever the kernel is",
+    "Kolmogorov's distance of the map's marginal from the normal distribution; mean_square maps",
+    ["kernels"],
+)
 def _i3_parts(result: Result) -> Iterator[Part]:
     depths = result.config.depths
     falling = [all(later < earlier for earlier, later in pairwise(d.fixed)) for d in result.distances]
@@ -81,30 +103,3 @@ def _i3_parts(result: Result) -> Iterator[Part]:
         fall = f"distance from a Gaussian falls like depth^{exponent:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"
         answer = fall if ends[1] == slowest else ""
         yield Part(text, ends[1] < 0, (ends,), brief, shown=ends[1] == slowest, answer=answer)
-
-
-_kernels = partial(claim, runs=["kernels"])
-
-CLAIMS: tuple[Claim, ...] = (
-    _kernels(
-        "T3",
-        "any positive kernel w: a sum of n steps drawn from w, σ = √(n Var[w]), Gaussian",
-        "Any positive kernel gives a sum of random steps: Gaussian, σ = √(n Var[w])",
-        "largest difference over pixels from whole numbers; of mean_square maps from theory, in standard errors",
-        parts=_t3_parts,
-    ),
-    _kernels(
-        "I1",
-        "weights scaled down in the kernel's center and up outside enlarge the ERF",
-        "Small weights in the kernel's center enlarge the ERF",
-        "σ of the mean_square map at the largest strength over that at strength 0",
-        parts=_i1_parts,
-    ),
-    _kernels(
-        "I3",
-        "whatever w is, the ERF stays Gaussian",
-        "The ERF becomes Gaussian whatever the kernel is",
-        "Kolmogorov's distance of the map's marginal from the normal distribution; mean_square maps",
-        parts=_i3_parts,
-    ),
-)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from experiments.claims.cost import Cost, cost
 from experiments.harness.experiment import experiment_of
@@ -131,26 +132,32 @@ def _figure(run: str) -> str:
 
 
 Claim = Callable[[Path], Row]  # given the folder of records
+Parts = TypeVar("Parts", bound=Callable[..., Iterator[Part]])
 
 
-def claim(
-    id: str,
-    paper: str,
-    plain: str,
-    statistic: str,
-    runs: Sequence[str],
-    parts: Callable[..., Iterator[Part]],
-    note: str = "",
-) -> Claim:
-    """Return the row of a claim that reference runs and studies decide: ``parts`` takes their records in this order."""
+class Claims(list[Claim]):
+    """The claims of one chapter, in their order."""
 
-    def row(folder: Path) -> Row:
-        if not all(is_complete(folder / run) for run in runs):
-            return Row(id, paper, plain, statistic, (), tuple(runs))
-        decided = tuple(parts(*(reference(run, record_type(run), folder) for run in runs)))
-        return Row(id, paper, plain, statistic, decided, tuple(runs), note if decided else "", cost(runs, folder))
+    def add(
+        self, id: str, paper: str, plain: str, statistic: str, runs: Sequence[str], note: str = ""
+    ) -> Callable[[Parts], Parts]:
+        """Add a claim that reference runs and studies decide.
 
-    return row
+        The function below it yields the parts of its rule: it takes their records in this order.
+        """
+
+        def decided_by(parts: Parts) -> Parts:
+            def row(folder: Path) -> Row:
+                if not all(is_complete(folder / run) for run in runs):
+                    return Row(id, paper, plain, statistic, (), tuple(runs))
+                decided = tuple(parts(*(reference(run, record_type(run), folder) for run in runs)))
+                own_note = note if decided else ""
+                return Row(id, paper, plain, statistic, decided, tuple(runs), own_note, cost(runs, folder))
+
+            self.append(row)
+            return parts
+
+        return decided_by
 
 
 def meets(interval: Interval, low: float, high: float) -> bool:

@@ -6,13 +6,22 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.claims.row import Claim, Part, claim, meets
+from experiments.claims.row import Claims, Part, meets
 from experiments.gaussian_shape import experiment as gaussian_shape
 from experiments.harness.intervals import difference_interval, interval_text
 from experiments.nonlinearities import experiment as nonlinearities
 from experiments.stacks.paper_stacks import Kind
 
+CLAIMS = Claims()
 
+
+@CLAIMS.add(
+    "F1",
+    "ERFs of uniform and random 3x3 stacks are Gaussian, with ReLU less so (20 runs)",
+    "Stacks of uniform or random weights have Gaussian ERFs, those with ReLU a little less so",
+    "r² of a Gaussian fit to the mean_abs map; means over groups of runs",
+    ["gaussian_shape"],
+)
 def _f1_parts(result: gaussian_shape.Result) -> Iterator[Part]:
     depth = result.config.group_depth
     uniform = result.panel(Kind.uniform, depth).r_squared
@@ -37,6 +46,13 @@ def _f1_parts(result: gaussian_shape.Result) -> Iterator[Part]:
     yield Part(text, all(relu[runs] < random[runs] for runs in relu), brief=brief)
 
 
+@CLAIMS.add(
+    "F1b",
+    "20 layers with ReLU, tanh or sigmoid: the mean of 100 runs is more Gaussian",
+    "The mean over 100 runs is more Gaussian than the mean over 20",
+    "r² of a Gaussian fit to the mean_abs map of 100 runs, less that of 20; n groups of runs",
+    ["nonlinearities"],
+)
 def _f1b_parts(result: nonlinearities.Result) -> Iterator[Part]:
     few, many = result.config.fewer_runs, result.config.runs
     for kind in (Kind.relu, Kind.tanh, Kind.sigmoid):
@@ -53,23 +69,3 @@ def _f1b_parts(result: nonlinearities.Result) -> Iterator[Part]:
         yield Part(
             f"{kind} above ReLU by {interval_text(gap, 4)}", gap is not None and gap[0] > 0, (gap,) if gap else ()
         )
-
-
-CLAIMS: tuple[Claim, ...] = (
-    claim(
-        "F1",
-        "ERFs of uniform and random 3x3 stacks are Gaussian, with ReLU less so (20 runs)",
-        "Stacks of uniform or random weights have Gaussian ERFs, those with ReLU a little less so",
-        "r² of a Gaussian fit to the mean_abs map; means over groups of runs",
-        ["gaussian_shape"],
-        _f1_parts,
-    ),
-    claim(
-        "F1b",
-        "20 layers with ReLU, tanh or sigmoid: the mean of 100 runs is more Gaussian",
-        "The mean over 100 runs is more Gaussian than the mean over 20",
-        "r² of a Gaussian fit to the mean_abs map of 100 runs, less that of 20; n groups of runs",
-        ["nonlinearities"],
-        _f1b_parts,
-    ),
-)

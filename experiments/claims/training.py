@@ -16,12 +16,20 @@ from experiments.camvid import experiment as camvid
 from experiments.camvid import study as camvid_study
 from experiments.cifar10 import experiment as cifar10
 from experiments.cifar10 import study as cifar10_study
-from experiments.claims.row import Claim, Part, claim
+from experiments.claims.row import Claims, Part
 from experiments.harness.intervals import interval_text
 from experiments.trainings.arms import Arm
 from experiments.trainings.growth_result import Growth
 from experiments.trainings.growth_tables import in_words
 from experiments.trainings.study import StartsStudy
+
+CLAIMS = Claims()
+OVER_SEEDS = "ERF size of the mean_abs map over held-out images, after less before; t over trainings"
+REASON = (
+    "whether the ERF grows depends on how the weights start, and the paper does not say how its networks started. The "
+    "verdict is that of the start whose ERF before training is nearest the paper's 100 pixels on CamVid; the row shows "
+    "the other starts, too. At first the verdict was that of one training."
+)
 
 PAPER_F3A = "CIFAR-10 ResNet, 17 blocks: the ERF grows markedly in training"
 PAPER_F3B = (
@@ -37,6 +45,14 @@ def _growth(result: Growth) -> Part:
     return Part(text, result.growth_interval[0] > 0, (result.growth_interval,))
 
 
+@CLAIMS.add(
+    "F3a",
+    PAPER_F3A,
+    "Training makes the ERF of a CIFAR-10 ResNet grow",
+    OVER_SEEDS,
+    ["cifar10_starts", "camvid_starts", "cifar10"],
+    REASON,
+)
 def _f3a_parts(study: cifar10_study.Study, where_decided: camvid_study.Study, first: cifar10.Result) -> Iterator[Part]:
     decided = _nearest(where_decided)
     alike = [arm for arm in _repeated(study) if decided and arm.way.start is decided.way.start]
@@ -48,6 +64,14 @@ def _f3a_parts(study: cifar10_study.Study, where_decided: camvid_study.Study, fi
     yield Part(f"{text}, TRF {first.theoretical_receptive_field} (the paper: {cifar10.PAPER_TRF})", None)
 
 
+@CLAIMS.add(
+    "F3b",
+    PAPER_F3B,
+    "Training makes the ERF of a CamVid network grow from about 100 to about 150 pixels",
+    OVER_SEEDS,
+    ["camvid_starts", "camvid"],
+    REASON,
+)
 def _f3b_parts(study: camvid_study.Study, first: camvid.Result) -> Iterator[Part]:
     judged = _nearest(study)
     if judged is None:
@@ -104,32 +128,3 @@ def _at_first(result: Growth) -> Part:
         f"one from {in_words(result.config.start)}: {result.growth:.1f} ({interval_text(result.growth_interval, 1)})"
     )
     return replace(_growth(result), brief=brief)
-
-
-OVER_SEEDS = "ERF size of the mean_abs map over held-out images, after less before; t over trainings"
-REASON = (
-    "whether the ERF grows depends on how the weights start, and the paper does not say how its networks started. The "
-    "verdict is that of the start whose ERF before training is nearest the paper's 100 pixels on CamVid; the row shows "
-    "the other starts, too. At first the verdict was that of one training."
-)
-
-CLAIMS: tuple[Claim, ...] = (
-    claim(
-        "F3a",
-        PAPER_F3A,
-        "Training makes the ERF of a CIFAR-10 ResNet grow",
-        OVER_SEEDS,
-        ["cifar10_starts", "camvid_starts", "cifar10"],
-        _f3a_parts,
-        REASON,
-    ),
-    claim(
-        "F3b",
-        PAPER_F3B,
-        "Training makes the ERF of a CamVid network grow from about 100 to about 150 pixels",
-        OVER_SEEDS,
-        ["camvid_starts", "camvid"],
-        _f3b_parts,
-        REASON,
-    ),
-)
