@@ -228,8 +228,10 @@ def _outcome(arm: Arm, probe: Probe, trainings: list[Training]) -> Outcome:
     courses = [training.course(probe) for training in trainings if training.arm is arm]
     before, after = ([course.sizes[at] for course in courses] for at in (0, -1))
     numbers = {"before": before, "after": after, "growth": [course.growth for course in courses]}
-    means: dict[str, Any] = {name: float(np.mean(values)) for name, values in numbers.items()}
-    return Outcome(arm, probe, **means | {f"{name}_interval": mean_interval(v) for name, v in numbers.items()})
+    fields: dict[str, Any] = {}
+    for name, values in numbers.items():
+        fields |= {name: float(np.mean(values)), f"{name}_interval": mean_interval(values)}
+    return Outcome(arm, probe, **fields)
 
 
 def summary(result: Result) -> Group:

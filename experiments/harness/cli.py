@@ -198,14 +198,14 @@ def _job(composed: DictConfig) -> None:
     escape_what_cannot_be_encoded()  # a sweep's process has streams of its own
     settings = HydraConfig.get()
     if settings.mode == RunMode.RUN:
-        with _Errors("", SystemExit(1)):
+        with _saying_errors("", SystemExit(1)):
             _measure(composed, Path(settings.run.dir))
     else:
         from experiments.harness.sweep import Job, Sweep
 
         end_with_parent()
         job = Job(Sweep.running(), settings.job.num, tuple(settings.overrides.task))
-        with _Errors(f"{job}: ", JobFailed(str(job))):
+        with _saying_errors(f"{job}: ", JobFailed(str(job))):
             _measure(composed, Path(settings.sweep.dir), job)
 
 
@@ -219,25 +219,19 @@ def _measure(composed: DictConfig, parent: Path, job: Job | None = None) -> None
     measure_once(_typed(composed), parent, overrides, texts, job)
 
 
-class _Errors:
-    """Prints what stopped a job where it happens, then raises ``end``.
+@contextmanager
+def _saying_errors(prefix: str, end: BaseException) -> Iterator[None]:
+    """Print what stops a job where it happens, then raise ``end``.
 
     Of a sweep Hydra would show only the first error, at its end; of a run it would add lines of its own.
     """
-
-    def __init__(self, prefix: str, end: BaseException) -> None:
-        self._prefix, self._end = prefix, end
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if not isinstance(error, Exception):
-            return
+    try:
+        yield
+    except Exception as error:
         if not isinstance(error, USERS_ERRORS) and not is_out_of_memory(error):
             traceback.print_exception(error)
-        print(f"error: {self._prefix}{without_room(error) or one_line(error)}", file=sys.stderr)
-        raise self._end from error
+        print(f"error: {prefix}{without_room(error) or one_line(error)}", file=sys.stderr)
+        raise end from error
 
 
 def _typed(composed: DictConfig) -> ExperimentConfig:

@@ -34,6 +34,7 @@ def option(
     least: float | None = None,
     increasing_from: int | None = None,
     distinct: bool = False,
+    fixed: str = "",
 ) -> Any:
     """Return a dataclass field with a default, its line of help, and what values are allowed.
 
@@ -44,8 +45,10 @@ def option(
         least: The smallest number that is allowed, or the smallest entry of a list.
         increasing_from: Of a list that must increase, the smallest first entry.
         distinct: Whether it is a list whose entries must differ, at least one.
+        fixed: Why no other value than the default is allowed, in words that follow the value.
     """
     metadata = {"help": help, "type": type, "least": least, "increasing_from": increasing_from, "distinct": distinct}
+    metadata |= {"fixed": fixed}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -86,6 +89,8 @@ class ExperimentConfig:
             value = getattr(self, known.name)
             _require_plain(known.name, value)
             require_allowed(known.name, value, known.metadata)
+            if value != known.default and (reason := known.metadata["fixed"]):
+                raise InvalidInput(f"{known.name}={value} {reason}; allowed: {known.default}")
         if self.seed < 0:
             raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
 

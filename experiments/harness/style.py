@@ -23,6 +23,8 @@ SHEETS = {  # what is set in points; a sheet for the screen has larger text in a
     "paper": {"text": 7, "title": 8, "heading": 9, "line": 1.0, "dpi": 160},
     "screen": {"text": 8, "title": 9, "heading": 10.5, "line": 1.3, "dpi": 160},
 }
+TEXTS = ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
+TEXTS += ("legend.title_fontsize",)
 
 
 class Look(NamedTuple):
@@ -48,12 +50,7 @@ def use(sheet: str) -> None:
     sizes = SHEETS[sheet]
     matplotlib.rcParams.update(
         {
-            "font.size": sizes["text"],
-            "axes.labelsize": sizes["text"],
-            "xtick.labelsize": sizes["text"],
-            "ytick.labelsize": sizes["text"],
-            "legend.fontsize": sizes["text"],
-            "legend.title_fontsize": sizes["text"],
+            **dict.fromkeys(TEXTS, sizes["text"]),
             "legend.handlelength": 1.5,
             "legend.framealpha": 0.9,
             "axes.titlesize": sizes["title"],
@@ -98,14 +95,12 @@ def show_map(axes: Axes, values: np.ndarray, sides: tuple[int, int] | None = Non
     axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest", extent=extent)
 
 
-def map_row(
-    part: Figure | SubFigure, maps: Sequence[np.ndarray], titles: Sequence[str], fontsize: str | None = None
-) -> list[Axes]:
+def map_row(part: Figure | SubFigure, maps: Sequence[np.ndarray], titles: Sequence[str], **title: Any) -> list[Axes]:
     """Draw maps of peak 1 side by side, each below its title, with their colour scale."""
     panels = list(part.subplots(1, len(maps), squeeze=False)[0])
-    for axes, values, title in zip(panels, maps, titles, strict=True):
+    for axes, values, text in zip(panels, maps, titles, strict=True):
         show_map(axes, values)
-        axes.set_title(title, fontsize=fontsize)
+        axes.set_title(text, **title)
         axes.set_xlabel("column (pixels)")
     panels[0].set_ylabel("row (pixels)")
     map_colour_bar(part, panels)

@@ -191,13 +191,11 @@ def _largest_distance(lines: np.ndarray) -> np.ndarray:
 
 
 def _random(config: Config, profile: Profile, kernel_size: int, depth: int, condition: Condition) -> Random:
-    assert condition.largest_deviation is not None, "there is an exact map"
     layers = _stack(config, profile, kernel_size, depth).theory()
     return Random(
         profile=profile,
         kernel_size=kernel_size,
         depth=depth,
-        largest_deviation=condition.largest_deviation,
         **condition.row(sigma=math.sqrt(np.mean(theory.variance(layers)))),
     )
 

@@ -41,7 +41,7 @@ def draw(result: Result) -> Figure:
     maps, rest = figure.subfigures(2, 1, squeeze=False, height_ratios=[0.7, 1])[:, 0]
     points = [*result.of_design(first), result.plain(first)]
     titles = [f"{_name(point)}\nERF {point.size:.1f}\nTRF {point.trf_size}" for point in points]
-    map_row(maps, [result.arrays[f"map/{point.key}"] for point in points], titles, "medium")
+    map_row(maps, [result.arrays[f"map/{point.key}"] for point in points], titles, fontsize="medium")
     sizes, branches, rows = rest.subplots(1, 3, width_ratios=[1.25, 1, 1.1])
     _draw_sizes(sizes, result)
     rest.legend(*sizes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)

@@ -40,7 +40,7 @@ def draw(result: Result) -> Figure:
     half = 4 * max(points[-1].predicted_sigma for points in map(result.of_layout, titles))
     keys = [*(f"map/{layout}" for layout in titles), "network"]
     names = [*titles.values(), "scattered,\none network (exact)"]
-    for axes in map_row(maps, [result.arrays[key] for key in keys], names, "medium"):
+    for axes in map_row(maps, [result.arrays[key] for key in keys], names, fontsize="medium"):
         _center(axes, half)
     panels = curves.subplots(1, len(QUANTITIES))
     for one, name in zip(panels, QUANTITIES, strict=True):

@@ -48,8 +48,13 @@ class Condition:
         return int(self.imap.samples)
 
     def row(self, **predicted: float) -> dict[str, Any]:
-        """Return the fields of these estimates in a result: value, 95 % interval, and what theory predicts."""
-        fields = {}
+        """Return the fields of these estimates in a result: value, 95 % interval, and what theory predicts.
+
+        And the largest deviation, where there is an exact map.
+        """
+        fields: dict[str, Any] = {}
+        if self.largest_deviation is not None:
+            fields["largest_deviation"] = self.largest_deviation
         for name, prediction in predicted.items():
             estimate = self.estimates[name]
             fields[name], fields[f"{name}_interval"] = estimate.value, middle(estimate.resampled)
