@@ -9,7 +9,7 @@ STUDIES = ("camvid_starts",)
 SERIES = (
     *ERF_IN_TRAINING,
     Series(
-        "validation/mean_iou", "epoch", "intersection over union on the validation frames, mean over classes, no void"
+        "validation/mean_iou", "epoch", "intersection over union, mean over classes, on validation frames without void"
     ),
     Series("validation/global_accuracy", "epoch", "share of right pixels, on the validation frames without void"),
     Series("test/mean_iou", "best epoch", "the same on the test frames, read once"),

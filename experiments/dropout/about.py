@@ -9,5 +9,5 @@ SERIES = (
     Series("sigma_mean_abs/DROPOUT/CHANNELS", "100 x rate", "the same of the mean_abs map"),
     Series("zero_runs/DROPOUT/CHANNELS", "100 x rate", "runs without any influence, which count as 0"),
     Series("deviation/DROPOUT/CHANNELS", "100 x rate", f"{DEVIATION}; wide stacks only"),
-    Series("metrics/sigma_over_rate_0_DROPOUT", "0", "sigma at the highest rate over that at rate 0, wide stacks"),
+    Series("metrics/sigma_over_rate_0_DROPOUT", "0", "sigma at the highest rate over that at rate 0, of wide stacks"),
 )
