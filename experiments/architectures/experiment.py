@@ -5,7 +5,6 @@ No claim of the paper, but its question (section 3.1): how much of the theoretic
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from erf.metrics.erf_size import Reference
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from experiments.architectures.families import ARCHITECTURES, DEFAULT
-from experiments.harness.experiment import ExperimentConfig, option
+from experiments.harness.experiment import ExperimentConfig, option, unknown
 from experiments.harness.intervals import Interval, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.machine import FLOAT32, require_memory
@@ -70,11 +69,7 @@ class Config(ExperimentConfig):
         require_memory(FLOAT32 * 3 * self.input_size**2, input_size=self.input_size)
         for network in self.networks:
             if network not in ARCHITECTURES:
-                near = difflib.get_close_matches(network, ARCHITECTURES, cutoff=0)
-                raise InvalidInput(
-                    f"networks: {network!r} is unknown; nearest names: {', '.join(near)}; "
-                    f"allowed: {', '.join(ARCHITECTURES)}"
-                )
+                raise unknown(f"networks: {network!r}", network, list(ARCHITECTURES))
         if self.statistic is Statistic.signed_mean:
             raise InvalidInput("statistic=signed_mean has no size; allowed: mean_abs, rms, mean_square")
 

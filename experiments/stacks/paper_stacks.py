@@ -14,6 +14,7 @@ from erf import InfluenceMap, InvalidInput, theory
 from erf.arguments.device import resolve_device
 from erf.data.noise import Noise
 from erf.inits import Init, weight_variance
+from erf.maps.aggregation import check_aggregation
 from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
@@ -70,10 +71,7 @@ class StackConfig(ExperimentConfig):
             raise InvalidInput("statistic=signed_mean of random weights is noise; allowed: mean_abs, rms, mean_square")
         if self.init is Init.equal:
             raise InvalidInput("init=equal is not random; for equal weights give the kind uniform")
-        if isinstance(self.aggregation, int) and not 0 <= self.aggregation < self.channels:
-            raise InvalidInput(f"aggregation={self.aggregation}: the channels are 0 to {self.channels - 1}")
-        if isinstance(self.aggregation, str) and self.aggregation not in ("sum", "random_sign"):
-            raise InvalidInput(f"aggregation={self.aggregation!r} is unknown; allowed: a channel, sum, random_sign")
+        check_aggregation(self.aggregation, self.channels)
         self._require_room()
         resolve_device(self.device)
 
