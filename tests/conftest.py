@@ -1,6 +1,10 @@
 """Settings of all tests."""
+# ruff: noqa: E402
 
 import gc
+
+gc.disable()  # until the tests run, as what is imported stays: it would be searched again and again for nothing
+
 import multiprocessing
 import os
 import time
@@ -29,6 +33,7 @@ pytest.register_assert_rewrite("tests.figures")
 def pytest_collection_finish() -> None:
     """Spare the garbage collector the millions of objects that all the imported packages and tests are."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -31,8 +31,7 @@ def cards(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["plain", "spanning", "signal", "video"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (PHONE, "dark")], ids=["wide", "phone"])
 def test_it_opens_clean_and_nothing_is_cut(browser, cards, name, scheme, viewport):
     page = opened(browser, cards[name], viewport, scheme)
     if page.locator(".inspector").count():
