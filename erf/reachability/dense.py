@@ -45,7 +45,8 @@ def directed(reach: Reach) -> Reach:
     k = int(np.argmax(distances))
     digits[k] = seen(replace(digits[k], along=True), reach.values, k + 1)
     parts = iter(digits)
-    return replace(reach, dims=tuple(tuple(next(parts) for _ in group) for group in reach.dims))
+    dims = tuple(tuple(next(parts) for _ in group) for group in reach.dims)
+    return Reach(dims, reach.values, reach.exact)
 
 
 def _distance(values: Floats, place: int) -> float:

@@ -131,8 +131,7 @@ def _varies(reach: Reach, dim: int) -> bool:
 
 def _pooled(reaches: Sequence[Reach]) -> Grid:
     """No axis is left."""
-    boxes = tuple(reach.values.min(axis=tuple(range(1, reach.values.ndim))) for reach in reaches)
-    boxes = tuple(box.reshape(NUMBERS, *(1,) * len(reaches)) for box in boxes)
+    boxes = tuple(reach.hull(range(reach.ndim)).values.reshape(NUMBERS, *(1,) * len(reaches)) for reach in reaches)
     nowhere = (None,) * len(reaches)
     return Grid(None, boxes, nowhere, tuple(reach.exact for reach in reaches), nowhere)
 
@@ -155,6 +154,7 @@ def _map(reaches: Sequence[Reach], dims: Sequence[int | None]) -> Grid:
 
 def _joined(reach: Reach, dims: Sequence[int | None]) -> Floats:
     """Join everything but the given dimensions, and put those in order."""
+    reach = reach.hull([dim for dim in range(reach.ndim) if dim not in dims])
     kept = [reach.place(dim) for dim in dims if dim is not None]
     others = tuple(place for place in range(1, reach.values.ndim) if place not in kept)
     order = np.argsort(np.argsort(kept))

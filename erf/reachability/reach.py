@@ -72,6 +72,11 @@ class Reach:
         """Whether no pixel reaches any position."""
         return self.values.size == NUMBERS and bool(np.isinf(self.values).all())
 
+    @property
+    def has_pixels(self) -> bool:
+        """Whether a pixel is left in any position's local box."""
+        return not np.isinf(self.values[0]).all()
+
     def outline(self, most: int) -> Reach:
         """Return it without boxes if they take more than so many bytes, as those between all pairs of tokens do."""
         return self if self.values.nbytes <= most else replace(self, values=np.empty((NUMBERS, 0)))
@@ -99,7 +104,7 @@ class Reach:
         if values is None:
             widths = [(1,) * len(new[dim]) if dim in new else self.widths(dim) for dim in range(self.ndim)]
             values = self.values.reshape(NUMBERS, *sum(widths, ()))
-        return replace(self, dims=dims, values=values)
+        return Reach(dims, values, self.exact, self.data)
 
     def widths(self, dim: int) -> tuple[int, ...]:
         """Return the extent of ``values`` along the dimension's digits."""
@@ -193,16 +198,22 @@ class Reach:
 
         Where that spans the input axis, the operator's number says so, and no local pixel is left.
         """
-        places = tuple(self.place(dim) + k for dim in dims for k in range(len(self.dims[dim])))
-        values = self.values.min(axis=places, keepdims=True) if places else self.values
+        joined = self.hull(dims)
         if any(self.along(dim) for dim in dims):
+            values = joined.values
             spanned = self._spans(dims, values, operator.extent)
             numbers = np.where(spanned, np.minimum(values[2:], operator.number), values[2:])
             values = np.concatenate([np.where(spanned, NOTHING, values[:2]), numbers])
-        contracted = replace(self, values=values).with_digits({dim: (Digit(1),) for dim in dims})
-        return contracted._settled() if np.isinf(values[0]).all() else contracted
+            joined = Reach(joined.dims, values, joined.exact)
+        return joined if joined.has_pixels else joined.settled()
 
-    def _settled(self) -> Reach:
+    def hull(self, dims: Sequence[int]) -> Reach:
+        """Join all positions along the dimensions, which become 1 wide, whatever that spans."""
+        places = tuple(self.place(dim) + k for dim in dims for k in range(len(self.dims[dim])))
+        values = self.values.min(axis=places, keepdims=True) if places else self.values
+        return replace(self, values=values).with_digits({dim: (Digit(1),) for dim in dims})
+
+    def settled(self) -> Reach:
         """Forget how boxes without pixels would go on along the digits along which they are all the same."""
         values, dims, place = self.values, [], 1
         for digits in self.dims:
@@ -242,8 +253,11 @@ class Reach:
         along = [digit for dim in dims for digit in self.dims[dim] if digit.along]
         if all(digit.period for digit in along):
             return max(abs(digit.shift) for digit in along)
-        firsts = np.unique(self.values[0][np.isfinite(self.values[0])])
-        return float(np.diff(firsts).max(initial=1))
+        return float(np.diff(self.firsts()).max(initial=1))
+
+    def firsts(self) -> Floats:
+        """Return the first pixels of all boxes that have any, each once, in order."""
+        return np.unique(self.values[0][np.isfinite(self.values[0])])
 
     def accumulate(self, dim: int, operator: Joiner) -> Reach:
         """Let every position along the dimension depend on all up to it, as a running sum does.

@@ -2,23 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
+from math import prod
+from typing import Any
 
 import numpy as np
 
-from erf.reachability.digit import Digit, common_sizes, join, narrowed, seen
+from erf.reachability.digit import NUMBERS, Digit, Floats, Integers, common_sizes, join, narrowed, seen
 from erf.reachability.reach import Digits, Joiner, Reach, nothing
+
+LARGEST = 2**17  # numbers of a union that is written out
+
+
+def _of_each(method: Callable[..., Reach]) -> Any:
+    """Return a method that acts on each part of a union."""
+
+    def of_each(lazy: LazyUnion, *args: Any) -> Reach:
+        return lazy.each(lambda part: method(part, *args))
+
+    return of_each
+
+
+class LazyUnion(Reach):
+    """Boxes between all pairs of tokens, for one: a part varies with one token of each pair, a part with the other.
+
+    What moves positions, or joins some, acts on the parts. Where all boxes are asked for, they are written out.
+
+    Attributes:
+        parts: Of which the boxes are the union. Their directions have the same sizes.
+    """
+
+    def __init__(self, parts: Sequence[Reach]) -> None:
+        exact = all(part.exact for part in parts)
+        vars(self).update(parts=tuple(parts), dims=_joined_dims(parts), exact=exact, data=None)
+
+    parts: tuple[Reach, ...]
+    permute = _of_each(Reach.permute)
+    reshape = _of_each(Reach.reshape)
+    expand = _of_each(Reach.expand)
+    remove = _of_each(Reach.remove)
+    single = _of_each(Reach.single)
+    divided = _of_each(Reach.divided)
+    resized = _of_each(Reach.resized)
+    hull = _of_each(Reach.hull)
+    settled = _of_each(Reach.settled)
+
+    def each(self, operation: Callable[[Reach], Reach]) -> Reach:
+        """Return the union of what an operation makes of the parts."""
+        results = [operation(part) for part in self.parts]
+        return union(results, results[0].shape)
+
+    @property
+    def values(self) -> Floats:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The boxes, written out."""
+        return reduce(np.minimum, [part.values for part in self.parts])
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no pixel reaches any position: such parts are left out."""
+        return False
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether a pixel is left in any position's local box."""
+        return any(part.has_pixels for part in self.parts)
+
+    def firsts(self) -> Floats:
+        """Return the first pixels of all boxes that have any, each once, in order."""
+        latest = min(part.values[0].max() for part in self.parts)
+        firsts = np.unique(np.concatenate([part.firsts() for part in self.parts]))
+        return firsts[firsts <= latest]
+
+    def outline(self, most: int) -> Reach:
+        """Return it without boxes."""
+        return Reach(self.dims, np.empty((NUMBERS, 0)), self.exact)
+
+    def with_digits(self, new: dict[int, Digits], values: Floats | None = None) -> Reach:
+        """Replace the digits of some dimensions, and what fits them 1 wide if no values are given."""
+        if values is not None:
+            return super().with_digits(new, values)
+        return self.each(lambda part: part.with_digits(new))
+
+    def read(self, dim: int, table: Integers, step: tuple[int, int] = (1, 1), bounded: Integers | None = None) -> Reach:
+        """Let position ``i`` of the dimension join the positions ``table[i, :]`` of the old one."""
+        if np.any((table < 0) | (table >= self.shape[dim])):  # beyond, parts may go on where the union does not
+            return super().read(dim, table, step, bounded)
+        return self.each(lambda part: part.read(dim, table, step))
 
 
 def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
     """Return, for each position of the broadcast shape, the hull of the boxes."""
-    heard = [reach.expand(shape) for reach in reaches if not reach.is_nothing]
+    parts = [part for reach in reaches for part in (reach.parts if isinstance(reach, LazyUnion) else (reach,))]
+    heard = [part.expand(shape) for part in parts if not part.is_nothing]
     if len(heard) < 2:
         return heard[0] if heard else nothing(shape)
     heard = aligned(heard, range(len(shape)))
-    values = reduce(np.minimum, [reach.values for reach in heard])
-    return Reach(_joined_dims(heard), values, all(reach.exact for reach in heard))
+    if prod(_widths(heard)) <= LARGEST:
+        return _written_out(heard)
+    widest: list[list[Reach]] = []
+    for part in sorted(heard, key=lambda part: part.values.size, reverse=True):
+        wider = next((group for group in widest if _widths([*group, part]) == group[0].values.shape), None)
+        widest.append([part]) if wider is None else wider.append(part)
+    return _written_out(heard) if len(widest) == 1 else LazyUnion(list(map(_written_out, widest)))
+
+
+def _widths(reaches: Sequence[Reach]) -> tuple[int, ...]:
+    return np.broadcast_shapes(*(reach.values.shape for reach in reaches))
+
+
+def _written_out(reaches: Sequence[Reach]) -> Reach:
+    """Return the union of boxes whose directions have the same sizes."""
+    values = reduce(np.minimum, [reach.values for reach in reaches])
+    return Reach(_joined_dims(reaches), values, all(reach.exact for reach in reaches))
 
 
 def concatenate(reaches: Sequence[Reach], dim: int) -> Reach:
@@ -74,7 +170,7 @@ def _joined_dims(reaches: Sequence[Reach], skip: int | None = None) -> tuple[Dig
         if dim == skip or all(group == groups[0] for group in groups):
             dims.append(groups[0])
             continue
-        silent = silent or [bool(np.isinf(reach.values[0]).all()) for reach in reaches]
+        silent = silent or [not reach.has_pixels for reach in reaches]
         widths = zip(*(reach.widths(dim) for reach in reaches), strict=True)
         quiet = [[a and width == 1 for a, width in zip(silent, each, strict=True)] for each in widths]
         dims.append(tuple(map(join, zip(*groups, strict=True), quiet)))

@@ -12,7 +12,7 @@ from erf.reachability.dense import directed, from_dense
 from erf.reachability.digit import NUMBERS, Digit, Integers, narrowed, seen
 from erf.reachability.reach import Reach, nothing
 from erf.reachability.registry import Call, rule
-from erf.reachability.union import concatenate, union
+from erf.reachability.union import LazyUnion, concatenate, union
 
 
 def moved(x: Reach, dim: int, positions: Integers, step: int = 1, bounded: Integers | None = None) -> Reach:
@@ -52,9 +52,7 @@ def _reshape(call: Call, x: Reach, *_shape: Any) -> Reach:
 @rule("unsqueeze")
 def _unsqueeze(call: Call, x: Reach, dim: int) -> Reach:
     dim %= x.ndim + 1
-    place = x.place(dim)
-    values = x.values.reshape(*x.values.shape[:place], 1, *x.values.shape[place:])
-    return Reach((*x.dims[:dim], (Digit(1),), *x.dims[dim:]), values, x.exact)
+    return x.expand((1, *x.shape)).permute((*range(1, dim + 1), 0, *range(dim + 1, x.ndim + 1)))
 
 
 @rule("squeeze")
@@ -96,6 +94,8 @@ def _sliced(x: Reach, dim: int, start: int, size: int, step: int = 1) -> Reach:
 
 def _settled(part: Reach, dim: int) -> Reach:
     """See how a part of a dimension goes on: parts that were put one after the other have laws of their own."""
+    if isinstance(part, LazyUnion):
+        return part.each(lambda each: _settled(each, dim))
     digit, place = part.single(dim).dims[dim][0], part.place(dim)
     if digit.period or digit.size == 1:
         return part
