@@ -25,8 +25,7 @@ from erf import ConvLayer, InvalidInput, theory
 from erf.files.atomic_file import atomic_write
 from erf.networks.conv_stack import Activation, ConvStack
 from experiments.harness.environment import Environment
-from experiments.harness.machine import require_cores
-from experiments.harness.validation import require_at_least, require_increasing
+from experiments.harness.validation import require_increasing
 from scripts.benchmarks.case import SHORT_TURNS, Case, Report, time_in_turns
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
 from scripts.benchmarks.expected import EXPECTED_CAPTION, time_expected_map
@@ -35,7 +34,7 @@ from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.stacks import time_stack, with_memory
 from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
 from scripts.benchmarks.training import TRAINING_CAPTION, time_training_step
-from scripts.options import filled_path, whole
+from scripts.options import Number, filled_path
 
 THEORY_DEPTH = 1000
 
@@ -53,23 +52,24 @@ def main(arguments: Sequence[str]) -> int:
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = timing_parser("benchmark.py", __doc__, repetitions=3)
-    parser.add_argument("--depths", type=whole, nargs="+", default=[10, 20, 40], help="of the stacks, increasing")
-    parser.add_argument("--channels", type=whole, default=16, help="of every layer")
-    parser.add_argument("--runs", type=whole, default=20, help="draws of weights and inputs for each map")
-    parser.add_argument("--width", type=whole, default=16, help="channels of the network whose training step is timed")
+    side = Number(least=32)  # a unit of ResNet-50's last stage
+    parser.add_argument("--depths", type=Number(), nargs="+", default=[10, 20, 40], help="of the stacks, increasing")
+    parser.add_argument("--channels", type=Number(), default=16, help="of every layer")
+    parser.add_argument("--runs", type=Number(), default=20, help="draws of weights and inputs for each map")
     parser.add_argument(
-        "--large", type=whole, default=1024, help="pixels a side of ResNet-50's images, where crops help"
+        "--width", type=Number(), default=16, help="channels of the network whose training step is timed"
     )
-    parser.add_argument("--small", type=whole, default=224, help="pixels a side of those that its TRF exceeds")
-    parser.add_argument("--images", type=whole, default=8, help="images for each of ResNet-50's maps, of large ones")
-    parser.add_argument("--small-images", type=whole, default=32, help="and of small ones, as many as maps are made of")
+    parser.add_argument(
+        "--large", type=side, default=1024, help="pixels a side of ResNet-50's images, where crops help"
+    )
+    parser.add_argument("--small", type=side, default=224, help="pixels a side of those that its TRF exceeds")
+    parser.add_argument("--images", type=Number(), default=8, help="images for each of ResNet-50's maps, of large ones")
+    parser.add_argument(
+        "--small-images", type=Number(), default=32, help="and of small ones, as many as maps are made of"
+    )
     parser.add_argument("--output", type=filled_path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
-    require_increasing("depths", options.depths, least=1)
-    for name in ("channels", "runs", "width", "images", "small_images", "repetitions", "threads"):
-        require_at_least(1, **{name: getattr(options, name)})
-    require_cores(threads=options.threads)
-    require_at_least(32, large=options.large, small=options.small)  # a unit of ResNet-50's last stage
+    require_increasing("--depths", options.depths, least=1)
     if options.output:
         _require_writable(options.output)
     return options
@@ -77,7 +77,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _require_writable(path: Path) -> None:
     if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InvalidInput(f"output={path}: allowed is a file in a folder that exists and can be written")
+        raise InvalidInput(f"--output {path}: allowed is a file in a folder that exists and can be written")
 
 
 def _benchmark(options: argparse.Namespace) -> None:

@@ -39,15 +39,13 @@ from erf.files.atomic_file import atomic_write
 from erf.measurement.default_layers import default_layers
 from experiments.claims.pages import with_block
 from experiments.harness.environment import ROOT, Environment
-from experiments.harness.machine import require_cores
-from experiments.harness.validation import require_at_least
 from scripts.benchmarks.command import exit_code, to_json
 from scripts.benchmarks.markdown import read
 from scripts.benchmarks.memory import resident_peak
 from scripts.coverage_of.candidate import Candidate, Ready
 from scripts.coverage_of.networks import PACKAGES
 from scripts.coverage_of.record import Judgement, Layer, Record, Row, sentence, summary, worst
-from scripts.options import Parser, filled_path, filled_text, whole
+from scripts.options import CORES_HERE, Number, Parser, filled_path, filled_text
 
 RECORD = ROOT / "results" / "reference" / "coverage"
 PAGE = ROOT / "docs" / "coverage.md"
@@ -67,28 +65,29 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="+", type=filled_text, default=["*"], help="names of networks, or patterns of such"
     )
-    parser.add_argument("--jobs", type=whole, default=1, help="networks at once, each on one thread")
+    parser.add_argument("--jobs", type=CORES_HERE, default=1, help="networks at once, each on one thread")
     parser.add_argument("--again", nargs="+", default=[], choices=AGAIN, help="networks to measure once more")
-    parser.add_argument("--seconds", type=whole, default=300, help="of CPU for a network")
-    parser.add_argument("--judge-seconds", type=float, default=30, help="of CPU after which no other layer is judged")
-    parser.add_argument("--gib", type=float, default=12, help="of address space for a network")
+    parser.add_argument("--seconds", type=Number(), default=300, help="of CPU for a network")
+    parser.add_argument(
+        "--judge-seconds", type=Number(float, 0), default=30, help="of CPU after which no other layer is judged"
+    )
+    parser.add_argument("--gib", type=Number(float), default=12, help="of address space for a network")
     parser.add_argument("--output", type=filled_path, default=RECORD, help="the folder")
-    options = parser.parse_args(arguments)
-    require_at_least(1, jobs=options.jobs, seconds=options.seconds, gib=options.gib)
-    require_cores(jobs=options.jobs)
-    require_at_least(0, judge_seconds=options.judge_seconds)
-    return options
+    return parser.parse_args(arguments)
 
 
 def _cover(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     os.environ |= {"HF_HUB_OFFLINE": "1", "YOLO_OFFLINE": "true", "OMP_NUM_THREADS": "1"}
     start, environment = time.monotonic(), Environment.now("cpu")
-    options.output.mkdir(parents=True, exist_ok=True)
     path, lines = options.output / "result.json", options.output / "rows.jsonl"
     recorded = read(path, Record, "coverage.py").rows if path.exists() else ()
     rows = {(row.package, row.name): row for row in (*recorded, *complete_rows(lines))}
     candidates, absent = _candidates(options.packages)
+    for pattern in options.only:
+        if not any(fnmatch(candidate.name, pattern) for candidate in candidates):
+            raise InvalidInput(f"--only {pattern}: no network of these packages is called so")
+    options.output.mkdir(parents=True, exist_ok=True)
     waiting = [candidate for candidate in candidates if _is_wanted(candidate, options, rows)]
     with ThreadPoolExecutor(options.jobs) as pool, lines.open("ab") as file:
         for row in pool.map(partial(measured_alone, options=options), waiting):

@@ -12,7 +12,6 @@ multi-process service (``nvidia-cuda-mps-control -d``).
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 import time
@@ -23,14 +22,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
-from erf.errors import INTERRUPTED, InvalidInput
+from erf.errors import INTERRUPTED
 from experiments.camvid import study as camvid
 from experiments.cifar10 import study as cifar10
 from experiments.harness.cli import exit_code, folder_of, jobs_of, main
 from experiments.harness.override import sweep_overrides, value_text
 from experiments.harness.run_folder import study_folder
-from experiments.harness.validation import require_at_least
-from scripts.options import Parser, filled_text, whole
+from scripts.options import Number, Parser, filled_text
 
 # The studies, and the same trainings as wide as the recorded ones, which are in no study yet.
 SWEEPS = {
@@ -53,9 +51,6 @@ def gpu_reference(arguments: Sequence[str]) -> int:
 
 
 def _train_all(options: argparse.Namespace) -> int:
-    require_at_least(1, at_once=options.at_once)
-    if not 0 < options.minutes < math.inf:
-        raise InvalidInput(f"minutes={options.minutes}: allowed are numbers above 0")
     jobs = {folder_of(job): job for name in options.only for job in jobs_of_study(name, options.settings)}
     codes = train_at_once(jobs, options.at_once, 60 * options.minutes)
     for folder in jobs:
@@ -73,8 +68,10 @@ def jobs_of_study(name: str, settings: Sequence[str]) -> list[list[str]]:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser("gpu_reference.py", __doc__)
     parser.add_argument("--only", nargs="+", choices=SWEEPS, default=tuple(SWEEPS), help="studies (default: all)")
-    parser.add_argument("--minutes", type=float, default=11.5, help="after which all are stopped (default: 11.5)")
-    parser.add_argument("--at-once", type=whole, default=3, help="trainings (default: 3)")
+    parser.add_argument(
+        "--minutes", type=Number(float, 0), default=11.5, help="after which all are stopped (default: 11.5)"
+    )
+    parser.add_argument("--at-once", type=Number(), default=3, help="trainings (default: 3)")
     parser.add_argument("settings", type=filled_text, nargs="*", metavar="KEY=VALUE", help="of all trainings")
     return parser.parse_intermixed_args(arguments)
 

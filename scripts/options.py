@@ -1,12 +1,16 @@
-"""What options of the scripts' command lines are: no empty texts and paths, as an unset variable would leave them."""
+"""What options of the scripts' command lines are: numbers in their ranges, and no empty texts and paths."""
 
 from __future__ import annotations
 
 import argparse
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from erf.errors import InvalidInput
+from experiments.harness.machine import CORES
+from experiments.harness.validation import LARGEST
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,16 +24,31 @@ class Parser(argparse.ArgumentParser):
         raise InvalidInput(f"{message}; {self.prog} --help shows what is allowed")
 
 
-def whole(argument: str) -> int:
-    """Return the whole number, one that 64 bits hold."""
-    number = int(argument)
-    if abs(number) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{argument}: allowed are whole numbers below 2^63")
-    return number
+@dataclass(frozen=True)
+class Number:
+    """Reads a number that is counted or measured; one outside of its range is refused, and so are NaN and infinity."""
+
+    kind: type[int] | type[float] = int
+    least: float = 1
+    most: float = LARGEST
+
+    def __call__(self, argument: str) -> float:
+        """Return the number that ``argument`` is."""
+        try:
+            number = self.kind(argument)
+        except ValueError:
+            number = math.nan
+        if not self.least <= number <= self.most:
+            words = "whole numbers" if self.kind is int else "numbers"
+            raise argparse.ArgumentTypeError(f"{argument!r}: allowed are {words} from {self.least} to {self.most}")
+        return number
+
+
+CORES_HERE = Number(most=CORES)
 
 
 def filled_text(argument: str) -> str:
-    """Return an argument that is not empty."""
+    """Return an argument that is not empty, as an unset variable would leave it."""
     if not argument:
         raise argparse.ArgumentTypeError("it is empty; allowed is a value")
     return argument

@@ -97,8 +97,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def other_seed(text: str) -> int:
     """Return the number of a seed that is not the reference's 0."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers from 1; the reference has 0")
+    if not text.isdecimal() or not 0 < int(text) < 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers from 1, below 2^63; the reference has 0")
     return int(text)
 
 

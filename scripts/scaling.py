@@ -21,9 +21,7 @@ from erf import InvalidInput
 from erf.files.atomic_file import atomic_write
 from experiments.harness.environment import Environment
 from experiments.harness.figure_file import write_figure
-from experiments.harness.machine import require_cores
 from experiments.harness.style import new_figure
-from experiments.harness.validation import require_at_least
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
 from scripts.benchmarks.cost_model import check
 from scripts.benchmarks.growth import Curve, Scaling, Sizes, measure_growth
@@ -60,10 +58,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--output", type=filled_path, help="the folder to write scaling.json, scaling.png and scaling.svg into"
     )
     options = parser.parse_args(arguments)
-    require_at_least(1, repetitions=options.repetitions, threads=options.threads)
-    require_cores(threads=options.threads)
     if options.output and not options.output.is_dir():
-        raise InvalidInput(f"output={options.output}: allowed is a folder that exists")
+        raise InvalidInput(f"--output {options.output}: allowed is a folder that exists")
     return options
 
 

@@ -95,15 +95,19 @@ def _answer(name: str, words: list[str]) -> str:
 
 
 def _sides(text: str) -> tuple[int, ...]:
-    sides = [int(side) if side.isdecimal() else 0 for side in text.removesuffix(",").split(",")]
+    sides = [int(side) if _is_whole(side) else 0 for side in text.removesuffix(",").split(",")]
     if not min(sides):
         allowed = "whole numbers of pixels from 1: 224 (a square), 480,640, or 2048, for one axis"
         raise argparse.ArgumentTypeError(f"{text!r}: allowed are {allowed}")
     return tuple(sides * 2 if "," not in text else sides)
 
 
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
 def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) >= 2**63:
+    if not _is_whole(text) or int(text) >= 2**63:
         raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers, below 2^63")
     return int(text)
 
@@ -116,17 +120,20 @@ def _filled(text: str) -> str:
 
 def _unit(text: str) -> tuple[int, ...]:
     places = text.split(",")
-    if not all(place.isdecimal() for place in places):
+    if not all(map(_is_whole, places)):
         raise argparse.ArgumentTypeError(f"{text!r}: allowed is an index along each axis, as 3,4")
     return tuple(map(int, places))
 
 
 def _aggregation(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
+    return int(text) if _is_whole(text) else text
 
 
 def _names(text: str) -> list[str]:
-    return [_filled(name) for name in text.split(",")]
+    names = [_filled(name) for name in text.split(",")]
+    if len({*names}) < len(names):
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed is each layer once")
+    return names
 
 
 def _mode_option(parser: argparse.ArgumentParser) -> None:

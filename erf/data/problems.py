@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from erf.arguments import as_path
 from erf.data.split import DataSet
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, one_line
 
 SHOWN = 5  # problems in one message
 
@@ -25,6 +26,6 @@ def loaded(name: str, read: Callable[[Path, bool], DataSet], data_dir: Path | st
     folder = as_path(data_dir=data_dir) / name
     try:
         return read(folder, partial)
-    except InvalidInput as error:
-        again = f"python scripts/fetch_data.py {name} --data-dir {Path(data_dir)}"
-        raise InvalidInput(f"{error}; to fetch it: {again}") from error
+    except (InvalidInput, OSError) as error:
+        command = f"python scripts/fetch_data.py {name} --data-dir {shlex.quote(str(data_dir))}"
+        raise InvalidInput(f"data_dir={data_dir}: {one_line(error)}; to fetch it: {command}") from error

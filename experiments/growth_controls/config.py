@@ -66,16 +66,20 @@ class Config(TrainingConfig):
         return cifar10_data.load(self.data_dir, self.partial_data).content()
 
 
+def rate_of(arm: Arm) -> str:
+    """Return which setting is the learning rate of an arm."""
+    return "unnormalized_learning_rate" if arm in (Arm.folded, Arm.no_batch_norm) else "learning_rate"
+
+
 def config_of(config: Config, arm: Arm, number: int) -> cifar10.Config:
     """Return the settings of one training; trainings of one number share weights and order over all arms."""
     shared = {known.name: getattr(config, known.name) for known in fields(TrainingConfig)}
-    normalized = arm not in (Arm.folded, Arm.no_batch_norm)
     return cifar10.Config(
         **shared
         | {
             "name": cifar10.Config.name,
             "seed": derive(config.seed, number),
-            "learning_rate": config.learning_rate if normalized else config.unnormalized_learning_rate,
+            "learning_rate": getattr(config, rate_of(arm)),
             "width": config.width,
             "label_smoothing": config.label_smoothing,
             "start": STARTS.get(arm, Start.unit_gain),

@@ -24,12 +24,13 @@ from erf.training.loop import calibrate, train
 from erf.training.plan import Epoch
 from erf.training.processes import launch, make_fabric
 from experiments.cifar10 import experiment as cifar10
-from experiments.growth_controls.config import LAYER, Arm, Config, config_of
+from experiments.growth_controls.config import LAYER, Arm, Config, config_of, rate_of
 from experiments.harness.intervals import Interval, interval_of, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.trainings.plan import Probe, optimizer_of, plan_of, progress_of
+from experiments.harness.validation import typed_as
+from experiments.trainings.plan import Probe, naming_sgd, optimizer_of, plan_of, progress_of
 from experiments.trainings.probe import Kept, measure_units, probing_of, read_units, shown
 
 if TYPE_CHECKING:
@@ -170,16 +171,19 @@ def _train(
         sizes = {}
         for probe, probing in probings.items():
             text = f"ERF on {probe} after {epoch} epochs"
-            numbers = measure_units(own, probing, LAYER, file(probe, epoch), network, logbook.progress, text)
+            with naming_sgd(own, epoch):
+                numbers = measure_units(own, probing, LAYER, file(probe, epoch), network, logbook.progress, text)
             sizes[probe.value] = numbers["erf_size"]
         return sizes
 
     progress = progress_of(fabric, logbook)
     history = []
-    for epoch in train(fabric, task.network, optimizer_of(own, task.network), plan, folder, measure, progress):
-        history.append(epoch)
-        if fabric.is_global_zero:
-            _report(config, arm, number, epoch, logbook)
+    optimizer = optimizer_of(own, task.network)
+    with typed_as(learning_rate=rate_of(arm)), naming_sgd(own):
+        for epoch in train(fabric, task.network, optimizer, plan, folder, measure, progress):
+            history.append(epoch)
+            if fabric.is_global_zero:
+                _report(config, arm, number, epoch, logbook)
     if not fabric.is_global_zero:
         return history, {}
     read = partial(read_units, own)

@@ -21,6 +21,7 @@ from experiments.cifar10 import experiment as cifar10
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.record import recorded_experiment
 from experiments.harness.reference import REFERENCE, reference
+from experiments.harness.validation import typed_as
 
 WEIGHTS = "weights.safetensors"  # of a training's best epoch, beside its record
 STAGES = 4  # of the CamVid network; each has twice the channels of the one before
@@ -81,10 +82,12 @@ class Config(ExperimentConfig):
         """Return the settings of the training that would start from there."""
         own: dict[str, Any] = {"seed": seed, "start": case.start, "gain": case.gain, "calibration": self.calibration}
         own |= {} if self.batch_size is None else {"batch_size": self.batch_size}
-        if case.data_set == "cifar10":
-            return self.here(cifar10.Config(width=case.width, images=self.cifar10_images, **own))
-        widths = [case.width * 2**stage for stage in range(STAGES)]
-        return self.here(camvid.Config(widths=widths, images=self.camvid_images, **own))
+        typed = f"{case.data_set}_widths"
+        with typed_as(width=typed, widths=typed, images=f"{case.data_set}_images", gain="gains"):
+            if case.data_set == "cifar10":
+                return self.here(cifar10.Config(width=case.width, images=self.cifar10_images, **own))
+            widths = [case.width * 2**stage for stage in range(STAGES)]
+            return self.here(camvid.Config(widths=widths, images=self.camvid_images, **own))
 
     def here(self, training: Training) -> Training:
         """Return the settings of a training with the data and the device of this run."""

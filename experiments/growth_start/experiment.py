@@ -213,7 +213,7 @@ class Kept:
 
 def _measure(training: Training, task: Task, aggregation: str) -> Kept:
     network, layer = task.network, task.network.top_layer
-    probing = probing_of(training, network, layer, task.data.validation, Probe.images, grid=1)
+    probing = probing_of(training, network, layer, task.data.validation, Probe.images, grid=1, of=training.name)
     absolute, square = (
         center_map(training, probing, layer, network, statistic, aggregation)
         for statistic in (Statistic.mean_abs, Statistic.mean_square)

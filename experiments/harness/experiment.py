@@ -18,13 +18,13 @@ from rich.console import RenderableType
 from erf.errors import InvalidInput
 from experiments.harness.override import Sweep
 from experiments.harness.soundness import Sides
-from experiments.harness.validation import require_allowed
+from experiments.harness.validation import LARGEST, require_allowed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONF = Path(__file__).parents[2] / "conf"
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST_FLOAT = float(np.finfo(np.float32).max)
 
 
 def option(
@@ -57,15 +57,17 @@ def option(
 def _require_plain(key: str, value: Any) -> None:
     """Raise InvalidInput for an empty string, as an unset variable leaves it: as a path it is the current folder.
 
-    Likewise for a number that float32, or a whole one that 64 bits, cannot hold; NaN and inf are such.
+    Likewise for a number that is too large: float32 cannot hold it, or it counts or measures something. NaN and
+    infinity are such; a seed may have 63 bits.
     """
     for entry in value if isinstance(value, list) else [value]:
         if isinstance(entry, str) and not entry:
             raise InvalidInput(f"{key}={value!r} is empty, or a part of it is; allowed is a value")
-        if isinstance(entry, float) and not abs(entry) <= LARGEST:
-            raise InvalidInput(f"{key}={value}: allowed are finite numbers, up to {LARGEST:.1e}")
-        if isinstance(entry, int) and abs(entry) >= 2**63:
-            raise InvalidInput(f"{key}={value}: allowed are whole numbers below 2^63")
+        if isinstance(entry, float) and not abs(entry) <= LARGEST_FLOAT:
+            raise InvalidInput(f"{key}={value}: allowed are finite numbers, up to {LARGEST_FLOAT:.1e}")
+        most = 2**63 - 1 if key == "seed" else LARGEST
+        if isinstance(entry, int) and abs(entry) > most:
+            raise InvalidInput(f"{key}={value}: allowed are whole numbers up to {most}")
 
 
 @dataclass

@@ -35,7 +35,7 @@ from experiments.harness.record import (
 )
 from experiments.harness.run_folder import chosen_overrides, known_data, locked, run_folder, run_name
 from experiments.harness.sweep import Job
-from experiments.harness.tensorboard_logbook import PARTIAL, TensorBoardLogbook
+from experiments.harness.tensorboard_logbook import PARTIAL, VERSIONS, TensorBoardLogbook
 
 
 def measure_once(
@@ -90,14 +90,19 @@ def _say_measured(folder: Path, config: ExperimentConfig, job: Job | None) -> No
 
 @contextmanager
 def _gone_if_refused(folder: Path) -> Iterator[None]:
-    """Remove a folder made for a run whose input turned out to be unusable before anything was measured."""
+    """Remove a folder made for a run that its input, or a file, stopped before anything was measured."""
     new = not folder.exists()
     try:
         yield
-    except InvalidInput:
-        if new and folder.exists() and not (folder / PARTIAL).exists():
+    except (InvalidInput, OSError):
+        if new and folder.exists() and not _is_begun(folder):
             shutil.rmtree(folder)
         raise
+
+
+def _is_begun(folder: Path) -> bool:
+    """Return whether something is kept of what was measured, or of a training."""
+    return any(path.is_file() and path.name != VERSIONS for path in (folder / PARTIAL).rglob("*"))
 
 
 def _keep_composition(folder: Path, parts: Mapping[str, str]) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from erf import GaussianFit, InfluenceMap
 
 PARTIAL = "partial"  # the folder of points in a run's folder
+VERSIONS = "versions"  # the file, in the folder of its training, of the versions of the code that it was done with
 OUTCOME = "→ "  # before the name of a number on the HParams page: after all settings in alphabetical order
 SMALLEST_SIDE = 160  # of an image in TensorBoard, in pixels: smaller maps are enlarged
 
@@ -148,7 +149,7 @@ class TensorBoardLogbook:
         folder.mkdir(parents=True, exist_ok=True)
         parts, part = self._training_parts(), (self._version, self._device)
         if part not in parts:
-            atomic_write(folder / "versions", "\n".join(" ".join(one).strip() for one in [*parts, part]).encode())
+            atomic_write(folder / VERSIONS, "\n".join(" ".join(one).strip() for one in [*parts, part]).encode())
         return folder
 
     def earlier_versions(self) -> tuple[str, ...]:
@@ -163,7 +164,7 @@ class TensorBoardLogbook:
 
     def _training_parts(self) -> list[tuple[str, str]]:
         """Return the versions and the devices, "" where unknown, that the training was done with so far."""
-        path = self._partial / "training" / "versions"
+        path = self._partial / "training" / VERSIONS
         lines = path.read_text().splitlines() if path.exists() else []
         return [(version, device) for version, _, device in (line.partition(" ") for line in lines)]
 

@@ -18,7 +18,7 @@ from experiments.growth_start import config as growth_start
 from experiments.growth_start.config import LOADERS, Case, Training
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.reference import REFERENCE, reference
-from experiments.harness.validation import require_at_least, require_choices
+from experiments.harness.validation import require_at_least, require_choices, typed_as
 from experiments.trainings.arms import Training as Recorded
 
 STUDIES = {"camvid": CamvidStudy, "cifar10": Cifar10Study}  # results/reference/<data set>_starts
@@ -142,7 +142,8 @@ class Network:
             camvid_images=config.camvid_images, cifar10_images=config.cifar10_images,
             calibration=config.calibration, batch_size=config.batch_size,
         )  # fmt: skip
-        return settings.training(self.case, self.seed)
+        with typed_as(**{f"{name}_widths": f"{name}_width" for name in LOADERS}):
+            return settings.training(self.case, self.seed)
 
 
 def data_of(data_sets: Mapping[str, DataSet]) -> str:

@@ -213,7 +213,7 @@ def _measure(fabric: Fabric, config: Config, asked: Network, when: When, data: D
         recalibrate(network)
     else:
         load_weights(network, asked.weights(when).read_bytes())
-    probing = probing_of(training, network, network.top_layer, data.validation, Probe.images, grid=1)
+    probing = probing_of(training, network, network.top_layer, data.validation, Probe.images, grid=1, of=training.name)
     own = [_both(network, probing, slice(index, index + 1), config.seed) for index in range(training.images)]
     random = []
     for draw in range(config.draws):

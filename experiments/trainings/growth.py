@@ -25,6 +25,7 @@ from experiments.trainings.plan import (
     TrainingConfig,
     images_a_step,
     in_order,
+    naming_sgd,
     optimizer_of,
     plan_of,
     progress_of,
@@ -86,14 +87,16 @@ def _epochs(
     def measure(network: nn.Module, epoch: int) -> dict[str, float]:
         if not config.measures(epoch):
             return {}
-        return _measure(config, task, probing, logbook, network, _maps_file(logbook, epoch))
+        with naming_sgd(config, epoch):
+            return _measure(config, task, probing, logbook, network, _maps_file(logbook, epoch))
 
     progress = progress_of(fabric, logbook)
     optimizer = optimizer_of(config, task.network)
-    for epoch in train(fabric, task.network, optimizer, plan, logbook.training, measure, progress):
-        if fabric.is_global_zero:
-            _report(config, probing, epoch, logbook)
-        yield epoch
+    with naming_sgd(config):
+        for epoch in train(fabric, task.network, optimizer, plan, logbook.training, measure, progress):
+            if fabric.is_global_zero:
+                _report(config, probing, epoch, logbook)
+            yield epoch
 
 
 def _measure(

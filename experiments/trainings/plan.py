@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from functools import partial
@@ -25,6 +26,7 @@ from erf.networks.cifar_resnet import CifarResNet
 from erf.networks.start import Network, Start, check_gain, start_
 from erf.seeds import derive, generator
 from erf.training.learning_rate import Schedule
+from erf.training.loop import Diverged
 from erf.training.plan import Loss, Plan
 from erf.training.processes import Precision
 from experiments.harness.experiment import ExperimentConfig, option
@@ -180,6 +182,25 @@ def require_sgd(config: SgdSettings) -> None:
         raise InvalidInput(f"momentum={config.momentum}: allowed are numbers from 0 to below 1")
     if not config.weight_decay >= 0:
         raise InvalidInput(f"weight_decay={config.weight_decay}: allowed are numbers from 0")
+
+
+@contextmanager
+def naming_sgd(config: SgdSettings, epoch: int | None = None) -> Iterator[None]:
+    """Let an error that nothing but training shows begin with the optimiser's settings.
+
+    Args:
+        config: The settings.
+        epoch: After which the network is measured inside; None: it is trained inside.
+    """
+    expected = Diverged if epoch is None else InvalidInput
+    after = f"after epoch {epoch}: " if epoch else ""
+    try:
+        yield
+    except expected as error:
+        if epoch == 0:
+            raise
+        given = f"learning_rate={config.learning_rate}, weight_decay={config.weight_decay}"
+        raise Diverged(f"{given}: {after}{error}") from error
 
 
 def optimizer_of(config: SgdSettings, network: nn.Module) -> torch.optim.Optimizer:

@@ -77,15 +77,17 @@ class LayerErf:
 
 
 def probing_of(
-    config: TrainingConfig, network: nn.Module, layer: str, held_out: Split, probe: Probe, grid: int
+    config: TrainingConfig, network: nn.Module, layer: str, held_out: Split, probe: Probe, grid: int, of: str = ""
 ) -> Probing:
     """Return the images to measure on, and the layer's center unit and ``grid`` rows and columns of others.
+
+    ``of`` is the data set that ``images`` is typed with where there are several: ``cifar10_images``.
 
     Raises:
         InvalidInput: There are fewer held-out images than are asked for.
     """
     if config.images > len(held_out):
-        raise InvalidInput(f"images={config.images}: there are {len(held_out)} validation images")
+        raise InvalidInput(f"{of}{'_' * bool(of)}images={config.images}: there are {len(held_out)} validation images")
     # Evenly spaced: neighbours are of one class, or frames of one scene.
     images = held_out.normalized(torch.arange(config.images) * len(held_out) // config.images)
     if probe is Probe.noise:

@@ -11,14 +11,14 @@ from rich.console import Console, RenderableType
 
 from erf import InvalidInput, errors
 from scripts.benchmarks.case import Disagreement
-from scripts.options import Parser, whole
+from scripts.options import CORES_HERE, Number, Parser
 
 
 def timing_parser(script: str, about: str | None, repetitions: int) -> Parser:
     """Return a parser for a script with this docstring, with what every timing has: repetitions and threads."""
     parser = Parser(script, about)
-    parser.add_argument("--repetitions", type=whole, default=repetitions, help="of each timing; the median counts")
-    parser.add_argument("--threads", type=whole, default=1, help="CPU threads of torch")
+    parser.add_argument("--repetitions", type=Number(), default=repetitions, help="of each timing; the median counts")
+    parser.add_argument("--threads", type=CORES_HERE, default=1, help="CPU threads of torch")
     return parser
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from experiments.harness.reference import REFERENCE
 from tests.campaign import of_erf, of_run, of_scripts
 from tests.campaign.call import Call
 from tests.campaign.outcome import KINDS, Outcome, digest, outcome_of
@@ -64,6 +65,7 @@ def _fill(folder: Path) -> None:
     for name in ("pictures", "empty", "garbage_pictures", "results/runs/kernels/default-00000000"):
         (folder / name).mkdir(parents=True)
     (folder / "data").symlink_to(toy_data())
+    shutil.copytree(REFERENCE / "exact_theory", folder / "sweep" / "job")
     pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
     Image.fromarray(pixels).save(folder / "pictures" / "one.png")
     (folder / "net.py").write_text(NETWORK)

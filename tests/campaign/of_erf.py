@@ -24,12 +24,19 @@ OPTIONS = {
     "--device": [*WORDS, "cuda:99", "mps:1", ""],
     "--save": SAVES,
     "--layer": ["nope", "", "ü", "00"],
+    "--mode": [*WORDS, "train", ""],
+    "--unit": ["", "x", "3", "1,2,3", "-1,2", "999,999", "1e3,1", "٣,٣", "1,", ",", "1.5,1", "1" * 40 + ",1"],
+    "--aggregation": [*WORDS, "-1", "99", "1e3", "٣", "1" * 40, ""],
+    "--sort": [*WORDS, "ratio,", ""],
+    "--overwrite": ["x"],
     "--nope": ["x"],
     "--weights-b": FILES,
     "--json": ["x"],
 }
-TAKEN = {"": {"--layers", "--images", "--samples", "--statistic", "--device", "--save"}, "fields": {"--layer"}}
-TAKEN |= {"halo": {"--layer"}, "compare": TAKEN[""] - {"--save"} | {"--weights-b"}}
+TAKEN = {"": {"--layers", "--images", "--samples", "--statistic", "--device", "--unit", "--aggregation", "--mode"}}
+TAKEN |= {"compare": TAKEN[""] | {"--weights-b", "--sort"}, "fields": {"--layer", "--mode"}}
+TAKEN["halo"] = TAKEN["fields"]
+TAKEN[""] |= {"--save", "--overwrite"}
 LEAST = {"--channels": 1, "--seed": 0, "--samples": 1, "--input": 1}
 
 
@@ -44,7 +51,8 @@ def drawn(random: random.Random) -> Call:
         return Call("erf", (*words, *networks, *small), (networks[-1] or "network", "network", "NETWORK", "B"), False)
     if random.random() < 0.1:
         more = random.choice([["net.py:make", "net.py:make"], ["--input"], ["-z"], ["fields"]])
-        return Call("erf", (*words, *networks, *more), (more[-1], "--input", "required", "unrecognized"), False)
+        is_allowed = command == "compare" and more[0] in networks  # which takes any number of networks
+        return Call("erf", (*words, *networks, *small, *more), (more[-1], "required", "unrecognized"), is_allowed)
     option = random.choice([*OPTIONS])
     value = random.choice(OPTIONS[option])
     known = option in TAKEN[command] or option in ("--input", "--channels", "--weights", "--seed")

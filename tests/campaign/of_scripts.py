@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-from scripts.options import whole
+from scripts.options import Number
 from tests.campaign.call import NUMBERS, WORDS, Call
 
 ROOT = Path(__file__).parents[2]
@@ -21,12 +21,19 @@ MAINS = {
     if (called := re.search(r"sys\.exit\((\w+)\(sys\.argv", path.read_text()))
 }
 # Where a script's work begins: what comes here is accepted.
-SEAMS = {"benchmark": "_benchmark", "scaling": "_scale", "coverage": "_candidates", "gpu_check": "check"}
-SEAMS |= {"reproduce": "_reproduce", "gpu_reference": "train_at_once"}
-NEEDED = {"fetch_data": ["camvid"], "gather_sweep": [], "report": ["empty"], "figures": ["empty"]}
-PATHS = ["missing", "file.txt", "", "empty", "ü", "file.txt/x", "/proc/nope/x"]
-CORES = os.cpu_count() or 1
-LEAST_0 = {"judge_seconds"}
+SEAMS = {"benchmark": "_benchmark", "scaling": "_scale", "coverage": "measured_alone", "gpu_check": "check"}
+SEAMS |= {"reproduce": "_reproduce", "gpu_reference": "train_at_once", "fetch_data": "_download"}
+NEEDED = {"fetch_data": ["camvid"], "gather_sweep": ["sweep"], "report": ["empty"], "figures": ["empty"]}
+# What is at each path of the folder; nothing can be at the others.
+PATHS = {"missing": "nothing", "ü": "nothing", "file.txt": "file", "empty": "folder"}
+PATHS |= dict.fromkeys(("", "file.txt/x", "/proc/nope/x"), "impossible")
+# What may be where an option says that something is written, or read; no other path is of use.
+MAY_BE = {("fetch_data", "data_dir"): {"nothing", "folder"}, ("coverage", "output"): {"nothing", "folder"}}
+MAY_BE |= {("scaling", "output"): {"folder"}, ("reproduce", "data_dir"): {"folder"}}
+MAY_BE |= {("benchmark", "output"): {"nothing", "file"}}
+# The range of numbers, where it is not 1 to 2^31 - 1.
+LEAST = {"judge_seconds": 0, "minutes": 0, "large": 32, "small": 32}
+MOST = dict.fromkeys(("threads", "jobs"), os.cpu_count() or 1) | {"verify": 2**63 - 1}
 
 
 class Asked(BaseException):
@@ -68,29 +75,33 @@ def drawn(random: random.Random) -> Call:
     action = random.choice(actions_of(script))
     value = random.choice(_values(action))
     option = action.option_strings[-1] if action.option_strings else ""
-    name = option or action.metavar or action.dest
+    name = option or str(action.metavar or action.dest)
     words = [option, value] if option else [value]
     needed = NEEDED.get(script, []) if option else []
     return Call(
         script,
         (*needed, *words),
         (name, action.dest, value.removesuffix("/x") or name, *(["argument"] * (action.nargs == 0))),
-        _fits(action, value),
+        _fits(script, action, value),
     )
 
 
 def _values(action: argparse.Action) -> list[str]:
     if action.choices:
         return [*WORDS, ""]
-    if action.type in (whole, float):
+    if _is_number(action):
         return [*NUMBERS, "x", "", "ü", "1,2"]
-    return PATHS if action.nargs != 0 else ["x", ""]
+    return [*PATHS] if action.nargs != 0 else ["x", ""]
 
 
-def _fits(action: argparse.Action, value: str) -> bool:
-    if action.type not in (whole, float) or action.choices:
-        return False
-    if not value.replace(".", "").replace("e", "").isdecimal():
-        return False
-    most = {"threads": CORES, "jobs": CORES, "at_once": 10**99}.get(action.dest, 10**9)
-    return (0 if action.dest in LEAST_0 else 0.01) <= float(value) <= most
+def _is_number(action: argparse.Action) -> bool:
+    return isinstance(action.type, Number) or action.dest == "verify"
+
+
+def _fits(script: str, action: argparse.Action, value: str) -> bool:
+    """Return whether the documentation allows the value: a path by what is there, a number by its range."""
+    if not _is_number(action):
+        return PATHS.get(value) in MAY_BE.get((script, action.dest), ())
+    is_float = isinstance(action.type, Number) and action.type.kind is float
+    digits = value.replace(".", "").replace("e", "") if is_float else value
+    return digits.isdecimal() and LEAST.get(action.dest, 1) <= float(value) <= MOST.get(action.dest, 2**31 - 1)

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import warnings
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from experiments.harness import cli
 from tests.campaign.call import Call
 from tests.campaign.campaign import campaign, draw, summary
 from tests.campaign.documented import is_documented
-from tests.campaign.outcome import outcome_of
+from tests.campaign.outcome import GOOD, outcome_of
 
 BAD = Call("run", ("experiment=erf_growth", "runs=x"), ("runs",), allowed=False)
 
@@ -22,7 +23,7 @@ def test_every_bad_call_ends_in_one_line_and_changes_nothing(count):
     outcomes = list(campaign(11, count))
     print(summary(outcomes))
     assert len(outcomes) == count
-    assert not [str(one) for one in outcomes if one.kind not in ("clean", "allowed")]
+    assert not [str(one) for one in outcomes if one.kind not in GOOD]
 
 
 def test_a_seed_draws_the_same_calls_and_another_seed_others():
@@ -58,7 +59,7 @@ def test_each_kind_of_end_is_told_from_the_others(main, kind, tmp_path, monkeypa
     assert outcome_of(BAD, tmp_path).kind == kind
 
 
-def test_a_call_that_goes_on_is_slow_unless_it_is_allowed(tmp_path, monkeypatch):
+def test_a_call_that_goes_on_is_slow_unless_a_large_number_is_allowed(tmp_path, monkeypatch):
     monkeypatch.setattr("tests.campaign.outcome.SECONDS", 0)
     monkeypatch.setattr("tests.campaign.outcome.MEASURING", 0)
 
@@ -67,8 +68,11 @@ def test_a_call_that_goes_on_is_slow_unless_it_is_allowed(tmp_path, monkeypatch)
             pass
 
     monkeypatch.setattr(cli, "main", busy)
-    assert outcome_of(BAD, tmp_path).kind == "slow"
-    assert outcome_of(Call("run", BAD.arguments, ("runs",), allowed=True), tmp_path).kind == "allowed"
+    calls = [
+        Call("run", (BAD.arguments[0], runs), ("runs",), fits) for runs, fits in (("runs=3", True), ("runs=1e3", False))
+    ]
+    assert [outcome_of(call, tmp_path).kind for call in calls] == ["slow", "slow"]
+    assert outcome_of(replace(calls[1], allowed=True), tmp_path).kind == "long"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from erf import InvalidInput
-from scripts import benchmark, gpu_check, scaling
+from scripts import benchmark, coverage, gpu_check, scaling
 from scripts.benchmarks.case import Disagreement
 from scripts.benchmarks.command import exit_code
 
@@ -38,18 +38,23 @@ def test_a_mistake_in_the_code_is_not_hidden():
 @pytest.mark.parametrize(
     ("main", "arguments", "named"),
     [
-        (benchmark.main, ["--threads", "0"], "threads=0"),
-        (benchmark.main, ["--runs", "0"], "runs=0"),
-        (benchmark.main, ["--channels", "-1"], "channels=-1"),
-        (benchmark.main, ["--repetitions", "0"], "repetitions=0"),
+        (benchmark.main, ["--threads", "0"], "--threads: '0'"),
+        (benchmark.main, ["--runs", "0"], "--runs: '0'"),
+        (benchmark.main, ["--channels", "-1"], "--channels: '-1'"),
+        (benchmark.main, ["--repetitions", "0"], "--repetitions: '0'"),
         (benchmark.main, ["--threads", "many"], "--threads"),
-        (benchmark.main, ["--depths", "5", "3"], "depths=[5, 3]"),
+        (benchmark.main, ["--threads", "1000000"], "--threads: '1000000': allowed are whole numbers from 1 to "),
+        (benchmark.main, ["--small", "31"], "--small: '31': allowed are whole numbers from 32 to 2147483647"),
+        (benchmark.main, ["--runs", "1" + 30 * "0"], "--runs"),
+        (coverage.main, ["--judge-seconds", "inf"], "--judge-seconds: 'inf': allowed are numbers from 0 to 2147483647"),
+        (coverage.main, ["--judge-seconds", "nan"], "--judge-seconds"),
+        (benchmark.main, ["--depths", "5", "3"], "--depths=[5, 3]"),
         (benchmark.main, ["--output", "missing/benchmark.json"], "missing/benchmark.json"),
-        (benchmark.main, ["--output", "."], "output=."),
+        (benchmark.main, ["--output", "."], "--output ."),
         (benchmark.main, ["--nothing"], "--nothing"),
-        (scaling.main, ["--repetitions", "0"], "repetitions=0"),
-        (scaling.main, ["--threads", "0"], "threads=0"),
-        (scaling.main, ["--output", "missing"], "output=missing"),
+        (scaling.main, ["--repetitions", "0"], "--repetitions: '0'"),
+        (scaling.main, ["--threads", "0"], "--threads: '0'"),
+        (scaling.main, ["--output", "missing"], "--output missing"),
         (scaling.main, ["--nothing"], "--nothing"),
         (gpu_check.main, ["--gpu"], "--gpu"),
     ],

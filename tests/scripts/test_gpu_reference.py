@@ -68,7 +68,7 @@ def test_a_training_that_fails_or_is_killed_is_no_success(two_jobs, monkeypatch)
     ("arguments", "said"),
     [
         (["widths=[1]", "--only", "camvid_starts"], "widths=[1]: allowed are four"),
-        (["--at-once", "0"], "at_once=0 is too small; allowed: 1 or more"),
+        (["--at-once", "0"], "argument --at-once: '0': allowed are whole numbers from 1"),
     ],
 )
 def test_unusable_settings_are_one_line_before_anything_is_trained(arguments, said, capsys):
