@@ -88,7 +88,7 @@ def exit_code(
     except KeyboardInterrupt:
         print(interrupted, file=sys.stderr)
         return INTERRUPTED
-    except Exception as error:
+    except Exception as error:  # what is neither the user's nor for want of memory goes on
         if not isinstance(error, users_errors) and not is_out_of_memory(error):
             raise
         print(f"{name}: {without_room(error) or words(error)}", file=sys.stderr)
@@ -118,7 +118,7 @@ def own_faults(at: str) -> Iterator[None]:
         yield
     except (InvalidInput, InternalError):
         raise
-    except Exception as error:
+    except Exception as error:  # what a fault raises is not known before
         raise InternalError(f"at {at}: {type(error).__name__}: {error}") from error
 
 
@@ -132,5 +132,5 @@ def decoding(before: str, after: str = "") -> Iterator[None]:
         yield
     except InvalidInput:
         raise
-    except Exception as error:
+    except Exception as error:  # of another package's decoder
         raise InvalidInput(f"{before}{one_line(error) or type(error).__name__}{after}") from error

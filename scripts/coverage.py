@@ -172,7 +172,7 @@ def measured(candidate: Candidate, judge_seconds: float) -> Iterator[Row]:
         ready.module.eval()
         with torch.no_grad():
             ready.module(torch.randn(1, ready.channels, *ready.size))
-    except Exception as error:
+    except Exception as error:  # another package's network may raise anything
         yield replace(row, sentence=f"{type(error).__name__}: {one_line(error)}")
         return
     row = replace(row, outcome="refused", sentence="no answer within the limits", size=ready.size)
@@ -189,7 +189,7 @@ def _with_fields(row: Row, ready: Ready, judge_seconds: float) -> Iterator[Row]:
     except (InvalidInput, InternalError) as error:
         yield replace(row, outcome="fault" if isinstance(error, InternalError) else "refused", sentence=one_line(error))
         return
-    except Exception as error:
+    except Exception as error:  # a fault of erf, which the record names
         yield replace(row, outcome="fault", sentence=f"{type(error).__name__}: {one_line(error)}")
         return
     of_layers = fields if isinstance(fields, dict) else {"": fields}
@@ -227,7 +227,7 @@ def _judged(ready: Ready, name: str, field: ReceptiveField) -> tuple[Judgement, 
         unit = (0,) * len(field.grid)
     try:
         agreement = check(ready.module, ready.size, name or None, unit, channels=ready.channels)
-    except Exception as error:
+    except Exception as error:  # likewise, or of a network that cannot be judged: the record names it
         return (Judgement("outside", False, f"{type(error).__name__}: {one_line(error)}"),)
     return tuple(Judgement(found.judge, found.agrees, found.words) for found in agreement.findings)
 

@@ -226,7 +226,7 @@ def _tap_moments(layer: ConvLayer) -> tuple[np.ndarray, np.ndarray]:
 
 def _normalized(profile: np.ndarray | None, kernel_size: tuple[int, ...]) -> np.ndarray:
     weights = np.ones(kernel_size) if profile is None else profile.astype(np.float64)
-    if weights.shape != kernel_size or (weights < 0).any() or not 0 < weights.sum() < math.inf:
+    if not weights.ndim or weights.shape != kernel_size or (weights < 0).any() or not 0 < weights.sum() < math.inf:
         raise InvalidInput(
             f"a profile of kernel size {kernel_size} must have that shape, no negative entry and a positive, finite sum"
         )

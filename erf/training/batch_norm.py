@@ -70,7 +70,7 @@ def _unless_refused(norms: list[_BatchNorm]) -> Iterator[None]:
     before = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
     try:
         yield
-    except BaseException:
+    except BaseException:  # Ctrl-C, too, must not leave half of them
         for norm, buffers in zip(norms, before, strict=True):
             for name, buffer in norm.named_buffers():
                 buffer.copy_(buffers[name])

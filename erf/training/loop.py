@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from erf.arguments import as_path, require_callable, require_type, require_whole, shown
 from erf.arguments.device import named_device
-from erf.errors import InvalidInput, extra, is_out_of_memory
+from erf.errors import InvalidInput, extra, is_out_of_memory, one_line
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
 from erf.training.checkpoints import BEST, LAST, Progress, resumed, save_last, weights_of, write_checkpoint
@@ -94,7 +94,11 @@ def train(
 
 
 def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: MetricCollection) -> dict[str, float]:
-    """Return the metrics of ``network`` in eval mode on one pass over ``batches``, spread over all processes."""
+    """Return the metrics of ``network`` in eval mode on one pass over ``batches``, spread over all processes.
+
+    Raises:
+        InvalidInput: An argument is of another kind, or the network or the metrics fail on a batch.
+    """
     require_fabric(fabric)
     require_type(nn.Module, network=network)
     require_batches(batches=batches)
@@ -103,7 +107,7 @@ def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: Metr
     with _mode(network, training=False), torch.no_grad(), fabric.autocast():
         for images, targets in batches.epoch(0, fabric.global_rank, fabric.world_size, fabric.device):
             if len(images):  # a last step may be too small for all processes
-                with _naming_batch(images, "evaluation"):
+                with _naming_batch(images, "evaluation"), _fitting(images):
                     metrics.update(network(images), targets)
     return {name: float(value) for name, value in metrics.compute().items()}
 
@@ -234,6 +238,20 @@ def _mode(network: nn.Module, training: bool) -> Iterator[None]:
     finally:
         for module, mode in before.items():
             module.training = mode
+
+
+@contextmanager
+def _fitting(images: Tensor) -> Iterator[None]:
+    """Turn what a network, or its metrics, raise on a batch into one line; the error itself is its cause."""
+    try:
+        yield
+    except InvalidInput:
+        raise
+    except Exception as error:  # a user's forward may raise anything
+        if is_out_of_memory(error):
+            raise
+        said = one_line(error) or type(error).__name__
+        raise InvalidInput(f"the network, or its metrics, fail on images {list(images.shape)}: {said}") from error
 
 
 @contextmanager

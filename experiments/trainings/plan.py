@@ -200,7 +200,7 @@ def naming_sgd(config: SgdSettings, epoch: int | None = None) -> Iterator[None]:
         if epoch == 0:
             raise
         given = f"learning_rate={config.learning_rate}, weight_decay={config.weight_decay}"
-        raise Diverged(f"{given}: {after}{error}") from error
+        raise expected(f"{given}: {after}{error}") from error
 
 
 def optimizer_of(config: SgdSettings, network: nn.Module) -> torch.optim.Optimizer:

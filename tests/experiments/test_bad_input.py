@@ -152,9 +152,32 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monk
 def test_missing_data_are_one_line_with_the_command_that_fetches_them(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     line = the_one_line(capsys, [f"experiment={name}", "data_dir=nowhere"])
-    assert line.startswith(f"error: nowhere/{name} holds no")
+    assert line.startswith(f"error: data_dir=nowhere: nowhere/{name} holds no")
     assert line.endswith(f"to fetch it: python scripts/fetch_data.py {name} --data-dir nowhere")
     assert not list(tmp_path.rglob("result.json"))
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("images=11", "images=11: there are 10 validation images"),
+        ("shift=32", "shift=32: images of 32 x 32 pixels allow 31"),  # seen when the folder of checkpoints is there
+        (f"data_dir={300 * 'x'}", f"data_dir={300 * 'x'}: {300 * 'x'}/cifar10: File name too long; to fetch it:"),
+    ],
+)
+def test_what_only_the_data_show_leaves_nothing_behind(setting, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    toy = ["scale=smallest", "partial_data=true", *([f"data_dir={toy_data()}"] if "data_dir" not in setting else [])]
+    assert the_one_line(capsys, ["experiment=cifar10", *toy, setting]).startswith(f"error: {said}")
+    assert files(tmp_path) == {}
+
+
+def test_what_only_training_shows_names_the_settings_and_keeps_the_checkpoint(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    toy = ["scale=smallest", "partial_data=true", f"data_dir={toy_data()}"]
+    line = the_one_line(capsys, ["experiment=cifar10", *toy, "weight_decay=1e38"])
+    assert re.match(r"error: learning_rate=[\d.]+, weight_decay=1e\+38: (the loss|after epoch \d: )", line)
+    assert len([*tmp_path.rglob("last.pt")]) == 1
 
 
 def test_running_out_of_memory_is_one_line(tmp_path, monkeypatch, capsys):

@@ -100,7 +100,7 @@ def test_what_is_wrong_with_an_image_folder_is_named(damage, message, tmp_path):
     with pytest.raises(InvalidInput, match=message) as raised:
         cifar10.load(tmp_path, partial=True)
     assert "\n" not in str(raised.value)
-    assert str(raised.value).startswith(f"{tmp_path / 'cifar10'}: 1 problem: ")
+    assert str(raised.value).startswith(f"data_dir={tmp_path}: {tmp_path / 'cifar10'}: 1 problem: ")
     assert str(raised.value).endswith(f"; to fetch it: python scripts/fetch_data.py cifar10 --data-dir {tmp_path}")
 
 

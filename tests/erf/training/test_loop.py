@@ -336,6 +336,15 @@ def test_running_out_of_memory_names_the_batch(error, fabric, tmp_path):
     assert "accumulate" in line
 
 
+@pytest.mark.parametrize("network", [nn.Linear(5, 2), nn.Identity()])
+def test_a_network_that_does_not_fit_its_images_or_metrics_is_one_line_with_its_cause(network, fabric):
+    with pytest.raises(
+        InvalidInput, match=r"^the network, or its metrics, fail on images \[\d+, 3, 6, 6\]: .+"
+    ) as caught:
+        evaluate(fabric, network, toy_plan().validation, accuracy())
+    assert caught.value.__cause__ is not None
+
+
 def test_another_error_keeps_its_traceback(fabric, tmp_path):
     def loss(outputs, targets):
         raise RuntimeError("a bug")
