@@ -19,8 +19,9 @@ def test_the_readme_opens_with_a_sentence_a_picture_results_and_an_example():
     text = README.read_text()
     picture = r"!\[[^\]]+\]\([^)]+\)\n"
     results = r"<!-- results: [^\n]+\n(?:- [^\n]+\d[^\n]+\n){3}<!-- end of results -->\n"
-    paragraph = r"(?:[^\n]+\n)+"
-    assert re.search(rf"^# erf\n\n{paragraph}\n{picture}\n{paragraph}\n{results}\n## [^\n]+\n\n```python\n", text)
+    paragraph = r"(?:[^\n]+\n)+\n"
+    opening = rf"# erf\n\n{paragraph}{picture}\n{paragraph}{paragraph}{results}\n## [^\n]+\n\n```python\n"
+    assert re.match(opening, text)
     assert "```\nmake run\nmake test\n```\n" in text
 
 

@@ -94,7 +94,7 @@ def short_table(folder: Path = REFERENCE) -> str:
 
 def highlights(folder: Path = REFERENCE) -> str:
     """Return the lines in which the README says what was found, in Markdown: a claim in plain words and its number."""
-    return "\n".join(f"- {row.plain}: **{row.answer()}**" for row in rows(folder) if row.id in HIGHLIGHTS)
+    return "\n".join(f"- {row.plain}. We measure: **{row.answer()}**." for row in rows(folder) if row.id in HIGHLIGHTS)
 
 
 def _notes(claims: Sequence[Row]) -> dict[str, str]:

@@ -45,7 +45,8 @@ def _enlarged(result: subsampling.Result) -> Iterator[Part]:
         text = f"{name}: ERF size {measured.size:.1f} against {plain.size:.1f}"
         text += f" (larger by {more}; n = {measured.runs} runs)"
         brief = f"{name}: larger by {more} (n = {measured.runs} runs)"
-        answer = f"{name}: larger by {more} pixels" if variant is STRIDED[0] else ""
+        sizes = f"{plain.size:.1f} pixels without strides, {measured.size:.1f} with three early ones"
+        answer = f"{sizes} (more by {more})" if variant is STRIDED[0] else ""
         yield Part(text, measured.excess[0] > 0, (measured.excess,), brief, answer=answer)
     sizes = result.arrays["placement_sizes"]
     span = f"{sizes.min():.1f} to {sizes.max():.1f} against {plain.predicted_size:.1f}"

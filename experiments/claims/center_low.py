@@ -36,7 +36,7 @@ def _i2_parts(study: Study) -> Iterator[Part]:
     for large in study.large:
         if large.init is INIT:
             brief = _large_brief(large)
-            yield Part(_large_text(large), large.beyond_chance, (large.excess,), brief, answer=brief)
+            yield Part(_large_text(large), large.beyond_chance, (large.excess,), brief, answer=_large_answer(large))
     yield Part(f"clearly slower in {sum(one.slower for one in cases)} of {len(cases)} cases", None)
     if faster:
         rest = len(cases) - len(faster)
@@ -79,6 +79,13 @@ def _large_brief(large: LargeReductions) -> str:
     return (
         f"{large.share:.1%} of pairs save {PAPER_REDUCTION:.0%} or more, of fresh weights {large.null_share:.1%} "
         f"(difference {percent_text(large.excess)})"
+    )
+
+
+def _large_answer(large: LargeReductions) -> str:
+    return (
+        f"{large.share:.1%} of trainings save {PAPER_REDUCTION:.0%} or more; with weights only drawn again "
+        f"{large.null_share:.1%} do (difference {percent_text(large.excess)})"
     )
 
 

@@ -33,7 +33,7 @@ def _a1_parts(result: sparse_connections.Result) -> Iterator[Part]:
             by_depth = ", ".join(f"{interval_text(gain, 2)} at {depth}" for depth, gain in gains.items())
             brief = f"{layout}: {by_depth} (n = {config.runs} runs)"
             deepest = max(gains)
-            answer = f"dilated, depth {deepest}: σ larger by {interval_text(gains[deepest], 2)} pixels"
+            answer = f"dilated, depth {deepest}: σ of the map larger by {interval_text(gains[deepest], 2)} pixels"
             holds = all(low > 0 for low, _ in gains.values())
             answer = answer if layout is Layout.dilated else ""
             yield Part(text, holds, tuple(gains.values()), brief, answer=answer)
@@ -91,7 +91,7 @@ def _share_part(result: attention.Result, block: Block, answers: bool = False) -
         intervals = tuple(point.outside_stack_interval for point in points)
         least = min(points, key=lambda point: point.outside_stack)
         share = f"{least.outside_stack:.3g} ({_span(least.outside_stack_interval)}"
-        answer = f"share of influence outside the convolutions' field: {share})" if answers else ""
+        answer = f"{_percent(least)} of the influence comes from outside the field of the stack" if answers else ""
         holds = all(low > 0 for low, _ in intervals)
         return Part(f"{text} ({measured})", holds, intervals, f"{name} {share}; n = {least.runs})", answer=answer)
     outside = max(point.outside_field for point in points)
@@ -100,6 +100,11 @@ def _share_part(result: attention.Result, block: Block, answers: bool = False) -
     if block is not Block.none:
         text += f", at most {max(point.outside_stack for point in points):.2g} outside the stack's"
     return Part(f"{text} ({measured})", outside == 0, brief=f"{name} {outside:.2g} outside its own {field} pixels")
+
+
+def _percent(point: attention.Point) -> str:
+    low, high = point.outside_stack_interval
+    return f"{point.outside_stack:.1%} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _span(interval: tuple[float, float]) -> str:

@@ -29,5 +29,5 @@ def dropout_parts(result: Result) -> Iterator[Part]:
             text = f"{kind} dropout, {rates}: σ of the mean_square map over {reference} {span}, margin {MARGIN:.0%})"
             holds, brief = inside(widest, 1 - MARGIN, 1 + MARGIN), f"{kind} dropout: σ {span})"
             decides = kind is Dropout.elementwise and reference != "theory"
-            answer = f"dropout: σ within {interval_text(widest, 3)} of that without" if decides else ""
+            answer = f"with dropout the map is {interval_text(widest, 3)} times as wide as without" if decides else ""
             yield Part(text, holds, tuple(intervals), brief, shown=reference != "theory", answer=answer)

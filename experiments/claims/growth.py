@@ -38,9 +38,15 @@ def _f2_paper_parts(result: erf_growth.Result) -> Iterator[Part]:
             exponent = f"{slope.exponent:.2f} ({interval_text(slope.interval, 2)}"
             holds, brief = meets(slope.interval, low, high), f"{kind} {y} {exponent}{f'; {n}' if y == 'size' else ''})"
             text = f"{kind} {y} slope over depths 5-40: {exponent}; {n})"
-            decides = kind is Kind.random and y == "size"
-            answer = f"random weights: {slope.exponent:.2f} ({interval_text(slope.interval, 2)})" if decides else ""
+            answer = _answer(result) if kind is Kind.random and y == "size" else ""
             yield Part(text, holds, (slope.interval,), brief, shown=kind is Kind.random, answer=answer)
+
+
+def _answer(result: erf_growth.Result) -> str:
+    """Return the slopes of random and of uniform weights: the claim's number is that of the first alone."""
+    slopes = [result.slope(kind, "size", "trf_size", erf_growth.PAPER_DEPTHS) for kind in (Kind.random, Kind.uniform)]
+    texts = [f"{slope.exponent:.2f} ({interval_text(slope.interval, 2)})" for slope in slopes if slope]
+    return " for random weights, ".join(texts) + " for uniform ones"
 
 
 def _f2_deep_parts(result: erf_growth.Result, first: erf_growth.Result) -> Iterator[Part]:

@@ -28,7 +28,7 @@ def _t3_parts(result: Result) -> Iterator[Part]:
     exact = max(f.exact_difference for f in result.fixed)
     kernels = f"n = {len(result.fixed)} kernels"
     brief = f"fixed kernels: exact map within {exact:.0e} of the peak"
-    answer = f"exact map within {exact:.0e} of the peak"
+    answer = f"exact map differs by {exact:.0e} of the peak at most"
     yield Part(f"{brief} from whole numbers ({kernels})", exact < 1e-9, brief=f"{brief} ({kernels})", answer=answer)
     yield measured_by_float32("back-propagated", max(f.measured_difference for f in result.fixed))
     variance = max(f.variance_difference for f in result.fixed)
@@ -60,13 +60,14 @@ def _i1_parts(result: Result) -> Iterator[Part]:
         strengths = result.of_size(size)
         last = strengths[-1]
         low, high = last.gain_interval
+        answer = f"{size}x{size}: {last.gain:.3f} times as wide ({low:.3f} to {high:.3f})"
         gain = f"{last.gain:.3f}-fold ({low:.3f} to {high:.3f}; n = {result.config.runs} runs)"
         yield Part(
             f"{size}x{size}: σ grows up to {gain}, at every step of strength",
             all(s.step is None or s.step[0] > 0 for s in strengths),
             tuple(s.gain_interval for s in strengths),
             f"{size}x{size}: {gain}",
-            answer=f"{size}x{size}: σ {last.gain:.3f} times ({low:.3f} to {high:.3f})" if size == smallest else "",
+            answer=answer if size == smallest else "",
         )
         text = f"gain over prediction {widest[0]:.3f} to {widest[1]:.3f}"
         yield Part(text, inside(widest, 0.98, 1.02), brief=f"{size}x{size}: {text}", shown=size == worst)
@@ -100,6 +101,6 @@ def _i3_parts(result: Result) -> Iterator[Part]:
         text = f"{d.profile} {d.kernel_size}x{d.kernel_size}, random: like depth^{exponent:.2f}"
         text += f" ({ends[0]:.2f} to {ends[1]:.2f}; n = {result.config.runs} runs)"
         brief = text.replace(", random", ", random weights, the slowest") if ends[1] == slowest else ""
-        fall = f"distance from a Gaussian falls like depth^{exponent:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"
+        fall = f"the distance from a Gaussian falls like depth^{exponent:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"
         answer = fall if ends[1] == slowest else ""
         yield Part(text, ends[1] < 0, (ends,), brief, shown=ends[1] == slowest, answer=answer)

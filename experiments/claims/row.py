@@ -93,8 +93,9 @@ class Row:
         return any(part.at_first for part in self.parts)
 
     def short_markdown(self) -> str:
-        """Return the row of the README's table: the claim in plain words, one number, the verdict."""
-        return f"| **{self.id}** {self.plain} | {self.answer()} | {self.verdict} |"
+        """Return the row of the README's table: the claim in plain words, one number, the verdict and its doubts."""
+        verdict = f"{self.verdict} ({self.tally()})" if self.verdict is Verdict.qualified else self.verdict
+        return f"| **{self.id}** {self.plain} | {self.answer()} | {verdict} |"
 
     def answer(self) -> str:
         """Return the one number that the README gives; empty where a record is missing."""

@@ -27,11 +27,12 @@ def _f1_parts(result: gaussian_shape.Result) -> Iterator[Part]:
     uniform = result.panel(Kind.uniform, depth).r_squared
     yield Part(f"depth {depth}: uniform r² = {uniform:.5f}", uniform > 0.9998)
     fall = next(fall for fall in result.falls if fall.kind is Kind.random)
-    brief = f"random: 1 - r² falls like runs^{fall.exponent:.2f} ({interval_text(fall.interval, 2)})"
+    falls = f"like runs^{fall.exponent:.2f} ({interval_text(fall.interval, 2)})"
+    brief = f"random: 1 - r² falls {falls}"
     text = f"{brief}, less theory's own like runs^{fall.noise_exponent:.2f} ({interval_text(fall.noise_interval, 2)})"
     # "Like 1 / runs" named no tolerance; it got its 0.1 after a first run had given an exponent of -0.95.
     at_first = Part("-1 lies in its interval", meets(fall.interval, -1, -1))
-    answer = f"{fall.kind} weights: 1 - r² falls like runs^{fall.exponent:.2f} ({interval_text(fall.interval, 2)})"
+    answer = f"{fall.kind} weights: a Gaussian's misfit, 1 - r², falls {falls}"
     yield Part(text, meets(fall.interval, -1.1, -0.9), (fall.interval,), brief, answer=answer, at_first=at_first)
     many = [g for g in result.of_kind(Kind.random) if g.runs >= 200]
     texts = [f"{g.r_squared:.4f} of {g.runs} runs (n = {g.groups} groups)" for g in many]
@@ -61,7 +62,7 @@ def _f1b_parts(result: nonlinearities.Result) -> Iterator[Part]:
         text = f"{kind}: r² {r_squared[0]:.3f} at {few} runs, {r_squared[1]:.3f} at {many}"
         text += f" (gain {interval_text(fits.gain, 3)}, n = {len(fits.r_squared)} groups)"
         brief = f"{kind} {r_squared[1]:.3f} (more by {interval_text(fits.gain, 3)}; n = {len(fits.r_squared)})"
-        answer = f"ReLU: r² higher by {interval_text(fits.gain, 3)}" if kind is Kind.relu else ""
+        answer = f"ReLU: r² of a Gaussian higher by {interval_text(fits.gain, 3)}" if kind is Kind.relu else ""
         yield Part(text, fits.gain[0] > 0, (fits.gain,), brief, answer=answer)
     relu = result.of_kind(Kind.relu)
     for kind in (Kind.tanh, Kind.sigmoid):

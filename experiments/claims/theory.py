@@ -22,7 +22,8 @@ def _t1_parts(result: exact_theory.Result) -> Iterator[Part]:
     exact = max(u.exact_difference for u in result.uniform)
     measured = max(u.measured_difference for u in result.uniform)
     text = f"exact map within {exact:.0e} of the peak"
-    yield Part(f"{text} (n = {len(result.uniform)} stacks)", exact < 1e-9, answer=text)
+    answer = f"exact map differs by {exact:.0e} of the peak at most"
+    yield Part(f"{text} (n = {len(result.uniform)} stacks)", exact < 1e-9, answer=answer)
     yield measured_by_float32("measured map", measured)
 
 
@@ -63,7 +64,7 @@ def _t4_parts(result: exact_theory.Result) -> Iterator[Part]:
     low, high = (end / relu.predicted_sigma for end in relu.sigma_interval)
     text = f"σ of the mean_square map over the linear one's: {relu.sigma / relu.predicted_sigma:.4f}"
     text += f" ({low:.4f} to {high:.4f}; n = {relu.runs} runs)"
-    answer = f"σ is {relu.sigma / relu.predicted_sigma:.4f} ({low:.4f} to {high:.4f}) of the linear stack's"
+    answer = f"with ReLU the map is {relu.sigma / relu.predicted_sigma:.4f} times as wide ({low:.4f} to {high:.4f})"
     yield Part(text, inside((low, high), 0.97, 1.03), ((low, high),), answer=answer)
 
 

@@ -108,18 +108,26 @@ def _by_start(study: StartsStudy, judged: Arm, first: Growth) -> Iterator[Part]:
             f"start {arm.way.name}: {sizes}: growth {growth}",
             interval[0] > 0 if interval and decides else None,
             (interval,) if interval else (),
-            f"{arm.way.name}: {growth if decides else arm.growth.in_words(1)}",
+            f"{arm.way.name}: {growth if decides else f'{arm.growth.in_words(1)}{_unclear(arm)}'}",
             answer=_answer(judged, study) if decides else "",
             at_first=_at_first(first) if decides else None,
         )
 
 
 def _answer(judged: Arm, study: StartsStudy) -> str:
-    """Return the growth from the start that decides, and from that of the largest ERF: the sign may differ."""
+    """Return the change from the start that decides, and from that of the largest ERF: the sign may differ."""
     largest = max(_repeated(study), key=lambda arm: arm.before.value)
-    growth = {arm.way.name: f"by {arm.growth.in_words(1)}" for arm in (judged, largest)}
-    answer = f"{growth[judged.way.name]}, from {judged.before.value:.1f} pixels"
-    return answer if largest is judged else f"{answer}; from {largest.before.value:.1f} {growth[largest.way.name]}"
+    changes = [
+        f"{arm.before.value:.1f} to {arm.after.value:.1f} pixels: by {arm.growth.in_words(1)}{_unclear(arm)}"
+        for arm in (judged, largest)
+    ]
+    return changes[0] if largest is judged else "; from another start ".join(changes)
+
+
+def _unclear(arm: Arm) -> str:
+    """Return how many measures agree in sign, where not all do."""
+    agreeing, measures = len(arm.agreeing), len(arm.growths)
+    return "" if agreeing == measures else f", only {agreeing} of {measures} measures agree in sign"
 
 
 def _at_first(result: Growth) -> Part:

@@ -11,7 +11,7 @@ from experiments.cifar10 import study as cifar10_study
 from experiments.claims import Verdict, training
 from experiments.harness.environment import Environment
 from experiments.harness.record import write_record
-from experiments.harness.reference import REFERENCE
+from experiments.harness.reference import REFERENCE, reference
 from tests.experiments.claims.test_claims import LONGEST
 from tests.experiments.trainings import made_up_trainings
 
@@ -131,3 +131,15 @@ def test_rows_are_short_and_name_their_commands(studies):
         assert len(row.headline()) <= LONGEST
         assert f"`python scripts/reproduce.py --only {row.runs[0]}`" in row.markdown()
         assert all(any(character.isdigit() for character in part.markdown()) for part in row.parts)
+
+
+def test_both_tables_say_where_the_sign_depends_on_the_measure_or_the_start():
+    for claim, study in ((F3A, cifar10_study.Study), (F3B, camvid_study.Study)):
+        row = claim(REFERENCE)
+        arms = reference(row.runs[0], study).arms
+        signs = [(len(arm.agreeing), len(arm.growths)) for arm in arms]
+        unclear = [f"only {agree} of {all} measures" for agree, all in signs if agree < all]
+        assert [text in row.headline() and text in row.answer() for text in unclear] == [True] * len(unclear)
+        assert row.headline().count("only ") == row.answer().count("only ") == len(unclear)
+        largest = max(arms, key=lambda arm: arm.before.value)
+        assert f"from another start {largest.before.value:.1f} to {largest.after.value:.1f} pixels" in row.answer()
