@@ -23,7 +23,8 @@ from experiments.camvid.study import Study as CamvidStudy
 from experiments.cifar10.study import Study as Cifar10Study
 from experiments.harness.environment import ROOT
 from experiments.harness.experiment import experiment_of, load, load_study
-from experiments.harness.figure_file import write_columns, write_figure
+from experiments.harness.figure_columns import write_columns
+from experiments.harness.figure_file import write_figure
 from experiments.harness.record import is_complete, read_record
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES
@@ -48,7 +49,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--style", choices=[*SHEETS], default="paper", help="the screen's has larger text")
     parser.add_argument(
-        "--columns", action="store_true", help="also each panel of curves that fits a column of 3.25 inches, on its own"
+        "--columns", action="store_true", help="also each panel on its own, as wide as a column of 3.25 inches"
     )
     return parser.parse_args(arguments)
 

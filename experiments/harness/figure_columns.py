@@ -1,0 +1,194 @@
+"""Each panel of a figure on its own, as wide as one column of a paper: text keeps its size, and nothing is scaled."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from matplotlib import rcParams
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from experiments.harness.figure_file import write_figure
+from experiments.harness.style import COLUMN
+
+MARGIN = 0.04  # inches, on all sides
+GAP = 0.08  # inches between a panel and what stands above, beside or below it
+HEIGHTS = (1.5, 2.4)  # inches: the least and the most of a panel of curves
+BAR = 0.08  # inches: how wide a colour bar is
+
+
+def write_columns(path: Path, figure: Figure) -> list[Path]:
+    """Write each panel as a figure of its own, 3.25 inches wide: ``path_column_1.png``, ...
+
+    A panel without labels of its own has those of its row and column. The heading of its part of the figure becomes
+    part of its title, a legend that stands outside of the panels goes below, and a map has its colour bar beside it.
+    The figure itself is of no use afterwards.
+
+    Returns:
+        The paths that were written, without their endings.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    panels = [axes for axes in figure.get_axes() if axes.axison and axes.has_data() and not _is_bar(axes)]
+    words = [_words(axes) for axes in panels]
+    legends = [next((legend for part in _parts(axes) for legend in part.legends), None) for axes in panels]
+    paths = [path.with_name(f"{path.name}_column_{number}") for number, _ in enumerate(panels, 1)]
+    for written, axes, (title, xlabel, ylabel), legend in zip(paths, panels, words, legends, strict=True):
+        figure.texts.clear()
+        figure.legends.clear()
+        axes.set(title="", xlabel=xlabel, ylabel=ylabel)
+        axes.tick_params(labelleft=True, labelbottom=True)
+        write_figure(written, figure, _alone(figure, axes, title, legend))
+    return paths
+
+
+def _is_bar(axes: Axes) -> bool:
+    return axes.get_label() == "<colorbar>"
+
+
+def _parts(axes: Axes) -> list[Figure | SubFigure]:
+    """Return the parts of the figure that hold a panel, the innermost first, the whole figure last."""
+    parts = [axes.get_figure(root=False)]
+    while isinstance(parts[-1], SubFigure):
+        parts.append(parts[-1].get_figure(root=False))
+    return [part for part in parts if part is not None]
+
+
+def _words(axes: Axes) -> tuple[str, str, str]:
+    """Return title, xlabel and ylabel of a panel, where it has none those of its column and row."""
+    row, column = _mates(axes)
+    above = [one.get_title() for one in column if one.images]
+    title = axes.get_title() or next(filter(None, above), "")
+    headings = [part.get_suptitle() for part in _parts(axes)[-2::-1]]  # but not the message of all
+    xlabel = axes.get_xlabel() or next(filter(None, (one.get_xlabel() for one in column[::-1])), "")
+    ylabel = axes.get_ylabel() or next(filter(None, (one.get_ylabel() for one in row)), "")
+    return "\n".join(filter(None, [*headings, title])), xlabel, ylabel
+
+
+def _mates(axes: Axes) -> tuple[list[Axes], list[Axes]]:
+    """Return the panels of a panel's row, from the left, and of its column, from the top."""
+    own = axes.get_subplotspec()
+    if own is None:
+        return [axes], [axes]
+    places = {
+        one: place
+        for one in _parts(axes)[0].axes
+        if (place := one.get_subplotspec()) and place.get_gridspec() is own.get_gridspec() and not _is_bar(one)
+    }
+    row = [one for one, place in places.items() if place.rowspan == own.rowspan]
+    column = [one for one, place in places.items() if place.colspan == own.colspan]
+    return sorted(row, key=lambda one: places[one].colspan.start), sorted(
+        column, key=lambda one: places[one].rowspan.start
+    )
+
+
+def _alone(figure: Figure, axes: Axes, title: str, outside: Legend | None) -> Bbox:
+    """Lay a panel out as wide as a column, with its legend and colour bar and nothing else; return where, in inches."""
+    parts = _parts(axes)
+    bar = next((one for one in parts[0].axes if _is_bar(one)), None) if axes.images else None
+    for part in _all_parts(figure):
+        for child in part.get_children():
+            child.set_visible(child in (*parts, axes, bar, figure.patch))
+    around = [axes, bar] if bar else [axes]
+    _widen(axes, bar)
+    inside = axes.get_legend()
+    if inside and inside.get_window_extent().width > axes.get_window_extent().width:
+        inside.set_visible(False)
+        outside = inside
+        _widen(axes, bar)
+    box = _inches(around)
+    middle = (box.x0 + box.x1) / 2
+    added: list[Artist] = [_above(figure, title, middle, box.y1 + GAP / 2)] if title else []
+    if outside:
+        added.append(_below(figure, axes, outside, middle, box.y0 - GAP))
+    box = _inches([*around, *added])
+    return Bbox([[middle - COLUMN / 2, box.y0 - MARGIN], [middle + COLUMN / 2, box.y1 + MARGIN]])
+
+
+def _all_parts(part: Figure | SubFigure) -> Iterator[Figure | SubFigure]:
+    yield part
+    for one in part.subfigs:
+        yield from _all_parts(one)
+
+
+def _inches(artists: Sequence[Artist]) -> Bbox:
+    """Return where artists are, with all that belongs to them."""
+    boxes = [box for artist in artists if (box := artist.get_tightbbox())]
+    return Bbox.union(boxes).transformed(_root(artists[0]).dpi_scale_trans.inverted())
+
+
+def _root(artist: Artist) -> Figure:
+    figure = artist.get_figure(root=True)
+    assert figure, "what is drawn is in a figure"
+    return figure
+
+
+def _widen(axes: Axes, bar: Axes | None) -> None:
+    """Let a panel and its colour bar be as wide as a column."""
+    inches = axes.get_window_extent().height / _root(axes).dpi
+    height = min(max(inches, HEIGHTS[0]), HEIGHTS[1])
+    equal = bool(axes.images) and axes.get_aspect() != "auto"
+    width = COLUMN / 2
+    for _ in range(4):  # labels that rotate or thin out change the rest a little
+        _put(axes, 0, 0, width, width * axes.get_data_ratio() if equal else height)
+        if bar:
+            _put_bar(bar, axes)
+        width -= _inches([axes, bar] if bar else [axes]).width - (COLUMN - 2 * MARGIN)
+
+
+def _put(axes: Axes, left: float, bottom: float, width: float, height: float) -> None:
+    """Move a panel, without its labels, to a place in inches."""
+    wanted = Bbox.from_bounds(left, bottom, width, height).transformed(_root(axes).dpi_scale_trans)
+    axes.set_position(wanted.transformed(_parts(axes)[0].transSubfigure.inverted()))
+
+
+def _put_bar(bar: Axes, axes: Axes) -> None:
+    """Move a colour bar beside a map or, where it lies, below it."""
+    bar.set_box_aspect(None)
+    place = axes.get_window_extent().transformed(_root(axes).dpi_scale_trans.inverted())
+    if bar.get_ylabel():
+        _put(bar, place.x1 + GAP, place.y0, BAR, place.height)
+    else:
+        _put(bar, place.x0, 0, place.width, BAR)
+        _put(bar, place.x0, _inches([axes]).y0 - GAP - _inches([bar]).y1, place.width, BAR)
+
+
+def _share(figure: Figure, x: float, y: float) -> tuple[float, float]:
+    """Return a place in inches as shares of the figure's sides, by which a part that is cut out is placed."""
+    width, height = figure.get_size_inches()
+    return x / width, y / height
+
+
+def _above(figure: Figure, title: str, middle: float, bottom: float) -> Text:
+    """Write a title that is no wider than the column."""
+    text = figure.text(
+        *_share(figure, middle, bottom), title, ha="center", va="bottom", size=rcParams["axes.titlesize"]
+    )
+    letters = max(map(len, title.split("\n")))
+    while _inches([text]).width > COLUMN - 2 * MARGIN:
+        letters -= 1
+        text.set_text("\n".join(textwrap.fill(line, letters) for line in title.split("\n")))
+    return text
+
+
+def _below(figure: Figure, axes: Axes, legend: Legend, middle: float, top: float) -> Legend:
+    """Write a legend in as many columns as fit."""
+    labelled = [one.get_legend_handles_labels() for one in (*figure.get_axes(), axes)]  # its own come last, and win
+    handles = {label: handle for pair in labelled for handle, label in zip(*pair, strict=True)}
+    labels = [text.get_text() for text in legend.get_texts()]
+    for columns in range(len(labels), 0, -1):
+        written = figure.legend(
+            [handles[label] for label in labels], labels, title=legend.get_title().get_text() or None, ncols=columns,
+            loc="upper center", bbox_to_anchor=_share(figure, middle, top), bbox_transform=figure.transFigure,
+            frameon=False, borderaxespad=0, borderpad=0,
+        )  # fmt: skip
+        if columns == 1 or _inches([written]).width <= COLUMN - 2 * MARGIN:
+            return written
+        written.remove()
+    raise AssertionError("a legend has an entry")
