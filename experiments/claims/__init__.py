@@ -36,16 +36,22 @@ HIGHLIGHTS = ("F2", "F2b", "F3b")  # growth with depth, with strides, and in tra
 # Claims of our own, which no count of the paper's has.
 OURS = expected.CLAIMS
 
-READ_SO = """A claim may have many parts. The table shows the parts that fail (**not:**) and the least clear of the
-others; report.html shows all. *at first* says what came out before a rule was settled or changed, where that differs.
-CPU minutes are those of the row's runs: seconds by the clock times threads, from each record's environment.json.
-*At least* stands where the record leaves out a part, done before an interruption or on a GPU. Rows that share a run
-each count it."""
+READ_SO = """How to read the table:
+
+- A claim may have many parts. The table shows the parts that fail, marked **not:**, and the least clear of the others.
+  report.html shows all parts.
+- *At first* says what came out before a rule was settled or changed, where that differs.
+- CPU minutes are those of the row's runs: seconds by the clock times threads, from each record's environment.json. A
+  run that several rows need counts in each of them. *At least* marks records that leave out a part, because it was done
+  before an interruption or on a GPU."""
 
 FIXED = """The rules of {unchanged} of {all} rows were fixed before anything was measured. In the others ({ids})
-something was settled or changed after a first measurement: F1's tolerance of 0.1 for "falls like 1 / runs"; the 1e-5 by
-which rounding may move measured maps of fixed weights (T1, T3), and the largest depth of T3's random stacks; F2's 200
-runs at large depths, where 20 had been too few; and what F3a and F3b compare."""
+something was settled or changed after a first measurement:
+
+- F1: the tolerance of 0.1 for "falls like 1 / runs",
+- T1, T3: the 1e-5 by which rounding may move measured maps of fixed weights; T3: the largest depth of its random stacks,
+- F2: 200 runs at large depths, where 20 had been too few,
+- F3a, F3b: what is compared."""
 
 
 def rows(folder: Path = REFERENCE) -> list[Row]:
