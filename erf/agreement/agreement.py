@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from erf.agreement.judges import difference, edges, is_reached, outside, plain_map, slow_ways
 from erf.arguments import require_type, require_values, require_whole
 from erf.errors import InternalError, InvalidInput, one_line
-from erf.maps.effective_field import counted_channels, effective_receptive_field
+from erf.maps.effective_field import effective_receptive_field
 from erf.maps.field_check import bounded_box
+from erf.maps.measured_maps import counted_channels
 from erf.maps.passes import Mode, measuring
 from erf.maps.statistic import choice
 from erf.reachability.as_written import run_by

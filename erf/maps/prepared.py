@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
 
 from erf.maps.cropping import Crop, crops
+from erf.maps.graph import graph_of
 from erf.maps.statistic import choice
 from erf.reachability.as_written import run_by
+from erf.reachability.box import Box
 from erf.reachability.mixing import mixes_images
 from erf.reachability.record import Trace
 from erf.reachability.request import Layers, Mode, ModeName, NamedLayer, Request, Runner, Unit, Units, request
+
+REMEMBERED = 16  # answers of each network, the latest
+
+
+class Changed(Exception):
+    """The network does something else than when its parts were found."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What was found for images of one shape.
+
+    Attributes:
+        passed: A pass without data.
+        crops: The parts of the image that will do.
+        graphs: By crop, what autograd noted of the pass over it; see :func:`erf.maps.graph.graph_of`.
+    """
+
+    passed: Trace
+    crops: list[Crop]
+    graphs: dict[Box, Hashable | None] = field(default_factory=dict)
 
 
 class Prepared:
@@ -36,38 +62,92 @@ class Prepared:
         self.network = network
         self.mode: Mode = choice(Mode, mode, "mode")
         self.looked_at: nn.Module = run_by(network, call)
-        self._parts: dict[Any, tuple[Trace, list[Crop]]] = {}
-        self.is_mixing: bool | None = None  # not known as long as no batch of several images came
+        self._answers: dict[Hashable, Any] = {}
+        self._mixing: bool | None = None  # not known as long as no batch of several images came
 
-    def parts(self, images: Tensor) -> tuple[Trace, list[Crop]]:
-        """Return a pass without data, and the parts of such images that will do, in the modes that the network is in.
+    @property
+    def is_mixing(self) -> bool:
+        """Whether an image had influence on the units of another in its batch."""
+        return bool(self._mixing)
+
+    def parts(self, images: Tensor) -> Parts:
+        """Return the parts of such images that will do, in the modes that the network is in.
 
         Args:
             images: A batch as the network takes it.
         """
-        kind = images.shape[1:], tuple(module.training for module in self.network.modules())
-        if kind not in self._parts:
+        key = "parts", self._kind(images)
+        if key not in self._answers:
             channels, *size = images.shape[1:]
-            units = self.asked.layers, self.asked.units
-            passed, parts = crops(self.looked_at, size, channels, *units, self.mode, images[[0, -1]])
-            if passed.on_images:
-                return passed, parts
-            self._parts[kind] = passed, parts
-        return self._parts[kind]
+            asked = self.asked.layers, self.asked.units, self.mode
+            found = Parts(*crops(self.looked_at, size, channels, *asked, images[[0, -1]]))
+            if found.passed.on_images:
+                return found
+            self._answers[key] = found
+        return self._answers[key]
 
-    def singly(self, batches: Iterable[tuple[int, Tensor]]) -> Iterator[tuple[int, Tensor]]:
-        """Yield the batches as they are, or image by image where one may have influence on another's units.
+    def _kind(self, images: Tensor) -> Hashable:
+        """Return what a pass depends on, besides what the network does."""
+        return images.shape[1:], tuple(module.training for module in self.network.modules())
+
+    def confirm(self, parts: Parts, crop: Crop, outputs: Iterable[Tensor]) -> None:
+        """Raise Changed where the pass over a crop, with these outputs, is not that for which the crop was found."""
+
+    def forget(self) -> None:
+        """Find all that is asked from now on anew."""
+        self._answers.clear()
+        self._mixing = None
+
+    def singly(self, first: int, batch: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Yield a batch as it is, or image by image where one may have influence on another's units.
 
         Modes that are left as they are may mix images on purpose, as batch norm in train mode does.
         """
-        for first, batch in batches:
-            if len(batch) > 1 and self.mode is Mode.eval and self._mixes_images(batch):
-                yield from ((first + number, image) for number, image in enumerate(batch.split(1)))
-            else:
-                yield first, batch
+        if len(batch) > 1 and self.mode is Mode.eval and self._mixes_images(batch):
+            yield from ((first + number, image) for number, image in enumerate(batch.split(1)))
+        else:
+            yield first, batch
 
     def _mixes_images(self, images: Tensor) -> bool:
         """Return whether the network mixes the images of such a batch, by a pass that is run once."""
-        if self.is_mixing is None:
-            self.is_mixing = mixes_images(self.looked_at, images, self.asked.layers)
-        return self.is_mixing
+        if self._mixing is None:
+            self._mixing = mixes_images(self.looked_at, images, self.asked.layers)
+        return self._mixing
+
+
+_remembered: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = WeakKeyDictionary()
+
+
+class Remembered(Prepared):
+    """Units of a network of which is remembered what calls before this one have found.
+
+    It holds as long as parameters have the same shapes and each pass has the same graph: then the same operators read
+    the same places. Where a graph does not tell that, nothing is remembered.
+    """
+
+    def __init__(self, network: nn.Module, *asked: Any) -> None:
+        """Take the arguments of :class:`Prepared`."""
+        super().__init__(network, *asked)
+        if self.looked_at is network:
+            self._answers = _remembered.setdefault(network, {})
+
+    def _kind(self, images: Tensor) -> Hashable:
+        shapes = tuple(tensor.shape for tensor in chain(self.network.parameters(), self.network.buffers()))
+        return len(images), repr(self.asked), self.mode, shapes, super()._kind(images)
+
+    def confirm(self, parts: Parts, crop: Crop, outputs: Iterable[Tensor]) -> None:
+        """Hold the pass against the one before, of which is noted here what it did."""
+        graph = graph_of(outputs)
+        if parts.graphs.setdefault(crop.box, graph) != graph:
+            raise Changed
+        if graph is None or parts.passed.on_images:
+            self._answers.clear()
+        for oldest in [*self._answers][:-REMEMBERED]:
+            del self._answers[oldest]
+
+    def _mixes_images(self, images: Tensor) -> bool:
+        key = "mixing", self._kind(images)
+        if self._mixing is None:
+            self._mixing = self._answers.get(key)
+        self._answers[key] = super()._mixes_images(images)
+        return self._answers[key]

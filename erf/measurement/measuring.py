@@ -23,8 +23,8 @@ from erf.arguments import (
 from erf.arguments.device import named_device
 from erf.data.noise import NoiseImages
 from erf.errors import InvalidInput
-from erf.maps.effective_field import measured_maps
 from erf.maps.influence_map import InfluenceMap
+from erf.maps.measured_maps import measured_maps
 from erf.maps.prepared import Prepared
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.measurement.default_layers import default_layers

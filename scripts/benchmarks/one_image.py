@@ -11,7 +11,7 @@ import torchvision
 from torch import Tensor, nn
 
 from erf.maps.aggregation import output_direction
-from erf.maps.effective_field import measured_maps
+from erf.maps.measured_maps import measured_maps
 from erf.maps.prepared import Prepared
 from experiments.harness.environment import Environment
 from scripts.benchmarks.case import Case, difference, time_both

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from erf import effective_receptive_field, stack_moments
-from erf.maps import backward_cone, cropping, effective_field, passes, prepared
+from erf.maps import backward_cone, cropping, effective_field, measured_maps, passes, prepared
 from erf.networks import ConvStack
 from erf.stacks import stack_influence
 
@@ -17,9 +17,10 @@ def plain_gradient(output, leaf):
 
 OFF_OF_NETWORKS = {
     "crops": (cropping, "OVERHEAD", 10**12),  # no part of an image is worth a pass of its own
-    "folding": (effective_field, "folds", lambda *_: []),
+    "folding": (measured_maps, "folds", lambda *_: []),
     "cone": (passes, "gradient_in_cone", plain_gradient),
     "channels_last": (passes, "_is_faster_with_channels_last", lambda *_: False),
+    "memory": (effective_field, "Remembered", prepared.Prepared),
 }
 OFF_OF_STACKS = {"both_ends": (stack_influence, "meeting_layer", lambda *_: 0)}
 
@@ -42,7 +43,9 @@ def maps(dtype):
     images = torch.randn(3, 3, 96, 80, generator=torch.Generator().manual_seed(1), dtype=dtype)
     with torch.random.fork_rng(devices=[]):
         made = network().to(dtype)
-    found = effective_receptive_field(made, images, ["2", "8", "11"], [None, (1, 2)])
+    asked = made, images, ["2", "8", "11"], [None, (1, 2)]
+    effective_receptive_field(*asked)
+    found = effective_receptive_field(*asked)  # which may use what the first call found
     return [imap.values for by_unit in found.values() for imap in by_unit]
 
 
@@ -84,9 +87,10 @@ def test_all_of_them_are_used_here(monkeypatch):
         monkeypatch.setattr(module, name, watched)
 
     seeing(prepared, "crops", "crops", lambda result, _, size, *__: any(c.box[0][1] < size[0] for c in result[1]))
-    seeing(effective_field, "folds", "folding", lambda result, *_: result)
+    seeing(measured_maps, "folds", "folding", lambda result, *_: result)
     seeing(backward_cone, "input_gradient", "cone", lambda *_: True)
     seeing(passes, "_is_faster_with_channels_last", "channels_last", lambda result, *_: result)
+    seeing(effective_field, "Remembered", "memory", lambda result, *_: result._answers)
     seeing(stack_influence, "meeting_layer", "both_ends", lambda result, *_: result)
     maps(torch.float32)
     stack_moments(ConvStack(depth=10), 1)

@@ -9,7 +9,7 @@ from torch import nn
 import erf
 from erf import InvalidInput
 from erf.agreement import agreement, judges
-from erf.maps import backward_cone, effective_field
+from erf.maps import backward_cone, measured_maps
 
 JUDGES = ["outside", "edges", "autograd", "slow"]
 
@@ -64,14 +64,14 @@ def test_a_field_that_is_a_pixel_too_small_or_too_large_is_seen(by_first, by_end
 
 
 def test_a_map_that_is_not_that_of_autograd_is_seen(monkeypatch):
-    own = effective_field.gradient
-    monkeypatch.setattr(effective_field, "gradient", lambda *given: 1.001 * own(*given))
+    own = measured_maps.gradient
+    monkeypatch.setattr(measured_maps, "gradient", lambda *given: 1.001 * own(*given))
     found = erf.check(network(), 33)
     assert answers(found) == {"outside": True, "edges": True, "autograd": False, "slow": True}
 
 
 def test_a_fast_way_that_is_wrong_is_seen(monkeypatch):
-    own = effective_field.folds
+    own = measured_maps.folds
     judged = judges.SLOW_WAYS["folding"][1:]
     assert judged[0] == "folds"
 
@@ -79,7 +79,7 @@ def test_a_fast_way_that_is_wrong_is_seen(monkeypatch):
         run.get_submodule("3").weight.data *= 1.001
         return own(run, *given)
 
-    monkeypatch.setattr(effective_field, "folds", with_other_weights)
+    monkeypatch.setattr(measured_maps, "folds", with_other_weights)
     assert {f.judge for f in erf.check(network(), 33).wrong} >= {"slow"}
 
 

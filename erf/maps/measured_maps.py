@@ -1,0 +1,212 @@
+"""The influence maps of units over batches of images: each batch's are merged with those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from erf.arguments import is_whole, require_type, require_whole, shown
+from erf.errors import InvalidInput
+from erf.maps.aggregation import Aggregation, AggregationName, check_aggregation, output_direction
+from erf.maps.cropping import Crop, Probe
+from erf.maps.diagnostics import findings
+from erf.maps.field_check import check_field, rounding_of
+from erf.maps.folding import folded, folds
+from erf.maps.influence_map import InfluenceMap
+from erf.maps.passes import at_unit, batches, forward_passes, gradient, measuring
+from erf.maps.prepared import Changed, Parts, Prepared
+from erf.maps.sampled_map import map_of_samples
+from erf.maps.statistic import Statistic, StatisticName, choice
+from erf.maps.workload import outweighs_weights
+from erf.reachability.receptive_field import ReceptiveField
+
+# Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
+# float32 have a ten-millionth of it.
+CANCELLED = 1e-3
+
+
+def measured_maps(
+    prepared: Prepared,
+    images: Tensor | Iterable[Any],
+    statistic: StatisticName = "mean_abs",
+    aggregation: AggregationName = "random_sign",
+    seed: int = 0,
+    first_sample: int = 0,
+    normalize: bool = False,
+    batch_size: int = 8,
+    of_channels: int | Sequence[int] | None = None,
+) -> Any:
+    """Return what :func:`effective_receptive_field` does, of units that may have been measured before."""
+    kind = choice(Statistic, statistic, "statistic")
+    require_whole(0, seed=seed, first_sample=first_sample)
+    require_type(bool, normalize=normalize)
+    network = prepared.network
+    with measuring(network, prepared.mode), ExitStack() as folding:
+        maps = _Maps(prepared, kind, aggregation, seed, normalize, of_channels, folding)
+        for first, batch in batches(network, images, batch_size, first_sample):
+            maps.add(first, batch)
+        whole = maps.on_the_image()
+    if not whole:
+        raise InvalidInput("there is no image to measure on")
+    found = [
+        replace(imap, findings=findings(network, probe.field, number in maps.cancelling, prepared.is_mixing))
+        for number, probe, imap in whole
+    ]
+    each, asked = len(prepared.asked.units), prepared.asked
+    return asked.answer([found[i * each : (i + 1) * each] for i in range(len(asked.layers))])
+
+
+class _Maps:
+    """The maps over all batches that were added.
+
+    Attributes:
+        cancelling: The numbers of the probes whose channels cancel in their sum.
+    """
+
+    def __init__(
+        self, prepared: Prepared, kind: Statistic, aggregation: Aggregation, seed: int, normalize: bool,
+        of_channels: int | Sequence[int] | None, folding: ExitStack,
+    ) -> None:  # fmt: skip
+        self.cancelling: set[int] = set()
+        self._prepared = prepared
+        self._kind, self._aggregation, self._seed, self._normalize = kind, aggregation, seed, normalize
+        self._of_channels = of_channels
+        self._folding = folding
+        self._parts: Parts | None = None
+        self._reorder = False
+        self._shape = torch.Size()
+        self._rounding = 0.0
+        self._maps: dict[int, InfluenceMap] = {}
+
+    def add(self, first: int, batch: Tensor) -> None:
+        """Measure on a batch, of which the first image has this index."""
+        is_first = self._parts is None
+        try:
+            maps = self._measured(first, batch)
+        except (Changed, InvalidInput):  # of a crop that the network, as it is now, may not even run on
+            if not (is_first and self._parts and self._parts.graphs):
+                raise
+            self._folding.close()
+            self._prepared.forget()
+            self._parts = None
+            maps = self._measured(first, batch)
+        for number, new in maps:
+            self._maps[number] = self._maps[number].merge(new) if number in self._maps else new
+
+    def _measured(self, first: int, batch: Tensor) -> list[tuple[int, InfluenceMap]]:
+        maps = []
+        for index, images in self._prepared.singly(first, batch):
+            is_first = self._parts is None
+            parts = self._parts or self._opened(images)
+            counted = counted_channels(self._of_channels, images.shape[1])
+            choose = partial(_directions, self._aggregation, self._kind, self._seed, range(index, index + len(images)))
+            confirm = partial(self._prepared.confirm, parts) if is_first else None
+            for number, probe, g in _influences(
+                self._prepared.looked_at, images, parts.crops, choose, self._reorder, confirm
+            ):
+                new = _map_of(g[:, counted], probe.field, self._kind, self._aggregation, self._normalize)
+                maps.append((number, new))
+        return maps
+
+    def _opened(self, images: Tensor) -> Parts:
+        """Return the parts of the first images, and put the network into the state to measure on all in."""
+        network, self._parts = self._prepared.looked_at, self._prepared.parts(images)
+        passed, found = self._parts.passed, self._parts.crops
+        self._shape, self._rounding = images.shape, rounding_of(images)
+        self._reorder = outweighs_weights(network, passed, found, len(images))
+        self._folding.enter_context(
+            folded(folds(network, passed, self._prepared.asked.layers) if self._reorder else [])
+        )
+        of_sum = isinstance(self._aggregation, str) and self._aggregation == "sum"
+        self.cancelling = _cancelling(network, images[:1], found) if of_sum else set()
+        return self._parts
+
+    def on_the_image(self) -> list[tuple[int, Probe, InfluenceMap]]:
+        """Return each unit's map of the whole image, in the order of their numbers, held against its field."""
+        if self._parts is None:
+            return []
+        channels, *size = self._shape[1:]
+        whole = _on_the_image(self._maps, self._parts.crops, size)
+        for _, probe, imap in () if self._parts.passed.on_images else whole:
+            check_field(self._prepared.looked_at, probe.field, imap.values, channels, self._rounding)
+        return whole
+
+
+def counted_channels(of_channels: int | Sequence[int] | None, channels: int) -> slice | list[int]:
+    """Return the index of the input channels whose influence counts."""
+    if of_channels is None:
+        return slice(None)
+    counted = list(of_channels) if isinstance(of_channels, Sequence) else [of_channels]
+    fits = all(is_whole(channel) and 0 <= channel < channels for channel in counted)
+    if not counted or not fits or len(set(counted)) < len(counted):
+        raise InvalidInput(f"of_channels={shown(of_channels)}: allowed are different channels from 0 to {channels - 1}")
+    return counted
+
+
+def _on_the_image(
+    parts: dict[int, InfluenceMap], found: Sequence[Crop], size: Sequence[int]
+) -> list[tuple[int, Probe, InfluenceMap]]:
+    """Put the maps into the whole image, in the order of their numbers; they are 0 outside of their crops."""
+    whole = []
+    for crop in found:
+        for number, probe in crop.probes.items():
+            values = np.zeros(size)
+            values[crop.slices] = parts[number].values
+            whole.append((number, probe, replace(parts[number], values=values)))
+    return sorted(whole, key=lambda entry: entry[0])
+
+
+def _influences(
+    network: nn.Module,
+    batch: Tensor,
+    found: Sequence[Crop],
+    choose: Callable[[int], Tensor],
+    reorder: bool = False,
+    confirm: Callable[[Crop, Iterable[Tensor]], None] | None = None,
+) -> Iterator[tuple[int, Probe, Tensor]]:
+    """Yield each probe, by its number, and its influence on its crop, whose pass may have to be confirmed first."""
+    for crop, leaf, outputs in forward_passes(network, batch, found, reorder):
+        if confirm is not None:
+            confirm(crop, outputs.values())
+        for number, probe in crop.probes.items():
+            unit = at_unit(outputs[probe.layer], probe.index, probe.layer, len(batch))
+            yield number, probe, gradient(unit, leaf, choose(unit.shape[1]), probe.layer)
+
+
+def _cancelling(network: nn.Module, image: Tensor, found: Sequence[Crop]) -> set[int]:
+    """Return the numbers of the probes whose channels' sum has next to none of the influence that each of them has."""
+
+    def totals(aggregation: Aggregation) -> dict[int, float]:
+        choose = partial(_directions, aggregation, Statistic.mean_abs, 0, range(1))
+        return {
+            number: float(g.abs().sum(dtype=torch.float64))
+            for number, _, g in _influences(network, image, found, choose)
+        }
+
+    of_sum, of_signs = totals("sum"), totals("random_sign")
+    return {number for number, total in of_sum.items() if total < CANCELLED * of_signs[number]}
+
+
+def _directions(aggregation: Aggregation, kind: Statistic, seed: int, samples: range, channels: int) -> Tensor:
+    check_aggregation(aggregation, channels, kind)
+    return torch.stack([output_direction(aggregation, channels, seed, sample) for sample in samples])
+
+
+def _map_of(
+    g: Tensor, field: ReceptiveField, kind: Statistic, aggregation: Aggregation, normalize: bool
+) -> InfluenceMap:
+    if not g.isfinite().all():
+        image = int((~g.isfinite()).flatten(1).any(1).nonzero()[0])
+        raise InvalidInput(
+            f"the gradient of image {image} of its batch is not finite: an activation or the gradient overflowed "
+            f"{str(g.dtype).removeprefix('torch.')}; measure in float64 or rescale the weights"
+        )
+    moments = kind.moment(g.double()).mean(1).cpu().numpy()
+    return map_of_samples(moments, kind, field.box, aggregation, normalize, field.center, field.jump)
