@@ -24,7 +24,8 @@ HELP, SWEEP = {"-h", "--help"}, {"-m", "--multirun"}
 OPTIONS = sorted(HELP | SWEEP | {"--cfg=job", "--cfg=hydra", "--cfg=all"})
 # The package of each launcher and the extra that installs it; Hydra's own needs none.
 LAUNCHERS = {"basic": ("hydra-core", "experiments"), "joblib": ("hydra-joblib-launcher", "joblib")}
-LAUNCHERS |= {"ray": ("hydra-ray-launcher", "ray"), "submitit_slurm": ("hydra-submitit-launcher", "slurm")}
+LAUNCHERS |= {"ray": ("hydra-ray-launcher", "ray")}
+LAUNCHERS |= dict.fromkeys(["submitit_local", "submitit_slurm"], ("hydra-submitit-launcher", "slurm"))
 MOST_JOBS = 100_000  # of a sweep
 
 

@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -69,7 +70,7 @@ def exit_code(command: Callable[[], int]) -> int:
 
 
 def _dispatch(given: Arguments) -> int:
-    _register_schemas(given.runs)
+    _prepare_hydra(given.runs)
     if HELP & {*given.options} or not (given.options or given.overrides):
         _show_help(given.runs)
     elif given.is_sweep:
@@ -96,7 +97,7 @@ def config_of(overrides: Sequence[str]) -> ExperimentConfig:
 
 @contextmanager
 def _composing(overrides: Sequence[str]) -> Iterator[Callable[..., DictConfig]]:
-    _register_schemas(Arguments.of(overrides).runs)
+    _prepare_hydra(Arguments.of(overrides).runs)
     with hydra.initialize_config_dir(str(CONF), version_base=HYDRA["version_base"]):
         yield partial(hydra.compose, HYDRA["config_name"])
 
@@ -107,7 +108,9 @@ def jobs_of(sweep: Sequence[str]) -> list[list[str]]:
     return [list(job) for job in BasicSweeper.split_arguments(parsed, max_batch_size=None)[0]]
 
 
-def _register_schemas(runs: Sequence[str]) -> None:
+def _prepare_hydra(runs: Sequence[str]) -> None:
+    # Our settings of a launcher have its plugin's name, so that they go over the plugin's: Hydra warns of it each time.
+    warnings.filterwarnings("ignore", r"\n'hydra/launcher/\w+' is validated against ConfigStore schema")
     for experiment in map(load, runs):
         ConfigStore.instance().store(group="schema", name=experiment.name, node=experiment.Config)
 

@@ -5,11 +5,20 @@ import tomllib
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "install.md").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-PINS = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text()))
+
+
+def pins(file: str) -> dict[str, str]:
+    """Return the version of each package, by its name, that a file of constraints has."""
+    versions = re.findall(r"(?m)^([\w.-]+)==(\S+)$", (ROOT / file).read_text())
+    return {canonicalize_name(name): version for name, version in versions}
+
+
+PINS = pins("constraints.txt")
 
 
 def rows(header: str) -> list[list[str]]:
@@ -38,3 +47,16 @@ def test_oldest_and_newest_versions_are_those_allowed_and_pinned():
     for package, oldest, newest in packages:
         assert f"{package}>={oldest}" in allowed
         assert PINS[package] == newest
+
+
+def test_ray_runs_with_the_versions_of_the_tests_but_where_its_plugin_needs_older_ones():
+    rays = pins("constraints-ray.txt")
+    assert {name for name, version in rays.items() if PINS.get(name, version) != version} == {
+        "cloudpickle",
+        "python-dateutil",
+    }
+    for extra in ("experiments", "ray"):
+        for requirement in map(Requirement, PROJECT["optional-dependencies"][extra]):
+            assert requirement.name == "erf" or requirement.specifier.contains(
+                rays[canonicalize_name(requirement.name)]
+            )

@@ -89,7 +89,10 @@ def the_one_line(capsys, arguments: list[str]) -> str:
         ([GROWTH, "seed=1,x", "-m"], ["seed=1,x", "whole number"]),
         (["-m", GROWTH, "seed=range(5,5)"], ["seed=range(5,5) is a sweep without values"]),
         (["-m", GROWTH, "seed=range(1000000000)"], ["too many jobs", "100000"]),
-        (["-m", GROWTH, "hydra/launcher=slurm"], ["hydra/launcher=slurm", "basic, joblib, ray, submitit_slurm"]),
+        (
+            ["-m", GROWTH, "hydra/launcher=slurm"],
+            ["hydra/launcher=slurm", "basic, joblib, ray, submitit_local, submitit_slurm"],
+        ),
         (["-m", GROWTH, "hydra.launcher.n_jobs=100000"], ["hydra.launcher.n_jobs=100000", "or -1"]),
         ([GROWTH, GROWTH], ["experiment= is given twice"]),
         ([GROWTH, "hydra.run.dir=ü"], ["hydra.run.dir=ü needs quotes", "'hydra.run.dir=\"ü\"'"]),
