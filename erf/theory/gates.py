@@ -53,7 +53,10 @@ def are_measured(path: Path, gates: Gates) -> bool:
     links = [link for _, link in path.links if isinstance(link, Gate | Choice)]
     without = [link for link in links if link.expected is None]
     if gates is Gates.half and without:
-        raise InvalidInput(f"{without[0].operator} has no expectation over symmetric inputs: pass gates='measured'")
+        raise InvalidInput(
+            f"{without[0].operator} has no expectation over symmetric inputs, only slopes or "
+            "choices on images, which expected_map takes with gates='measured'"
+        )
     if gates is Gates.auto:
         return bool(without or _choices(path) or _blind(path) or _at_a_distance(path))
     return gates is Gates.measured and bool(links)

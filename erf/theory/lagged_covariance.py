@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import groupby, pairwise, product
 
 import numpy as np
 import scipy.sparse as sparse
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 Lags = tuple[tuple[int, ...], ...]  # per axis, the distances between two positions that are kept
+_Read = tuple[int, int, np.ndarray]  # an output, the first input that it reads, and the weights from there on
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,14 +118,22 @@ class LineFilter:
 
     @cached_property
     def window(self) -> Window | None:
-        """The window with which inner outputs read, each one stride further; None if they read in different ways."""
-        reads = [np.flatnonzero(row) for row in self.matrix]
-        longest = max(map(len, reads))
-        inner = [(q, taps[0], self.matrix[q, taps]) for q, taps in enumerate(reads) if len(taps) == longest > 0]
-        for (q, first, weights), (after, next_first, next_weights) in pairwise(inner):
-            if after == q + 1 and np.allclose(weights, next_weights, rtol=1e-12, atol=0):
-                return Window(int(next_first - first), int(first - (next_first - first) * q), weights)
+        """The window with which most outputs read, each one stride further; None if they read in different ways.
+
+        Others, of those that read anything, may only be at the borders, as in padding by reflection.
+        """
+        reads = [self._read(q) for q in range(len(self.matrix)) if self.matrix[q].any()]
+        steps = [_step(one, following) for one, following in pairwise(reads)]
+        for step, group in groupby(range(len(steps)), key=steps.__getitem__):
+            first, *others = group
+            if step and 2 * (len(others) + 2) > len(reads):
+                q, offset, weights = reads[first]
+                return Window(step, offset - step * q, weights)
         return None
+
+    def _read(self, q: int) -> _Read:
+        first, last = np.flatnonzero(self.matrix[q])[[0, -1]]
+        return q, int(first), self.matrix[q, first : last + 1]
 
     def backward(self, values: Tensor, dim: int, outputs: Sequence[int], inputs: Sequence[int], lag_dim: int) -> Tensor:
         r"""Return what becomes of a covariance along this axis.
@@ -153,6 +162,13 @@ class LineFilter:
         return torch.sparse_coo_tensor(
             index, torch.from_numpy(entries.data.astype(np.float64)), entries.shape, check_invariants=False
         )
+
+
+def _step(one: _Read, following: _Read) -> int | None:
+    """Return how much further an output reads than the one before; None if it reads in another way."""
+    (q, first, weights), (next_q, next_first, next_weights) = one, following
+    alike = next_q == q + 1 and len(weights) == len(next_weights)
+    return next_first - first if alike and np.allclose(weights, next_weights, rtol=1e-12, atol=0) else None
 
 
 def _moved(matrix: sparse.csr_array, rows: int, columns: int) -> sparse.csr_array:

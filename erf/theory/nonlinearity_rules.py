@@ -64,7 +64,7 @@ def max_pool(call: Call) -> Traced:
     image, kernel, *rest = call.args
     stride, padding, dilation, ceil_mode = (*rest, *((), 0, 1, False)[len(rest) :])
     axes, window = call.axes, image.ndim - 2
-    k, s, p, d = (_per_axis(value, window)[-axes:] for value in (kernel, stride or kernel, padding, dilation))
+    k, s, p, d = (per_axis(value, window)[-axes:] for value in (kernel, stride or kernel, padding, dilation))
     pools: dict[int, Any] = {1: torch.max_pool1d_with_indices, 2: torch.ops.aten.max_pool2d_with_indices}
     pool = pools.get(window, torch.ops.aten.max_pool3d_with_indices)
     _, chosen = pool(image, kernel, stride, padding, dilation, ceil_mode)
@@ -75,6 +75,7 @@ def max_pool(call: Call) -> Traced:
     return [(image, Choice(chosen[0], tuple(image.shape[1:]), s, reach, expected, call.operator))], False
 
 
-def _per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+    """Return one number for each axis, of one for all or of as many."""
     sides = (value,) if isinstance(value, int) else tuple(value)
     return sides * axes if len(sides) == 1 else sides

@@ -16,7 +16,7 @@ from erf.theory.backward_links import (
     Scale,
     Unchanged,
 )
-from erf.theory.nonlinearity_rules import function, max_pool, two_slopes
+from erf.theory.nonlinearity_rules import function, max_pool, per_axis, two_slopes
 from erf.theory.separable_filters import separable_filter
 from erf.theory.tape import Call, Rule, Traced
 from erf.theory.weight_links import DenseWeights, Weights
@@ -26,7 +26,10 @@ def _convolution(call: Call) -> Traced:
     image, weight, _, stride, padding, dilation, transposed, output_padding, groups = call.args
     if call.node_of(weight) is not None:
         raise InvalidInput("its weights depend on the image")
-    window = tuple(stride), tuple(padding), tuple(dilation), transposed, tuple(output_padding)
+    stride, padding, dilation, output_padding = (
+        per_axis(value, image.ndim - 2) for value in (stride, padding, dilation, output_padding)
+    )
+    window = stride, padding, dilation, transposed, output_padding
     parameters = call.parameters_of(weight)
     if parameters:
         shapes = tuple(weight.shape), tuple(image.shape)
@@ -116,6 +119,11 @@ def _unchanged(call: Call) -> Traced:
     return [(call.args[0], Unchanged())], True
 
 
+def _expanded(call: Call) -> Traced:
+    _require_shape(call, call.args[0])
+    return _unchanged(call)
+
+
 def _detached(call: Call) -> Traced:
     return [], False
 
@@ -167,6 +175,12 @@ def _put_back(values: Tensor, places: Tensor, shape: tuple[int, ...]) -> Tensor:
     return made.index_copy(1, places, values).unflatten(1, shape)
 
 
+def _turned(call: Call) -> Traced:
+    """What moves positions, or channels, round."""
+    dims = call.argument(1 if call.function.overloadpacket.__name__ == "flip" else 2)
+    return _filter(call) if dims and all(dim % call.output.ndim > 1 for dim in dims) else _arranged(call)
+
+
 def _filter(call: Call) -> Traced:
     rest = call.args[1:]
     key = call.function.overloadpacket.__name__, repr((rest, sorted(call.kwargs.items())))
@@ -175,10 +189,16 @@ def _filter(call: Call) -> Traced:
 
 def _padded(call: Call) -> Traced:
     """By constants, whose value is no matter to a gradient."""
-    sides, value = call.args[1], call.argument(2, 0)
-    key = "constant_pad_nd", repr(sides)
-    links, _ = _filtered(call, lambda lines: torch.ops.aten.constant_pad_nd(lines, sides), key)
-    return links, value == 0
+    image, sides, value = call.args[0], call.args[1], call.argument(2, 0)
+    in_plane, of_channels = sides[: 2 * (image.ndim - 2)], sides[2 * (image.ndim - 2) :]
+    if not any(of_channels):
+        key = "constant_pad_nd", repr(in_plane)
+        links, _ = _filtered(call, lambda lines: torch.ops.aten.constant_pad_nd(lines, in_plane), key)
+        return links, value == 0
+    if any(in_plane) or min(of_channels) < 0:
+        raise InvalidInput("no rule is known for padding channels and rows or columns at once, or for taking some away")
+    undo = _channels(of_channels[0], image.shape[1])
+    return [(image, Arrangement(undo, tuple(call.output.shape[1:])))], value == 0
 
 
 def _filtered(call: Call, function: Callable[[Tensor], Tensor], key: tuple[str, str]) -> Traced:
@@ -200,7 +220,7 @@ def _mean(call: Call) -> Traced:
 
 
 _FILTERS = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "_adaptive_avg_pool2d"]
-_FILTERS += ["_adaptive_avg_pool3d", "flip", "roll", "_upsample_bilinear2d_aa"]
+_FILTERS += ["_adaptive_avg_pool3d", "_upsample_bilinear2d_aa"]
 _FILTERS += [f"{kind}_pad{axes}d" for kind in ("reflection", "replication") for axes in (1, 2, 3)]
 _FILTERS += [f"upsample_nearest{axes}d" for axes in (1, 2, 3)] + [f"_upsample_nearest_exact{n}d" for n in (1, 2, 3)]
 _FILTERS += ["upsample_linear1d", "upsample_bilinear2d", "upsample_trilinear3d", "upsample_bicubic2d"]
@@ -210,7 +230,12 @@ _PARTS = ["slice", "split", "split_with_sizes", "chunk"]
 _FUNCTIONS = ["hardtanh", "elu", "gelu", "silu", "mish", "sigmoid", "tanh", "softplus", "hardswish", "hardsigmoid"]
 _FUNCTIONS += ["threshold", "log_sigmoid", "abs", "exp", "sqrt", "square", "pow", "clamp", "sin", "cos", "softshrink"]
 
-RULES: dict[str, Rule] = {
+_ATTENTION = [f"_scaled_dot_product_{kind}_attention" for kind in ("flash", "efficient", "cudnn")]
+_ATTENTION += ["_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_fused_attention_overrideable"]
+_ATTENTION += ["_native_multi_head_attention", "_transformer_encoder_layer_fwd"]
+
+# A text is what there is no rule for. None is for what takes an activation's shape, but not its values.
+RULES: dict[str, Rule | str | None] = {
     "convolution": _convolution,
     "addmm": _dense(1, 2, is_transposed=True),
     "mm": _dense(0, 1, is_transposed=True),
@@ -230,6 +255,8 @@ RULES: dict[str, Rule] = {
     "cat": _concatenation,
     "mean": _mean,
     "constant_pad_nd": _padded,
+    "flip": _turned,
+    "roll": _turned,
     "detach": _detached,
     "max_pool2d_with_indices": max_pool,
     "max_pool3d_with_indices": max_pool,
@@ -239,4 +266,13 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(_ARRANGEMENTS, _arranged),
     **dict.fromkeys(_PARTS, _part),
     **dict.fromkeys(_FUNCTIONS, function),
+    "expand": _expanded,
+    **dict.fromkeys(_ATTENTION, "attention"),
+    **dict.fromkeys(("bmm", "baddbmm"), "products of matrices, as in attention"),
+    **dict.fromkeys(("_softmax", "_safe_softmax"), "softmax, as in attention"),
+    "native_layer_norm": "layer norm",
+    "_fused_rms_norm": "RMS norm",
+    "native_group_norm": "group norm",
+    **dict.fromkeys((f"new_{kind}" for kind in ("zeros", "ones", "full")), None),
+    **dict.fromkeys((f"{kind}_like" for kind in ("zeros", "ones", "full")), None),
 }

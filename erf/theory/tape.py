@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -130,7 +130,7 @@ class _Recorder(TorchDispatchMode):
         self,
         network: nn.Module,
         image: Tensor,
-        rules: dict[str, Rule],
+        rules: Mapping[str, Rule | str | None],
         squares_of: Callable[[Tensor], Callable[[], Tensor]],
         layers: Sequence[str | None],
     ) -> None:
@@ -146,7 +146,7 @@ class _Recorder(TorchDispatchMode):
             self._parameters[parameter] = frozenset([number])
         self._names = {module: name for name, module in network.named_modules()}
         self._asked = {module: name for name, module in network.named_modules(remove_duplicate=False) if name in layers}
-        self._running = [type(network).__name__]
+        self._running = [(type(network).__name__, "")]  # what a message calls the modules, and their kinds
 
     @contextmanager
     def following_modules(self) -> Iterator[None]:
@@ -159,7 +159,8 @@ class _Recorder(TorchDispatchMode):
                 handle.remove()
 
     def _enter(self, module: nn.Module, _args: object) -> None:
-        self._running.append(repr(self._names[module]) if self._names.get(module) else self._running[-1])
+        name = self._names.get(module)
+        self._running.append((repr(name), f" ({type(module).__name__})") if name else self._running[-1])
 
     def _leave(self, module: nn.Module, _args: object, output: object) -> None:
         self._running.pop()
@@ -179,17 +180,19 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, in_place = kwargs or {}, func._schema.is_mutable
         given = tensors_in((args, kwargs))
-        operator = f"{_name(func)} in {self._running[-1]}"
-        with _naming(operator):
+        module, of_kind = self._running[-1]
+        operator = f"{_name(func)} in {module}"
+        with _naming(operator + of_kind):
             inputs = [number for tensor in given if (number := self._numbers.get(tensor)) is not None]
             before = [self._copy(arg) if in_place and isinstance(arg, Tensor) else arg for arg in args]
         parameters = frozenset[int]().union(*map(self._parameters_of, given))
         output = func(*args, **kwargs)
+        of_image = inputs and self._rules.get(_name(func), "") is not None
         for index, tensor in enumerate(tensors_in(output)):
-            if inputs and tensor.is_floating_point():
+            if of_image and tensor.is_floating_point():
                 known = self._squares_of, self._node_of, self._parameters_of, operator
                 call = Call(func, before, kwargs, tensor, index, self.tape.axes, *known)
-                self.tape.nodes.append(self._node([self.tape.nodes[number] for number in inputs], call))
+                self.tape.nodes.append(self._node([self.tape.nodes[number] for number in inputs], call, of_kind))
                 self._numbers.put(tensor, len(self.tape.nodes) - 1, in_place)
             elif parameters:
                 self._parameters[tensor] = parameters
@@ -202,8 +205,8 @@ class _Recorder(TorchDispatchMode):
             self._numbers.put(copy, number, in_place=False)
         return copy
 
-    def _node(self, inputs: Sequence[Node], call: Call) -> Node:
-        shape, has_rule = tuple(call.output.shape[1:]), _name(call.function) in self._rules
+    def _node(self, inputs: Sequence[Node], call: Call, of_kind: str) -> Node:
+        shape, has_rule = tuple(call.output.shape[1:]), callable(self._rules.get(_name(call.function)))
         for node in inputs:
             # What comes first is the cause, but an odd use may only prepare for what has no rule, as attention.
             if node.problem and (has_rule or not node.has_rule):
@@ -212,14 +215,14 @@ class _Recorder(TorchDispatchMode):
             with own_faults(call.operator):
                 sources, is_symmetric = self._traced(call)
         except InvalidInput as error:
-            return Node(shape, operator=call.operator, problem=one_line(error), has_rule=has_rule)
+            return Node(shape, operator=call.operator + of_kind, problem=one_line(error), has_rule=has_rule)
         return Node(shape, sources, is_symmetric, call.operator)
 
     def _traced(self, call: Call) -> tuple[tuple[tuple[int, Link], ...], bool]:
         """Return the sources of what a call returned, and whether it takes each value as often with either sign."""
-        rule = self._rules.get(_name(call.function))
-        if rule is None:
-            raise InvalidInput("no rule is known for the squares of its gradients")
+        rule = self._rules.get(_name(call.function), "the squares of its gradients")
+        if not callable(rule):
+            raise InvalidInput(f"no rule is known for {rule}")
         if call.output.shape[:1] != (1,):
             raise InvalidInput("no rule is known for what changes the dimension of the images")
         links, keeps = rule(call)
@@ -251,7 +254,7 @@ def _name(function: OpOverload) -> str:
 def record(
     network: nn.Module,
     image: Tensor,
-    rules: dict[str, Rule],
+    rules: Mapping[str, Rule | str | None],
     squares_of: Callable[[Tensor], Callable[[], Tensor]],
     layers: Sequence[str | None],
 ) -> Tape:
@@ -260,7 +263,7 @@ def record(
     Args:
         network: In the mode to run it in.
         image: Not modified.
-        rules: By the name of an ATen operator.
+        rules: By the name of an ATen operator; a text says what there is no rule for, None that it takes no values.
         squares_of: As for :class:`Call`.
         layers: Names of those whose outputs are asked for; None is the network.
 

@@ -55,9 +55,8 @@ class Frozen(nn.Module):
         is_pool = isinstance(self.module, nn.MaxPool2d)
         if self.choices is None:
             m = self.module
-            self.choices = (
-                F.max_pool2d(x, m.kernel_size, m.stride, m.padding, return_indices=True)[1] if is_pool else x > 0
-            )
+            window = (m.kernel_size, m.stride, m.padding, m.dilation, m.ceil_mode) if is_pool else ()
+            self.choices = F.max_pool2d(x, *window, return_indices=True)[1] if is_pool else x > 0
         if is_pool:
             return x.flatten(2).gather(2, self.choices.flatten(2)).reshape(self.choices.shape)
         return x * self.choices
