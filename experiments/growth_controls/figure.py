@@ -11,24 +11,15 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.growth_controls.config import Arm
 from experiments.growth_controls.experiment import Outcome, Result
-from experiments.harness.style import PAGE, entitle, from_zero, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, Look, entitle, from_zero, map_colour_bar, new_figure, show_map
 from experiments.trainings.plan import Probe
 
-# Okabe & Ito (2008).
-COLOURS = {
-    Arm.batch_norm: "#0072B2",
-    Arm.zero_gain: "#E69F00",
-    Arm.random_labels: "#D55E00",
-    Arm.folded: "#009E73",
-    Arm.no_batch_norm: "#CC79A7",
-}
-MARKERS = dict(zip(COLOURS, "os^Dv", strict=True))
-LABELS = {
-    Arm.batch_norm: "batch norm",
-    Arm.zero_gain: "batch norm, blocks start at 0",
-    Arm.random_labels: "random labels, batch norm",
-    Arm.folded: "batch norm folded before",
-    Arm.no_batch_norm: "never batch norm",
+LOOKS = {
+    Arm.batch_norm: Look("#0072B2", "o", "batch norm"),
+    Arm.zero_gain: Look("#E69F00", "s", "batch norm, blocks start at 0"),
+    Arm.random_labels: Look("#D55E00", "^", "random labels, batch norm"),
+    Arm.folded: Look("#009E73", "D", "batch norm folded before"),
+    Arm.no_batch_norm: Look("#CC79A7", "v", "never batch norm"),
 }
 PROBED = {Probe.images: "held-out images", Probe.noise: "normal noise"}
 CAPTION = (
@@ -81,9 +72,11 @@ def _message(result: Result) -> str:
     outcomes = [result.outcome(arm, Probe.images) for arm in result.config.arms]
     if len(outcomes) == 1:
         (only,) = outcomes
-        return f"With {LABELS[only.arm]} and width {result.config.width} training changes the ERF by {_growth(only)}"
+        return (
+            f"With {LOOKS[only.arm].label} and width {result.config.width} training changes the ERF by {_growth(only)}"
+        )
     growing = [one for one in outcomes if one.growth_interval and one.growth_interval[0] > 0]
-    said = [f"{_growth(one)} ({LABELS[one.arm]})" for one in growing]
+    said = [f"{_growth(one)} ({LOOKS[one.arm].label})" for one in growing]
     by = f": by {' and '.join(said)}" if said else ""
     return f"The ERF clearly grows in {len(said)} of {len(outcomes)} kinds of training{by}"
 
@@ -94,9 +87,10 @@ def _growth(outcome: Outcome) -> str:
 
 def _draw_curves(axes: Axes, result: Result, arm: Arm, curves: list[tuple[float, ...]]) -> None:
     epochs = range(result.config.epochs + 1)
+    look = LOOKS[arm]
     for curve in curves:
-        axes.plot(epochs, curve, color=COLOURS[arm], lw=0.5, alpha=0.5)
-    axes.plot(epochs, np.mean(curves, axis=0), f"{MARKERS[arm]}-", ms=3, color=COLOURS[arm], label=LABELS[arm])
+        axes.plot(epochs, curve, color=look.colour, lw=0.5, alpha=0.5)
+    axes.plot(epochs, np.mean(curves, axis=0), f"{look.marker}-", ms=3, color=look.colour, label=look.label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("epoch")
     axes.grid()
@@ -116,20 +110,20 @@ def _draw_accuracies(axes: Axes, result: Result) -> None:
 
 def _broken(arm: Arm, letters: int) -> str:
     """Return an arm's label on short lines."""
-    return textwrap.fill(LABELS[arm], letters)
+    return textwrap.fill(LOOKS[arm].label, letters)
 
 
 def _draw_growth(axes: Axes, result: Result) -> None:
     """Draw each arm's growth on images (left of its place) and on noise (right)."""
     for place, arm in enumerate(result.config.arms):
-        for probe, shift, face in ((Probe.images, -0.15, COLOURS[arm]), (Probe.noise, 0.15, "white")):
+        for probe, shift, face in ((Probe.images, -0.15, LOOKS[arm].colour), (Probe.noise, 0.15, "white")):
             outcome = result.outcome(arm, probe)
             low, high = outcome.growth_interval or (outcome.growth, outcome.growth)
             at = place + shift
-            axes.plot([at, at], [low, high], color=COLOURS[arm], lw=1.5)
-            axes.plot(at, outcome.growth, MARKERS[arm], ms=5, color=COLOURS[arm], mfc=face)
+            axes.plot([at, at], [low, high], color=LOOKS[arm].colour, lw=1.5)
+            axes.plot(at, outcome.growth, LOOKS[arm].marker, ms=5, color=LOOKS[arm].colour, mfc=face)
             each = [one.course(probe).growth for one in result.of_arm(arm)]
-            axes.plot([at + 0.07] * len(each), each, ".", ms=4, color=COLOURS[arm])
+            axes.plot([at + 0.07] * len(each), each, ".", ms=4, color=LOOKS[arm].colour)
     axes.axhline(0, color="black", lw=0.8)
     axes.set_xticks(range(len(result.config.arms)), [_broken(arm, 9) for arm in result.config.arms])
     axes.set_xlim(-0.5, len(result.config.arms) - 0.5)

@@ -28,7 +28,7 @@ TEXTS += ("legend.title_fontsize",)
 
 
 class Look(NamedTuple):
-    """How a kind of stack is drawn and called."""
+    """How one of several things is drawn, and what it is called."""
 
     colour: str  # of Okabe & Ito (2008)
     marker: str

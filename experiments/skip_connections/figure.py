@@ -8,23 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from experiments.harness.style import PAGE, entitle, error_bars, map_row, new_figure
+from experiments.harness.style import PAGE, Look, entitle, error_bars, map_row, new_figure
 from experiments.skip_connections.experiment import Design, Point, Result
 
-LABELS = {
-    Design.linear: "linear",
-    Design.post_activation: "ReLU after",
-    Design.post_activation_bn: "ReLU after, batch norm",
-    Design.pre_activation: "ReLU before",
-    Design.pre_activation_bn: "ReLU before, batch norm",
-}
-# Okabe & Ito (2008).
-COLOURS = {
-    Design.linear: "#000000",
-    Design.post_activation: "#D55E00",
-    Design.post_activation_bn: "#E69F00",
-    Design.pre_activation: "#0072B2",
-    Design.pre_activation_bn: "#56B4E9",
+LOOKS = {
+    Design.linear: Look("#000000", "o", "linear"),
+    Design.post_activation: Look("#D55E00", "o", "ReLU after"),
+    Design.post_activation_bn: Look("#E69F00", "o", "ReLU after, batch norm"),
+    Design.pre_activation: Look("#0072B2", "o", "ReLU before"),
+    Design.pre_activation_bn: Look("#56B4E9", "o", "ReLU before, batch norm"),
 }
 CAPTION = (
     "{config.depth} convolutions, {config.branch_depth} in a branch, init {config.init}, statistic {config.statistic}, "
@@ -69,10 +61,10 @@ def _name(point: Point) -> str:
 def _draw_sizes(axes: Axes, result: Result) -> None:
     gains = result.arrays["curve_gains"]
     for place, design in enumerate(result.config.designs):
-        axes.plot(gains, result.arrays[f"curve/{design}"], color=COLOURS[design], lw=1)
+        axes.plot(gains, result.arrays[f"curve/{design}"], color=LOOKS[design].colour, lw=1)
         # Apart, so that no bar hides another.
         at = np.array(result.config.gains) * 1.04 ** (place - (len(result.config.designs) - 1) / 2)
-        look = {"fmt": "o", "ms": 3, "color": COLOURS[design], "label": LABELS[design]}
+        look = {"fmt": "o", "ms": 3, "color": LOOKS[design].colour, "label": LOOKS[design].label}
         error_bars(axes, at, result.of_design(design), "size", **look)
     low, high = (f([result.plain(design).size for design in result.config.designs]) for f in (min, max))
     axes.axhspan(low - 0.05, high + 0.05, color="grey", alpha=0.4, lw=0, label="without skips, all designs")
@@ -89,8 +81,8 @@ def _draw_branches(axes: Axes, result: Result) -> None:
     for design in result.config.designs:
         (point,) = (p for p in result.of_design(design) if p.gain == gain)
         shares = result.arrays[f"branches/{point.key}"]
-        label = f"{LABELS[design]}: mean {point.branches:.1f}"
-        axes.plot(range(len(shares)), shares, "o-", ms=4, lw=1, color=COLOURS[design], label=label)
+        label = f"{LOOKS[design].label}: mean {point.branches:.1f}"
+        axes.plot(range(len(shares)), shares, "o-", ms=4, lw=1, color=LOOKS[design].colour, label=label)
     axes.set(xlabel="number of branches taken", ylabel="predicted share of E[g²]")
     axes.set_ylim(bottom=0, top=1.05 * axes.get_ylim()[1])
     axes.set_title(f"paths, gain {gain:g}")
@@ -109,7 +101,7 @@ def _draw_rows(axes: Axes, result: Result, design: Design) -> None:
         axes.semilogy(at, measured[middle] / measured.sum(), "o", ms=3, color=colour, label=_name(point))
     axes.set_ylim(bottom=1e-9)  # room for the legend
     axes.set(
-        xlabel="column (pixels)", ylabel="influence / its sum, central row", title=f"central row, {LABELS[design]}"
+        xlabel="column (pixels)", ylabel="influence / its sum, central row", title=f"central row, {LOOKS[design].label}"
     )
     axes.grid(alpha=0.3)
     axes.legend(loc="lower center", frameon=False, handlelength=0.8)

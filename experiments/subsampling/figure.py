@@ -8,27 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from erf.metrics.grid_average import moving_mean
-from experiments.harness.style import PAGE, bar_lengths, entitle, map_colour_bar, new_figure
+from experiments.harness.style import PAGE, Look, bar_lengths, entitle, map_colour_bar, new_figure
 from experiments.subsampling.experiment import Measured, Result
 from experiments.subsampling.variants import Variant
 
-LABELS = {
-    Variant.plain: "plain",
-    Variant.early_strides: "strides, early",
-    Variant.spread_strides: "strides, spread",
-    Variant.late_strides: "strides, late",
-    Variant.average_pooling: "average pooling",
-    Variant.max_pooling: "max pooling",
-    Variant.dilation: "dilation",
-    Variant.dilated_throughout: "dilation 2 throughout",
-}
-# Okabe & Ito (2008): the plain stack, strides, poolings, dilation.
-COLOURS = dict.fromkeys(Variant, "#D55E00") | {
-    Variant.plain: "#000000",
-    Variant.average_pooling: "#0072B2",
-    Variant.max_pooling: "#0072B2",
-    Variant.dilation: "#009E73",
-    Variant.dilated_throughout: "#009E73",
+STRIDES, POOLING, DILATION = "#D55E00", "#0072B2", "#009E73"  # Okabe & Ito (2008)
+LOOKS = {
+    Variant.plain: Look("#000000", "o", "plain"),
+    Variant.early_strides: Look(STRIDES, "o", "strides, early"),
+    Variant.spread_strides: Look(STRIDES, "o", "strides, spread"),
+    Variant.late_strides: Look(STRIDES, "o", "strides, late"),
+    Variant.average_pooling: Look(POOLING, "o", "average pooling"),
+    Variant.max_pooling: Look(POOLING, "o", "max pooling"),
+    Variant.dilation: Look(DILATION, "o", "dilation"),
+    Variant.dilated_throughout: Look(DILATION, "o", "dilation 2 throughout"),
 }
 HALF = 72  # pixels about the unit's center that a map shows, on each side
 CAPTION = (
@@ -58,7 +51,7 @@ def draw(result: Result) -> Figure:
     _draw_sizes(sizes, result)
     _draw_kurtosis(kurtosis, result)
     _draw_grid(grid, result)
-    beyond = [LABELS[measured.variant] for measured in result.variants if measured.trf_size > 2 * HALF]
+    beyond = [LOOKS[measured.variant].label for measured in result.variants if measured.trf_size > 2 * HALF]
     values = {
         "placements": len(result.arrays["placements"]),
         "center": min(one.center_share for one in result.variants),
@@ -74,7 +67,7 @@ def message(result: Result) -> str:
     largest = max(result.variants, key=lambda one: one.size)
     return (
         f"Strides, pooling and dilation enlarge the ERF: from {plain.size:.0f} to up to {largest.size:.0f} pixels "
-        f"({LABELS[largest.variant]})"
+        f"({LOOKS[largest.variant].label})"
     )
 
 
@@ -93,17 +86,17 @@ def _name(measured: Measured) -> str:
     values = measured.strides if max(measured.strides) > 1 else measured.dilations
     changed = [str(number + 1) for number, value in enumerate(values) if value > 1]
     layers = f",\nlayers {', '.join(changed)}" if 0 < len(changed) < len(values) else ""
-    return LABELS[measured.variant] + layers
+    return LOOKS[measured.variant].label + layers
 
 
 def _draw_number(axes: Axes, result: Result, name: str) -> None:
     """Draw a number of each variant, one below the other, with a line below them for strides anywhere."""
-    labels = [LABELS[measured.variant] for measured in result.variants]
+    labels = [LOOKS[measured.variant].label for measured in result.variants]
     axes.set_yticks(range(len(labels) + 1), [*labels, "strides anywhere"])
     axes.set_ylim(len(labels) + 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
     for place, measured in enumerate(result.variants):
-        value, colour = getattr(measured, name), COLOURS[measured.variant]
+        value, colour = getattr(measured, name), LOOKS[measured.variant].colour
         bars = bar_lengths([value], [getattr(measured, f"{name}_interval")])
         axes.plot(getattr(measured, f"predicted_{name}"), place, "o", ms=7, mfc="none", color=colour)
         axes.errorbar([value], [place], xerr=bars, fmt="o", ms=3, capsize=2, color=colour)
@@ -149,6 +142,6 @@ def _draw_grid(axes: Axes, result: Result) -> None:
     axes.set_xlabel("column from the center (pixels)")
     axes.set_ylabel("exact map / peak")
     axes.set_ylim(0, 1.6)  # room for the legend above the peak
-    axes.set_title(f"grid of {LABELS[deepest.variant]}")
+    axes.set_title(f"grid of {LOOKS[deepest.variant].label}")
     axes.legend(loc="upper center", frameon=False)
     axes.grid()

@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
 
-from experiments.skip_connections.figure import COLOURS, LABELS, message
+from experiments.skip_connections.figure import LOOKS, message
 from tests.figures import Panel, Shown, box, image, line, points
 
 
@@ -29,7 +29,7 @@ def shown(result):
             f"statistic {config.statistic}, {config.runs} runs a point, seed {config.seed}",
         ],
         colour_bars=[("influence / peak", 0, 1)],
-        legend=["without skips, all designs", *(LABELS[design] for design in config.designs)],
+        legend=["without skips, all designs", *(LOOKS[design].label for design in config.designs)],
     )
 
 
@@ -41,10 +41,10 @@ def _sizes(result):
     designs = result.config.designs
     marks = []
     for place, design in enumerate(designs):
-        own, colour = result.of_design(design), COLOURS[design]
+        own, colour = result.of_design(design), LOOKS[design].colour
         apart = 1.04 ** (place - (len(designs) - 1) / 2)
         ends = [p.size_interval for p in own]
-        marks.append(points([p.gain * apart for p in own], [p.size for p in own], ends, LABELS[design], colour))
+        marks.append(points([p.gain * apart for p in own], [p.size for p in own], ends, LOOKS[design].label, colour))
         marks.append(line(result.arrays["curve_gains"], result.arrays[f"curve/{design}"], "", colour))
     plain = [result.plain(design).size for design in designs]
     low, high = min(plain) - 0.05, max(plain) + 0.05
@@ -61,8 +61,8 @@ def _branches(result):
     for design in result.config.designs:
         (point,) = (p for p in result.of_design(design) if p.gain == gain)
         shares = result.arrays[f"branches/{design}/{gain:g}"]
-        label = f"{LABELS[design]}: mean {point.branches:.1f}"
-        marks.append(line(range(len(shares)), shares, label, COLOURS[design]))
+        label = f"{LOOKS[design].label}: mean {point.branches:.1f}"
+        marks.append(line(range(len(shares)), shares, label, LOOKS[design].colour))
     title = f"paths, gain {gain:g}"
     return Panel(marks, title, "number of branches taken", "predicted share of E[g²]")
 
@@ -77,6 +77,6 @@ def _rows(result, stacks):
         marks.append(line(columns, exact[middle] / exact.sum(), "", colour))
         marks.append(line(columns, measured[middle] / measured.sum(), _gain(point), colour))
     return Panel(
-        marks, f"central row, {LABELS[stacks[0].design]}", "column (pixels)",
+        marks, f"central row, {LOOKS[stacks[0].design].label}", "column (pixels)",
         "influence / its sum, central row", ("linear", "log"), legend=True,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 import numpy as np
 
 from erf.metrics.grid_average import moving_mean
-from experiments.subsampling.figure import COLOURS, HALF, LABELS, message
+from experiments.subsampling.figure import HALF, LOOKS, message
 from tests.figures import Panel, Shown, box, image, line, points, upright
 
 
@@ -11,7 +11,7 @@ def shown(result):
     config, variants = result.config, result.variants
     columns = (len(variants) + 1) // 2
     maps = [_map(result, m, place % columns == 0) for place, m in enumerate(variants)]
-    beyond = ", ".join(LABELS[m.variant] for m in variants if m.trf_size > 2 * HALF)
+    beyond = ", ".join(LOOKS[m.variant].label for m in variants if m.trf_size > 2 * HALF)
     return Shown(
         [*maps, _sizes(result), _kurtosis(result), _grid(result)],
         message(result),
@@ -32,7 +32,7 @@ def _map(result, measured, first):
     if max(measured.strides) > 1:
         layers = [i + 1 for i in range(result.config.depth) if measured.strides[i] > 1]
     some = 0 < len(layers) < result.config.depth
-    name = LABELS[measured.variant] + (f",\nlayers {', '.join(map(str, layers))}" if some else "")
+    name = LOOKS[measured.variant].label + (f",\nlayers {', '.join(map(str, layers))}" if some else "")
     marks = [
         image(result.arrays[f"map/{measured.variant}"], (-half, half, half, -half)),
         box(-half, -half, 2 * half, 2 * half),
@@ -45,8 +45,8 @@ def _map(result, measured, first):
 def _measured(result, name):
     for place, m in enumerate(result.variants):
         ends = [getattr(m, f"{name}_interval")]
-        yield points([getattr(m, name)], [place], ends, "", COLOURS[m.variant], axis="x")
-        yield line([getattr(m, f"predicted_{name}")], [place], "", COLOURS[m.variant], hollow=True)
+        yield points([getattr(m, name)], [place], ends, "", LOOKS[m.variant].colour, axis="x")
+        yield line([getattr(m, f"predicted_{name}")], [place], "", LOOKS[m.variant].colour, hollow=True)
 
 
 def _sizes(result):
@@ -56,7 +56,7 @@ def _sizes(result):
         box(sizes.min(), 0, np.ptp(sizes), 1),
         line(sizes, [below] * len(sizes), "", "#D55E00"),
     ]
-    names = {place: LABELS[m.variant] for place, m in enumerate(result.variants)}
+    names = {place: LOOKS[m.variant].label for place, m in enumerate(result.variants)}
     names[below] = "strides anywhere"
     return Panel(marks, "sizes; hollow: exact", "ERF size (pixels)", yticks=names)
 
@@ -82,5 +82,5 @@ def _grid(result):
         row(values[len(values) // 2 + strongest], "strongest row", "#E69F00"),
         row(averaged[(len(averaged) - 1) // 2], f"average over {period} pixels", "black"),
     ]
-    title = f"grid of {LABELS[deepest.variant]}"
+    title = f"grid of {LOOKS[deepest.variant].label}"
     return Panel(marks, title, "column from the center (pixels)", "exact map / peak", legend=True)
