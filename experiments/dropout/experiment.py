@@ -49,7 +49,9 @@ class Config(StackConfig):
     narrow: list[int] = option([1, 4], "channels of narrower stacks, below channels, increasing; elementwise only")
     runs: int = option(4000, "draws of weights and dropped units for each point", least=FEWEST)
     statistic: Statistic = option(
-        Statistic.mean_square, "what the claim is about; mean_abs is measured beside it", fixed="is not the claim's"
+        Statistic.mean_square,
+        "what the claim is about; mean_abs is measured beside it",
+        fixed="is not what the claim is about",
     )
     bootstrap: int = option(1000, "resamplings of the runs for each interval", least=1)
 
