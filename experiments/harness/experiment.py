@@ -91,7 +91,7 @@ class ExperimentConfig:
             value = getattr(self, known.name)
             _require_plain(known.name, value)
             require_allowed(known.name, value, known.metadata)
-            if value != known.default and (reason := known.metadata["fixed"]):
+            if value != known.default and (reason := known.metadata.get("fixed")):
                 raise InvalidInput(f"{known.name}={value} {reason}; allowed: {known.default}")
         if self.seed < 0:
             raise InvalidInput(f"seed={self.seed} is negative; allowed: 0, 1, 2, ...")
