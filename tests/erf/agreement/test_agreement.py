@@ -70,6 +70,37 @@ def test_a_map_that_is_not_that_of_autograd_is_seen(monkeypatch):
     assert answers(found) == {"outside": True, "edges": True, "autograd": False, "slow": True}
 
 
+def far_below_float64(monkeypatch):
+    """Let maps below float64 differ by more than is allowed."""
+    own = agreement.difference
+
+    def differs(values, expected, dtype):
+        return own(values, expected, dtype) if dtype == torch.float64 else (0.5, 1e-2)
+
+    monkeypatch.setattr(agreement, "difference", differs)
+
+
+def test_rounding_is_told_from_a_fault_in_float64(monkeypatch):
+    far_below_float64(monkeypatch)
+    made = network(torch.float32)
+    found = erf.check(made, 33)
+    assert found
+    assert "differs from that of plain autograd by 5.0e-01 (allowed: 1e-02), in float64 by " in str(found)
+    assert next(made.parameters()).dtype == torch.float32
+    own = effective_field.gradient
+    monkeypatch.setattr(effective_field, "gradient", lambda *given: 1.001 * own(*given))
+    assert answers(erf.check(made, 33)) == {"outside": True, "edges": True, "autograd": False, "slow": True}
+
+
+def test_what_does_not_run_in_float64_stays_wrong(monkeypatch):
+    far_below_float64(monkeypatch)
+    single = nn.Conv2d(1, 1, 3)
+    monkeypatch.setattr(nn.Module, "double", lambda module: module.bfloat16())
+    found = erf.check(single, 9)
+    assert answers(found)["autograd"] is False
+    assert "cannot be measured in float64" in str(found)
+
+
 def test_a_fast_way_that_is_wrong_is_seen(monkeypatch):
     own = measured_maps.folds
     judged = judges.SLOW_WAYS["folding"][1:]
