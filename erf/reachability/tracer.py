@@ -25,6 +25,7 @@ from erf.reachability.running import known_output, run
 from erf.reachability.storage import WrittenStorage, strided
 from erf.reachability.tensor_numbers import MADE_HERE, TensorNumbers
 from erf.reachability.tensor_reaches import TensorReaches
+from erf.reachability.union import leaves
 from erf.reachability.values import refuse, refuse_nested, tested_by
 
 
@@ -285,14 +286,13 @@ class ReachMode(TorchDispatchMode):
 
     def _write(self, tensor: Tensor, reaches: Reaches, known: dict[int, Reaches]) -> None:
         """Note an output. Where it is an operand written in place, the views of the same storage change with it."""
-        unchanged = all(new is old for new, old in zip(reaches, known.get(id(tensor), ()), strict=False))
         key = storage_of(tensor)
         if id(tensor) not in known:
             if tensor in self.reaches or not all(reach.is_nothing for reach in reaches):  # of its storage, other parts
                 self._keep(tensor, reaches)
         elif key not in self._owners:
             self.reaches[tensor] = reaches
-        elif not unchanged:
+        elif not all(map(leaves, reaches, known[id(tensor)])):
             if key not in self._written:
                 owner = self._owners[key]
                 self._written[key] = WrittenStorage(owner, self._reaches_of(owner))

@@ -88,12 +88,13 @@ class LazyUnion(Reach):
         """Let position ``i`` of the dimension join the positions ``table[i, :]`` of the old one."""
         if np.any((table < 0) | (table >= self.shape[dim])):  # beyond, parts may go on where the union does not
             return super().read(dim, table, step, bounded)
-        return self.each(lambda part: part.read(dim, table, step))
+        size = len(table)
+        return self.each(lambda part: part.resized(dim, size) if part.constant(dim) else part.read(dim, table, step))
 
 
 def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
     """Return, for each position of the broadcast shape, the hull of the boxes."""
-    parts = [part for reach in reaches for part in (reach.parts if isinstance(reach, LazyUnion) else (reach,))]
+    parts = [part for reach in reaches for part in _parts(reach)]
     heard = [part.expand(shape) for part in parts if not part.is_nothing]
     if len(heard) < 2:
         return heard[0] if heard else nothing(shape)
@@ -115,6 +116,22 @@ def _written_out(reaches: Sequence[Reach]) -> Reach:
     """Return the union of boxes whose directions have the same sizes."""
     values = reduce(np.minimum, [reach.values for reach in reaches])
     return Reach(_joined_dims(reaches), values, all(reach.exact for reach in reaches))
+
+
+def leaves(new: Reach, old: Reach) -> bool:
+    """Whether new boxes are the old ones, and go on as those do where that is known."""
+    if new.shape != old.shape:
+        return False
+    known = [dim for dim in range(old.ndim) if all(digit.period for digit in old.dims[dim])]
+    new, old = aligned([new, old], range(old.ndim))
+    laws = [[[digit.law for digit in reach.dims[dim]] for dim in known] for reach in (new, old)]
+    parts = _parts(new), _parts(old)
+    alike = new.exact == old.exact and laws[0] == laws[1] and len(parts[0]) == len(parts[1])
+    return alike and all(bool((a.values == b.values).all()) for a, b in zip(*parts, strict=True))
+
+
+def _parts(reach: Reach) -> tuple[Reach, ...]:
+    return reach.parts if isinstance(reach, LazyUnion) else (reach,)
 
 
 def concatenate(reaches: Sequence[Reach], dim: int) -> Reach:
