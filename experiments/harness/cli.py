@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import sys
 import traceback
 import warnings
@@ -144,15 +145,24 @@ def _sweep(given: Arguments) -> int:
     jobs = jobs_of(given.overrides)
     sweep = Sweep.start(jobs, _measured(jobs, Path(folder)), alone=not folders)
     print(sweep.headline, flush=True)
+    is_new = not Path(folder).exists()
     told = [quoted("hydra.sweep.dir", folder), quoted(f"++hydra.job.env_set.{VARIABLE}", sweep.variable)]
     try:
         _run_hydra([*given.options, *given.overrides, *told])
     except JobFailed:
         code = 1
+    if is_new and not _is_begun(Path(folder)):
+        shutil.rmtree(folder)
+        return code
     print(f"sweep         {folder}")
     print(f"its table     python scripts/gather_sweep.py {shlex.quote(folder)}")
     print(f"TensorBoard   tensorboard --logdir {shlex.quote(str(board_of(Path(folder))))}", flush=True)
     return code
+
+
+def _is_begun(folder: Path) -> bool:
+    """Return whether a job has left something in a sweep's folder, beside what Hydra writes first."""
+    return any(path.is_file() and path.name != "multirun.yaml" for path in folder.rglob("*"))
 
 
 def _require_one(jobs: Sequence[Sequence[str]]) -> None:

@@ -37,6 +37,7 @@ TAKEN = {"": {"--layers", "--images", "--samples", "--statistic", "--device", "-
 TAKEN |= {"compare": TAKEN[""] | {"--weights-b", "--sort"}, "fields": {"--layer", "--mode"}}
 TAKEN["halo"] = TAKEN["fields"]
 TAKEN[""] |= {"--save", "--overwrite"}
+MOST = {"--seed": 2**63}
 LEAST = {"--channels": 1, "--seed": 0, "--samples": 1, "--input": 1}
 
 
@@ -59,10 +60,15 @@ def drawn(random: random.Random) -> Call:
     return Call(
         "erf",
         (*words, *networks, *small, option, value),
-        (option, option[2:].removesuffix("-b"), *filter(None, [value])),
+        (option, option[2:].removesuffix("-b"), *filter(None, [value]), *map(repr, value.split(","))),
         known and _fits(option, value),
     )
 
 
 def _fits(option: str, value: str) -> bool:
-    return option in LEAST and value.isascii() and value.isdecimal() and LEAST[option] <= int(value) <= 10**9
+    return (
+        option in LEAST
+        and value.isascii()
+        and value.isdecimal()
+        and LEAST[option] <= int(value) < MOST.get(option, 2**31)
+    )

@@ -21,7 +21,7 @@ MAINS = {
     if (called := re.search(r"sys\.exit\((\w+)\(sys\.argv", path.read_text()))
 }
 # Where a script's work begins: what comes here is accepted.
-SEAMS = {"benchmark": "_benchmark", "scaling": "_scale", "coverage": "measured_alone", "gpu_check": "check"}
+SEAMS = {"benchmark": "_benchmark", "scaling": "_scale", "coverage": "_is_wanted", "gpu_check": "check"}
 SEAMS |= {"reproduce": "_reproduce", "gpu_reference": "train_at_once", "fetch_data": "_download"}
 NEEDED = {"fetch_data": ["camvid"], "gather_sweep": ["sweep"], "report": ["empty"], "figures": ["empty"]}
 # What is at each path of the folder; nothing can be at the others.

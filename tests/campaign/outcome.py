@@ -19,11 +19,12 @@ from unittest.mock import patch
 from tests.campaign.call import Call
 from tests.campaign.of_scripts import MAINS, SEAMS, main_of
 
-SECONDS, MEASURING = 20, 4  # of CPU: for a call, and for one that is allowed a large number, which is then stopped
+SECONDS = 20  # of CPU, within which a call is refused
+MEASURING, LARGE = 60, 4  # of CPU, for an allowed call, and for one with a large number: it is then stopped
 GIB_MORE = 3  # of address space than the process has before the call
 KINDS = ("clean", "allowed", "long", "traceback", "unclear", "accepted", "slow", "changed")
 GOOD = ("clean", "allowed", "long")
-TRAINED = "the loss is not finite"  # which nothing but training shows: the files of its folder stay
+TRAINED = re.compile(r" (in|after) epoch \d")  # what nothing but training shows: the files of its folder stay
 ACCEPTED = "the campaign ends it here: accepted"
 # Words of other tools, which say nothing to a user.
 FOREIGN = ("Exception", "object has no", "unhashable", "Could not create", "hydra.cc", "usage:", "Warning", "NoneType")
@@ -58,7 +59,7 @@ def outcome_of(call: Call, folder: Path) -> Outcome:
         printed, errors = (_text(file.fileno()) for file in (out, err))
     kind = _kind(call, code, printed, errors)
     if kind in ("clean", "unclear") and digest(folder) != before:
-        kind = "allowed" if kind == "clean" and call.allowed and TRAINED in errors else "changed"
+        kind = "allowed" if kind == "clean" and call.allowed and TRAINED.search(errors) else "changed"
     return Outcome(call, kind, f"code {code}: {errors.strip() or printed.strip()[-80:]}")
 
 
@@ -76,12 +77,18 @@ def _kind(call: Call, code: int, printed: str, errors: str) -> str:
     return "clean" if is_ours and names and not any(word in errors for word in FOREIGN) else "unclear"
 
 
+def _seconds(call: Call) -> int:
+    if not call.allowed:
+        return SECONDS
+    return LARGE if call.is_large else MEASURING
+
+
 def _in_child(call: Call, folder: Path, streams: tuple[int, int]) -> int:
     """Return the exit code of a call, negative where a signal ended it."""
     child = os.fork()
     if not child:
         _be(call, folder, streams)
-    end = time.monotonic() + 20 * SECONDS  # of a process that waits
+    end = time.monotonic() + 20 * _seconds(call)  # of a process that waits
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -100,7 +107,7 @@ def _be(call: Call, folder: Path, streams: tuple[int, int]) -> None:
             os.dup2(stream, number)
         sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
         spent = sum(os.times()[:2])
-        limit = int(spent + (MEASURING if call.allowed and call.is_large else SECONDS)) + 1
+        limit = int(spent + _seconds(call)) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
         most = _address_space() + GIB_MORE * 2**30
         resource.setrlimit(resource.RLIMIT_AS, (most, most))

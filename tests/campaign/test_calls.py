@@ -75,9 +75,10 @@ class Draw:
     def is_allowed(self) -> bool:
         """Return whether the value is of the annotated type, and in the range of its kind."""
         in_range = RANGES.get(id(CALLS[self.name].refused.get(self.argument)), lambda _: True)
-        if (self.name, self.argument) in ARRAYS:
+        annotation = annotations(self.name).get(self.argument, Any)
+        if annotation is np.ndarray or (self.name, self.argument) in ARRAYS:
             return isinstance(self.value, np.ndarray | Tensor | list | tuple)
-        return fits(self.value, annotations(self.name).get(self.argument, Any)) and bool(in_range(self.value))
+        return fits(self.value, annotation) and bool(in_range(self.value))
 
 
 @cache

@@ -60,8 +60,8 @@ def test_each_kind_of_end_is_told_from_the_others(main, kind, tmp_path, monkeypa
 
 
 def test_a_call_that_goes_on_is_slow_unless_a_large_number_is_allowed(tmp_path, monkeypatch):
-    monkeypatch.setattr("tests.campaign.outcome.SECONDS", 0)
-    monkeypatch.setattr("tests.campaign.outcome.MEASURING", 0)
+    for seconds in ("SECONDS", "MEASURING", "LARGE"):
+        monkeypatch.setattr(f"tests.campaign.outcome.{seconds}", 1)
 
     def busy(_):
         while True:

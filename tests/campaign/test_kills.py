@@ -85,7 +85,7 @@ def start(context, command, folder):
 def finish(context, command, folder) -> dict[str, bytes]:
     """Run to the end; return what is left, by the path of each file."""
     process = start(context, command, folder)
-    process.join(900)  # a machine may be busy
+    process.join(3600)  # a machine may be busy
     assert process.exitcode == 0
     files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     return {str(name): path.read_bytes() for name, path in files.items() if not DIFFERING & {*name.parts}}
