@@ -51,7 +51,7 @@ def _cases(
     network: nn.Module, name: str, image: Tensor, layer: str, repetitions: int, environment: Environment
 ) -> Iterator[Case]:
     ready = Prepared(network, layer)
-    field_index = ready.parts(image)[1][0].probes[0].field.index
+    field_index = ready.parts(image).crops[0].probes[0].field.index
     theirs = partial(plain_map, network, image, layer, field_index)
     for title, ours in (
         ("first call", lambda: measured_maps(Prepared(network, layer), image).values),

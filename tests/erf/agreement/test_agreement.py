@@ -87,8 +87,8 @@ def test_rounding_is_told_from_a_fault_in_float64(monkeypatch):
     assert found
     assert "differs from that of plain autograd by 5.0e-01 (allowed: 1e-02), in float64 by " in str(found)
     assert next(made.parameters()).dtype == torch.float32
-    own = effective_field.gradient
-    monkeypatch.setattr(effective_field, "gradient", lambda *given: 1.001 * own(*given))
+    own = measured_maps.gradient
+    monkeypatch.setattr(measured_maps, "gradient", lambda *given: 1.001 * own(*given))
     assert answers(erf.check(made, 33)) == {"outside": True, "edges": True, "autograd": False, "slow": True}
 
 
