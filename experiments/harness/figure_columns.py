@@ -21,6 +21,7 @@ MARGIN = 0.04  # inches, on all sides
 GAP = 0.08  # inches between a panel and what stands above, beside or below it
 HEIGHTS = (1.5, 2.4)  # inches: the least and the most of a panel of curves
 BAR = 0.08  # inches: how wide a colour bar is
+SLANTED = 0.2  # inches: closer than that, slanted labels of ticks lie over each other
 
 
 def write_columns(path: Path, figure: Figure) -> list[Path]:
@@ -44,12 +45,19 @@ def write_columns(path: Path, figure: Figure) -> list[Path]:
         figure.legends.clear()
         axes.set(title="", xlabel=xlabel, ylabel=ylabel)
         axes.tick_params(labelleft=True, labelbottom=True)
+        _name_ticks(axes)
         write_figure(written, figure, _alone(figure, axes, title, legend))
     return paths
 
 
 def _is_bar(axes: Axes) -> bool:
     return axes.get_label() == "<colorbar>"
+
+
+def _colours(axes: Axes) -> set[str]:
+    """Return the names of the colour maps of a map, or of a colour bar."""
+    drawn = axes.collections if _is_bar(axes) else axes.images
+    return {one.get_cmap().name for one in drawn if one.get_array() is not None}
 
 
 def _parts(axes: Axes) -> list[Figure | SubFigure]:
@@ -64,11 +72,24 @@ def _words(axes: Axes) -> tuple[str, str, str]:
     """Return title, xlabel and ylabel of a panel, where it has none those of its column and row."""
     row, column = _mates(axes)
     above = [one.get_title() for one in column if one.images]
-    title = axes.get_title() or next(filter(None, above), "")
+    named = above if any(one.get_title() for one in column) else [one.get_title() for one in row]
+    title = axes.get_title() or next(filter(None, named), "")
     headings = [part.get_suptitle() for part in _parts(axes)[-2::-1]]  # but not the message of all
-    xlabel = axes.get_xlabel() or next(filter(None, (one.get_xlabel() for one in column[::-1])), "")
-    ylabel = axes.get_ylabel() or next(filter(None, (one.get_ylabel() for one in row)), "")
+    of_map = bool(axes.images) and len(axes.get_xticks()) > 0
+    below = [one for one in column[::-1] if of_map or axes.get_shared_x_axes().joined(axes, one)]
+    beside = [one for one in row if (axes.images and one.images) or axes.get_shared_y_axes().joined(axes, one)]
+    xlabel = axes.get_xlabel() or next(filter(None, (one.get_xlabel() for one in below)), "")
+    ylabel = axes.get_ylabel() or next(filter(None, (one.get_ylabel() for one in beside)), "")
     return "\n".join(filter(None, [*headings, title])), xlabel, ylabel
+
+
+def _name_ticks(axes: Axes) -> None:
+    """Give ticks of the y axis without texts those of the same ticks in another panel of the row."""
+    for one in _mates(axes)[0]:
+        texts = [label.get_text() for label in one.get_yticklabels()]
+        if any(texts) and [*one.get_yticks()] == [*axes.get_yticks()]:
+            axes.set_yticks(axes.get_yticks(), texts)
+            return
 
 
 def _mates(axes: Axes) -> tuple[list[Axes], list[Axes]]:
@@ -91,10 +112,13 @@ def _mates(axes: Axes) -> tuple[list[Axes], list[Axes]]:
 def _alone(figure: Figure, axes: Axes, title: str, outside: Legend | None) -> Bbox:
     """Lay a panel out as wide as a column, with its legend and colour bar and nothing else; return where, in inches."""
     parts = _parts(axes)
-    bar = next((one for one in parts[0].axes if _is_bar(one)), None) if axes.images else None
+    bar = next(
+        (one for one in (*parts[0].axes, *figure.get_axes()) if _is_bar(one) and _colours(one) == _colours(axes)), None
+    )
+    shown = {figure.patch, axes, *parts} | ({bar, *_parts(bar)} if bar else set())
     for part in _all_parts(figure):
         for child in part.get_children():
-            child.set_visible(child in (*parts, axes, bar, figure.patch))
+            child.set_visible(child in shown)
     around = [axes, bar] if bar else [axes]
     _widen(axes, bar)
     inside = axes.get_legend()
@@ -135,6 +159,10 @@ def _widen(axes: Axes, bar: Axes | None) -> None:
     height = min(max(inches, HEIGHTS[0]), HEIGHTS[1])
     equal = bool(axes.images) and axes.get_aspect() != "auto"
     width = COLUMN / 2
+    slanted = [label for label in axes.get_xticklabels() if label.get_rotation() % 90]
+    if COLUMN / (len(slanted) + 1) < SLANTED:
+        for label in slanted:
+            label.set(rotation=90, ha="center")
     for _ in range(4):  # labels that rotate or thin out change the rest a little
         _put(axes, 0, 0, width, width * axes.get_data_ratio() if equal else height)
         if bar:
