@@ -49,7 +49,8 @@ FIXED = """The rules of {unchanged} of {all} rows were fixed before anything was
 something was settled or changed after a first measurement:
 
 - F1: the tolerance of 0.1 for "falls like 1 / runs",
-- T1, T3: the 1e-5 by which rounding may move measured maps of fixed weights; T3: the largest depth of its random stacks,
+- T1, T3: the 1e-5 by which rounding may move measured maps of fixed weights,
+- T3: the largest depth of its random stacks,
 - F2: 200 runs at large depths, where 20 had been too few,
 - F3a, F3b: what is compared."""
 
