@@ -85,10 +85,14 @@ def _words(axes: Axes) -> tuple[str, str, str]:
 
 def _name_ticks(axes: Axes) -> None:
     """Give ticks of the y axis without texts those of the same ticks in another panel of the row."""
+    if any(label.get_text() for label in axes.get_yticklabels()):
+        return
+    ends = axes.get_ylim()
     for one in _mates(axes)[0]:
         texts = [label.get_text() for label in one.get_yticklabels()]
         if any(texts) and [*one.get_yticks()] == [*axes.get_yticks()]:
             axes.set_yticks(axes.get_yticks(), texts)
+            axes.set_ylim(ends)  # ticks beyond the ends would widen them
             return
 
 
