@@ -8,10 +8,11 @@ import torch
 
 from erf.networks.cifar_resnet import CifarResNet
 from experiments.harness.cli import main
+from tests.conftest import leave_figures_empty
 from tests.experiments.toy_data import toy_data
 
 GROWTH = "experiment=erf_growth"
-SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3,4]", "runs=3", "channels=4"]
+SMALL = ["experiment=erf_growth", "kinds=[uniform]", "depths=[2,3]", "runs=3", "channels=4", "bootstrap=20"]
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,7 @@ def measured(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder := tmp_path_factory.mktemp("measured"))
         patch.setattr(sys, "argv", ["run.py"])
+        leave_figures_empty(patch)
         assert main(SMALL) == 0
     return folder
 
@@ -143,7 +145,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monk
         line = the_one_line(capsys, SMALL)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    assert re.match("error: results/(runs|tensorboard)/erf_growth/channels=4", line)
+    assert re.match("error: results/(runs|tensorboard)/erf_growth/bootstrap=20", line)
     assert line.endswith(": File too large")
     assert not list(tmp_path.rglob("result.json"))
     assert not list(tmp_path.rglob("*.part"))

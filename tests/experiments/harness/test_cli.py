@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import fields
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -25,9 +25,11 @@ from experiments.harness.override import value_text
 from experiments.harness.record import read_environment, read_record
 from experiments.harness.reference_runs import RUNS, STUDIES
 from experiments.harness.tensorboard_logbook import TensorBoardLogbook
+from tests.conftest import leave_figures_empty
 
 RUN = Path(experiment.__file__).parents[2] / "run.py"
-SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3,4]", "runs=3", "channels=4"]
+SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3]", "runs=3", "channels=4", "bootstrap=20"]
+NAME = "bootstrap=20+channels=4+depths=2,3+kinds=uniform,random+runs=3"
 FOLDERS = Path("results", "runs", "erf_growth")
 BOARD = Path("results", "tensorboard", "erf_growth")
 
@@ -38,6 +40,30 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["run.py"])
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """The folder of one run, made once, in which nothing is changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder := tmp_path_factory.mktemp("once"))
+        patch.setattr(sys, "argv", ["run.py"])
+        leave_figures_empty(patch)
+        assert main(SMALL) == 0
+    return folder
+
+
+@pytest.fixture
+def measured(once, tmp_path, empty_figures):
+    """A copy of that run, where its command finds it."""
+    shutil.copytree(once, tmp_path, dirs_exist_ok=True)
+    (folder,) = FOLDERS.iterdir()
+    return folder
+
+
+@cache
+def composed(*overrides):
+    return config_of(overrides)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -103,7 +129,7 @@ def test_every_yaml_composes_to_its_dataclass_and_says_how_to_run_it(run):
     text = (CONF / "experiment" / f"{run}.yaml").read_text()
     assert text.startswith("# @package _global_\n")
     assert f"python run.py experiment={run}" in text
-    config = config_of([f"experiment={run}"])
+    config = composed(f"experiment={run}")
     assert type(config) is load(run).Config
     assert config.name == load(run).name == experiment_of(run)
 
@@ -111,7 +137,7 @@ def test_every_yaml_composes_to_its_dataclass_and_says_how_to_run_it(run):
 @pytest.mark.parametrize("run", VARIANTS)
 def test_a_variant_is_its_experiment_but_for_the_values_of_its_yaml(run):
     """None of them is what the experiment has anyway."""
-    config, usual = vars(config_of([f"experiment={run}"])), vars(config_of([f"experiment={experiment_of(run)}"]))
+    config, usual = vars(composed(f"experiment={run}")), vars(composed(f"experiment={experiment_of(run)}"))
     differing = {key for key, value in config.items() if value != usual[key]}
     values = OmegaConf.load(CONF / "experiment" / f"{run}.yaml")
     assert differing == set(values) - {"defaults"} != set()
@@ -132,10 +158,15 @@ SCALES = sorted((path.parent.name, path.stem) for path in (CONF / "scale").glob(
 
 
 @pytest.mark.parametrize(("scale", "run"), SCALES)
-def test_a_scale_makes_the_run_smaller_and_a_typed_value_is_above_both(scale, run):
-    config, usual = config_of([f"experiment={run}", f"scale={scale}"]), config_of([f"experiment={run}"])
+def test_a_scale_makes_the_run_smaller(scale, run):
+    config, usual = composed(f"experiment={run}", f"scale={scale}"), composed(f"experiment={run}")
     assert type(config) is type(usual)
     assert config != usual
+
+
+@pytest.mark.parametrize(("scale", "run"), [("smallest", "cifar10"), ("quick", "cifar10_starts")])
+def test_a_typed_value_is_above_those_of_a_scale_and_of_a_variant(scale, run):
+    config, usual = composed(f"experiment={run}", f"scale={scale}"), composed(f"experiment={run}")
     key, value = next((key, value) for key, value in vars(config).items() if value != vars(usual)[key])
     typed = f"{key}={value_text(vars(usual)[key])}"
     assert vars(config_of([f"experiment={run}", f"scale={scale}", typed]))[key] == vars(usual)[key] != value
@@ -188,16 +219,16 @@ def test_a_variant_and_a_scale_name_the_folder_and_the_same_command_finds_it(cap
     assert variant.name[-8:] == folder_of(["experiment=erf_growth", "depths=[40,50,60,70,80,90,100]"]).name[-8:]
 
 
-def test_a_run_leaves_its_record_figure_and_events_and_nothing_else(capsys):
+def test_a_run_leaves_its_record_figure_and_events_and_nothing_else(capsys, monkeypatch):
     assert main(SMALL) == 0
     printed = capsys.readouterr()
     (folder,) = FOLDERS.iterdir()
-    assert folder.name.startswith("channels=4+depths=2,3,4+kinds=uniform,random+runs=3-")
+    assert folder.name.startswith(f"{NAME}-")
     record = {"result.json", "arrays.npz", "environment.json", "erf_growth.png", "erf_growth.svg", "erf_growth.pdf"}
     assert {path.name for path in folder.iterdir()} == record | {".hydra"}
     assert {path.name for path in (folder / ".hydra").iterdir()} == {"config.yaml", "overrides.yaml", "hydra.yaml"}
     (events,) = Path("results", "tensorboard").rglob("*tfevents*")
-    assert events.parent == BOARD / "channels=4+depths=2,3,4+kinds=uniform,random+runs=3"
+    assert events.parent == BOARD / NAME
     assert {path.name for path in Path().iterdir()} == {"results"}
     for path in (folder / "result.json", folder / "erf_growth.png", f"tensorboard --logdir {BOARD}"):
         assert str(path) in printed.out
@@ -214,6 +245,7 @@ def test_a_run_leaves_its_record_figure_and_events_and_nothing_else(capsys):
     assert Path("again.png").read_bytes() == before["erf_growth.png"]
     assert Path("again.svg").read_bytes() == before["erf_growth.svg"]
 
+    leave_figures_empty(monkeypatch)
     assert main([*reversed(SMALL), "fresh=true"]) == 0
     assert {path.name for path in FOLDERS.iterdir()} == {folder.name, f"{folder.name}.2"}
     assert contents(folder) == before
@@ -228,20 +260,18 @@ def test_results_go_elsewhere_in_hydras_way():
     assert {path.name for path in Path().iterdir()} == {"else"}
 
 
-@pytest.mark.usefixtures("empty_figures")
-def test_a_second_process_is_kept_out_of_a_folder_in_use(capsys):
-    assert main([*SMALL, "seed=7"]) == 0
-    (folder,) = FOLDERS.iterdir()
+def test_a_second_process_is_kept_out_of_a_folder_in_use(measured, capsys):
+    folder = measured
     (folder / "result.json").unlink()
     with (folder / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         before = contents(folder)
         capsys.readouterr()
-        assert main([*SMALL, "seed=7"]) == 1
+        assert main(SMALL) == 1
         error = capsys.readouterr().err
     assert error == f"error: {folder}: another process is measuring here; wait for it or stop it\n"
     assert contents(folder) == before
-    assert main([*SMALL, "seed=7"]) == 0
+    assert main(SMALL) == 0
     assert not (folder / ".lock").exists()
 
 
@@ -254,7 +284,7 @@ def test_a_bug_keeps_its_traceback_and_an_absent_device_leaves_no_folder(capsys,
 
 @pytest.mark.usefixtures("empty_figures")
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
-    slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,15,20]", "channels=8"]
+    slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,15,20]", "channels=8", "bootstrap=50"]
     with subprocess.Popen(
         [sys.executable, str(RUN), *slow],
         stderr=subprocess.PIPE,
@@ -282,6 +312,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
     assert {path.name for path in folder.iterdir()} == names - {"tensorboard"}  # results/ has a folder for all events
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_process_that_torchrun_starts_beside_the_first_measures_and_writes_nothing(monkeypatch, capsys):
     seen = []
     monkeypatch.setattr(TensorBoardLogbook, "discard_partial", lambda logbook: seen.append(logbook))
@@ -292,11 +323,9 @@ def test_a_process_that_torchrun_starts_beside_the_first_measures_and_writes_not
     assert seen == []
 
 
-@pytest.mark.usefixtures("empty_figures")
 @pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
-def test_a_damaged_record_is_not_shown_but_named_with_the_command_that_measures_it_again(file, capsys):
-    assert main(SMALL) == 0
-    (folder,) = FOLDERS.iterdir()
+def test_a_damaged_record_is_not_shown_but_named_with_the_command_that_measures_it_again(file, measured, capsys):
+    folder = measured
     before = contents(folder)
     (folder / file).write_bytes((folder / file).read_bytes()[:-9])
     capsys.readouterr()
