@@ -110,14 +110,14 @@ def test_any_byte_that_is_flipped_is_found(name, file, checked):
     original, about = (folder / file).read_bytes(), read_environment(folder)
     rng = np.random.default_rng(0)
     found = 0
-    for position, bit in zip(rng.integers(0, len(original), 40), rng.integers(0, 8, 40), strict=True):
+    for position, bit in zip(rng.integers(0, len(original), 20), rng.integers(0, 8, 20), strict=True):
         flip(folder / file, position, bit)
         if read := readable(folder, name):
             same(read, recorded(name))
             assert read_environment(folder) == about  # white space that says nothing
         found += read is None
         (folder / file).write_bytes(original)
-    assert found > 30
+    assert found > 15
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -137,7 +137,7 @@ def test_without_checksums_flipped_bytes_end_in_no_other_error(name, file, unche
     folder = unchecked(name)
     original = (folder / file).read_bytes()
     rng = np.random.default_rng(1)
-    positions = np.concatenate([rng.integers(0, len(original), 60), rng.integers(-300, 0, 60) % len(original)])
+    positions = np.concatenate([rng.integers(0, len(original), 25), rng.integers(-300, 0, 25) % len(original)])
     for position, bit in zip(positions, rng.integers(0, 8, len(positions)), strict=True):
         flip(folder / file, position, bit)
         readable(folder, name)
@@ -207,7 +207,8 @@ def damages(arrays, name):
 def test_absent_and_other_arrays_are_found_without_checksums(name, unchecked):
     folder = unchecked(name)
     result = recorded(name)
-    for key in [*result.arrays][:3] + [*result.arrays][-3:]:
+    keys = [*result.arrays]
+    for key in dict.fromkeys([keys[0], keys[-1]]):
         for damaged in damages(result.arrays, key):
             np.savez(folder / "arrays.npz", **damaged)
             if has_gap(result, key, damaged):
