@@ -154,7 +154,7 @@ def check(
         channels = likely_channels(run, size)[0] if channels is None else channels
         counted = counted_channels(of_channels, channels)
         passed, fields = traced_fields(run, size, asked.layers, asked.units, channels)
-        drawn = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(seed))
+        drawn = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(int(seed)))
         image = as_taken(network, drawn)
     settings = {"call": call, "of_channels": of_channels, "mode": kind, "seed": seed}
     cases = [

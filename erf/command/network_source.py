@@ -59,7 +59,7 @@ def make_network(source: Source, name: str, weights: str = UNTRAINED, seed: int 
         raise InvalidInput("weights=DEFAULT: only torchvision and timm have such; allowed with source=file: none, PATH")
     make = {Source.torchvision: _from_torchvision, Source.timm: _from_timm, Source.file: _from_file}[source]
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(int(seed))
         network = make(name, weights == PRETRAINED)
     if weights not in (UNTRAINED, PRETRAINED):
         _load(network, read_weights(Path(weights)), f"weights={weights}", name)

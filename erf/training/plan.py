@@ -105,6 +105,8 @@ class Epoch:
         require_whole(0, number=self.number)
         require_number_or_none(loss=self.loss)
         require_type(dict, metrics=self.metrics, measured=self.measured)
+        for name in (*self.metrics, *self.measured):
+            require_type(str, **{"a name of metrics or measured": name})
 
 
 def best_epoch(history: list[Epoch], metric: str) -> Epoch:

@@ -151,7 +151,7 @@ def _sweep(given: Arguments) -> int:
         _run_hydra([*given.options, *given.overrides, *told])
     except JobFailed:
         code = 1
-    if is_new and not _is_begun(Path(folder)):
+    if code and is_new and not _is_begun(Path(folder)):
         shutil.rmtree(folder)
         return code
     print(f"sweep         {folder}")

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 # The least of whole numbers, where that is not 1.
 LEAST = dict.fromkeys(("seed", "draw", "shift"), 0) | dict.fromkeys(("kernel_size", "kernel_sizes"), 2)
 LEAST |= {"aggregation": 0, "subsampled": 0}
-MOST = 10**9  # of counts that only take time
+MOST = 2**31 - 1  # of what is counted or measured
 MOST_OF = {"seed": 2**63 - 1}
 SHARES = {"label_smoothing": (0, 1), "strength": (0, 1), "gain": (0, 1), "gains": (0, math.inf), "momentum": (0, 1)}
 SHARES |= {"levels": (0, 1), "rates": (0, 1), "strengths": (0, 1), "weight_decay": (0, 4e38), "std": (0, 4e38)}

@@ -177,6 +177,16 @@ def test_what_only_the_data_show_leaves_nothing_behind(setting, said, tmp_path, 
     assert files(tmp_path) == {}
 
 
+def test_a_sweep_whose_jobs_are_all_refused_leaves_nothing_behind(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    toy = ["scale=smallest", "partial_data=true", f"data_dir={toy_data()}"]
+    assert main(["-m", "experiment=cifar10", *toy, "images=11,12"]) == 1
+    printed = capsys.readouterr()
+    assert [line.rpartition(": ")[2] for line in printed.err.splitlines()] == 2 * ["there are 10 validation images"]
+    assert "gather_sweep" not in printed.out
+    assert [*tmp_path.rglob("multirun.yaml")] == []
+
+
 def test_what_only_training_shows_names_the_settings_and_keeps_the_checkpoint(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     toy = ["scale=smallest", "partial_data=true", f"data_dir={toy_data()}"]
