@@ -84,7 +84,7 @@ def _answer(name: str, words: list[str]) -> str:
     parser.add_argument("--json", action="store_true", help="print JSON")
     size = "pixels: 224 (a square), 480,640, or one axis: 2048,"
     parser.add_argument("--input", type=_sides, default=(224, 224), metavar="SIZE", help=size)
-    parser.add_argument("--channels", type=_whole, help="of the images; left out, the network's")
+    parser.add_argument("--channels", type=_count, help="of the images; left out, the network's")
     parser.add_argument(
         "--weights", type=_filled, default="none", help="none, DEFAULT (pretrained), or a file .pt, .safetensors"
     )
@@ -109,6 +109,12 @@ def _is_whole(text: str) -> bool:
 def _whole(text: str) -> int:
     if not _is_whole(text) or int(text) >= 2**63:
         raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers, below 2^63")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not 1 <= _whole(text) < 2**31:
+        raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers from 1, below 2^31")
     return int(text)
 
 
@@ -154,7 +160,7 @@ def _image_options(parser: argparse.ArgumentParser) -> None:
     _mode_option(parser)
     parser.add_argument("--layers", type=_names, metavar="A,B", help="names of modules; left out, one a resolution")
     parser.add_argument("--images", type=_filled, metavar="FOLDER", help="of pictures; left out, normal noise")
-    parser.add_argument("--samples", type=_whole, default=10, help="number of images (10)")
+    parser.add_argument("--samples", type=_count, default=10, help="number of images (10)")
     parser.add_argument("--statistic", default="mean_abs", help="mean_abs, rms or mean_square")
     parser.add_argument("--unit", type=_unit, action="append", metavar="I,J", help=UNIT)
     parser.add_argument("--aggregation", type=_aggregation, default="random_sign", help=AGGREGATION)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from torch import Tensor, nn
 
 import erf
-from erf.arguments import require_whole
 from erf.command.network_source import Source, make_network
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
@@ -28,6 +27,8 @@ def network_of(name: str, weights: str, seed: int) -> nn.Module:
     """Return the network that the command line names; see :func:`erf.command.network_source.make_network`."""
     if ".py:" in name:
         return make_network(Source.file, name, weights, seed)
+    if name.endswith(".py"):
+        raise InvalidInput(f"network={name!r}: allowed is {name}:FACTORY, where FACTORY is a function of that file")
     source, colon, model = name.rpartition(":")
     if colon and source not in (Source.timm, Source.torchvision):
         raise InvalidInput(f"network={name!r}: allowed are MODEL, timm:MODEL and path/to/file.py:FACTORY")
@@ -37,7 +38,7 @@ def network_of(name: str, weights: str, seed: int) -> nn.Module:
 def measured(options: argparse.Namespace, name: str, weights: str) -> Measurement:
     """Return what was measured of one network; images come in ten groups, from which the intervals are."""
     network = network_of(name, weights, options.seed)
-    channels = options.channels or likely_channels(network, options.input)[0]
+    channels = likely_channels(network, options.input)[0] if options.channels is None else options.channels
     images, words = _images(options, channels)
     measurement = erf.measure(
         network, with_progress(images), options.layers or _layers(options, name, network, channels),
@@ -52,7 +53,6 @@ def measured(options: argparse.Namespace, name: str, weights: str) -> Measuremen
 
 def _images(options: argparse.Namespace, channels: int) -> tuple[NoiseImages | Pictures, str]:
     """Return the images, a batch for each group, and what they are in words."""
-    require_whole(samples=options.samples)
     size, batch_size = options.input, -(-options.samples // GROUPS)
     if options.images is None:
         noise = NoiseImages("normal", (channels, *size), options.samples, options.seed, batch_size)
