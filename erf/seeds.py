@@ -12,7 +12,7 @@ WEIGHTS, INPUTS, SIGNS, MASKS = 0, 1, 2, 3
 def derive(seed: int, *indices: int) -> int:
     """Return a seed for the stream named by ``indices``, independent of the streams of other indices."""
     require_whole(0, seed=seed, **{f"index {place}": index for place, index in enumerate(indices)})
-    return int(np.random.SeedSequence(seed, spawn_key=indices).generate_state(1, np.uint64)[0] >> 1)
+    return int(np.random.SeedSequence(seed, spawn_key=indices).generate_state(1, np.uint64)[0]) >> 1
 
 
 def generator(seed: int, *indices: int) -> torch.Generator:
