@@ -86,6 +86,19 @@ def resampled(
     return np.array(quantities)
 
 
+def widened(replicates: np.ndarray, estimate: float, samples: int) -> np.ndarray:
+    r"""Return bootstrap replicates of an estimate from few samples, spread so that their quantiles are those of t.
+
+    .. math:: \theta + \sqrt{\frac{n}{n - 1}} \, \frac{t_{n-1}}{z} \, (\theta^* - \theta)
+
+    with the 97.5 % quantiles of Student's t and the normal distribution. Resampling n samples alone gives a mean the
+    standard error of samples whose variance is divided by n, not n - 1, and takes that error for known.
+    """
+    t, z = scipy.stats.t.ppf(TAILS[1], samples - 1), scipy.stats.norm.ppf(TAILS[1])
+    factor = math.sqrt(samples / (samples - 1)) * t / z
+    return estimate + factor * (replicates - estimate)
+
+
 def run_draws(runs: int, replicates: int, seed: int) -> np.ndarray:
     """Return how often each run is drawn, ``[replicates, runs]``, as many being drawn with replacement as there are."""
     return np.random.default_rng(seed).multinomial(runs, [1 / runs] * runs, size=replicates)

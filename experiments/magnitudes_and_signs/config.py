@@ -41,11 +41,11 @@ class Config(ExperimentConfig):
     camvid_seeds: int = option(1, "likewise on CamVid")
     trained: bool = option(True, "measure after training, too, with weights of results/reference/trained_networks/")
     cifar10_images: int = option(16, "held-out images of CIFAR-10, evenly spaced")
-    camvid_images: int = option(6, "held-out images of CamVid, likewise")
-    draws: int = option(4, "of random signs, the same ones for each network of one data set")
+    camvid_images: int = option(16, "held-out images of CamVid, likewise")
+    draws: int = option(16, "of random signs, the same ones for each network of one data set")
     calibration: int = option(2, "batches that batch norm's statistics are averaged over, before training or anew")
     batch_size: int | None = option(None, "images in each of them; None: as many as in a step of the trainings")
-    bootstrap: int = option(100, "resamplings of the images, and of the draws, for the intervals")
+    bootstrap: int = option(400, "resamplings of the images, and of the draws, for the intervals")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -32,7 +32,7 @@ from erf.training.processes import launch, make_fabric
 from experiments.camvid import experiment as camvid
 from experiments.cifar10 import experiment as cifar10
 from experiments.growth_start.config import LOADERS, Case, Training
-from experiments.harness.intervals import Interval, Mean, interval_of, resampled
+from experiments.harness.intervals import Interval, Mean, interval_of, resampled, widened
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
@@ -197,7 +197,7 @@ def _map_name(kind: Kind, case: Case, when: When) -> str:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of a network at one epoch, by kind: sizes ``[K]``, resampled ones ``[K, B]``, maps ``[K, h, w]``."""
+    """What is kept of a network at one epoch, by kind: sizes ``[K]``, replicates ``[K, B]``, maps ``[K, h, w]``."""
 
     sizes: np.ndarray
     resampled: np.ndarray
@@ -253,9 +253,9 @@ def _kept(config: Config, kinds: Sequence[Sequence[InfluenceMap]], field: Recept
     for maps_of_kind, stream in zip(kinds, (IMAGES, IMAGES, DRAWS, DRAWS), strict=True):
         moments = np.stack([imap.values for imap in maps_of_kind])
         mean = maps_of_kind[0].with_moment(moments.mean(0), Statistic.rms)
-        size = partial(_size, period)
-        sizes.append(size(mean))
-        replicates.append(resampled(moments, mean, size, config.bootstrap, derive(config.seed, stream)))
+        sizes.append(_size(period, mean))
+        drawn = resampled(moments, mean, partial(_size, period), config.bootstrap, derive(config.seed, stream))
+        replicates.append(widened(drawn, sizes[-1], len(moments)))
         maps.append(mean.values)
     return Kept(np.array(sizes), np.stack(replicates), shown(np.stack(maps)))
 

@@ -12,6 +12,8 @@ from experiments.harness.intervals import (
     mean_interval,
     middle,
     resampled,
+    run_draws,
+    widened,
 )
 
 
@@ -29,6 +31,13 @@ def test_difference_intervals_cover_the_difference_as_often_as_they_say():
     hits = [low <= 1.0 <= high for low, high in (difference_interval(a, b) for a, b in pairs)]
     assert 0.93 < np.mean(hits) < 0.97
     assert difference_interval([1.0, 2.0], [1.0]) is None
+
+
+def test_widened_bootstrap_intervals_cover_the_mean_as_often_as_they_say():
+    draws = np.random.default_rng(4).normal(3.0, 2.0, (4000, 4))
+    means = draws @ run_draws(4, 400, seed=5).T / 4
+    intervals = [interval_of(widened(each, own.mean(), 4)) for each, own in zip(means, draws, strict=True)]
+    assert np.mean([low <= 3.0 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.01)
 
 
 def test_bootstrap_has_the_spread_of_a_mean_and_leaves_zero_runs_out():
