@@ -241,7 +241,7 @@ def units_of(network: nn.Module, size: int) -> int:
     return units
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(stacks(), st.floats(0, 1))
 def test_drawn_networks_read_what_nan_poisoning_finds(make: Network, share: float) -> None:
     network = seeded(make)
@@ -250,7 +250,7 @@ def test_drawn_networks_read_what_nan_poisoning_finds(make: Network, share: floa
     assert bounded_box(step, place) == poisoned_box(values_at(network, None, place), 2, (24,))
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(stacks(), st.floats(0.3, 0.7))
 def test_drawn_networks_have_the_box_of_a_large_image(make: Network, share: float) -> None:
     """Far from the border an image is unbounded, and the box is what is found there."""
@@ -274,6 +274,8 @@ def _torchvision(name: str, **options: object) -> nn.Module:
 
 
 SEGMENTATION = set(models.list_models(module=models.segmentation))
+# Made of the same kinds of layers as others, or large.
+SLOW = SEGMENTATION | {"vgg11", "resnext50_32x4d", "inception_v3", "mobilenet_v2", "mnasnet0_5", "regnet_x_400mf"}
 FAMILIES = {  # name: (extent, layer)
     "alexnet": (64, "features.12"),
     "vgg11": (33, "features.20"),
@@ -298,7 +300,7 @@ FAMILIES = {  # name: (extent, layer)
 
 
 def _family(name: str) -> object:
-    return pytest.param(name, *FAMILIES[name], marks=[pytest.mark.slow] if name in SEGMENTATION else [])
+    return pytest.param(name, *FAMILIES[name], marks=[pytest.mark.slow] if name in SLOW else [])
 
 
 @pytest.mark.parametrize(("name", "extent", "layer"), [_family(name) for name in FAMILIES])

@@ -47,7 +47,7 @@ from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
 
 IMAGES, EPOCHS, CALIBRATION = 4, 3, 2
-LAYERS = ("stem", "blocks.4", "top")
+LAYERS = ("stem", "blocks.1", "top")
 SETTINGS = {
     "partial_data": True, "width": 2, "epochs": EPOCHS, "batch_size": 10, "images": IMAGES, "grid": 2, "bootstrap": 50,
     "calibration": CALIBRATION, "statistic": Statistic.rms, "seed": 3,
@@ -66,9 +66,9 @@ def data():
 
 @pytest.fixture(scope="module", autouse=True)
 def few_layers():
-    """Train half of the network's blocks and measure three of its layers, as each takes as long as an epoch."""
+    """Train a quarter of the network's blocks and measure three of its layers, as each takes as long as an epoch."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cifar_resnet, "BLOCKS", 8)
+        patch.setattr(cifar_resnet, "BLOCKS", 4)
         patch.setattr(CifarResNet, "layers", LAYERS)
         yield
 
@@ -138,7 +138,7 @@ def test_every_layers_middle_unit_is_measured(when, trained, data):
     network = initial_network(config, data) if when == "before" else best_network(trained)
     images = data.validation.normalized(torch.tensor([0, 2, 5, 7]))
     assert [layer.layer for layer in result.layers] == list(LAYERS)
-    assert [layer.trf_size for layer in result.layers] == [3, 23, 37]
+    assert [layer.trf_size for layer in result.layers] == [3, 11, 21]
     for index, layer in enumerate(result.layers):
         seed = derive(config.seed, Stream.signs)
         imap = effective_receptive_field(network, images, layer.layer, None, config.statistic, config.aggregation, seed)
@@ -253,7 +253,7 @@ def test_every_epoch_is_told_and_shown(trained):
     assert [step for *_, step in logbook.logged_maps] == list(range(EPOCHS + 1))
     assert list(logbook.animations) == ["erf"]
     assert len(logbook.animations["erf"]) == EPOCHS + 1
-    assert (result.theoretical_receptive_field, result.clipped) == (37, (True, True))
+    assert (result.theoretical_receptive_field, result.clipped) == (21, (False, False))
     assert (result.training_images, result.validation_images, result.test_images) == (50, 10, 20)
     assert result.config.data_dir == "data"
 
@@ -445,12 +445,10 @@ def test_records_without_other_measures_are_read(name, module):
 
 
 @pytest.mark.parametrize("settings", [{"start": Start.scaled_sums}, {"start": Start.small_gain, "gain": 0.5}])
-def test_a_checkpoint_of_another_start_is_refused_with_both(settings):
-    logbook = ListLogbook()
-    few = {"epochs": 1, "grid": 1, "images": 2}
-    cifar10.run(config_of(**few), logbook)
+def test_a_checkpoint_of_another_start_is_refused_with_both(settings, trained):
+    _, logbook = trained
     with pytest.raises(InvalidInput, match=f"start=unit_gain there, {settings['start']} here") as error:
-        cifar10.run(config_of(**few, **settings), logbook)
+        cifar10.run(config_of(**settings), logbook)
     assert "\n" not in str(error.value)
 
 
