@@ -221,6 +221,8 @@ def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Slope | None]:
 
 
 def _require_finite(influence: Tensor, batch: range, stack: ConvStack) -> None:
+    if influence.is_meta:
+        raise InvalidInput("device=meta: there are no values to measure")
     bad = (~influence.isfinite()).flatten(1).any(1).nonzero()
     if len(bad):
         raise InvalidInput(
