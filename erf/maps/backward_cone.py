@@ -7,7 +7,7 @@ layer; autograd multiplies their zeros with the weights all the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -20,6 +20,9 @@ from erf.reachability.box import Box
 
 # Of a layer's positions: to cut out a box that is hardly smaller takes longer than it spares.
 LARGEST_SHARE = 0.75
+# Positions along each axis of a box with more than one. Matrix products of 9 columns take two to three times as long as
+# those of 16.
+LEAST_SIDE = 4
 
 _aten = torch.ops.aten
 BATCH_NORMS = (_aten.native_batch_norm_backward.default, _aten.batch_norm_backward.default)
@@ -71,6 +74,11 @@ class _Cone(TorchDispatchMode):
         self._is_small = True
         self._is_on = False
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Keep torch from wrapping each call for its compiler, whose import takes seconds: nothing compiled runs."""
+        return False
+
     def begin(self, _gradients: Any) -> None:
         """Take part in the computation of a convolution, if the box is small."""
         if self._is_small:
@@ -96,7 +104,7 @@ class _Cone(TorchDispatchMode):
             box = nonzero_box(args[0])
             self._is_small = _volume(box) <= LARGEST_SHARE * math.prod(args[0].shape[2:])
             if self._is_small and _volume(box):
-                return input_gradient(box, *args)
+                return input_gradient(widened(box, args[0].shape[2:]), *args)
         return func(*args)
 
 
@@ -122,6 +130,15 @@ def nonzero_box(values: Tensor) -> Box:
     shown = (values.amax((0, 1)) != 0) | (values.amin((0, 1)) != 0)  # NaN is not 0
     places = shown.numpy().nonzero()
     return tuple((int(axis.min()), int(axis.max()) + 1) if len(axis) else (0, 0) for axis in places)
+
+
+def widened(box: Box, sides: Sequence[int]) -> Box:
+    """Return a box with this one in it, of so many positions that its product is fast, in a layer of these sides."""
+    if _volume(box) == 1:
+        return box
+    least = [min(LEAST_SIDE, side) for side in sides]
+    firsts = [min(first, side - short) for (first, _), side, short in zip(box, sides, least, strict=True)]
+    return tuple((low, max(end, low + short)) for low, (_, end), short in zip(firsts, box, least, strict=True))
 
 
 def input_gradient(

@@ -80,9 +80,9 @@ def _weights_of_branches(network: nn.Module, modules: tuple[str, ...]) -> Iterat
 
 
 def _largest(weight: torch.Tensor) -> float:
-    """Return the largest magnitude, or just that of the first channel if it is not near zero already."""
-    largest = float(torch.atleast_1d(weight)[:1].abs().max())
-    return largest if largest > NEARLY_ZERO else float(weight.abs().max())
+    """Return the largest magnitude, or just that of the first value if it is not near zero already."""
+    first = abs(weight[(0,) * weight.ndim].item())
+    return first if first > NEARLY_ZERO else float(weight.abs().max())
 
 
 def _some(names: list[str]) -> str:

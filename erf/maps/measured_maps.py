@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import is_whole, require_type, require_whole, shown
+from erf.arguments import is_whole, require_type, require_weights, require_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, AggregationName, check_aggregation, output_direction
 from erf.maps.cropping import Crop, Probe
@@ -111,6 +111,8 @@ class _Maps:
             for number, probe, g in _influences(
                 self._prepared.looked_at, images, parts.crops, choose, self._reorder, confirm
             ):
+                if not g.any() or not g.isfinite().all():
+                    require_weights(self._prepared.network, real=False)  # in case they were written past autograd
                 new = _map_of(g[:, counted], probe.field, self._kind, self._aggregation, self._normalize)
                 maps.append((number, new))
         return maps

@@ -6,21 +6,20 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_images, require_initialized, require_values, require_weights, require_whole
+from erf.arguments import require_images, require_values, require_whole
 from erf.arguments.device import full_float32
 from erf.errors import InvalidInput, is_out_of_memory, one_line
 from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop
 from erf.maps.layer_outputs import layer_outputs
-from erf.reachability.as_written import as_written, kept_buffers, modes_of, put_into_eval_mode
-from erf.reachability.forward import as_taken
+from erf.maps.weights import require_weights_once, taken_by, tensors_of
+from erf.reachability.as_written import as_written, modes_of, put_into_eval_mode
 from erf.reachability.request import Index, Mode, called
 
 FASTER_WITH_CHANNELS_LAST = (torch.float32, torch.bfloat16)
@@ -33,11 +32,10 @@ def measuring(network: nn.Module, mode: Mode) -> Iterator[None]:
     Raises:
         InvalidInput: It is no module, or its weights are not finite or not there yet, as of lazy modules.
     """
-    require_weights(network, real=False)
-    require_initialized(network)
-    gpus = {tensor.device for tensor in _tensors(network) if tensor.device.type == "cuda"}
+    require_weights_once(network)
+    gpus = {tensor.device for tensor in tensors_of(network) if tensor.device.type == "cuda"}
     with torch.inference_mode(False), _without_inference_tensors(network), _restored(network), as_written(network):
-        if mode is Mode.eval:
+        if mode is Mode.eval and any(getattr(module, "training", True) for module in network.modules()):
             put_into_eval_mode(network)
         with _frozen(network), full_float32(), torch.random.fork_rng(gpus), torch.enable_grad():
             yield
@@ -61,18 +59,18 @@ def _copy(tensor: Tensor) -> Tensor:
 
 @contextmanager
 def _restored(network: nn.Module) -> Iterator[None]:
-    """Put the modes and the buffers' values back in the end."""
-    modes = modes_of(network)
+    """Put the modes and the buffers' values back in the end, where they have changed."""
+    modes, buffers = modes_of(network), [(buffer, buffer.clone()) for buffer in network.buffers()]
     try:
-        with kept_buffers(network):
-            yield
+        yield
     finally:
+        with torch.no_grad():
+            for buffer, before in buffers:
+                if not torch.equal(buffer, before):
+                    buffer.copy_(before)
         for module, training in modes.items():
-            module.training = training
-
-
-def _tensors(network: nn.Module) -> Iterator[Tensor]:
-    yield from chain(network.parameters(), network.buffers())
+            if module.training is not training:
+                module.training = training
 
 
 @contextmanager
@@ -95,7 +93,8 @@ def batches(
 
     A batch holds no more than ``batch_size`` images; smaller ones are put together if they shall be ``joined``.
     """
-    require_values(network=network)
+    if any(tensor.is_meta for tensor in tensors_of(network)):
+        require_values(network=network)
     checked = _checked_batches(images, batch_size, first)
     given_singly = joined and not isinstance(images, Tensor)
     return _uploaded(_joined(checked, batch_size) if given_singly else checked, network)
@@ -156,10 +155,13 @@ def _check_images(images: Tensor, shape: torch.Size | None) -> None:
 
 def _uploaded(checked: Iterator[tuple[int, Tensor]], network: nn.Module) -> Iterator[tuple[int, Tensor]]:
     """Give the batches the network's device and dtype; a GPU gets each next one while it works on the one before."""
-    like = as_taken(network, torch.empty(0))
-    if like.device.type != "cuda":
-        yield from ((first, as_taken(network, batch)) for first, batch in checked)
+    device, dtype = taken_by(network)
+    if device is None or device.type != "cuda":
+        yield from (
+            (first, batch.detach().to(device or batch.device, dtype or batch.dtype)) for first, batch in checked
+        )
         return
+    like = torch.empty(0, dtype=dtype, device=device)
     waiting = deque()
     for first, batch in checked:
         waiting.append((first, *_copied(batch.detach(), like)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from erf.maps.cropping import Crop, crops
 from erf.maps.graph import graph_of
 from erf.maps.statistic import choice
+from erf.maps.weights import tensors_of
 from erf.reachability.as_written import run_by
 from erf.reachability.box import Box
 from erf.reachability.mixing import mixes_images
@@ -132,7 +132,7 @@ class Remembered(Prepared):
             self._answers = _remembered.setdefault(network, {})
 
     def _kind(self, images: Tensor) -> Hashable:
-        shapes = tuple(tensor.shape for tensor in chain(self.network.parameters(), self.network.buffers()))
+        shapes = tuple(tensor.shape for tensor in tensors_of(self.network))
         return len(images), repr(self.asked), self.mode, shapes, super()._kind(images)
 
     def confirm(self, parts: Parts, crop: Crop, outputs: Iterable[Tensor]) -> None:

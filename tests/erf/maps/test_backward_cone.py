@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
-from erf.maps.backward_cone import gradient_in_cone, input_gradient, nonzero_box
+from erf.maps.backward_cone import LEAST_SIDE, gradient_in_cone, input_gradient, nonzero_box, widened
 
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -98,7 +98,8 @@ def test_the_box_grows_layer_by_layer_until_it_is_almost_everything(monkeypatch)
     network.requires_grad_(False)
     leaf = drawn(1, 2, 9, 11).requires_grad_()
     boxes = boxes_of(network(leaf)[0, :, 4, 5].sum(), leaf, monkeypatch)
-    assert boxes == [((4 - k, 5 + k), (5 - k, 6 + k)) for k in range(4)]  # and not the 9 by 9 of 9 by 11
+    exact = [((4 - k, 5 + k), (5 - k, 6 + k)) for k in range(4)]  # and not the 9 by 9 of 9 by 11
+    assert boxes == [widened(box, (9, 11)) for box in exact]
 
 
 def test_branches_transposed_convolutions_and_drawn_kernels_are_taken_as_they_are(monkeypatch):
@@ -146,3 +147,15 @@ def test_nothing_stays_behind_also_after_an_error(monkeypatch):
         plain(output, leaf)
         assert not counted.boxes  # no hook is left on the graph
     assert gradient_in_cone(output, leaf).equal(plain(output, leaf))
+
+
+@given(st.data())
+def test_a_box_is_widened_inside_of_its_layer_and_no_more_than_it_must(data):
+    sides = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
+    ends = [data.draw(st.integers(1, side)) for side in sides]
+    box = tuple((data.draw(st.integers(0, end - 1)), end) for end in ends)
+    found = widened(box, sides)
+    single = all(end - first == 1 for first, end in box)
+    for (first, end), (low, high), side in zip(box, found, sides, strict=True):
+        assert 0 <= low <= first < end <= high <= side
+        assert high - low == (end - first if single else max(end - first, min(LEAST_SIDE, side)))
