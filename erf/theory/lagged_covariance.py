@@ -157,7 +157,7 @@ class LineFilter:
         """Return the sum's weights as a sparse matrix ``[(d, p), (e, q)]``."""
         transposed = self._weights.T.tocsr()
         blocks = [[transposed.multiply(_moved(transposed, d, e)) for e in outputs] for d in inputs]
-        entries = sparse.coo_array(sparse.block_array(blocks))
+        entries = sparse.coo_array(sparse.bmat(blocks))
         index = torch.from_numpy(np.stack([entries.row, entries.col]).astype(np.int64))
         return torch.sparse_coo_tensor(
             index, torch.from_numpy(entries.data.astype(np.float64)), entries.shape, check_invariants=False
