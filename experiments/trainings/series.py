@@ -13,7 +13,7 @@ ERF_IN_TRAINING = (
     Series("half_height_size", "epoch", "root of the number of pixels of that map above half of the reference"),
     Series("r50", "epoch", "radius that holds half of the center unit's map within the image, pixels"),
     Series("r95", "epoch", "radius that holds 95 % of it, pixels"),
-    Series("sigma_rows", "epoch", "the standard deviation `sigma` along rows alone, from top to bottom, pixels"),
+    Series("sigma_rows", "epoch", "the standard deviation along rows alone, from top to bottom, pixels"),
     Series("sigma_columns", "epoch", "the same along columns, from left to right"),
     Series("mean_square_size", "epoch", "the averaged size of the mean_square map of the same images"),
     Series("mean_square_sigma_rows", "epoch", "the standard deviation of that map along rows, pixels"),

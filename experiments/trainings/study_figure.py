@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from matplotlib import rcParams
@@ -64,9 +65,18 @@ def _goes(arm: Arm) -> str:
     return "grows" if low > 0 else "shrinks" if high < 0 else "goes"
 
 
+def arm_names(study: StartsStudy) -> list[str]:
+    """Return each arm's name, without the width where all arms share it."""
+    ways = [arm.way for arm in study.arms]
+    if len({way.width for way in ways}) == 1:
+        ways = [replace(way, width=None) for way in ways]
+    return [way.name for way in ways]
+
+
 def _row_title(study: StartsStudy) -> str:
     arms = (
-        f"{arm.way.name} {_goes(arm)} from {arm.before.value:.0f} to {arm.after.value:.0f} px" for arm in study.arms
+        f"{name} {_goes(arm)} from {arm.before.value:.0f} to {arm.after.value:.0f} px"
+        for name, arm in zip(arm_names(study), study.arms, strict=True)
     )
     return textwrap.fill(f"{study.DATA_SET}: {', '.join(arms)}", TITLE_LETTERS)
 
@@ -78,17 +88,17 @@ def _caption(studies: Sequence[StartsStudy]) -> str:
 
 def _draw_maps(part: SubFigure, study: StartsStudy) -> None:
     """Draw the maps of the starts with the smallest and the largest ERF, before and after training."""
-    arms = [choose(study.arms, key=lambda arm: arm.before.value) for choose in (min, max)]
+    named = [*zip(study.arms, arm_names(study), strict=True)]
+    arms = [choose(named, key=lambda pair: pair[0].before.value) for choose in (min, max)]
     axes = part.subplots(2, 2, squeeze=False, sharex=True, sharey=True)
-    for row, arm in zip(axes, arms, strict=True):
+    for row, (arm, name) in zip(axes, arms, strict=True):
         for one, when in zip(row, ("before", "after"), strict=True):
             show_map(one, study.arrays[f"{when}/{arm.way.key}"].astype(np.float32), study.input_size)
             one.set(
                 xticks=[0, study.input_size[1] // 2, study.input_size[1] - 1],
                 yticks=[0, study.input_size[0] // 2, study.input_size[0] - 1],
             )
-        name = textwrap.fill(arm.way.name, NAME_LETTERS)
-        row[0].set_ylabel(f"{name}\nrow (px)", color=COLOURS[arm.way.start])
+        row[0].set_ylabel(f"{textwrap.fill(name, NAME_LETTERS)}\nrow (px)", color=COLOURS[arm.way.start])
     for one, when in zip(axes[0], ("before training", "after"), strict=True):
         one.set_title(when)
     for one in axes[-1]:
@@ -122,7 +132,10 @@ def _draw_training(sizes: Axes, metric: Axes, training: Training, arm: Arm) -> N
 
 def _label_arms(axes: Axes, study: StartsStudy) -> None:
     """Write each start's name, and the paper's sizes, at the right of their lines."""
-    ends = {arm.way.name: (_mean_end(study, arm), COLOURS[arm.way.start]) for arm in study.arms}
+    ends = {
+        name: (_mean_end(study, arm), COLOURS[arm.way.start])
+        for name, arm in zip(arm_names(study), study.arms, strict=True)
+    }
     for when, size in zip(("before", "after"), study.PAPER_SIZES or (), strict=False):
         ends[f"the paper, {when}"] = (size, "grey")
     top = axes.get_ylim()[1]

@@ -130,6 +130,7 @@ def starts(studies, metrics):
 
 def _row(study, metric):
     ordered = sorted(study.arms, key=lambda arm: arm.before.value)
+    names = _without_shared_width([arm.way.name for arm in study.arms])
     height, width = study.input_size
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     for arm in (ordered[0], ordered[-1]):
@@ -139,7 +140,7 @@ def _row(study, metric):
                 [image(values, extent)],
                 title if arm is ordered[0] else "",
                 "column (px)" if arm is ordered[-1] else "",
-                f"{textwrap.fill(arm.way.name, 15)}\nrow (px)" if when == "before" else "",
+                f"{textwrap.fill(names[arm.way.name], 15)}\nrow (px)" if when == "before" else "",
             )
     sizes, validation = [level(size, "", "grey") for size in study.PAPER_SIZES or ()], []
     for one in study.trainings:
@@ -149,8 +150,15 @@ def _row(study, metric):
         sizes.append(line([one.best_epoch], [measured[one.best_epoch]], "", colour, hollow=True))
         values = [at.validation for at in one.trajectory]
         validation.append(line(range(len(values)), values, "", colour))
-    yield Panel(sizes, ylabel="ERF size (px)", named=[*(arm.way.name for arm in study.arms), *_paper(study)])
+    yield Panel(sizes, ylabel="ERF size (px)", named=[*names.values(), *_paper(study)])
     yield Panel(validation, xlabel="epoch", ylabel=f"validation\n{metric}")
+
+
+def _without_shared_width(names):
+    """Return what is written for each name, which may end in ``, width W``."""
+    if len({name.partition(", ")[2] for name in names}) == 1:
+        return {name: name.partition(", ")[0] for name in names}
+    return {name: name for name in names}
 
 
 def _paper(study):
