@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from erf.reachability.translation import operands
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 PRECISE = (torch.float32, torch.float64)
+FOLDED = "folded batch norm"  # in what an operator of autograd's graph carries
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -112,14 +114,18 @@ def _folded(fold: Fold) -> Iterator[None]:
     weight, bias = convolution.weight, convolution.bias
     try:
         convolution.weight, convolution.bias = folded_parameters(convolution, norm)
-        norm.forward = _same
+        norm.forward = partial(_same, norm)
         yield
     finally:
         vars(norm).pop("forward", None)
         convolution.weight, convolution.bias = weight, bias
 
 
-def _same(input: Tensor) -> Tensor:
+def _same(norm: _BatchNorm, input: Tensor) -> Tensor:
+    """Return the input as it is; note at its operator, for :mod:`erf.maps.graph`, that the batch norm has read it."""
+    operator: Any = input.grad_fn
+    if operator is not None:
+        operator.metadata[FOLDED] = id(norm)
     return input
 
 

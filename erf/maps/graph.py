@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from erf.maps.folding import FOLDED
+
 _WINDOW = "kernel_size", "stride", "padding", "ceil_mode"
 _POINTWISE = """Add Sub Mul Div Neg Exp Sqrt Rsqrt Pow Relu Silu Gelu Sigmoid Tanh Elu Softplus Mish LeakyRelu Hardtanh
 Hardswish Hardsigmoid Clamp ClampMin ClampMax Clone Alias ToCopy"""
@@ -46,7 +48,7 @@ _LEAF = "torch::autograd::AccumulateGrad"
 def graph_of(outputs: Iterable[Tensor]) -> Hashable | None:
     """Return what autograd noted of the way to these outputs; None where an operator's reading is not in it."""
     places: dict[Any, int] = {}
-    waiting = [output.grad_fn for output in outputs]
+    waiting: list[Any] = [output.grad_fn for output in outputs]
     noted: list[Any] = [_place(node, places) for node in waiting]
     while waiting:
         node = waiting.pop()
@@ -61,7 +63,10 @@ def graph_of(outputs: Iterable[Tensor]) -> Hashable | None:
         numbers = [getattr(node, f"_saved_{name}") for name in NUMBERS[operator]]
         before = [(other, output) for other, output in node.next_functions if other is not None]
         waiting += [other for other, _ in before if other not in places]
-        noted.append((node.name(), *shapes, *numbers, *((_place(other, places), output) for other, output in before)))
+        folded = node.metadata.get(FOLDED)
+        noted.append(
+            (node.name(), folded, *shapes, *numbers, *((_place(other, places), output) for other, output in before))
+        )
     return tuple(noted)
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from erf.maps.cropping import Crop, crops
 from erf.maps.graph import graph_of
+from erf.maps.settings import settings
 from erf.maps.statistic import choice
-from erf.maps.weights import tensors_of
 from erf.reachability.as_written import run_by
 from erf.reachability.box import Box
 from erf.reachability.mixing import mixes_images
@@ -121,8 +121,9 @@ _remembered: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = WeakKeyDictiona
 class Remembered(Prepared):
     """Units of a network of which is remembered what calls before this one have found.
 
-    It holds as long as parameters have the same shapes and each pass has the same graph: then the same operators read
-    the same places. Where a graph does not tell that, nothing is remembered.
+    It holds as long as each pass has the same graph: then the same operators read the same places. A graph does not
+    show what is detached, nor what runs on large images only: so the settings must be the same, too. Where a graph does
+    not tell what an operator reads, nothing is remembered.
     """
 
     def __init__(self, network: nn.Module, *asked: Any) -> None:
@@ -132,8 +133,7 @@ class Remembered(Prepared):
             self._answers = _remembered.setdefault(network, {})
 
     def _kind(self, images: Tensor) -> Hashable:
-        shapes = tuple(tensor.shape for tensor in tensors_of(self.network))
-        return len(images), repr(self.asked), self.mode, shapes, super()._kind(images)
+        return len(images), repr(self.asked), self.mode, settings(self.network), super()._kind(images)
 
     def confirm(self, parts: Parts, crop: Crop, outputs: Iterable[Tensor]) -> None:
         """Hold the pass against the one before, of which is noted here what it did."""

@@ -127,6 +127,59 @@ def test_weights_may_change():
     assert any("zero weights" in each for each in again.diagnostics)
 
 
+def gated_by_the_middle(x, a, b):
+    return torch.tanh(a(x)) * F.avg_pool2d(b(x).detach(), 3, 1, 1)
+
+
+def gated_by_all(x, a, b):
+    return torch.tanh(a(x)) * b(x).detach().mean((2, 3), keepdim=True)
+
+
+def small_only(x, a, b):
+    return torch.tanh(a(x)) + b(x)
+
+
+def large_too(x, a, b):
+    return small_only(x, a, b) if x.shape[-1] < 90 else small_only(F.avg_pool2d(x, 21, 1, 10), a, b)
+
+
+@pytest.mark.parametrize("forwards", [(gated_by_the_middle, gated_by_all), (small_only, large_too)])
+def test_what_the_graph_does_not_show_is_a_setting(forwards):
+    made, fresh = (Forward(forwards[0], *(nn.Conv2d(1, 1, 3, padding=1) for _ in range(2))).eval() for _ in range(2))
+    fresh.load_state_dict(made.state_dict())
+    before = effective_receptive_field(made, images())
+    made._forward = fresh._forward = forwards[1]
+    changed = effective_receptive_field(made, images())
+    assert_same(changed, effective_receptive_field(fresh, images()))
+    assert changed.trf_box != before.trf_box
+
+
+class Normalized(nn.Module):
+    """Batch norm below or above a convolution, or nowhere: with it folded, autograd notes convolutions only."""
+
+    order = 0, 1, 2
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        norm = nn.BatchNorm2d(4)
+        nn.init.normal_(norm.weight), nn.init.normal_(norm.running_mean)
+        self.layers = nn.ModuleList([nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), norm])
+
+    def forward(self, x):
+        for number in Normalized.order:
+            x = self.layers[number](x)
+        return torch.tanh(x)
+
+
+@pytest.mark.parametrize("order", [(0, 2, 1), (0, 1)])
+def test_a_folded_batch_norm_is_seen_where_it_is_read(order, monkeypatch):
+    made = Normalized().eval()
+    effective_receptive_field(made, images())
+    monkeypatch.setattr(Normalized, "order", order)
+    assert_same(effective_receptive_field(made, images()), effective_receptive_field(Normalized().eval(), images()))
+
+
 class Globally(nn.Module):
     dilation = 1
 

@@ -1,0 +1,40 @@
+"""What the attributes of a network's modules say: with others, a forward may do something else."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from enum import Enum
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_PLAIN = (int, float, str, bool, type(None), Enum, torch.dtype)
+DEPTH = 8  # of lists within lists, which may hold themselves
+
+
+def settings(network: nn.Module) -> Hashable:
+    """Return the type of every module and its attributes: plain values as they are, of tensors the shape.
+
+    An object that is neither is told by its identity and by the plain values that it holds, as a configuration does.
+    """
+    return tuple((name, type(module), _setting(vars(module))) for name, module in network.named_modules())
+
+
+def _setting(value: Any, depth: int = 0) -> Hashable:
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, Tensor):
+        return value.shape
+    if isinstance(value, nn.Module) or depth == DEPTH:  # a module's attributes are asked for by themselves
+        return id(value)
+    within = partial(_setting, depth=depth + 1)
+    if isinstance(value, dict):
+        return tuple((within(key), within(value[key])) for key in value)
+    if isinstance(value, list | tuple):
+        return tuple(map(within, value))
+    if isinstance(value, set | frozenset):
+        return frozenset(map(within, value))
+    held = getattr(value, "__dict__", {})
+    return id(value), tuple((name, each) for name, each in held.items() if isinstance(each, _PLAIN))
