@@ -62,6 +62,7 @@ class Command:
     run: Callable[[argparse.Namespace], str]
     about: str
     options: Callable[[argparse.ArgumentParser], None]
+    takes_input: bool = True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,8 +83,9 @@ def _answer(name: str, words: list[str]) -> str:
     )
     parser.add_argument("--version", action="version", version=f"erf {erf.__version__}")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    size = "pixels: 224 (a square), 480,640, or one axis: 2048,"
-    parser.add_argument("--input", type=_sides, default=(224, 224), metavar="SIZE", help=size)
+    if command.takes_input:
+        size = "pixels: 224 (a square), 480,640, or one axis: 2048,"
+        parser.add_argument("--input", type=_sides, default=(224, 224), metavar="SIZE", help=size)
     parser.add_argument("--channels", type=_count, help="of the images; left out, the network's")
     parser.add_argument(
         "--weights", type=_filled, default="none", help="none, DEFAULT (pretrained), or a file .pt, .safetensors"
@@ -272,6 +274,6 @@ def _finite(value: Any) -> Any:
 MEASURE = Command(_measure, "Measure how far the layers of a network see.", _measure_options)
 COMMANDS = {
     "fields": Command(_fields, "Print the theoretical receptive field of every layer.", _layer_options),
-    "halo": Command(_halo, "Print what tiles of an image need at their borders.", _layer_options),
+    "halo": Command(_halo, "Print what tiles of an image need at their borders.", _layer_options, takes_input=False),
     "compare": Command(_compare, "Compare the ERF sizes of networks on the same images.", _compare_options),
 }

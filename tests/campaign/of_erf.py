@@ -34,8 +34,9 @@ OPTIONS = {
     "--json": ["x"],
 }
 TAKEN = {"": {"--layers", "--images", "--samples", "--statistic", "--device", "--unit", "--aggregation", "--mode"}}
-TAKEN |= {"compare": TAKEN[""] | {"--weights-b", "--sort"}, "fields": {"--layer", "--mode"}}
-TAKEN["halo"] = TAKEN["fields"]
+TAKEN[""] |= {"--input"}
+TAKEN |= {"compare": TAKEN[""] | {"--weights-b", "--sort"}, "fields": {"--input", "--layer", "--mode"}}
+TAKEN["halo"] = {"--layer", "--mode"}
 TAKEN[""] |= {"--save", "--overwrite"}
 MOST = {"--seed": 2**63}
 LEAST = {"--channels": 1, "--seed": 0, "--samples": 1, "--input": 1}
@@ -46,7 +47,8 @@ def drawn(random: random.Random) -> Call:
     command = random.choice([*TAKEN])
     words = [command] if command else []
     networks = ["net.py:make"] * (2 if command == "compare" else 1)
-    small = ["--input", "16"] + (["--samples", "2"] if command in ("", "compare") else [])
+    little = {"--input": "16", "--samples": "2"}
+    small = [word for option in little if option in TAKEN[command] for word in (option, little[option])]
     if random.random() < 0.25:
         networks[-1] = random.choice(NETWORKS)
         return Call("erf", (*words, *networks, *small), (networks[-1] or "network", "network", "NETWORK", "B"), False)
@@ -56,7 +58,7 @@ def drawn(random: random.Random) -> Call:
         return Call("erf", (*words, *networks, *small, *more), (more[-1], "required", "unrecognized"), is_allowed)
     option = random.choice([*OPTIONS])
     value = random.choice(OPTIONS[option])
-    known = option in TAKEN[command] or option in ("--input", "--channels", "--weights", "--seed")
+    known = option in TAKEN[command] or option in ("--channels", "--weights", "--seed")
     return Call(
         "erf",
         (*words, *networks, *small, option, value),

@@ -190,6 +190,7 @@ BAD = {
     "other digits": (["fields", "net.py:make", "--input", "٣"], "--input: '٣': allowed are"),
     "one network to compare": (["compare", "net.py:make"], "B"),
     "misspelt option": (["net.py:make", "--inputs", "3"], "--inputs 3 is not allowed (nearest: --input)"),
+    "option of other commands": (["halo", "net.py:make", *SMALL], "--input 24 is not allowed; erf halo --help shows"),
     "misspelt command": (["field", "net.py:make"], "(nearest: fields)"),
     "odd unit": (["net.py:make", *SMALL, "--unit", "a"], "an index along each axis"),
     "unit outside": (["net.py:make", *SMALL, "--unit", "99,0"], "99"),
