@@ -23,6 +23,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from experiments.harness.sweep import Job
 
 HYDRA = {"config_name": "config", "version_base": "1.3"}
+RETURN_VALUE: Any = JobReturn.return_value
 USERS_ERRORS = (InvalidInput, OSError, HydraException, OmegaConfBaseException)
 
 
@@ -204,7 +206,15 @@ def _measured(jobs: Sequence[Sequence[str]], folder: Path) -> int:
 def _run_hydra(arguments: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back to main instead of being printed
     sys.argv[1:] = arguments  # where hydra.main reads them
+    setattr(JobReturn, "return_value", RETURN_VALUE.getter(_return_value))  # noqa: B010  # not seen by type checkers
     hydra.main(config_path=str(CONF), **HYDRA)(_job)()
+
+
+def _return_value(returned: JobReturn) -> Any:
+    """Return a job's value or raise its error, as Hydra does, which writes a line of its own before any error."""
+    if isinstance(returned._return_value, JobFailed):
+        raise returned._return_value
+    return RETURN_VALUE.fget(returned)
 
 
 def _job(composed: DictConfig) -> None:
