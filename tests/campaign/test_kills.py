@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from joblib.externals.loky import get_reusable_executor
 
 from experiments.harness.cli import main
 from experiments.harness.reference import REFERENCE
@@ -37,12 +38,21 @@ def run(folder: Path) -> None:
     by_command(folder, "hydra.run.dir=runs")
 
 
-def sweep(folder: Path, *launcher: str) -> None:
-    by_command(folder, "seed=0,1,2", "hydra.sweep.dir=sweep", *launcher, sweeps=True)
+def sweep(folder: Path) -> None:
+    by_command(folder, "seed=0,1,2", "hydra.sweep.dir=sweep", sweeps=True)
 
 
 def sweep_by_joblib(folder: Path) -> None:
-    sweep(folder, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    """Both jobs at once, each in a worker of its own.
+
+    Workers that have nothing to do wait 300 s for more. At an interpreter's end joblib ends them, and what it registers
+    for that is not called in a process of multiprocessing.
+    """
+    joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    try:
+        by_command(folder, "seed=0,1", "hydra.sweep.dir=sweep", *joblib, sweeps=True)
+    finally:
+        get_reusable_executor(reuse=True).shutdown()
 
 
 def training(folder: Path) -> None:
