@@ -130,7 +130,7 @@ def _from_file(name: str, pretrained: bool) -> nn.Module:
     with _users_code(path, name):
         network = factory()
     if not isinstance(network, nn.Module):
-        raise InvalidInput(f"network={name} returned {type(network).__name__}; allowed: a torch.nn.Module")
+        raise InvalidInput(f"network={name} returned a {type(network).__name__}; allowed: a torch.nn.Module")
     return network
 
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 from math import prod
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from erf.reachability.digit import NUMBERS, Digit, Floats, Integers, common_sizes, join, narrowed, seen
 from erf.reachability.reach import Digits, Joiner, Reach, nothing
 
+Method = TypeVar("Method", bound=Callable[..., Reach])
 LARGEST = 2**17  # numbers of a union that is written out
 
 
-def _of_each(method: Callable[..., Reach]) -> Any:
+def _of_each(method: Method) -> Method:
     """Return a method that acts on each part of a union."""
 
     def of_each(lazy: LazyUnion, *args: Any) -> Reach:
         return lazy.each(lambda part: method(part, *args))
 
-    return of_each
+    return cast(Method, of_each)
 
 
 class LazyUnion(Reach):

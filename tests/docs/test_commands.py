@@ -46,7 +46,7 @@ def check(command: str, monkeypatch) -> None:
         assert cli.main(arguments) == 0
     elif program == "python" and arguments[0] == "run.py":
         check_run(arguments[1:])
-    elif program == "python":
+    elif program == "python" and arguments[0] != "-m":
         check_script(*arguments)
     elif program == "pip":
         named = re.findall(r"\[([\w,]+)\]", command)

@@ -13,7 +13,7 @@ import pytest
 from erf import InvalidInput
 from experiments.harness.cli import main
 from experiments.harness.experiment import experiment_names, load
-from scripts.options import filled_path, filled_text, whole
+from scripts.options import Number, filled_path, filled_text
 from scripts.reproduce import other_seed
 
 # The function of each script that its last line calls.
@@ -107,7 +107,7 @@ def options_of(script: str, monkeypatch: pytest.MonkeyPatch) -> list[argparse.Ac
 def texts_of(script: str, monkeypatch: pytest.MonkeyPatch) -> list[argparse.Action]:
     """Return the script's options that take a text of one's own."""
     taken = [action for action in options_of(script, monkeypatch) if action.nargs != 0 and not action.choices]
-    return [action for action in taken if action.type not in (whole, float, other_seed)]
+    return [each for each in taken if each.type is not other_seed and not isinstance(each.type, Number)]
 
 
 @pytest.mark.parametrize("script", sorted({*SCRIPTS} - {"gpu_check"}))

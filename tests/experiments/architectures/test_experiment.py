@@ -175,7 +175,7 @@ def test_infinite_fields_are_drawn_beyond_the_finite_ones_and_reached_borders_ho
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [
-        ({"networks": ["resnet5"]}, ["'resnet5'", "nearest names: resnet50", "allowed: alexnet"]),
+        ({"networks": ["resnet5"]}, ["'resnet5'", "nearest: resnet50", "allowed: alexnet"]),
         ({"networks": []}, ["networks"]),
         ({"networks": ["resnet18", "resnet18"]}, ["networks", "different"]),
         ({"draws": 0}, ["draws=0"]),

@@ -166,7 +166,7 @@ def test_text_in_the_figure_can_be_read(trainings, recorded):
     ("settings", "named"),
     [
         ({"starts": []}, "starts"),
-        ({"gains": [1.5]}, "gain=1.5"),
+        ({"gains": [1.5]}, "gains=1.5"),
         ({"gains": [0.1, 0.1]}, "gains"),
         ({"seeds": 0}, "seeds"),
         ({"camvid_widths": [8, 0]}, "camvid_widths=0"),
