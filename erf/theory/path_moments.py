@@ -174,16 +174,15 @@ def _of_each(link: Weights, moments: Tensor, squares: Tensor, taps: Sequence[np.
     """Return the moments through weights whose squares differ: each tap is a step of its own."""
     inputs, groups = link.input_shape[1], link.groups
     full = moments.expand(-1, link.outputs).unflatten(1, (groups, -1))
-    made = full.new_zeros(len(moments), groups, inputs // groups)
-    for tap in np.ndindex(*link.shape[2:]):
-        of_tap = squares[(slice(None), slice(None), *tap)]
-        between = (
-            of_tap.reshape(groups, inputs // groups, -1).mT if link.transposed else of_tap.unflatten(0, (groups, -1))
-        )
+    sides = (inputs // groups, full.shape[2]) if link.transposed else (full.shape[2], inputs // groups)
+    # All taps in one product: those of one tap lie apart in memory.
+    product = "mgk,gckt->mgct" if link.transposed else "mgk,gkct->mgct"
+    of_taps = torch.einsum(product, full, squares.reshape(groups, *sides, -1)).flatten(1, 2).unbind(2)
+    made = torch.zeros_like(of_taps[0])
+    for tap, of_tap in zip(np.ndindex(*link.shape[2:]), of_taps, strict=True):
         one = [line[[index]] for line, index in zip(taps, tap, strict=True)]
-        moved = _step(full.flatten(1), link.stride, one, [np.ones(1)] * len(one)).reshape(full.shape)
-        made += torch.einsum("mgk,gkc->mgc", moved, between)
-    return made.flatten(1)
+        made += _step(of_tap, link.stride, one, [np.ones(1)] * len(one))
+    return made
 
 
 def _step(
