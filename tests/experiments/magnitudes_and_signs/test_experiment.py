@@ -19,8 +19,9 @@ from erf.training.loop import calibrate
 from erf.training.processes import make_fabric
 from experiments.cifar10 import experiment as cifar10
 from experiments.magnitudes_and_signs import config as magnitudes_and_signs
+from experiments.magnitudes_and_signs import experiment
 from experiments.magnitudes_and_signs.config import Config, Network, When
-from experiments.magnitudes_and_signs.experiment import Kept, Kind, _change, run
+from experiments.magnitudes_and_signs.experiment import Kept, Kind, _change, _kept, run
 from experiments.magnitudes_and_signs.random_signs import draw_signs_
 from experiments.trainings.plan import batches_of
 from tests.experiments.list_logbook import ListLogbook
@@ -63,6 +64,18 @@ def test_random_signs_keep_magnitudes_and_batch_norm():
             assert torch.equal(value, before[name])
     assert flipped
     assert np.mean(flipped) == pytest.approx(0.5, abs=0.05)
+
+
+def test_intervals_are_as_wide_as_the_number_of_maps_says(monkeypatch):
+    monkeypatch.setattr(experiment, "widened", lambda replicates, _estimate, maps: np.full_like(replicates, maps))
+    network = nn.Conv2d(1, 2, 3, padding=1)
+    field = erf.theoretical_receptive_field(network, 9)
+    maps = [
+        erf.effective_receptive_field(network, torch.ones(1, 1, 9, 9), statistic="mean_square", seed=seed)
+        for seed in range(3)
+    ]
+    kept = _kept(Config(**TOY), [maps, maps, maps[:2], maps[:2]], field)
+    assert kept.resampled[:, 0].tolist() == [3, 3, 2, 2]
 
 
 def test_each_size_is_that_of_its_map():
