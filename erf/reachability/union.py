@@ -123,11 +123,11 @@ def leaves(new: Reach, old: Reach) -> bool:
     """Whether new boxes are the old ones, and go on as those do where that is known."""
     if new.shape != old.shape:
         return False
-    known = [dim for dim in range(old.ndim) if all(digit.period for digit in old.dims[dim])]
     new, old = aligned([new, old], range(old.ndim))
-    laws = [[[digit.law for digit in reach.dims[dim]] for dim in known] for reach in (new, old)]
+    pairs = [pair for each in zip(new.dims, old.dims, strict=True) for pair in zip(*each, strict=True)]
+    lawful = all(digit.law == before.law for digit, before in pairs if before.period)
     parts = _parts(new), _parts(old)
-    alike = new.exact == old.exact and laws[0] == laws[1] and len(parts[0]) == len(parts[1])
+    alike = new.exact == old.exact and lawful and len(parts[0]) == len(parts[1])
     return alike and all(bool((a.values == b.values).all()) for a, b in zip(*parts, strict=True))
 
 
