@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -18,6 +19,8 @@ from erf.reachability.reach import Digits, Reach, nothing
 class WrittenStorage:
     """The boxes of every element of a storage, per input axis; slow, exact, and needed rarely.
 
+    Runs of elements that are always written together, as the channels of a token, have their boxes once.
+
     Elements do not say along which dimension of a view the boxes move. Views that were there before know it, and so do
     the tensors that were written: their dimensions are those of the storage that have the same stride.
 
@@ -29,7 +32,8 @@ class WrittenStorage:
         self._element_size = owner.element_size()
         elements = owner.untyped_storage().nbytes() // owner.element_size()
         self.version: int = 0
-        self._flat = [np.full((NUMBERS, elements), NOTHING) for _ in reaches]
+        self._run = _run(owner, reaches, elements)
+        self._flat = [np.full((NUMBERS, elements // self._run), NOTHING) for _ in reaches]
         self._exact = [True for _ in reaches]
         self._strides: list[set[int]] = [set() for _ in reaches]  # of what runs along the axis
         self.write(owner, reaches)
@@ -38,8 +42,12 @@ class WrittenStorage:
         """Set the boxes of the elements that the tensor views."""
         self._require_same_elements(tensor)
         self.version += 1
+        inner = self._inner(tensor)
+        if _contiguous(tensor, inner) != self._run or not all(r.constant(dim) for r in reaches for dim in inner):
+            self._write_out()
+            inner = []
         for axis, reach in enumerate(reaches):
-            _viewed(self._flat[axis], tensor)[...] = reach.dense()
+            _viewed(self._flat[axis], tensor, self._run, inner)[...] = _resized(reach, inner).dense()
             self._exact[axis] &= reach.exact
             for digits, stride in zip(reach.dims, tensor.stride(), strict=True):
                 self._strides[axis] |= {step for digit, step in _strided(digits, stride) if digit.along}
@@ -47,11 +55,28 @@ class WrittenStorage:
     def read(self, tensor: Tensor, before: tuple[Reach, ...]) -> tuple[Reach, ...]:
         """Return the boxes of the elements that the tensor views, which were those of ``before`` once."""
         self._require_same_elements(tensor)
-        reaches = []
+        inner, reaches = self._inner(tensor), []
         for flat, exact, strides, reach in zip(self._flat, self._exact, self._strides, before, strict=True):
             dims = [_directed(digits, step, strides) for digits, step in zip(reach.dims, tensor.stride(), strict=True)]
-            reaches.append(_in_one_direction(from_dense(_viewed(flat, tensor).copy(), dims, exact)))
+            alike = {dim: (Digit(tensor.shape[dim], along=any(digit.along for digit in dims[dim])),) for dim in inner}
+            narrow = [(Digit(1),) if dim in alike else digits for dim, digits in enumerate(dims)]
+            boxes = from_dense(_viewed(flat, tensor, self._run, inner).copy(), narrow, exact)
+            reaches.append(_in_one_direction(boxes.with_digits(alike)))
         return tuple(reaches)
+
+    def _inner(self, tensor: Tensor) -> list[int]:
+        """Return the dimensions of a view that stay within a run; where others go through parts of runs, end those."""
+        inner = [dim for dim, stride in enumerate(tensor.stride()) if stride % self._run and tensor.shape[dim] > 1]
+        last = tensor.storage_offset() % self._run + sum((tensor.shape[dim] - 1) * tensor.stride(dim) for dim in inner)
+        if last < self._run:
+            return inner
+        self._write_out()
+        return []
+
+    def _write_out(self) -> None:
+        """Let every element have boxes of its own."""
+        self._flat = [np.repeat(flat, self._run, axis=1) for flat in self._flat]
+        self._run = 1
 
     def _require_same_elements(self, tensor: Tensor) -> None:
         if tensor.element_size() != self._element_size:
@@ -82,10 +107,32 @@ def strided(owner: Tensor, reaches: tuple[Reach, ...], view: Tensor) -> tuple[Re
     return storage.directed(storage.read(view, unknown))
 
 
-def _viewed(flat: Floats, tensor: Tensor) -> Floats:
-    """Return the elements that the tensor views, as ``[4, *shape]``."""
-    strides = [flat.strides[0], *(stride * flat.itemsize for stride in tensor.stride())]
-    return as_strided(flat[:, tensor.storage_offset() :], (NUMBERS, *tensor.shape), strides)
+def _run(owner: Tensor, reaches: tuple[Reach, ...], elements: int) -> int:
+    """Return how many elements in a row have the same boxes in all of a tensor."""
+    alike = [dim for dim in range(owner.ndim) if all(reach.constant(dim) for reach in reaches)]
+    run = _contiguous(owner, alike)
+    outer = [stride for size, stride in zip(owner.shape, owner.stride(), strict=True) if size > 1 and stride >= run]
+    return run if not any(n % run for n in (elements, owner.storage_offset(), *outer)) else 1
+
+
+def _contiguous(tensor: Tensor, dims: Sequence[int]) -> int:
+    """Return how many elements in a row the dimensions go through."""
+    run = 1
+    for stride, size in sorted((tensor.stride(dim), tensor.shape[dim]) for dim in dims):
+        run *= size if stride == run else 1
+    return run
+
+
+def _resized(reach: Reach, dims: Sequence[int]) -> Reach:
+    """Make dimensions along which the boxes are the same 1 wide."""
+    return reduce(lambda narrow, dim: narrow.resized(dim, 1), dims, reach)
+
+
+def _viewed(flat: Floats, tensor: Tensor, run: int, inner: Sequence[int]) -> Floats:
+    """Return the boxes ``[4, *shape]`` of what the tensor views, 1 wide along dimensions within runs."""
+    shape = [1 if dim in inner else size for dim, size in enumerate(tensor.shape)]
+    strides = [flat.strides[0], *(stride // run * flat.itemsize for stride in tensor.stride())]
+    return as_strided(flat[:, tensor.storage_offset() // run :], (NUMBERS, *shape), strides)
 
 
 def _strided(digits: Digits, stride: int) -> Iterator[tuple[Digit, int]]:

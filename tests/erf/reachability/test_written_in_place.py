@@ -77,10 +77,43 @@ def after_equal_residuals(x: Tensor, conv: nn.Module) -> Tensor:
     return conv(y) + conv(rows).sum(2, keepdim=True)
 
 
+def tokens_of(x: Tensor, conv: nn.Module) -> Tensor:
+    return conv(x).flatten(2).mT.contiguous()
+
+
+def tokens_but_the_first(x: Tensor, conv: nn.Module) -> Tensor:
+    y = tokens_of(x, conv)
+    y[:, 1:] += tokens_of(conv(x), conv)[:, 1:]
+    return y.mT.unflatten(2, (8, 8))
+
+
+def some_channels_of_tokens(x: Tensor, conv: nn.Module) -> Tensor:
+    y = tokens_of(x, conv)
+    y[:, 1:] += tokens_of(conv(x), conv)[:, 1:]
+    y[:, :, 1:] += tokens_of(conv(conv(x)), conv)[:, :, 1:]
+    return y.mT.unflatten(2, (8, 8))[:, 1:]
+
+
+def channels_put_together(x: Tensor, conv: nn.Module) -> Tensor:
+    y = tokens_of(x, conv)
+    flat = y.view(len(x), -1)
+    y[:, 1:] += tokens_of(conv(x), conv)[:, 1:]
+    flat[:, 3:] += tokens_of(conv(conv(x)), conv).flatten(1)[:, 3:]
+    return conv(flat.view(y.shape).mT.unflatten(2, (8, 8)))
+
+
+def channels_that_differ(x: Tensor, conv: nn.Module) -> Tensor:
+    y = tokens_of(x, conv)
+    rows = torch.stack([tokens_of(x, conv)[:, 1:, 0], tokens_of(conv(x), conv)[:, 1:, 1]], 2)
+    y[:, 1:] = rows
+    return y.mT.unflatten(2, (8, 8))[:, 1:]
+
+
 WRITTEN = {
     f.__name__: f
     for f in (added, the_same_of_another_object, the_same_and_then_more, the_same_only_at_one_end, turned,
-              of_rows_and_columns, from_none, by_view_of_a_view, after_equal_residuals)
+              of_rows_and_columns, from_none, by_view_of_a_view, after_equal_residuals,
+              tokens_but_the_first, some_channels_of_tokens, channels_put_together, channels_that_differ)
 }  # fmt: skip
 
 
