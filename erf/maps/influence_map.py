@@ -66,9 +66,7 @@ class InfluenceMap:
         object.__setattr__(self, "trf_box", tuple((int(first), int(end)) for first, end in self.trf_box))
         object.__setattr__(self, "center", self._numbers("center", float))
         object.__setattr__(
-            self,
-            "origin",
-            self._numbers("origin", int) if real_array(self.origin, "origin").size else (0,) * values.ndim,
+            self, "origin", (0,) * values.ndim if is_left_out(self.origin) else self._numbers("origin", int)
         )
         object.__setattr__(self, "jump", self._jumps() or (None,) * values.ndim)
         require_aggregation(self.aggregation)
@@ -90,7 +88,7 @@ class InfluenceMap:
 
     def _jumps(self) -> tuple[float | None, ...]:
         """Return the jump, a number or None for each axis, as a tuple."""
-        jumps = tuple(self.jump) if isinstance(self.jump, Sequence) else (math.nan,)
+        jumps = tuple(self.jump) if isinstance(self.jump, tuple | list) else (math.nan,)
         if len(jumps) not in (0, self.values.ndim):
             allowed = f"a number or None for each of {self.values.ndim} axes"
             raise InvalidInput(f"jump={shown(self.jump)}: allowed is {allowed}")
@@ -232,6 +230,11 @@ class InfluenceMap:
         mine = self.statistic.to_mean_moment(self.values) * (self.samples / samples)
         theirs = other.statistic.to_mean_moment(other.values) * (other.samples / samples)
         return self.statistic.from_mean_moment(mine + theirs)
+
+
+def is_left_out(numbers: Any) -> bool:
+    """Return whether these numbers of the axes are the empty tuple, or list, that leaves them out."""
+    return isinstance(numbers, tuple | list) and not numbers
 
 
 def _moved(values: np.ndarray, moves: Sequence[int]) -> np.ndarray:

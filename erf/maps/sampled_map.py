@@ -7,7 +7,7 @@ import numpy as np
 from erf.arguments import real_array, require_type
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation
-from erf.maps.influence_map import InfluenceMap, scaled
+from erf.maps.influence_map import InfluenceMap, is_left_out, scaled
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.reachability.box import Box, require_box
 
@@ -52,11 +52,13 @@ def map_of_samples(
         if not sums.all():
             raise InvalidInput("a signed influence whose sum is 0 cannot be normalized")
         nonzero = nonzero / sums
+    if is_left_out(center):
+        center = tuple((low + high - 1) / 2 for low, high in trf_box)
     mean = nonzero.mean(0) if len(nonzero) else np.zeros(moments.shape[1:])
     return InfluenceMap(
         values=statistic.from_mean_moment(mean),
         statistic=statistic,
-        center=center if np.size(center) else tuple((low + high - 1) / 2 for low, high in trf_box),
+        center=center,
         trf_box=trf_box,
         samples=len(nonzero),
         skipped=len(moments) - len(nonzero),

@@ -148,7 +148,8 @@ MAP = Kind([None, np.ones((3, 3)), [[1.0]]], "{name}=.* InfluenceMap")
 DISTRIBUTION = Kind(
     [*MAP.values, a_map(values=-np.ones((3, 3))), a_map(values=np.zeros((3, 3)))], "InfluenceMap|negative|0 everywhere"
 )
-JUMP = Kind([(1.0,), (1.0, NAN), (math.inf, 1), (1j, 1), "ab", None, 2], "jump=.* allowed")
+NO_CENTERS = [(1.0,), (1.0, NAN), None, "", [[]], np.ones(0), nn.Sequential()]
+JUMP = Kind([(1.0,), (1.0, NAN), (math.inf, 1), (1j, 1), "ab", "", None, 2], "jump=.* allowed")
 LEVEL = Kind([1, -0.1, *NO_NUMBERS], "level=.* shares of the reference")
 CHOICE = Kind(["typo", "", 1, NAN, None, []], "{name}=.* allowed: ")
 IMAGES = Kind(NO_IMAGES, "image|Tensor")
@@ -337,7 +338,7 @@ CALLS: dict[str, Call] = {
         }
         | {
             "center": refused((1.0,), (1.0, NAN), (1j, 1.0), "ab", None),
-            "origin": refused((0,), (0, NAN), (0.5, 0), "ab", None),
+            "origin": refused((0,), (0, NAN), (0.5, 0), "ab", "", [[]], nn.Sequential(), None),
             "trf_box": BOX,
             "jump": JUMP,
         }
@@ -553,7 +554,7 @@ CALLS: dict[str, Call] = {
             "trf_box": BOX,
             "jump": JUMP,
         }
-        | {"center": refused((1.0,), (1.0, NAN), None), "aggregation": refused(*NO_AGGREGATIONS), "normalize": FLAG},
+        | {"center": refused(*NO_CENTERS), "aggregation": refused(*NO_AGGREGATIONS), "normalize": FLAG},
     ),
     "erf.maps.influence_map.require_non_negative": Call(require_non_negative, of_map(), {"imap": DISTRIBUTION}),
     "erf.arguments.device.resolve_device": Call(
