@@ -64,8 +64,7 @@ def request(network: nn.Module, layer: Any, unit: Any = None) -> Request:
     """Return what these arguments of an entry point ask for.
 
     Raises:
-        InvalidInput: A layer is neither a module of the network nor the name of one, or a list is
-            empty or has None in it.
+        InvalidInput: A layer is neither a module of the network nor the name of one, or a list is empty.
     """
     require_type(nn.Module, network=network)
     layers = tuple(dict.fromkeys(layer_name(network, each) for each in listed(layer, "layer")))
@@ -110,14 +109,10 @@ def called(name: str | None) -> str:
 
 
 def listed(value: Any, name: str) -> list[Any]:
-    """Return a list as it is and anything else in a list of its own; refuse an empty one, and None in one."""
-    if not isinstance(value, list):
-        return [value]
-    if not value:
+    """Return a list as it is and anything else in a list of its own; refuse an empty one."""
+    if isinstance(value, list) and not value:
         raise InvalidInput(f"{name}=[]: name at least one {name}")
-    if any(each is None for each in value):
-        raise InvalidInput(f"{name}={shown(value)}: None is allowed in the place of a list, and not in one")
-    return value
+    return value if isinstance(value, list) else [value]
 
 
 def is_unit(unit: Any, grid: Sequence[int]) -> bool:

@@ -139,8 +139,7 @@ ARRAY = Kind([*NO_ARRAYS], "{name}.* finite real numbers")
 SIZE = Kind(
     [(8.9, 8.9), (True, 8), (0, 8), (-8, 8), (NAN, 8), ("8", "8"), (), (1, 2, 3, 4), "88", None], "{name}=.* whole"
 )
-NO_UNITS = [(1.5, 2), (True, 1), (-1, 0), (99, 0), (1,), (1, 1, 1), ("1", "1"), 1, [None], [(1, 1), None]]
-UNIT = Kind(NO_UNITS, "outside .* grid|None is allowed")
+UNIT = Kind([(1.5, 2), (True, 1), (-1, 0), (99, 0), (1,), (1, 1, 1), ("1", "1"), 1], "outside .* grid")
 SIZES_OR_NUMBER = Kind(
     [0, -1, 1.5, True, NAN, "3", None, (3, 0), (3.0, 3), (3, 3, 3)], "{name}=.* whole numbers from 1"
 )
@@ -165,7 +164,7 @@ MEASURED_IMAGES = Kind([*IMAGES.values, images(device="meta")], IMAGES.words)
 CALL = Kind([3, "forward", []], "call=.* function")
 NO_BOX = [None, 3, (0, 3), ((0, 3), 3), ((0, 3), None), "ab"]
 BOX = refused(*NO_BOX, ((0, 3),), ((0, 3), (3, 0)), ((0, 3.5), (0, 3)), ((0, NAN), (0, 3)), ((0, 3, 3), (0, 3)))
-LAYER = refused("typo", 3, [], [None], ["0", 3], ("0",), b"0", words="layer")
+LAYER = refused("typo", 3, [], ["0", 3], ("0",), b"0", words="layer")
 LAYERS = refused([], [3], [None], ConvLayer(3), ["conv"], None, words="layer")
 FLAG = refused("no", 0, None)
 NO_AGGREGATIONS = ["typo", -1, 1.5, True, None, NAN, 1j, np.ones(2)]
