@@ -66,7 +66,7 @@ def _restored(network: nn.Module) -> Iterator[None]:
     finally:
         with torch.no_grad():
             for buffer, before in buffers:
-                if not torch.equal(buffer, before):
+                if not buffer.is_meta and not torch.equal(buffer, before):
                     buffer.copy_(before)
         for module, training in modes.items():
             if module.training is not training:

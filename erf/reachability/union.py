@@ -5,24 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 from math import prod
-from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from erf.reachability.digit import NUMBERS, Digit, Floats, Integers, common_sizes, join, narrowed, seen
 from erf.reachability.reach import Digits, Joiner, Reach, nothing
 
-Method = TypeVar("Method", bound=Callable[..., Reach])
 LARGEST = 2**17  # numbers of a union that is written out
-
-
-def _of_each(method: Method) -> Method:
-    """Return a method that acts on each part of a union."""
-
-    def of_each(lazy: LazyUnion, *args: Any) -> Reach:
-        return lazy.each(lambda part: method(part, *args))
-
-    return cast(Method, of_each)
 
 
 class LazyUnion(Reach):
@@ -39,15 +28,42 @@ class LazyUnion(Reach):
         vars(self).update(parts=tuple(parts), dims=_joined_dims(parts), exact=exact, data=None)
 
     parts: tuple[Reach, ...]
-    permute = _of_each(Reach.permute)
-    reshape = _of_each(Reach.reshape)
-    expand = _of_each(Reach.expand)
-    remove = _of_each(Reach.remove)
-    single = _of_each(Reach.single)
-    divided = _of_each(Reach.divided)
-    resized = _of_each(Reach.resized)
-    hull = _of_each(Reach.hull)
-    settled = _of_each(Reach.settled)
+
+    def permute(self, dims: Sequence[int]) -> Reach:
+        """Reorder the dimensions of each part."""
+        return self.each(lambda part: part.permute(dims))
+
+    def reshape(self, shape: Sequence[int]) -> Reach:
+        """View each part as another shape."""
+        return self.each(lambda part: part.reshape(shape))
+
+    def single(self, dim: int) -> Reach:
+        """Write the dimension of each part with one digit."""
+        return self.each(lambda part: part.single(dim))
+
+    def divided(self, dim: int, sizes: Sequence[int]) -> Reach:
+        """Write the dimension of each part with digits of these sizes."""
+        return self.each(lambda part: part.divided(dim, sizes))
+
+    def expand(self, shape: Sequence[int]) -> Reach:
+        """Repeat dimensions of each part that have size 1."""
+        return self.each(lambda part: part.expand(shape))
+
+    def remove(self, dims: Sequence[int]) -> Reach:
+        """Drop dimensions of each part that have size 1."""
+        return self.each(lambda part: part.remove(dims))
+
+    def resized(self, dim: int, size: int) -> Reach:
+        """Change the size of a dimension of each part."""
+        return self.each(lambda part: part.resized(dim, size))
+
+    def hull(self, dims: Sequence[int]) -> Reach:
+        """Join all positions of each part along the dimensions."""
+        return self.each(lambda part: part.hull(dims))
+
+    def settled(self) -> Reach:
+        """Forget how boxes without pixels would go on, in each part."""
+        return self.each(lambda part: part.settled())
 
     def each(self, operation: Callable[[Reach], Reach]) -> Reach:
         """Return the union of what an operation makes of the parts."""

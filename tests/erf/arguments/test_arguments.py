@@ -69,6 +69,7 @@ WITHOUT_A_ROW |= {f"erf.measurement.{name}" for name in ("layer.LayerMeasurement
 WITHOUT_A_ROW |= {"erf.measurement.measurement.Measurement", "erf.agreement.agreement.Agreement"}
 # Steps of a function that checks what it is given.
 WITHOUT_A_ROW |= {
+    "erf.maps.influence_map.is_left_out",
     "erf.metrics.grid_average.moving_mean",
     "erf.theory.path_moments.sigma_of",
     "erf.metrics.normal_distance.line_distance",
