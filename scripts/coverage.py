@@ -96,7 +96,8 @@ def _cover(options: argparse.Namespace) -> None:
             file.flush()
             print(f"{row.package} {row.name}: {row.outcome} {row.sentence}{' WRONG' * row.wrong}", flush=True)
     environment = replace(environment, seconds=time.monotonic() - start)
-    record = Record(environment, absent, len(candidates), tuple(rows.values()))
+    listed = rows.keys() | {(candidate.package, candidate.name) for candidate in candidates}
+    record = Record(environment, absent, len(listed), tuple(rows.values()))
     atomic_write(path, to_json(record))
     lines.unlink()
     print(summary(record))

@@ -147,3 +147,11 @@ def test_the_page_says_what_the_record_says():
     for path, text in ((coverage.PAGE, summary(record)), (coverage.ROOT / "README.md", sentence(record))):
         _, _, rest = path.read_text().partition(coverage.MARKS[0] + "\n")
         assert rest.partition("\n" + coverage.MARKS[1])[0] == text
+
+
+def test_networks_of_a_package_that_is_not_asked_for_again_still_count(run, monkeypatch):
+    run()
+    more = {"ours": ours, "more": lambda: iter([Candidate("more", "plain", plain)])}
+    monkeypatch.setattr(coverage, "PACKAGES", more)
+    complete, _ = run("--packages", "more")
+    assert complete.listed == len(complete.rows) == len(NETWORKS) + 1
