@@ -151,7 +151,7 @@ def test_the_page_says_what_the_record_says():
 
 def test_networks_of_a_package_that_is_not_asked_for_again_still_count(run, monkeypatch):
     run()
-    more = {"ours": ours, "more": lambda: iter([Candidate("more", "plain", plain)])}
+    more = {"ours": ours, "others": not_installed, "more": lambda: iter([Candidate("more", "plain", plain)])}
     monkeypatch.setattr(coverage, "PACKAGES", more)
     complete, _ = run("--packages", "more")
     assert complete.listed == len(complete.rows) == len(NETWORKS) + 1
