@@ -52,15 +52,15 @@ def measured_maps(
         maps = _Maps(prepared, kind, aggregation, seed, normalize, of_channels, folding)
         for first, batch in batches(network, images, batch_size, first_sample):
             maps.add(first, batch)
-        whole = maps.on_the_image()
-    if not whole:
+        on_image = maps.on_the_image()
+    if not on_image:
         raise InvalidInput("there is no image to measure on")
-    found = [
+    with_findings = [
         replace(imap, findings=findings(network, probe.field, number in maps.cancelling, prepared.is_mixing))
-        for number, probe, imap in whole
+        for number, probe, imap in on_image
     ]
     each, asked = len(prepared.asked.units), prepared.asked
-    return asked.answer([found[i * each : (i + 1) * each] for i in range(len(asked.layers))])
+    return asked.answer([with_findings[i * each : (i + 1) * each] for i in range(len(asked.layers))])
 
 
 class _Maps:
@@ -120,14 +120,14 @@ class _Maps:
     def _opened(self, images: Tensor) -> Parts:
         """Return the parts of the first images, and put the network into the state to measure on all in."""
         network, self._parts = self._prepared.looked_at, self._prepared.parts(images)
-        passed, found = self._parts.passed, self._parts.crops
+        passed, crops = self._parts.passed, self._parts.crops
         self._shape, self._rounding = images.shape, rounding_of(images)
-        self._reorder = outweighs_weights(network, passed, found, len(images))
+        self._reorder = outweighs_weights(network, passed, crops, len(images))
         self._folding.enter_context(
             folded(folds(network, passed, self._prepared.asked.layers) if self._reorder else [])
         )
         of_sum = isinstance(self._aggregation, str) and self._aggregation == "sum"
-        self.cancelling = _cancelling(network, images[:1], found) if of_sum else set()
+        self.cancelling = _cancelling(network, images[:1], crops) if of_sum else set()
         return self._parts
 
     def on_the_image(self) -> list[tuple[int, Probe, InfluenceMap]]:
@@ -135,10 +135,10 @@ class _Maps:
         if self._parts is None:
             return []
         channels, *size = self._shape[1:]
-        whole = _on_the_image(self._maps, self._parts.crops, size)
-        for _, probe, imap in () if self._parts.passed.on_images else whole:
+        on_image = _on_the_image(self._maps, self._parts.crops, size)
+        for _, probe, imap in () if self._parts.passed.on_images else on_image:
             check_field(self._prepared.looked_at, probe.field, imap.values, channels, self._rounding)
-        return whole
+        return on_image
 
 
 def counted_channels(of_channels: int | Sequence[int] | None, channels: int) -> slice | list[int]:
@@ -153,28 +153,28 @@ def counted_channels(of_channels: int | Sequence[int] | None, channels: int) -> 
 
 
 def _on_the_image(
-    parts: dict[int, InfluenceMap], found: Sequence[Crop], size: Sequence[int]
+    parts: dict[int, InfluenceMap], crops: Sequence[Crop], size: Sequence[int]
 ) -> list[tuple[int, Probe, InfluenceMap]]:
     """Put the maps into the whole image, in the order of their numbers; they are 0 outside of their crops."""
-    whole = []
-    for crop in found:
+    on_image = []
+    for crop in crops:
         for number, probe in crop.probes.items():
             values = np.zeros(size)
             values[crop.slices] = parts[number].values
-            whole.append((number, probe, replace(parts[number], values=values)))
-    return sorted(whole, key=lambda entry: entry[0])
+            on_image.append((number, probe, replace(parts[number], values=values)))
+    return sorted(on_image, key=lambda entry: entry[0])
 
 
 def _influences(
     network: nn.Module,
     batch: Tensor,
-    found: Sequence[Crop],
+    crops: Sequence[Crop],
     choose: Callable[[int], Tensor],
     reorder: bool = False,
     confirm: Callable[[Crop, Iterable[Tensor]], None] | None = None,
 ) -> Iterator[tuple[int, Probe, Tensor]]:
     """Yield each probe, by its number, and its influence on its crop, whose pass may have to be confirmed first."""
-    for crop, leaf, outputs in forward_passes(network, batch, found, reorder):
+    for crop, leaf, outputs in forward_passes(network, batch, crops, reorder):
         if confirm is not None:
             confirm(crop, outputs.values())
         for number, probe in crop.probes.items():
@@ -182,14 +182,14 @@ def _influences(
             yield number, probe, gradient(unit, leaf, choose(unit.shape[1]), probe.layer)
 
 
-def _cancelling(network: nn.Module, image: Tensor, found: Sequence[Crop]) -> set[int]:
+def _cancelling(network: nn.Module, image: Tensor, crops: Sequence[Crop]) -> set[int]:
     """Return the numbers of the probes whose channels' sum has next to none of the influence that each of them has."""
 
     def totals(aggregation: Aggregation) -> dict[int, float]:
         choose = partial(_directions, aggregation, Statistic.mean_abs, 0, range(1))
         return {
             number: float(g.abs().sum(dtype=torch.float64))
-            for number, _, g in _influences(network, image, found, choose)
+            for number, _, g in _influences(network, image, crops, choose)
         }
 
     of_sum, of_signs = totals("sum"), totals("random_sign")

@@ -80,10 +80,10 @@ class Prepared:
         if key not in self._answers:
             channels, *size = images.shape[1:]
             asked = self.asked.layers, self.asked.units, self.mode
-            found = Parts(*crops(self.looked_at, size, channels, *asked, images[[0, -1]]))
-            if found.passed.on_images:
-                return found
-            self._answers[key] = found
+            parts = Parts(*crops(self.looked_at, size, channels, *asked, images[[0, -1]]))
+            if parts.passed.on_images:
+                return parts
+            self._answers[key] = parts
         return self._answers[key]
 
     def _kind(self, images: Tensor) -> Hashable:

@@ -32,7 +32,7 @@ def save(layers: Layers, setting: Setting, path: Path, overwrite: bool = False) 
 def require_savable(path: Path, overwrite: bool = False) -> None:
     """Raise InvalidInput unless a measurement can be written there."""
     if path.suffix.lower() not in WRITERS:
-        raise InvalidInput(f"{path}: allowed are names that end with {', '.join(WRITERS)}")
+        raise InvalidInput(f"{path} cannot be saved to: allowed are names that end with {', '.join(WRITERS)}")
     if not path.parent.is_dir():
         raise InvalidInput(f"{path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
