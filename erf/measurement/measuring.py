@@ -79,7 +79,8 @@ def measure(
         layers: A module or its name, or a list of these; None is the last layer with rows and columns at each of the
             four coarsest resolutions and the last of all, or the network's output if there is none.
         input_size: Of noise, in pixels: one number is a square. Images have their own.
-        unit: As for :func:`erf.effective_receptive_field`; with a list, layers are named ``name@row,column``.
+        unit: As for :func:`erf.effective_receptive_field`; with a list, layers are named ``name@row,column``, or
+            ``name@middle`` for None.
         statistic: "mean_abs", "rms" or "mean_square", over images and input channels.
         aggregation: Of output channels: "random_sign", "sum" or a channel's index.
         seed: Of noise and of random signs.
@@ -261,7 +262,7 @@ def _named(answer: Any, unit: Any) -> dict[str, Any]:
     if not isinstance(unit, list):
         return of_layers
     return {
-        f"{name}@{','.join(map(str, place))}": value
+        f"{name}@{'middle' if place is None else ','.join(map(str, place))}": value
         for name, values in of_layers.items()
         for place, value in zip(unit, values, strict=True)
     }

@@ -82,6 +82,11 @@ def test_several_units_have_a_row_each():
     assert measured["3@2,2"].field.unit == (2, 2)
 
 
+def test_the_middle_unit_in_a_list_is_called_so():
+    measured = erf.measure(nn.Conv2d(3, 2, 3), input_size=9, unit=[None, (0, 1)])
+    assert [name.partition("@")[2] for name in measured] == ["middle", "0,1"]
+
+
 @pytest.mark.parametrize("width", [40, 80, 109, 110, 200])
 def test_the_text_fits_and_nothing_is_cut(width):
     names = nn.Sequential()
