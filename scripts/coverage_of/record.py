@@ -129,7 +129,8 @@ def sentence(record: Record) -> str:
     failed = len(ran) - exact - assumed - refused
     return (
         f"Tried on {len(ran)} networks of other packages ([which](docs/coverage.md)): {exact} have exact fields,\n"
-        f"{assumed} rest on an assumption that is named, {refused} are refused with a reason, and {failed} fail."
+        f"{assumed} rest on an assumption that is named, {refused} are refused with a reason, "
+        f"and erf fails on {failed}."
     )
 
 
