@@ -18,8 +18,6 @@ from erf import InvalidInput
 from erf.arguments.device import resolve_device
 from erf.data.split import DataSet
 from erf.maps.statistic import Statistic
-from erf.networks.camvid_frontend import CamvidFrontend
-from erf.networks.cifar_resnet import CifarResNet
 from erf.networks.start import Start
 from erf.training.checkpoints import load_weights
 from erf.training.loop import calibrate
@@ -43,14 +41,12 @@ from experiments.harness.intervals import mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.harness.trf_box import without_box
 from experiments.trainings.plan import Probe, Task, batches_of
-from experiments.trainings.probe import center_map, map_numbers, probing_of, shown
+from experiments.trainings.probe import center_map, map_numbers, probing_of, shown, without_box_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-TRF_SIZES = {"camvid": CamvidFrontend.trf_size, "cifar10": CifarResNet.trf_size}
 TOLD_FRESH = (Start.framework_default,)  # starts that are measured with batch norm as constructed, too
 
 
@@ -101,8 +97,7 @@ class Result:
 
     def trf_box(self, key: str) -> str:
         """Return why the map of the array ``key`` is shown without the TRF's box."""
-        data_set = key.split("/")[1].partition("_")[0]
-        return without_box(TRF_SIZES[data_set], max(self.arrays[key].shape))
+        return without_box_of(key, self.arrays[key])
 
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""

@@ -36,16 +36,14 @@ from experiments.harness.intervals import Interval, Mean, interval_of, resampled
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.harness.trf_box import without_box
 from experiments.magnitudes_and_signs.config import Config, Network, When, data_of
 from experiments.magnitudes_and_signs.random_signs import draw_signs_
 from experiments.trainings.plan import Probe, batches_of
-from experiments.trainings.probe import Probing, probing_of, shown
+from experiments.trainings.probe import Probing, probing_of, shown, without_box_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-TRF_SIZES = {"camvid": CamvidFrontend.trf_size, "cifar10": CifarResNet.trf_size}
 IMAGES, DRAWS = 1, 2  # streams of the seed for resampling
 
 
@@ -131,8 +129,7 @@ class Result:
 
     def trf_box(self, key: str) -> str:
         """Return why the map of the array ``key`` is shown without the TRF's box."""
-        data_set = key.split("/")[1].partition("_")[0]
-        return without_box(TRF_SIZES[data_set], max(self.arrays[key].shape))
+        return without_box_of(key, self.arrays[key])
 
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""

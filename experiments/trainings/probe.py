@@ -21,14 +21,18 @@ from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
 from erf.metrics.grid_average import grid_average_inside
 from erf.metrics.mass_radius import mass_radius
+from erf.networks.camvid_frontend import CamvidFrontend
+from erf.networks.cifar_resnet import CifarResNet
 from erf.reachability.receptive_field import theoretical_receptive_field
 from erf.seeds import derive, generator
 from experiments.harness.intervals import Interval, middle, resampled
 from experiments.harness.record import decode_arrays, encode_arrays
+from experiments.harness.trf_box import without_box
 from experiments.trainings.plan import Probe, Progress, Stream, TrainingConfig
 
 LARGEST_SHOWN = 128  # pixels a side of the maps that a record keeps to be looked at only
 HALF_HEIGHT = 0.5
+TRF_SIZES = {"camvid": CamvidFrontend.trf_size, "cifar10": CifarResNet.trf_size}
 
 
 @dataclass(frozen=True)
@@ -266,3 +270,9 @@ def _enlarged(values: np.ndarray, sides: Sequence[int]) -> np.ndarray:
 
 def _block(sides: Sequence[int]) -> int:
     return -(-max(sides) // LARGEST_SHOWN)
+
+
+def without_box_of(key: str, values: np.ndarray) -> str:
+    """Return why the map ``values [H, W]`` of the array ``KIND/<data set>_<width>/...`` has no box of the TRF."""
+    data_set = key.split("/")[1].partition("_")[0]
+    return without_box(TRF_SIZES[data_set], max(values.shape))
