@@ -216,10 +216,10 @@ def read_weights(path: Path) -> dict[str, Any]:
                 f"weights={path} is damaged, or holds objects whose loading would run code; save network.state_dict() "
                 "alone"
             ) from error
-    found = _innermost(read)
-    if not _is_state_dict(found):
+    state_dict = _innermost(read)
+    if not _is_state_dict(state_dict):
         raise InvalidInput(f"weights={path} holds no state dict, neither as it is nor under {', '.join(WRAPPERS)}")
-    return found
+    return state_dict
 
 
 def _load_file(path: Path) -> Any:
@@ -256,8 +256,8 @@ def _load(network: nn.Module, weights: dict[str, Any], called: str, name: str) -
         "unexpected": outcome.unexpected_keys,
         "of another shape": [f"{key} {shape} instead of {expected[key]}" for key, shape in odd.items()],
     }
-    if found := [_some(kind, keys) for kind, keys in mismatches.items() if keys]:
-        raise InvalidInput(f"{called} do not fit {name}: {'; '.join(found)}")
+    if problems := [_some(kind, keys) for kind, keys in mismatches.items() if keys]:
+        raise InvalidInput(f"{called} do not fit {name}: {'; '.join(problems)}")
 
 
 def _take_prefix_off(weights: dict[str, Any], expected: set[str], called: str) -> None:

@@ -183,8 +183,8 @@ def _moved(matrix: sparse.csr_array, rows: int, columns: int) -> sparse.csr_arra
 def _lags_across(reads: sparse.csr_array, lags: Collection[int]) -> set[int]:
     """Return the distances between rows that read two columns at one of these distances."""
     columns = reads.T.tocsr()
-    found: set[int] = set()
+    distances: set[int] = set()
     for lag in lags:
         pairs = sparse.coo_array(reads @ _moved(columns, lag, 0))
-        found |= set((pairs.col - pairs.row).tolist())
-    return found
+        distances |= set((pairs.col - pairs.row).tolist())
+    return distances

@@ -69,9 +69,9 @@ def _convolve_dense(taps: Sequence[Taps]) -> np.ndarray:
     for t in taps:
         values, trimmed = _trim(_convolve_once(values, t))
         corner += trimmed
-    whole = np.zeros(box_size(taps))
-    whole[tuple(slice(c, c + side) for c, side in zip(corner, values.shape, strict=True))] = values.numpy()
-    return whole
+    convolved = np.zeros(box_size(taps))
+    convolved[tuple(slice(c, c + side) for c, side in zip(corner, values.shape, strict=True))] = values.numpy()
+    return convolved
 
 
 def _convolve_once(values: Tensor, taps: Taps) -> Tensor:
@@ -89,8 +89,8 @@ def _trim(values: Tensor) -> tuple[Tensor, np.ndarray]:
     for axis in range(values.ndim):
         others = [a for a in range(values.ndim) if a != axis]
         line = values.amax(others) if others else values
-        kept = (line > NEGLIGIBLE * line.max()).nonzero()
-        low, high = int(kept[0]), int(kept[-1])
+        above = (line > NEGLIGIBLE * line.max()).nonzero()
+        low, high = int(above[0]), int(above[-1])
         values = values.narrow(axis, low, high + 1 - low)
         corner.append(low)
     return values, np.array(corner)

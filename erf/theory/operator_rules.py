@@ -106,8 +106,8 @@ def _scaled(operation: Callable[[Tensor, Any], Any]) -> Rule:
 
 def _scale(call: Call, factor: Tensor) -> Scale:
     """Return the link of constants that are broadcast to the output, as to one image."""
-    whole = factor.double().reshape(*[1] * (call.output.ndim - factor.ndim), *factor.shape)
-    return Scale(whole[0].to(call.output.device))
+    broadcast = factor.double().reshape(*[1] * (call.output.ndim - factor.ndim), *factor.shape)
+    return Scale(broadcast[0].to(call.output.device))
 
 
 def _require_shape(call: Call, argument: Tensor) -> None:

@@ -95,8 +95,8 @@ def expected_sigma(
         looked_at = run_by(network, call)
         image = noise_images(looked_at, size, channels)[:1]
         tape = record(looked_at, image, RULES, partial(squares_of, kind), asked.layers)
-        found = [sigma_of(path_to(tape, name), of_gates) for name in asked.layers]
-    return asked.answer([[sigma] for sigma in found])
+        sigmas = [sigma_of(path_to(tape, name), of_gates) for name in asked.layers]
+    return asked.answer([[sigma] for sigma in sigmas])
 
 
 def sigma_of(path: Path, gates: Gates) -> tuple[float, ...]:

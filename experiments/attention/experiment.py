@@ -151,7 +151,7 @@ def run(config: Config, logbook: Logbook) -> Result:
     places = product(config.blocks, config.below)
     conditions = [at for at in places if at[0] is not Block.none or at[1] == middle_place(config)]
     points, arrays = [], {}
-    for at, measured in measure_each(logbook, Kept, partial(_measure, config), conditions, "measuring blocks"):
+    for at, measured in measure_each(logbook, BlockMap, partial(_measure, config), conditions, "measuring blocks"):
         block, below = at
         points.append(_report(config, block, below, measured, logbook))
         if below == middle_place(config):
@@ -162,7 +162,7 @@ def run(config: Config, logbook: Logbook) -> Result:
 
 
 @dataclass(frozen=True)
-class Kept:
+class BlockMap:
     """What is kept of one block at one place: the map in the stack's field, shares of it, and the unit's own field."""
 
     condition: Condition
@@ -170,7 +170,7 @@ class Kept:
     finite: bool
 
 
-def _measure(config: Config, block: Block, below: int) -> Kept:
+def _measure(config: Config, block: Block, below: int) -> BlockMap:
     stack = stack_of(config, config.kind, config.depth)
     build = partial(stack_with, stack, block, below, config.side)
     draws = measure_draws(config, build, config.side, config.runs, config.seed)
@@ -180,7 +180,7 @@ def _measure(config: Config, block: Block, below: int) -> Kept:
     shares = {name: partial(_share, pixels) for name, pixels in where.items()}
     seed = derive(config.seed, Stream.bootstrap)
     estimates = estimates_of(draws.moments, imap, shares, config.bootstrap, seed)
-    return Kept(Condition(imap, estimates), draws.field.box, math.isfinite(max(draws.field.size)))
+    return BlockMap(Condition(imap, estimates), draws.field.box, math.isfinite(max(draws.field.size)))
 
 
 def _share(where: np.ndarray, imap: InfluenceMap) -> float:
@@ -231,18 +231,18 @@ def fully_connected_map(config: Config, below: int) -> np.ndarray:
     return values / values.sum()
 
 
-def _report(config: Config, block: Block, below: int, kept: Kept, logbook: Logbook) -> Point:
-    condition, imap = kept.condition, kept.condition.imap
+def _report(config: Config, block: Block, below: int, block_map: BlockMap, logbook: Logbook) -> Point:
+    condition, imap = block_map.condition, block_map.condition.imap
     outside, core = (condition.estimates[name] for name in ("outside_stack", "core"))
     point = Point(
         block=block,
         below=below,
-        trf_size=kept.box[0][1] - kept.box[0][0] if kept.finite else None,
+        trf_size=block_map.box[0][1] - block_map.box[0][0] if block_map.finite else None,
         runs=condition.runs,
         skipped=imap.skipped,
         outside_stack=outside.value,
         outside_stack_interval=interval_of(outside.resampled),
-        outside_field=_share(~_inside(config, kept.box), imap),
+        outside_field=_share(~_inside(config, block_map.box), imap),
         core=core.value,
         core_interval=interval_of(core.resampled),
         size=erf_size(imap),

@@ -31,7 +31,7 @@ from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.validation import typed_as
 from experiments.trainings.plan import Probe, naming_sgd, optimizer_of, plan_of, progress_of
-from experiments.trainings.probe import Kept, measure_units, probing_of, read_units, shown
+from experiments.trainings.probe import UnitSizes, measure_units, probing_of, read_units, shown
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -151,7 +151,7 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result | None:
 
 def _train(
     fabric: Fabric, config: Config, arm: Arm, number: int, data: DataSet, logbook: Logbook
-) -> tuple[list[Epoch], dict[Probe, list[Kept]]]:
+) -> tuple[list[Epoch], dict[Probe, list[UnitSizes]]]:
     """Return a training's epochs, and what was measured at each; nothing in processes other than the first."""
     own = config_of(config, arm, number)
     task = cifar10.task_of(own, data)
@@ -206,7 +206,7 @@ def _report(config: Config, arm: Arm, number: int, epoch: Epoch, logbook: Logboo
     logbook.say(f"{place}: validation accuracy {accuracy:.3f}, ERF size {sizes}")
 
 
-def _training(arm: Arm, number: int, history: list[Epoch], by_probe: dict[Probe, list[Kept]]) -> Training:
+def _training(arm: Arm, number: int, history: list[Epoch], by_probe: dict[Probe, list[UnitSizes]]) -> Training:
     return Training(
         arm=arm,
         number=number,
@@ -216,7 +216,7 @@ def _training(arm: Arm, number: int, history: list[Epoch], by_probe: dict[Probe,
     )
 
 
-def _course(probe: Probe, history: list[Epoch], by_epoch: list[Kept]) -> Course:
+def _course(probe: Probe, history: list[Epoch], by_epoch: list[UnitSizes]) -> Course:
     sizes = tuple(epoch.measured[probe.value] for epoch in history)
     resampled = [units.resampled_sizes for units in by_epoch]
     return Course(

@@ -149,19 +149,21 @@ def _map_name(case: Case) -> str:
     return f"before/{case.network}/{case.start_text}"
 
 
-def _untrained(fabric: Fabric, config: Config, case: Case, fresh: bool, data: DataSet, logbook: Logbook) -> list[Kept]:
+def _untrained(
+    fabric: Fabric, config: Config, case: Case, fresh: bool, data: DataSet, logbook: Logbook
+) -> list[StartSizes]:
     """Measure one network with every seed."""
     kind, measured = "fresh" if fresh else "before", []
     for seed in range(config.seed, config.seed + config.seeds):
         measure = partial(_measure_untrained, fabric, config, case, fresh, seed, data)
-        measured.append(logbook.once(f"{kind}-{case.network}-{case.start_text}-{seed}", Kept, measure))
+        measured.append(logbook.once(f"{kind}-{case.network}-{case.start_text}-{seed}", StartSizes, measure))
         size = measured[-1].sizes[Statistic.mean_abs][0]
         logbook.scalars({f"averaged_size/{kind}/{case.network}/{case.start_text}": size}, seed)
         logbook.say(f"{case.network}, {case.start_text}, seed {seed}: {size:.1f} pixels {kind}")
     return measured
 
 
-def _in_seeds(case: Case, fresh: bool, measured: list[Kept]) -> Untrained:
+def _in_seeds(case: Case, fresh: bool, measured: list[StartSizes]) -> Untrained:
     absolute, square = (
         np.stack([one.sizes[statistic] for one in measured], axis=1)
         for statistic in (Statistic.mean_abs, Statistic.mean_square)
@@ -175,7 +177,7 @@ def _in_seeds(case: Case, fresh: bool, measured: list[Kept]) -> Untrained:
     )
 
 
-def _measure_untrained(fabric: Fabric, config: Config, case: Case, fresh: bool, seed: int, data: DataSet) -> Kept:
+def _measure_untrained(fabric: Fabric, config: Config, case: Case, fresh: bool, seed: int, data: DataSet) -> StartSizes:
     training = config.training(case, seed)
     task = _task(fabric, training, data)
     if not fresh:
@@ -198,7 +200,7 @@ def _calibrate(fabric: Fabric, training: Training, task: Task) -> None:
 
 
 @dataclass(frozen=True)
-class Kept:
+class StartSizes:
     """What is kept of one network: by statistic its sizes, in the order of SIZES, and a mean_abs map to look at."""
 
     sizes: dict[Statistic, tuple[float, ...]]
@@ -206,7 +208,7 @@ class Kept:
     closed_form_sigma: float | None = None
 
 
-def _measure(training: Training, task: Task, aggregation: str) -> Kept:
+def _measure(training: Training, task: Task, aggregation: str) -> StartSizes:
     network, layer = task.network, task.network.top_layer
     probing = probing_of(training, network, layer, task.data.validation, Probe.images, grid=1, of=training.name)
     absolute, square = (
@@ -216,7 +218,7 @@ def _measure(training: Training, task: Task, aggregation: str) -> Kept:
     root = square.with_moment(square.values, Statistic.rms)
     numbers = {imap.statistic: map_numbers(training, probing, imap) for imap in (absolute, root, square)}
     sizes = {statistic: tuple(some[size] for size in SIZES) for statistic, some in numbers.items()}
-    return Kept(sizes, shown(absolute.values[None])[0])
+    return StartSizes(sizes, shown(absolute.values[None])[0])
 
 
 def _specifications(
@@ -233,7 +235,7 @@ def _specifications(
         before, after = (
             logbook.once(
                 f"{when}-{name}-{aggregation}",
-                Kept,
+                StartSizes,
                 partial(_measure_trained, fabric, training, data, some, aggregation),
             )
             for when, some in (("before", None), ("after", weights))
@@ -244,7 +246,7 @@ def _specifications(
 
 def _measure_trained(
     fabric: Fabric, training: Training, data: DataSet, weights: bytes | None, aggregation: str
-) -> Kept:
+) -> StartSizes:
     """Measure the network that a training began with, or the one with these ``weights``."""
     task = _task(fabric, training, data)
     if weights is None:
@@ -254,7 +256,9 @@ def _measure_trained(
     return _measure(training, task, aggregation)
 
 
-def _compared(data_set: str, training: Training, aggregation: str, before: Kept, after: Kept) -> list[Specification]:
+def _compared(
+    data_set: str, training: Training, aggregation: str, before: StartSizes, after: StartSizes
+) -> list[Specification]:
     return [
         Specification(
             data_set=data_set,

@@ -168,14 +168,14 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
         numbers = network.epochs(data_sets[case.data_set]) if config.trained else {When.first: 0}
         for when, number in numbers.items():
             measure = partial(_measure, fabric, config, network, when, data_sets[case.data_set])
-            kept = of_network[when] = logbook.once(f"{network.key}-{when}", Kept, measure)
-            epochs.append(Epoch(case, network.seed, when, number, _estimates(kept)))
+            measured = of_network[when] = logbook.once(f"{network.key}-{when}", KindSizes, measure)
+            epochs.append(Epoch(case, network.seed, when, number, _estimates(measured)))
             names = {kind: f"size/{kind}/{case.network}/{case.start_text}/{network.seed}" for kind in Kind}
             logbook.scalars({names[kind]: size.value for kind, size in epochs[-1].sizes.items()}, number)
             texts = ", ".join(f"{kind} {size.value:.1f}" for kind, size in epochs[-1].sizes.items())
             logbook.say(f"{network.key}, {when}: {texts} pixels")
             if network.seed == 0:
-                arrays |= {_map_name(kind, case, when): map_ for kind, map_ in zip(Kind, kept.maps, strict=True)}
+                arrays |= {_map_name(kind, case, when): map_ for kind, map_ in zip(Kind, measured.maps, strict=True)}
         if When.best in of_network:
             changes.append(_change(network, of_network[When.first], of_network[When.best]))
     return Result(
@@ -193,7 +193,7 @@ def _map_name(kind: Kind, case: Case, when: When) -> str:
 
 
 @dataclass(frozen=True)
-class Kept:
+class KindSizes:
     """What is kept of a network at one epoch, by kind: sizes ``[K]``, replicates ``[K, B]``, maps ``[K, h, w]``."""
 
     sizes: np.ndarray
@@ -201,7 +201,7 @@ class Kept:
     maps: np.ndarray
 
 
-def _measure(fabric: Fabric, config: Config, asked: Network, when: When, data: DataSet) -> Kept:
+def _measure(fabric: Fabric, config: Config, asked: Network, when: When, data: DataSet) -> KindSizes:
     training = asked.training(config)
     network = _network(fabric, training, data)
     batches = batches_of(fabric, training, data)
@@ -219,7 +219,7 @@ def _measure(fabric: Fabric, config: Config, asked: Network, when: When, data: D
         recalibrate(null)
         random.append(_both(null, probing, slice(None), config.seed, expected_on=draw % training.images))
     kinds = [*zip(*own, strict=True), *zip(*random, strict=True)]
-    return _kept(config, kinds, probing.fields[0])
+    return _kind_sizes(config, kinds, probing.fields[0])
 
 
 def _network(fabric: Fabric, training: Training, data: DataSet) -> CifarResNet | CamvidFrontend:
@@ -243,7 +243,7 @@ def _both(
     return measured, expected_map(network, images.shape[2:], layer, unit, weights="squared", images=gates)
 
 
-def _kept(config: Config, kinds: Sequence[Sequence[InfluenceMap]], field: ReceptiveField) -> Kept:
+def _kind_sizes(config: Config, kinds: Sequence[Sequence[InfluenceMap]], field: ReceptiveField) -> KindSizes:
     """Return the sizes and maps of each kind, from its mean_square maps of images or draws."""
     period = tuple(int(jump) for jump in field.jump if jump is not None)
     sizes, replicates, maps = [], [], []
@@ -254,19 +254,19 @@ def _kept(config: Config, kinds: Sequence[Sequence[InfluenceMap]], field: Recept
         drawn = resampled(moments, mean, partial(_size, period), config.bootstrap, derive(config.seed, stream))
         replicates.append(widened(drawn, sizes[-1], len(moments)))
         maps.append(mean.values)
-    return Kept(np.array(sizes), np.stack(replicates), shown(np.stack(maps)))
+    return KindSizes(np.array(sizes), np.stack(replicates), shown(np.stack(maps)))
 
 
 def _size(period: tuple[int, ...], imap: InfluenceMap) -> float:
     return erf_size(grid_average_inside(imap, period))
 
 
-def _estimates(kept: Kept) -> dict[Kind, Estimate]:
-    each = zip(Kind, kept.sizes, kept.resampled, strict=True)
+def _estimates(measured: KindSizes) -> dict[Kind, Estimate]:
+    each = zip(Kind, measured.sizes, measured.resampled, strict=True)
     return {kind: Estimate(float(size), interval_of(replicates)) for kind, size, replicates in each}
 
 
-def _change(network: Network, first: Kept, best: Kept) -> Change:
+def _change(network: Network, first: KindSizes, best: KindSizes) -> Change:
     """Return how the size changes, and its parts; resampled images and draws are the same at both epochs."""
     measured, null = (list(Kind).index(kind) for kind in (Kind.measured, Kind.random_signs))
     values, replicates = best.sizes - first.sizes, best.resampled - first.resampled

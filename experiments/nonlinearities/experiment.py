@@ -103,23 +103,25 @@ def run(config: Config, logbook: Logbook) -> Result:
     arrays = {"theory": exact.values / exact.values.max()}
     fits = []
     kinds = ((kind,) for kind in config.kinds)
-    for (kind,), kept in measure_each(logbook, Kept, partial(_measure, config), kinds, "measuring nonlinearities"):
-        fits.append(kept.fits)
-        numbers = {"r_squared": float(np.mean(kept.fits.r_squared)), "skipped_runs": kept.fits.skipped}
-        log_condition(logbook, kind, config.runs, kept.imap, fit_gaussian(kept.imap), **numbers)
-        arrays[f"map/{kind}"] = kept.imap.values / kept.imap.values.max()
+    for (kind,), group in measure_each(
+        logbook, GroupFits, partial(_measure, config), kinds, "nonlinearities"
+    ):
+        fits.append(group.fits)
+        numbers = {"r_squared": float(np.mean(group.fits.r_squared)), "skipped_runs": group.fits.skipped}
+        log_condition(logbook, kind, config.runs, group.imap, fit_gaussian(group.imap), **numbers)
+        arrays[f"map/{kind}"] = group.imap.values / group.imap.values.max()
     return Result(config, tuple(fits), arrays)
 
 
 @dataclass(frozen=True)
-class Kept:
+class GroupFits:
     """What is kept of one kind: the first group's map, and the fits of all groups."""
 
     imap: InfluenceMap
     fits: Fits
 
 
-def _measure(config: Config, kind: Kind) -> Kept:
+def _measure(config: Config, kind: Kind) -> GroupFits:
     wanted = config.runs * config.groups
     # With a ReLU at the end about half of the runs are 0 everywhere; three times as many leave enough.
     drawn = 3 * wanted if kind is Kind.relu and config.final_activation else wanted
@@ -146,7 +148,7 @@ def _measure(config: Config, kind: Kind) -> Kept:
         sigma=(sigma[0], sigma[1]),
         predicted_sigma=predicted_sigma(config, kind, config.depth),
     )
-    return Kept(first, fits)
+    return GroupFits(first, fits)
 
 
 def _r_squared(config: Config, moments: np.ndarray, runs: int) -> Iterator[float]:

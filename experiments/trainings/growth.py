@@ -31,9 +31,9 @@ from experiments.trainings.plan import (
     progress_of,
 )
 from experiments.trainings.probe import (
-    Kept,
     LayerErf,
     Probing,
+    UnitSizes,
     measure_layers,
     measure_mean_square,
     measure_units,
@@ -119,7 +119,7 @@ def _maps_file(logbook: Logbook, epoch: int) -> Path:
     return logbook.training / f"maps_{epoch:04}.npz"
 
 
-def _kept(config: TrainingConfig, probing: Probing, logbook: Logbook, epoch: int) -> Kept:
+def _kept(config: TrainingConfig, probing: Probing, logbook: Logbook, epoch: int) -> UnitSizes:
     return read_units(config, probing, _maps_file(logbook, epoch))
 
 
@@ -217,7 +217,7 @@ def _growth(
     )
 
 
-def _moment(epoch: Epoch, units: Kept | None) -> Moment:
+def _moment(epoch: Epoch, units: UnitSizes | None) -> Moment:
     if units is None:
         return Moment(epoch.number, epoch.loss, epoch.metrics, None, None, None)
     return Moment(
@@ -231,7 +231,7 @@ def _moment(epoch: Epoch, units: Kept | None) -> Moment:
     )
 
 
-def _measures(numbers: Mapping[str, float], units: Kept) -> Measures:
+def _measures(numbers: Mapping[str, float], units: UnitSizes) -> Measures:
     alike = ("averaged_size", "half_height_size", "r50", "r95", "mean_square_size")
     return Measures(
         **{name: numbers[name] for name in alike},

@@ -49,7 +49,7 @@ class Probing:
 
 
 @dataclass(frozen=True)
-class Kept:
+class UnitSizes:
     """What one measurement left on disk: maps ``[U, h, w]`` to be looked at, ERF sizes ``[U]``, and the center's map.
 
     ``center`` is to be looked at, too: it has the image's size but the details of ``shown``. ``resampled_sizes [B]``
@@ -197,7 +197,7 @@ def _averaged_moment(
     return config.statistic.to_mean_moment(averaged.values)
 
 
-def read_units(config: TrainingConfig, probing: Probing, file: Path) -> Kept:
+def read_units(config: TrainingConfig, probing: Probing, file: Path) -> UnitSizes:
     """Return what :func:`measure_units` kept in ``file``."""
     arrays = decode_arrays(file)
     field, samples = probing.fields[0], int(arrays["samples"])
@@ -211,7 +211,7 @@ def read_units(config: TrainingConfig, probing: Probing, file: Path) -> Kept:
         aggregation=config.aggregation,
     )
     numbers = {name: array for name, array in arrays.items() if name not in ("samples", "units")}
-    return Kept(center, arrays["units"], **numbers)
+    return UnitSizes(center, arrays["units"], **numbers)
 
 
 def measure_layers(

@@ -21,7 +21,7 @@ from experiments.cifar10 import experiment as cifar10
 from experiments.magnitudes_and_signs import config as magnitudes_and_signs
 from experiments.magnitudes_and_signs import experiment
 from experiments.magnitudes_and_signs.config import Config, Network, When
-from experiments.magnitudes_and_signs.experiment import Kept, Kind, _change, _kept, run
+from experiments.magnitudes_and_signs.experiment import Kind, KindSizes, _change, _kind_sizes, run
 from experiments.magnitudes_and_signs.random_signs import draw_signs_
 from experiments.trainings.plan import batches_of
 from tests.experiments.list_logbook import ListLogbook
@@ -74,7 +74,7 @@ def test_intervals_are_as_wide_as_the_number_of_maps_says(monkeypatch):
         erf.effective_receptive_field(network, torch.ones(1, 1, 9, 9), statistic="mean_square", seed=seed)
         for seed in range(3)
     ]
-    kept = _kept(Config(**TOY), [maps, maps, maps[:2], maps[:2]], field)
+    kept = _kind_sizes(Config(**TOY), [maps, maps, maps[:2], maps[:2]], field)
     assert kept.resampled[:, 0].tolist() == [3, 3, 2, 2]
 
 
@@ -139,7 +139,7 @@ def test_the_parts_of_a_change_add_up():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(4, 50))
     first, best = (
-        Kept(np.array(sizes), np.array(sizes)[:, None] + noise, np.zeros((4, 1, 1)))
+        KindSizes(np.array(sizes), np.array(sizes)[:, None] + noise, np.zeros((4, 1, 1)))
         for sizes in ([10.0, 0, 10, 0], [16.0, 0, 14, 0])
     )
     change = _change(Config(**TOY).networks()[0], first, best)
