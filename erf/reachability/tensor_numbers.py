@@ -8,13 +8,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils.weak import WeakTensorKeyDictionary
 
+from erf.reachability.by_tensor import ByTensor
 from erf.reachability.operands import storage_of
 
 # Tensors that no pixel reached in an earlier pass without data, and that something outside of the network has kept, as
 # the cache of a function does.
-_CONSTANTS = WeakTensorKeyDictionary()
+_CONSTANTS: ByTensor[None] = ByTensor()
 # Operators that read what torch has just made of Python's numbers.
 MADE_HERE = (torch.ops.aten.lift_fresh.default, torch.ops.aten.lift.default)
 
@@ -28,7 +28,7 @@ class TensorNumbers:
 
     def __init__(self, on_images: bool) -> None:
         self._count = 0
-        self._numbers = WeakTensorKeyDictionary()
+        self._numbers: ByTensor[int] = ByTensor()
         self._storages: dict[int | None, StorageWeakRef] = {}  # of known tensors; kept, so that none is mistaken
         self._on_images = on_images
         for tensor in _living_tensors() if on_images else ():
@@ -40,12 +40,14 @@ class TensorNumbers:
 
     def give(self, tensor: Tensor) -> int:
         """Return the number of a tensor, a new one if it has none."""
-        if tensor not in self._numbers:
-            self._numbers[tensor] = self._count
+        number = self._numbers.get(tensor)
+        if number is None:
+            number = self._count
+            self._numbers[tensor] = number
             self._count += 1
             if tensor.is_meta or self._on_images:
                 self._know(tensor)
-        return self._numbers[tensor]
+        return number
 
     def _know(self, tensor: Tensor) -> None:
         storage = storage_of(tensor)
@@ -60,7 +62,9 @@ class TensorNumbers:
 
     def end(self, is_reached: Callable[[Tensor], bool]) -> None:
         """Remember the constants without data that outlive the pass."""
-        _CONSTANTS.update({tensor: None for tensor in self._numbers if tensor.is_meta and not is_reached(tensor)})
+        for tensor in self._numbers:
+            if tensor.is_meta and not is_reached(tensor):
+                _CONSTANTS[tensor] = None
 
 
 def _living_tensors() -> list[Tensor]:

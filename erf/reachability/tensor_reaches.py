@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils.weak import WeakTensorKeyDictionary
 
+from erf.reachability.by_tensor import ByTensor
 from erf.reachability.operands import storage_of
 from erf.reachability.record import Reaches
 
@@ -21,7 +21,7 @@ class TensorReaches:
     """
 
     def __init__(self) -> None:
-        self._of_objects = WeakTensorKeyDictionary()  # the number of the storage, and the boxes
+        self._of_objects: ByTensor[tuple[int | None, Reaches]] = ByTensor()  # the number of the storage, and the boxes
         self._of_storages: dict[int, dict[Layout, Reaches]] = {}
         self._storages: dict[int, StorageWeakRef] = {}
         self._made = 0

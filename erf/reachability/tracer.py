@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch._ops import OpOverload
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.errors import InvalidInput, own_faults
+from erf.reachability.by_tensor import ByTensor
 from erf.reachability.join import joined
 from erf.reachability.operands import numbered, per_output, replaced, same_elements, storage_of, tensors_in, written_by
 from erf.reachability.reach import Joiner, Reach, nothing
@@ -60,11 +60,11 @@ class ReachMode(TorchDispatchMode):
         self._image = image
         self._thread = get_ident()
         self._elsewhere = ""  # what ran in another thread
-        self._counted = WeakTensorKeyDictionary()  # tensors whose shape says how many values pass a test
+        self._counted: ByTensor[None] = ByTensor()  # tensors whose shape says how many values pass a test
         self._in_python = False  # whether values that pixels reach left for Python
         self._owners: dict[int | None, Tensor] = {}  # per storage that has views: the tensor that was there first
         self._written: dict[int | None, WrittenStorage] = {}
-        self._versions = WeakTensorKeyDictionary()  # per view of those: of the storage when its boxes were read
+        self._versions: ByTensor[int] = ByTensor()  # per view of those: of the storage when its boxes were read
 
     @contextmanager
     def following_modules(self) -> Iterator[None]:
@@ -145,7 +145,9 @@ class ReachMode(TorchDispatchMode):
         if self._in_python or self._is_reached(tensors):
             self._pass_on(func, args, kwargs, outputs)
         if any(tensor in self._counted for tensor in tensors) or self._is_reached(tested_by(func, tensors)):
-            self._counted.update({tensor: None for tensor in outputs if all(tensor is not given for given in tensors)})
+            for tensor in outputs:
+                if all(tensor is not given for given in tensors):
+                    self._counted[tensor] = None
         self._note(func, arguments, outputs)
 
     def _follow_foreign(self, reader: object, tensors: list[Tensor]) -> None:
