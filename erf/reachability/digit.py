@@ -106,8 +106,10 @@ def seen(digit: Digit, values: Floats, axis: int) -> Digit:
 
 def narrowed(values: Floats, axis: int) -> Floats:
     """Return the boxes 1 wide along an axis along which they do not vary."""
+    if values.shape[axis] == 1:
+        return values
     first = values[(*(slice(None),) * axis, slice(1))]
-    return first if np.array_equal(values, np.broadcast_to(first, values.shape)) else values
+    return first if (values == first).all() else values
 
 
 def regroup(digits: Sequence[Digit], values: Floats, shape: Sequence[int]) -> tuple[list[list[Digit]], Floats]:
@@ -242,6 +244,16 @@ def _replaced(
     at = place + k
     shape = (*values.shape[:at], *widths, *values.shape[at + count :])
     return [*digits[:k], *new, *digits[k + count :]], values.reshape(shape)
+
+
+def moved_by_ends(values: Floats, place: int, shift: int, table: Integers) -> Floats:
+    """Return the hulls of the boxes at each row of the table's positions, each of which moves them by ``shift``."""
+    ends = table.min(axis=1) * shift, table.max(axis=1) * shift
+    first, last = ends if shift > 0 else ends[::-1]
+    offsets = np.zeros((NUMBERS, len(table)))
+    offsets[0], offsets[1] = first, -1.0 * last
+    one = values[(*(slice(None),) * place, slice(1))]
+    return one + offsets.reshape(NUMBERS, *(1,) * (place - 1), -1, *(1,) * (values.ndim - place - 1))
 
 
 def boxes_at(

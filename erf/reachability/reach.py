@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, lru_cache, reduce
 from math import prod
 from typing import NamedTuple
 
@@ -24,7 +24,19 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from erf.reachability.digit import NOTHING, NUMBERS, Digit, Floats, Integers, boxes_at, narrowed, refined, regroup
+from erf.reachability.digit import (
+    NOTHING,
+    NOWHERE,
+    NUMBERS,
+    Digit,
+    Floats,
+    Integers,
+    boxes_at,
+    moved_by_ends,
+    narrowed,
+    refined,
+    regroup,
+)
 
 Digits = tuple[Digit, ...]
 
@@ -57,7 +69,7 @@ class Reach:
     exact: bool = True
     data: Tensor | None = None
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """The tensor's shape."""
         return tuple(prod(digit.size for digit in digits) for digits in self.dims)
@@ -67,7 +79,7 @@ class Reach:
         """The tensor's number of dimensions."""
         return len(self.dims)
 
-    @property
+    @cached_property
     def is_nothing(self) -> bool:
         """Whether no pixel reaches any position."""
         return self.values.size == NUMBERS and bool(np.isinf(self.values).all())
@@ -91,7 +103,7 @@ class Reach:
 
     def place(self, dim: int) -> int:
         """Return the first axis of ``values`` that belongs to the dimension."""
-        return 1 + sum(len(digits) for digits in self.dims[:dim])
+        return 1 + sum(map(len, self.dims[:dim]))
 
     def dense(self) -> Floats:
         """Return ``[4, *shape]`` with every position written out."""
@@ -102,8 +114,11 @@ class Reach:
         """Replace the digits of some dimensions, and what fits them 1 wide if no values are given."""
         dims = tuple(new.get(dim, digits) for dim, digits in enumerate(self.dims))
         if values is None:
-            widths = [(1,) * len(new[dim]) if dim in new else self.widths(dim) for dim in range(self.ndim)]
-            values = self.values.reshape(NUMBERS, *sum(widths, ()))
+            widths, places = [NUMBERS], iter(self.values.shape[1:])
+            for dim, digits in enumerate(self.dims):
+                own = [next(places) for _ in digits]
+                widths += [1] * len(new[dim]) if dim in new else own
+            values = self.values.reshape(widths)
         return Reach(dims, values, self.exact, self.data)
 
     def widths(self, dim: int) -> tuple[int, ...]:
@@ -165,6 +180,8 @@ class Reach:
 
     def resized(self, dim: int, size: int) -> Reach:
         """Change the size of a dimension along which the boxes are constant."""
+        if self.shape[dim] == size and len(self.dims[dim]) == 1:
+            return self
         return self.with_digits({dim: (Digit(size, along=self.along(dim)),)})
 
     def read(self, dim: int, table: Integers, step: tuple[int, int] = (1, 1), bounded: Integers | None = None) -> Reach:
@@ -176,6 +193,12 @@ class Reach:
             step: ``(outputs, inputs)``: in the table, this many rows further means this much more.
             bounded: Stands for ``table`` where the boxes beyond the border are unknown.
         """
+        source = self.single(dim)
+        place, digit = source.place(dim), source.dims[dim][0]
+        if digit.period == 1 and digit.size and table.min() > NOWHERE:
+            new, values = digit.step(*step, len(table)), moved_by_ends(source.values, place, digit.shift, table)
+            dims = (*source.dims[:dim], (new,), *source.dims[dim + 1 :])
+            return Reach(dims, narrowed(values, place) if new.constant else values, self.exact)
         taken = self.take(dim, table, step, bounded)
         values = taken.values.min(axis=taken.place(dim + 1))
         return Reach(taken.dims[: dim + 1] + taken.dims[dim + 2 :], values, taken.exact)
@@ -210,8 +233,9 @@ class Reach:
     def hull(self, dims: Sequence[int]) -> Reach:
         """Join all positions along the dimensions, which become 1 wide, whatever that spans."""
         places = tuple(self.place(dim) + k for dim in dims for k in range(len(self.dims[dim])))
-        values = self.values.min(axis=places, keepdims=True) if places else self.values
-        return replace(self, values=values).with_digits({dim: (Digit(1),) for dim in dims})
+        wide = tuple(place for place in places if self.values.shape[place] > 1)
+        joined = replace(self, values=self.values.min(axis=wide, keepdims=True)) if wide else self
+        return joined.with_digits({dim: (Digit(1),) for dim in dims})
 
     def settled(self) -> Reach:
         """Forget how boxes without pixels would go on along the digits along which they are all the same."""
@@ -240,6 +264,8 @@ class Reach:
 
     def whole(self, operator: Joiner) -> Reach:
         """Join all positions into a tensor without dimensions."""
+        if self.is_nothing:
+            return nothing(())
         return self.contract(range(self.ndim), operator).remove(range(self.ndim))
 
     def _spans(self, dims: Sequence[int], joined: Floats, extent: float) -> NDArray[np.bool_]:
@@ -295,4 +321,12 @@ class Reach:
 
 def nothing(shape: Sequence[int], data: Tensor | None = None) -> Reach:
     """Return the boxes of a tensor that no pixel reaches."""
-    return Reach(tuple((Digit(size),) for size in shape), np.full((NUMBERS, *(1,) * len(shape)), NOTHING), data=data)
+    known = _nothing(tuple(shape))
+    return known if data is None else replace(known, data=data)
+
+
+@lru_cache
+def _nothing(shape: tuple[int, ...]) -> Reach:
+    values = np.full((NUMBERS, *(1,) * len(shape)), NOTHING)
+    values.flags.writeable = False  # it stands for many
+    return Reach(tuple((Digit(size),) for size in shape), values)
