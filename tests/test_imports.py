@@ -61,6 +61,14 @@ def test_erf_alone_loads_nothing_before_its_first_use():
     assert not loaded & {"torch", "numpy", "scipy"}
 
 
+def test_an_interval_does_without_scipys_distributions():
+    """Their import takes longer than a small network's measurement."""
+    code = "from erf.metrics.jackknife import Estimate; import sys; print(Estimate(2.0, (1.0, 2.0, 3.0)).interval)"
+    code += "; print('scipy.stats' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[1] == "False"
+
+
 def test_what_is_loaded_is_seen():
     assert modules_after("import matplotlib") & HEAVY == {"matplotlib", "PIL"}
 

@@ -38,7 +38,7 @@ class Estimate:
         n = len(self.left_out)
         if n < 2:
             return None
-        half = scipy.stats.t.ppf(TAILS[1], n - 1) * np.sqrt((n - 1) * np.var(self.left_out))
+        half = scipy.special.stdtrit(n - 1, TAILS[1]) * np.sqrt((n - 1) * np.var(self.left_out))
         return float(self.value - half), float(self.value + half)
 
     def minus(self, other: Estimate) -> Estimate:

@@ -57,7 +57,7 @@ def fit_power_law(x: ArrayLike, y: ArrayLike, replicates: ArrayLike | None = Non
     intercept = log_y.mean() - exponent * log_x.mean()
     if replicates is None:
         scatter = _standard_error(log_x, log_y - intercept - exponent * log_x)
-        half = scipy.stats.t.ppf(TAILS[1], log_x.size - 2) * scatter
+        half = scipy.special.stdtrit(log_x.size - 2, TAILS[1]) * scatter
         low, high = exponent - half, exponent + half
     else:
         low, high = np.quantile(_exponents(log_x, _logarithm(replicates, "replicates")), TAILS)
