@@ -24,7 +24,7 @@ from erf.maps.passes import at_unit, batches, forward_passes, gradient, measurin
 from erf.maps.prepared import Changed, Parts, Prepared
 from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic, StatisticName, choice
-from erf.maps.workload import outweighs_weights
+from erf.maps.workload import Workload
 from erf.reachability.receptive_field import ReceptiveField
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
@@ -122,9 +122,10 @@ class _Maps:
         network, self._parts = self._prepared.looked_at, self._prepared.parts(images)
         passed, crops = self._parts.passed, self._parts.crops
         self._shape, self._rounding = images.shape, rounding_of(images)
-        self._reorder = outweighs_weights(network, passed, crops, len(images))
+        workload = Workload.of(network, passed, crops, len(images))
+        self._reorder = workload.outweighs_weights
         self._folding.enter_context(
-            folded(folds(network, passed, self._prepared.asked.layers) if self._reorder else [])
+            folded([fold for fold in folds(network, passed, self._prepared.asked.layers) if workload.pays(fold)])
         )
         of_sum = isinstance(self._aggregation, str) and self._aggregation == "sum"
         self.cancelling = _cancelling(network, images[:1], crops) if of_sum else set()
