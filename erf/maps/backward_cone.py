@@ -1,4 +1,4 @@
-"""The backward pass from one unit through convolutions, of the unit's cone only.
+"""The backward pass from one unit through convolutions and linear layers, of the unit's cone only.
 
 The gradient of a unit is 0 at every position that does not reach it. Near the unit those are almost all positions of a
 layer; autograd multiplies their zeros with the weights all the same.
@@ -25,6 +25,7 @@ LARGEST_SHARE = 0.75
 LEAST_SIDE = 4
 
 _aten = torch.ops.aten
+CUT = ("ConvolutionBackward0", "AddmmBackward0", "MmBackward0")
 BATCH_NORMS = (_aten.native_batch_norm_backward.default, _aten.batch_norm_backward.default)
 
 
@@ -45,11 +46,11 @@ def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
 
 
 def _nodes(last: Any) -> Iterator[Any]:
-    """Yield the nodes of a graph that take gradients back through convolutions and batch norms."""
+    """Yield the nodes of a graph that take gradients back through convolutions, linear layers and batch norms."""
     seen, waiting = {last}, [last]
     while waiting:
         node = waiting.pop()
-        if node.name() == "ConvolutionBackward0" or _is_norm(node):
+        if node.name() in CUT or _is_norm(node):
             yield node
         new = {before for before, _ in node.next_functions if before is not None} - seen
         seen |= new
@@ -61,7 +62,7 @@ def _is_norm(node: Any) -> bool:
 
 
 class _Cone(TorchDispatchMode):
-    """Computes convolutions' gradients from the box of what is not 0, until it has become almost everything.
+    """Computes gradients from the box, or the rows, of what is not 0, until that has become almost everything.
 
     Batch norms get theirs in the order in memory that torch reads rightly.
 
@@ -80,7 +81,7 @@ class _Cone(TorchDispatchMode):
         return False
 
     def begin(self, _gradients: Any) -> None:
-        """Take part in the computation of a convolution, if the box is small."""
+        """Take part in the computation of a convolution or a linear layer, if what is not 0 is small."""
         if self._is_small:
             self.begin_norm(_gradients)
 
@@ -98,6 +99,10 @@ class _Cone(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in BATCH_NORMS:
             return func(ordered_alike(*args[:2]), *args[1:], **(kwargs or {}))
+        if func is _aten.mm.default and self._is_small and _has_values(args[0]):
+            rows = nonzero_rows(args[0])
+            self._is_small = len(rows) <= LARGEST_SHARE * len(args[0])
+            return func(*args) if not self._is_small else product_of_rows(rows, *args)
         if func is not _aten.convolution_backward.default or kwargs or not _is_of_input(*args):
             return func(*args, **(kwargs or {}))
         if self._is_small:
@@ -109,13 +114,15 @@ class _Cone(TorchDispatchMode):
 
 
 def _is_of_input(grad_output: Tensor, *others: Any) -> bool:
-    """Whether only the input's gradient is wanted, by no transposed convolution, where values can be looked at.
-
-    Other devices would have to wait for them.
-    """
+    """Whether only the input's gradient is wanted, by no transposed convolution, where values can be looked at."""
     transposed, output_mask = others[6], others[-1]
-    values = grad_output.device.type == "cpu" and grad_output.is_floating_point() and grad_output.numel() > 0
-    return values and not transposed and list(output_mask) == [True, False, False]
+    return _has_values(grad_output) and not transposed and list(output_mask) == [True, False, False]
+
+
+def _has_values(gradient: Tensor) -> bool:
+    """Whether values can be looked at; other devices would have to wait for them."""
+    dense = gradient.device.type == "cpu" and gradient.layout is torch.strided
+    return dense and gradient.is_floating_point() and gradient.numel() > 0
 
 
 def _volume(box: Box) -> int:
@@ -130,6 +137,17 @@ def nonzero_box(values: Tensor) -> Box:
     shown = (values.amax((0, 1)) != 0) | (values.amin((0, 1)) != 0)  # NaN is not 0
     places = shown.numpy().nonzero()
     return tuple((int(axis.min()), int(axis.max()) + 1) if len(axis) else (0, 0) for axis in places)
+
+
+def nonzero_rows(values: Tensor) -> Tensor:
+    """Return the numbers of the rows of ``values [rows, columns]`` that are not 0 everywhere."""
+    return ((values.amax(1) != 0) | (values.amin(1) != 0)).nonzero()[:, 0]
+
+
+def product_of_rows(rows: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
+    """Return the matrix product of both, where the gradient is 0 outside of these rows."""
+    product = gradient.new_zeros(len(gradient), weight.shape[1])
+    return product.index_copy_(0, rows, gradient[rows] @ weight)
 
 
 def widened(box: Box, sides: Sequence[int]) -> Box:

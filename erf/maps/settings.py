@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+_PLAINEST = {int, float, str, bool, type(None)}  # almost all attributes are of these types: a set tells them fastest
 _PLAIN = (int, float, str, bool, type(None), Enum, torch.dtype)
 DEPTH = 8  # of lists within lists, which may hold themselves
 
@@ -23,8 +24,10 @@ def settings(network: nn.Module) -> Hashable:
 
 
 def _setting(value: Any, depth: int = 0) -> Hashable:
-    if isinstance(value, _PLAIN):
+    if type(value) in _PLAINEST or isinstance(value, _PLAIN):
         return value
+    if isinstance(value, dict | list | tuple | set | frozenset) and not value:
+        return ()
     if isinstance(value, Tensor):
         return value.shape
     if isinstance(value, nn.Module) or depth == DEPTH:  # a module's attributes are asked for by themselves

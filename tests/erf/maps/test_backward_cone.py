@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from erf.maps import backward_cone
 from erf.maps.backward_cone import LEAST_SIDE, gradient_in_cone, input_gradient, nonzero_box, widened
 
 CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -159,3 +160,36 @@ def test_a_box_is_widened_inside_of_its_layer_and_no_more_than_it_must(data):
     for (first, end), (low, high), side in zip(box, found, sides, strict=True):
         assert 0 <= low <= first < end <= high <= side
         assert high - low == (end - first if single else max(end - first, min(LEAST_SIDE, side)))
+
+
+@given(st.integers(1, 6), st.lists(st.integers(0, 7), max_size=8, unique=True), st.booleans(), st.booleans())
+def test_linear_layers_are_multiplied_by_the_rows_that_are_not_0(width, tokens, biased, both):
+    """Both: the weights depend on the images, too, as in attention."""
+    leaf = drawn(8, 3).requires_grad_()
+    weight, bias = drawn(width, 3, seed=1), drawn(width, seed=2) if biased else None
+    layer = leaf @ (leaf.T if both else weight.T) if both or not biased else F.linear(leaf, weight, bias)
+    cotangent = torch.zeros(layer.shape, dtype=layer.dtype)
+    cotangent[tokens] = drawn(*layer.shape, seed=3)[tokens]
+    output = (F.linear(layer.sin(), drawn(4, layer.shape[1], seed=4)).cos() * cotangent[:, :1]).sum()
+    expected = plain(output, leaf)
+    assert float((gradient_in_cone(output, leaf) - expected).abs().max()) <= 1e-12 * max(1, float(expected.abs().max()))
+
+
+@pytest.mark.parametrize(("rows", "sizes"), [(2, [2, 2]), (7, [])])  # of 8: more than the largest share
+def test_a_row_of_many_is_multiplied_alone(monkeypatch, rows, sizes):
+    products, product = [], backward_cone.product_of_rows
+    monkeypatch.setattr(
+        backward_cone, "product_of_rows", lambda rows, *of: products.append(len(rows)) or product(rows, *of)
+    )
+    leaf = drawn(1, 8, 5).requires_grad_()
+    network = nn.Sequential(nn.Linear(5, 6), nn.GELU(), nn.Linear(6, 4)).double().requires_grad_(False)
+    output = network(leaf)[0, :rows].sum()
+    found = gradient_in_cone(output, leaf)
+    assert products == sizes
+    assert torch.allclose(found, plain(output, leaf), rtol=0, atol=1e-14)
+
+
+def test_a_nan_in_a_row_is_no_0():
+    values = torch.zeros(4, 3)
+    values[2, 1] = torch.nan
+    assert backward_cone.nonzero_rows(values).tolist() == [2]
