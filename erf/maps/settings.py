@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Hashable
 from enum import Enum
 from functools import partial
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 _PLAINEST = {int, float, str, bool, type(None)}  # almost all attributes are of these types: a set tells them fastest
+_HOLDERS = {dict, OrderedDict, list, tuple, set}
 _PLAIN = (int, float, str, bool, type(None), Enum, torch.dtype)
 DEPTH = 8  # of lists within lists, which may hold themselves
 
@@ -20,14 +22,22 @@ def settings(network: nn.Module) -> Hashable:
 
     An object that is neither is told by its identity and by the plain values that it holds, as a configuration does.
     """
-    return tuple((name, type(module), _setting(vars(module))) for name, module in network.named_modules())
+    return tuple((name, type(module), *_attributes(vars(module))) for name, module in network.named_modules())
+
+
+def _attributes(attributes: dict[str, Any]) -> list[Hashable]:
+    """Return names and settings of a module's attributes, most of which are plain or empty."""
+    return [
+        (name, value)
+        if type(value) in _PLAINEST
+        else (name, _setting(value) if type(value) not in _HOLDERS or value else ())
+        for name, value in attributes.items()
+    ]
 
 
 def _setting(value: Any, depth: int = 0) -> Hashable:
-    if type(value) in _PLAINEST or isinstance(value, _PLAIN):
+    if isinstance(value, _PLAIN):
         return value
-    if isinstance(value, dict | list | tuple | set | frozenset) and not value:
-        return ()
     if isinstance(value, Tensor):
         return value.shape
     if isinstance(value, nn.Module) or depth == DEPTH:  # a module's attributes are asked for by themselves
