@@ -36,7 +36,8 @@ def pass_to(
         raise (error if is_scripted(network) else cause) from error
     which = "noise" if images is None else "the first images"
     passed.on_images = True
-    passed.assumptions.append(Assumption(0, f"the field is that of {which}, as the network needs values: {cause}"))
+    if passed.by_values:  # else those of constants, which are the same for all images
+        passed.assumptions.append(Assumption(0, f"the field is that of {which}, as the network needs values: {cause}"))
     return passed
 
 

@@ -94,6 +94,7 @@ class Trace:
         image: The number of the image; lower ones are the network's parameters and buffers.
         size: Of the image, per axis.
         on_images: Whether it ran on images, and tells of these alone.
+        by_values: Whether values of tensors that pixels reach decided what was run, or how long a tensor is.
         network: The class of the network.
     """
 
@@ -104,6 +105,7 @@ class Trace:
     image: int = 0
     size: tuple[int, ...] = ()
     on_images: bool = False
+    by_values: bool = False
     network: str = ""
 
     def assumed(self, operations: int) -> tuple[str, ...]:

@@ -28,11 +28,13 @@ class Call:
         shape: The shape of the (first) output.
         operator: What joins positions here.
         place: The operator and where it stands, for messages.
+        shapes: Of all outputs.
     """
 
     shape: tuple[int, ...]
     operator: Joiner
     place: str
+    shapes: tuple[tuple[int, ...], ...] = ()
 
 
 RULES: dict[str, Rule] = {}
@@ -63,7 +65,10 @@ def name_of(operator: OpOverload) -> str:
     """
     name = operator.overloadpacket.__name__
     name = name if operator.namespace == "aten" else f"{operator.namespace}::{name}"
-    return name if name in RULES or name in UNTAGGED else name.removesuffix("_").removesuffix("_copy")
+    for known in (name, name.removesuffix("_")):
+        if known in RULES or known in UNTAGGED:
+            return known
+    return name.removesuffix("_").removesuffix("_copy")
 
 
 def find_rule(operator: OpOverload) -> Rule | None:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from functools import reduce
 
 import numpy as np
+import torch
 from numpy.lib.stride_tricks import as_strided
 from torch import Tensor
+from torch._ops import OpOverload
 
 from erf.errors import InvalidInput
 from erf.reachability.dense import directed, from_dense
@@ -89,6 +91,11 @@ class WrittenStorage:
     def directed(self, reaches: tuple[Reach, ...]) -> tuple[Reach, ...]:
         """Look for the direction of the boxes along axes of which no written tensor had one."""
         return tuple(r if strides else directed(r) for r, strides in zip(reaches, self._strides, strict=True))
+
+
+def shares_storage(func: OpOverload) -> bool:
+    """Whether what an operator returns is in the storage of its first operand, which some do not say."""
+    return func.is_view or func.overloadpacket in (torch.ops.aten.unsafe_split, torch.ops.aten.unsafe_split_with_sizes)
 
 
 def _in_one_direction(reach: Reach) -> Reach:

@@ -22,11 +22,11 @@ from erf.reachability.reach import Joiner, Reach, nothing
 from erf.reachability.record import Assumption, Operation, Reaches, Step, Trace, outlines
 from erf.reachability.registry import Call, Rule, find_rule
 from erf.reachability.running import known_output, run
-from erf.reachability.storage import WrittenStorage, strided
+from erf.reachability.storage import WrittenStorage, shares_storage, strided
 from erf.reachability.tensor_numbers import MADE_HERE, TensorNumbers
 from erf.reachability.tensor_reaches import TensorReaches
-from erf.reachability.union import leaves
-from erf.reachability.values import refuse, refuse_nested, tested_by
+from erf.reachability.union import leaves, union
+from erf.reachability.values import is_in_transform, is_read, refuse, refuse_nested, tested_by
 
 
 class Returned(Exception):
@@ -37,14 +37,9 @@ class ReachMode(TorchDispatchMode):
     """Passes the boxes on through every operator, and notes those of every module's output."""
 
     def __init__(
-        self,
-        network: nn.Module,
-        state: Sequence[Tensor],
-        image: Tensor,
-        dims: Sequence[int],
-        bounded: bool,
+        self, network: nn.Module, state: Sequence[Tensor], image: Tensor, dims: Sequence[int], bounded: bool,
         until: str | None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         size = tuple(image.shape[dim] for dim in dims)
         self.trace: Trace = Trace(image=len(state), size=size, network=type(network).__name__)
@@ -90,11 +85,8 @@ class ReachMode(TorchDispatchMode):
         self._running.pop()
         if self._elsewhere:
             raise InvalidInput(self._elsewhere)
-        if module in self._names:
-            with (
-                torch._C.DisableTorchFunction(),
-                own_faults(f"the output of {self._names[module]!r}"),
-            ):
+        if module in self._names and not any(map(is_in_transform, tensors_in(output))):
+            with torch._C.DisableTorchFunction(), own_faults(f"the output of {self._names[module]!r}"):
                 self._step(module, tensors_in(output))
             if self._names[module] == self._until:
                 raise Returned
@@ -133,18 +125,18 @@ class ReachMode(TorchDispatchMode):
             self._follow(func, args, kwargs, tensors_in((args, kwargs)), tensors_in(output))
         return output
 
-    def _follow(
-        self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], outputs: list[Tensor]
-    ) -> None:  # fmt: skip
+    def _follow(self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], outputs: list[Tensor]) -> None:
         """Note what a call of an operator did."""
         refuse_nested(func, outputs, self._where())
         self._follow_foreign(func, [] if func in MADE_HERE else tensors)
-        if func.is_view and (storage := storage_of(args[0])) is not None:
+        if shares_storage(func) and (storage := storage_of(args[0])) is not None:
             self._owners.setdefault(storage, args[0])
         arguments = numbered((args, kwargs), self._numbers.get)
         if self._in_python or self._is_reached(tensors):
             self._pass_on(func, args, kwargs, outputs)
-        if any(tensor in self._counted for tensor in tensors) or self._is_reached(tested_by(func, tensors)):
+        tested = self._is_reached(tested_by(func, tensors))
+        self.trace.by_values |= tested
+        if tested or any(tensor in self._counted for tensor in tensors):
             for tensor in outputs:
                 if all(tensor is not given for given in tensors):
                     self._counted[tensor] = None
@@ -184,7 +176,7 @@ class ReachMode(TorchDispatchMode):
 
     def _depend_on_all(self, reason: str) -> None:
         if not self._in_python:
-            self._in_python = True
+            self._in_python = self.trace.by_values = True
             sentence = f"{reason}: all that follows is taken to depend on all pixels"
             self.trace.assumptions.append(Assumption(len(self.trace.operations), sentence))
 
@@ -235,18 +227,23 @@ class ReachMode(TorchDispatchMode):
         written, options = written_by(func, args, kwargs)
         outputs = [*outputs, *(tensor for tensor in written if all(tensor is not output for output in outputs))]
         if not outputs:
-            self.leave_for_python(func, tensors_in((args, kwargs)))
+            self.leave_for_python(func, tensors_in((args, kwargs)) if is_read(func) else [])
             return
         rule = find_rule(func)
-        if self._in_python:
-            results = self._everywhere(number, list(known.values()), outputs)
-        elif rule is None and func.is_view and same_elements(args[0], outputs[0]):
+        if rule is None and func.is_view and same_elements(args[0], outputs[0]):
             owner = self._owners[storage_of(args[0])]
             results = list(zip(*(strided(owner, reaches_of(owner), view) for view in outputs), strict=True))
+        elif rule is None and self._in_python:
+            results = self._join(number, list(known.values()), outputs)
         elif rule is None:
             results = self._joined(func, number, list(known.values()), outputs)
         else:
             results = self._by_rule(rule, func, number, (args, options), known, outputs)
+        if self._in_python:
+            results = [
+                [union([reach, pixels.whole(self._joiner(number, axis))], reach.shape) for reach in reaches]
+                for axis, (reaches, pixels) in enumerate(zip(results, self._reaches_of(self._image), strict=True))
+            ]
         for tensor, *reaches in zip(outputs, *results, strict=True):
             if not tensor.numel():
                 continue
@@ -260,7 +257,8 @@ class ReachMode(TorchDispatchMode):
         """Return the boxes of the outputs, per input axis."""
         results, (args, kwargs) = [], given
         for axis in range(len(self.trace.size)):
-            call = Call(tuple(outputs[0].shape), self._joiner(number, axis), f"{func} in {self._where()}")
+            shapes = tuple(tuple(output.shape) for output in outputs)
+            call = Call(shapes[0], self._joiner(number, axis), f"{func} in {self._where()}", shapes)
             arguments = replaced(args, known, axis)
             options = {name: replaced(value, known, axis) for name, value in kwargs.items()}
             results.append(per_output(rule(call, *arguments, **options), outputs))

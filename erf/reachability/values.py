@@ -14,6 +14,14 @@ from erf.errors import InvalidInput
 _DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
 
 
+CHECKS = ("_linalg_check_errors", "_assert_async", "_functional_assert_async", "_assert_tensor_metadata")
+
+
+def is_read(func: OpOverload) -> bool:
+    """Whether an operator without outputs gives values to Python, more than a check that they are as they should be."""
+    return func.overloadpacket.__name__ not in CHECKS
+
+
 def refuse(func: OpOverload, tensors: list[Tensor], reached: bool, where: str) -> None:
     """Refuse what cannot be followed, or cannot be done without data."""
     refuse_nested(func, tensors, where)
@@ -26,6 +34,11 @@ def refuse(func: OpOverload, tensors: list[Tensor], reached: bool, where: str) -
         raise InvalidInput(f"{where} decides by the values of a tensor ({func}), which are not known here")
     if func._schema.is_mutable and not tensors[0].is_meta:
         raise InvalidInput(f"{where} writes ({func}) to a tensor that is not on its input's device")
+
+
+def is_in_transform(tensor: Tensor) -> bool:
+    """Whether it is a tensor only within a transform of ``torch.func``, as ``vmap``; operators are shown another."""
+    return torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def refuse_nested(func: OpOverload, tensors: list[Tensor], where: str) -> None:
