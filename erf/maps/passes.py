@@ -67,7 +67,7 @@ def _restored(network: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             for buffer, before in buffers:
                 if not buffer.is_meta and not torch.equal(buffer, before):
-                    buffer.copy_(before)
+                    buffer.resize_(before.shape).copy_(before)
         for module, training in modes.items():
             if module.training is not training:
                 module.training = training
@@ -234,7 +234,7 @@ def _is_faster_with_channels_last(network: nn.Module, part: Tensor) -> bool:
 
 def at_unit(outputs: Tensor, index: Index, layer: str | None, images: int) -> Tensor:
     """Return the unit's channels ``[N, K]``, in whatever layout the layer's output is."""
-    if not isinstance(index[0], slice) or len(outputs[index]) != images:
+    if not outputs.ndim or not isinstance(index[0], slice) or len(outputs[index]) != images:
         raise InvalidInput(f"{called(layer)} has shape {list(outputs.shape)}: its first dimension must be the images")
     return outputs[index].reshape(images, -1)
 

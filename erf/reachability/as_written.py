@@ -98,7 +98,7 @@ def kept_buffers(network: nn.Module) -> Iterator[None]:
     finally:
         with torch.no_grad():
             for buffer, before in buffers:
-                buffer.copy_(before)
+                buffer.resize_(before.shape).copy_(before)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -50,8 +50,9 @@ class Functions(TorchFunctionMode):
             self._trace.operations.append(Operation(None))
             args, kwargs = args[:2], {"pad": kwargs["pad"]} if "pad" in kwargs else {}
         if func in (torch.tensor, torch.as_tensor) and str(kwargs.get("device")).startswith("meta"):
-            made = func(*args, **(kwargs | {"device": "cpu"}))
-            return made.to("meta") if made.is_floating_point() else made
+            return func(*args, **(kwargs | {"device": "cpu"}))
+        if func is Tensor.new_tensor and args[0].is_meta and "device" not in kwargs:
+            return torch.tensor(*args[1:], **({"dtype": args[0].dtype} | kwargs))
         if func is Tensor.as_strided_:
             raise InvalidInput("the network calls as_strided_, which cannot be followed: as_strided can")
         if func in READERS:
@@ -68,12 +69,15 @@ class Functions(TorchFunctionMode):
 
 
 def _as_tensors(index: Any) -> Any:
-    """Make tensors of the lists in an index."""
-    if isinstance(index, tuple):
-        return tuple(map(_as_tensors, index))
-    return torch.tensor(index) if isinstance(index, list) and _is_numbers(index) else index
+    """Make tensors of the sequences in an index."""
+    return tuple(map(_as_tensor, index)) if isinstance(index, tuple) else _as_tensor(index)
 
 
-def _is_numbers(values: list[Any]) -> bool:
-    """Whether a list holds whole numbers or truth values, or lists of them."""
-    return bool(values) and all(_is_numbers(v) if isinstance(v, list) else isinstance(v, int) for v in values)
+def _as_tensor(index: Any) -> Any:
+    return torch.tensor(index) if isinstance(index, list | tuple | range) and _is_numbers(index) else index
+
+
+def _is_numbers(values: Sequence[Any]) -> bool:
+    """Whether a sequence holds whole numbers or truth values, or sequences of them."""
+    nested = list, tuple, range
+    return bool(values) and all(_is_numbers(v) if isinstance(v, nested) else isinstance(v, int) for v in values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
@@ -14,13 +15,15 @@ from erf.reachability.record import Operand, Reaches
 
 
 def tensors_in(value: Any) -> list[Tensor]:
-    """Return the tensors in nested sequences and dicts."""
+    """Return the tensors in nested sequences, dicts and dataclasses."""
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, (list, tuple)):
         return [tensor for part in value for tensor in tensors_in(part)]
     if isinstance(value, dict):
         return [tensor for part in value.values() for tensor in tensors_in(part)]
+    if is_dataclass(value) and not isinstance(value, type):
+        return tensors_in([getattr(value, field.name) for field in fields(value)])
     return []
 
 

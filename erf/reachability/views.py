@@ -174,15 +174,26 @@ def _parts_together(call: Call, x: Reach) -> Reach:
 def _roll(call: Call, x: Reach, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Reach:
     """On an unbounded image a roll only moves: what comes round at the other end lies beyond the border.
 
-    In windows it comes round.
+    It moves the shorter way; by half of the image it comes round, as in windows.
     """
     shifts, dims = _listed(shifts), _listed(dims)
     if not dims:
         return _roll(call, x.reshape((-1,) if not x.ndim else (int(np.prod(x.shape)),)), shifts, 0).reshape(call.shape)
     for shift, dim in zip(shifts, (dim % x.ndim for dim in dims), strict=True):
-        positions, x = np.arange(x.shape[dim]) - shift, x.ended(dim)
-        x = moved(x, dim, positions, 1, positions % x.shape[dim])
+        size = x.shape[dim]
+        positions, x = np.arange(size) - _shorter(shift, size), x.ended(dim)
+        round_it = positions % size
+        if 2 * (shift % size) == size:
+            x = _permuted(x.single(dim), dim, round_it)
+        else:
+            x = moved(x, dim, positions, 1, round_it)
     return x
+
+
+def _shorter(shift: int, size: int) -> int:
+    """Return the shift, or that the other way round which ends at the same place, whichever is less."""
+    shift %= size
+    return shift - size if 2 * shift > size else shift
 
 
 @rule("repeat")
@@ -194,7 +205,8 @@ def _repeat(call: Call, x: Reach, repeats: Sequence[int]) -> Reach:
 
 
 @rule("index_select")
-def _index_select(call: Call, x: Reach, dim: int, index: Reach) -> Reach:
+def index_select(call: Call, x: Reach, dim: int, index: Reach) -> Reach:
+    """Return what stands at positions along a dimension; anything along it where they are not known."""
     if index.data is None:
         return x.everywhere([dim % x.ndim], call.shape, call.operator)
     return _indexed(x, dim % x.ndim, index.data.numpy().reshape(-1))

@@ -138,7 +138,7 @@ def test_tokens_whose_columns_are_not_known_to_run_along_the_axis_are_no_column(
 
 
 REFUSED: dict[str, Callable[[Tensor], Tensor]] = {
-    "order of tokens is drawn": lambda x: x.flatten(2)[:, :, torch.randperm(64)[:60]],
+    "some tokens in another order": lambda x: x.flatten(2)[:, :, torch.arange(64)[:60] * 7 % 64],
     "tokens of a window are alike": lambda x: x.unflatten(3, (4, 2)).unflatten(2, (4, 2)).amax((3, 5), keepdim=True)
     .expand(-1, -1, -1, 2, -1, 2).reshape(len(x), 2, 64),
     "scores of tokens": lambda x: (x.flatten(2).transpose(1, 2) @ x.flatten(2))[:, None],
