@@ -154,7 +154,9 @@ def assert_shows(figure: Figure, expected: Shown) -> None:
         assert part in str(figure.get_label())
     bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
     assert [_colour_bar(axes) for axes in bars] == [(name, pytest.approx(ends)) for name, *ends in expected.colour_bars]
-    outside = [text.get_text() for part in figure.subfigs for legend in part.legends for text in legend.texts]
+    outside = [
+        text.get_text() for part in (figure, *figure.subfigs) for legend in part.legends for text in legend.texts
+    ]
     assert outside == list(expected.legend)
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from experiments.attention.experiment import Point, Result, middle_place
-from experiments.harness.style import PAGE, entitle, error_bars, new_figure
+from experiments.harness.style import BROKEN, PAGE, entitle, error_bars, joined, new_figure
 
 # Okabe & Ito (2008): one for each place of the block, lowest first; further ones begin anew.
 COLOURS, MARKERS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"), "os^Dv"
@@ -60,7 +60,7 @@ def _share(share: float) -> str:
 
 def label(point: Point) -> str:
     """Return a block's name on short lines, with a star where its field is finite."""
-    name = point.block.replace("_", "\n")
+    name = point.block.replace("_", BROKEN)
     return name if point.trf_size is None else f"{name}*"
 
 
@@ -84,7 +84,7 @@ def _draw_shares(axes: Axes, result: Result, name: str, ylabel: str) -> None:
             known = [(x, p.predicted) for x, p in zip(places, points, strict=True) if p.predicted is not None]
             axes.plot([x for x, _ in known], [y for _, y in known], "x", color="black", ms=6, zorder=3)
             axes.set_yscale("symlog", linthresh=SMALLEST, linscale=0.3)
-    axes.set_xticks(range(len(blocks)), [label(result.of_block(block)[0]).replace("\n", " ") for block in blocks])
+    axes.set_xticks(range(len(blocks)), [joined(label(result.of_block(block)[0])) for block in blocks])
     axes.tick_params(axis="x", rotation=40)
     for text in axes.get_xticklabels():
         text.set(ha="right", rotation_mode="anchor")

@@ -36,7 +36,7 @@ def draw(study: Study) -> Figure:
     for (steps, final), (place, kernel_size) in zip(panels, rows, strict=True):
         _draw_row(steps, final, study, study.inits()[place], kernel_size)
     for axes in panels[:, 0]:
-        ticks_within(axes, RATIOS)
+        ticks_within(axes.yaxis, RATIOS)
         axes.minorticks_off()
     levels = ", ".join(f"{level:.0%}" for level in study.config.levels)
     entitle(figure, message(study), CAPTION, config=study.config, large=PAPER_REDUCTION, levels=levels)

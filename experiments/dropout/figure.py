@@ -11,7 +11,16 @@ from matplotlib.figure import Figure, SubFigure
 from erf.networks.conv_stack import Dropout
 from experiments.dropout.experiment import MARGIN, Point, Result
 from experiments.harness.intervals import Interval
-from experiments.harness.style import PAGE, bar_lengths, entitle, map_colour_bar, new_figure, show_map
+from experiments.harness.style import (
+    BROKEN,
+    PAGE,
+    bar_lengths,
+    entitle,
+    map_colour_bar,
+    new_figure,
+    show_map,
+    whole_pixels,
+)
 
 # Okabe & Ito (2008).
 COLOURS = {Dropout.elementwise: "#0072B2", Dropout.spatial: "#D55E00"}
@@ -67,7 +76,7 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
     for axes, (dropout, rate) in zip(panels, settings, strict=True):
         values = result.arrays[f"map/{dropout}/{rate}"]
         show_map(axes, values / values.max())
-        axes.set(title=f"{dropout},\nrate {rate:g}" if rate else "no dropout", xlabel="column (pixels)")
+        axes.set(title=f"{dropout},{BROKEN}rate {rate:g}" if rate else "no dropout", xlabel="column (pixels)")
     panels[0].set_ylabel("row (pixels)")
     map_colour_bar(part, panels)
     exact = result.arrays["theory"]
@@ -84,6 +93,7 @@ def _draw_maps(part: SubFigure, result: Result) -> None:
             label=f"{dropout}, rate {rates[-1]:g}",
         )
     rows.set(title="central row", xlabel="column (pixels)", ylabel="E[g²]")
+    whole_pixels(rows.xaxis)
     low, high = rows.get_ylim()
     rows.set_ylim(low * (low / high) ** 0.5, high)  # room for the legend
     rows.legend(loc="lower center", frameon=False)

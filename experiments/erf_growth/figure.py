@@ -62,7 +62,7 @@ def _draw_against_trf(axes: Axes, result: Result, y: str) -> None:
     low, high = axes.get_ylim()
     low, high = (low, high * (high / low) ** 0.65) if y == "size" else (low * (low / high) ** 0.65, high)
     axes.set_ylim(low, high)  # room for the legend
-    ticks_within(axes, ticks)
+    ticks_within(axes.yaxis, ticks)
     axes.set_title({"size": "ERF size against TRF size", "ratio": "their ratio"}[y])
     axes.legend(
         loc="upper left" if y == "size" else "lower left", title="slope (95 %)", alignment="left", frameon=False

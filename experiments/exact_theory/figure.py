@@ -49,7 +49,7 @@ def _draw_rows(rows: Axes, residuals: Axes, result: Result) -> None:
         marker, colour = KINDS[random.kind].marker, KINDS[random.kind].colour
         values = result.arrays[str(random.kind)][len(exact) // 2]
         rows.semilogy(values, marker, color=colour, mfc="none", label=label)
-        residuals.plot(at, values[at] / row[at], marker, color=colour, mfc="none")
+        residuals.plot(at, values[at] / row[at], marker, color=colour, mfc="none", label=KINDS[random.kind].label)
     residuals.axhline(1, color="black", lw=0.8)
     residuals.set(xlim=rows.get_xlim(), xlabel="column (pixels)", ylabel="measured /\nexact")
     rows.set_ylabel("E[g²], central row")

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.expected_maps.experiment import MORE_OF_SMALL, Result, Stage, Way
-from experiments.harness.style import PAGE, bar_lengths, entitle, new_figure
+from experiments.harness.style import PAGE, bar_lengths, entitle, new_figure, ticks_within
 
 COLOURS = {Way.as_it_is: "#D55E00", Way.linear: "#0072B2"}  # Okabe & Ito (2008)
 MARKERS = {Way.as_it_is: "o", Way.linear: "s"}
@@ -37,7 +37,8 @@ def draw(result: Result) -> Figure:
     of_sigma.set_xlabel("expected σ less measured σ (%)")
     of_pixels.set_xlabel("largest difference of a pixel (standard errors)")
     of_pixels.set_xscale("log")
-    of_sigma.legend()
+    ticks_within(of_pixels.xaxis, [first * 10**power for power in range(-1, 4) for first in (1, 2, 5)])
+    figure.legend(*of_sigma.get_legend_handles_labels(), loc="outside lower center", ncols=len(Way), frameon=False)
     values = {"draws": config.draws, "linear_draws": config.linear_draws, "more": MORE_OF_SMALL, "seed": config.seed}
     entitle(figure, message(result), CAPTION.format(**values))
     return figure

@@ -8,7 +8,17 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import LogLocator
 
 from experiments.gaussian_shape.experiment import Result
-from experiments.harness.style import KINDS, PAGE, bar_lengths, entitle, log_log, map_colour_bar, new_figure, show_map
+from experiments.harness.style import (
+    KINDS,
+    PAGE,
+    bar_lengths,
+    entitle,
+    log_log,
+    map_colour_bar,
+    new_figure,
+    show_map,
+    whole_pixels,
+)
 from experiments.stacks.paper_stacks import Kind
 
 CAPTION = (
@@ -73,9 +83,10 @@ def _draw_row(axes: Axes, result: Result, kind: Kind, depth: int) -> None:
     middle = len(values) // 2
     # The measured peak is the largest of many noisy pixels, so both are compared at equal sums.
     scale = exact.sum() / values.sum()
-    axes.plot(values[middle] * scale, color=KINDS[kind].colour, lw=2)
-    axes.plot(exact[middle], color="black", lw=0.8, ls="--")
+    axes.plot(values[middle] * scale, color=KINDS[kind].colour, lw=2, label="measured")
+    axes.plot(exact[middle], color="black", lw=0.8, ls="--", label="exact")
     axes.set_xlabel("column (pixels)")
+    whole_pixels(axes.xaxis)
 
 
 def _draw_fall(axes: Axes, result: Result) -> None:
@@ -96,4 +107,4 @@ def _draw_fall(axes: Axes, result: Result) -> None:
     axes.set(
         ylabel="1 - r²", title=f"The more runs in a map, the more Gaussian it looks (depth {result.config.group_depth})"
     )
-    axes.legend(frameon=False)
+    axes.legend(loc="lower left", frameon=False)

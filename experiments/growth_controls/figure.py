@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
@@ -11,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.growth_controls.config import Arm
 from experiments.growth_controls.experiment import Outcome, Result
-from experiments.harness.style import PAGE, Look, entitle, from_zero, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, Look, entitle, fill, from_zero, map_colour_bar, new_figure, show_map
 from experiments.trainings.plan import Probe
 
 LOOKS = {
@@ -110,7 +108,7 @@ def _draw_accuracies(axes: Axes, result: Result) -> None:
 
 def _broken(arm: Arm, letters: int) -> str:
     """Return an arm's label on short lines."""
-    return textwrap.fill(LOOKS[arm].label, letters)
+    return fill(LOOKS[arm].label, letters)
 
 
 def _draw_growth(axes: Axes, result: Result) -> None:

@@ -50,7 +50,7 @@ def _draw_starts(part: Figure | SubFigure, result: Result) -> None:
         _draw_dots(rows[0, column], own, texts, lambda one: one.sizes["averaged_size"])
         _draw_dots(rows[1, column], own, texts, lambda one: one.mean_square_sigmas)
         rows[0, column].set(title=in_words(data_set), xlabel="ERF size before training (pixels)")
-        rows[1, column].set_xlabel("σ of the mean_square map (pixels)")
+        rows[1, column].set(title=in_words(data_set), xlabel="σ of the mean_square map (pixels)")
         _draw_closed_form(rows[1, column], own, texts)
         if data_set == "camvid":
             rows[0, column].axvline(PAPER_DIAMETERS[0], color="black", lw=0.8, ls="--", label="the paper: about 100")
@@ -90,7 +90,9 @@ def _draw_specifications(part: SubFigure, specifications: Sequence[Specification
     ordered = sorted(specifications, key=lambda one: one.factor)
     curve, grid = part.subplots(2, 1, height_ratios=(1, 1.6), sharex=True)
     colours = [COLOURS[one.data_set] for one in ordered]
-    curve.scatter(range(len(ordered)), [one.factor for one in ordered], s=7, c=colours)
+    for data_set in dict.fromkeys(one.data_set for one in specifications):
+        own = {place: one.factor for place, one in enumerate(ordered) if one.data_set == data_set}
+        curve.scatter([*own], [*own.values()], s=7, color=COLOURS[data_set], label=in_words(data_set))
     curve.axhline(1, color="black", lw=0.8)
     curve.set_ylabel("size after / before")
     curve.grid(alpha=0.3, axis="y")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from matplotlib import rcParams
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from experiments.harness.figure_file import write_figure
-from experiments.harness.style import COLUMN
+from experiments.harness.style import COLUMN, joined
 
 MARGIN = 0.04  # inches, on all sides
 GAP = 0.08  # inches between a panel and what stands above, beside or below it
@@ -27,9 +31,9 @@ SLANTED = 0.2  # inches: closer than that, slanted labels of ticks lie over each
 def write_columns(path: Path, figure: Figure) -> list[Path]:
     """Write each panel as a figure of its own, 3.25 inches wide: ``path_column_1.png``, ...
 
-    A panel without labels of its own has those of its row and column. The heading of its part of the figure becomes
-    part of its title, a legend that stands outside of the panels goes below, and a map has its colour bar beside it.
-    The figure itself is of no use afterwards.
+    A panel without labels of its own has those of its row and column. The name of its part of the figure, or else the
+    heading, becomes part of its title. What is named in no legend of its own goes into one below, as far as the panel
+    shows it, and a map has its colour bar beside it. The figure itself is of no use afterwards.
 
     Returns:
         The paths that were written, without their endings.
@@ -38,7 +42,7 @@ def write_columns(path: Path, figure: Figure) -> list[Path]:
     figure.set_layout_engine("none")
     panels = [axes for axes in figure.get_axes() if axes.axison and axes.has_data() and not _is_bar(axes)]
     words = [_words(axes) for axes in panels]
-    legends = [next((legend for part in _parts(axes) for legend in part.legends), None) for axes in panels]
+    legends = [_legend(axes) for axes in panels]
     paths = [path.with_name(f"{path.name}_column_{number}") for number, _ in enumerate(panels, 1)]
     for written, axes, (title, xlabel, ylabel), legend in zip(paths, panels, words, legends, strict=True):
         figure.texts.clear()
@@ -74,13 +78,56 @@ def _words(axes: Axes) -> tuple[str, str, str]:
     above = [one.get_title() for one in column if one.images]
     named = above if any(one.get_title() for one in column) else [one.get_title() for one in row]
     title = axes.get_title() or next(filter(None, named), "")
-    headings = [part.get_suptitle() for part in _parts(axes)[-2::-1]]  # but not the message of all
+    headings = [part.get_label() or part.get_suptitle() for part in _parts(axes)[-2::-1]]  # but not the message of all
     of_map = bool(axes.images) and len(axes.get_xticks()) > 0
     below = [one for one in column[::-1] if of_map or axes.get_shared_x_axes().joined(axes, one)]
     beside = [one for one in row if (axes.images and one.images) or axes.get_shared_y_axes().joined(axes, one)]
     xlabel = axes.get_xlabel() or next(filter(None, (one.get_xlabel() for one in below)), "")
     ylabel = axes.get_ylabel() or next(filter(None, (one.get_ylabel() for one in beside)), "")
-    return "\n".join(filter(None, [*headings, title])), xlabel, ylabel
+    return joined("\n".join(filter(None, [*map(str, headings), title]))), xlabel, joined(ylabel)
+
+
+class _Named(NamedTuple):
+    """What a legend names."""
+
+    handles: Sequence[Any]
+    labels: Sequence[str]
+    title: str | None
+
+
+def _legend(axes: Axes) -> _Named | None:
+    """Return what a panel shows of what is named outside of the panels, or else in its row; None: it has a legend."""
+    own = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    if axes.get_legend() or axes.images:
+        return None
+    outside = next((legend for part in _parts(axes) for legend in part.legends), None)
+    named = _handles(axes, outside) if outside else {}
+    chosen = {label: own[label] for label in named if label in own} or own
+    if not own:
+        colours = {_colour(one) for one in (*axes.lines, *axes.collections, *axes.patches)}
+        chosen = {label: handle for label, handle in named.items() if _colour(handle) in colours}
+    beside = [one.get_legend() for one in _mates(axes)[0]]
+    near = [legend for legend in (outside, *beside) if legend and {*_texts(legend)} >= {*chosen}]
+    title = near[0].get_title().get_text() if near else ""
+    return _Named([*chosen.values()], [*chosen], title or None) if chosen else None
+
+
+def _texts(legend: Legend) -> list[str]:
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def _handles(axes: Axes, legend: Legend) -> dict[str, Any]:
+    """Return what the labels of a legend outside of the panels stand for, in its order."""
+    drawn = [one.get_legend_handles_labels() for one in _root(axes).get_axes()]
+    handles = {label: handle for pair in drawn for handle, label in zip(*pair, strict=True)}
+    return {label: handles[label] for label in _texts(legend)}
+
+
+def _colour(artist: Any) -> tuple[float, ...]:
+    """Return the colour of a line, of points with bars or of an area; () where nothing is drawn."""
+    artist = artist[2][0] if isinstance(artist, ErrorbarContainer) else artist
+    colour = artist.get_color() if hasattr(artist, "get_color") else artist.get_facecolor()
+    return tuple(to_rgba_array(colour)[:1, :3].ravel())
 
 
 def _name_ticks(axes: Axes) -> None:
@@ -113,7 +160,7 @@ def _mates(axes: Axes) -> tuple[list[Axes], list[Axes]]:
     )
 
 
-def _alone(figure: Figure, axes: Axes, title: str, outside: Legend | None) -> Bbox:
+def _alone(figure: Figure, axes: Axes, title: str, outside: _Named | None) -> Bbox:
     """Lay a panel out as wide as a column, with its legend and colour bar and nothing else; return where, in inches."""
     parts = _parts(axes)
     bar = next(
@@ -128,13 +175,13 @@ def _alone(figure: Figure, axes: Axes, title: str, outside: Legend | None) -> Bb
     inside = axes.get_legend()
     if inside and inside.get_window_extent().width > axes.get_window_extent().width:
         inside.set_visible(False)
-        outside = inside
+        outside = _Named([*axes.get_legend_handles_labels()[0]], _texts(inside), inside.get_title().get_text() or None)
         _widen(axes, bar)
     box = _inches(around)
     middle = (box.x0 + box.x1) / 2
     added: list[Artist] = [_above(figure, title, middle, box.y1 + GAP / 2)] if title else []
     if outside:
-        added.append(_below(figure, axes, outside, middle, box.y0 - GAP))
+        added.append(_below(figure, outside, middle, box.y0 - GAP))
     box = _inches([*around, *added])
     return Bbox([[middle - COLUMN / 2, box.y0 - MARGIN], [middle + COLUMN / 2, box.y1 + MARGIN]])
 
@@ -167,11 +214,25 @@ def _widen(axes: Axes, bar: Axes | None) -> None:
     if COLUMN / (len(slanted) + 1) < SLANTED:
         for label in slanted:
             label.set(rotation=90, ha="center")
+    _break_ticks(axes, width)
     for _ in range(4):  # labels that rotate or thin out change the rest a little
         _put(axes, 0, 0, width, width * axes.get_data_ratio() if equal else height)
         if bar:
             _put_bar(bar, axes)
         width -= _inches([axes, bar] if bar else [axes]).width - (COLUMN - 2 * MARGIN)
+
+
+def _break_ticks(axes: Axes, width: float) -> None:
+    """Write the names of ticks on so many lines that they do not lie over each other."""
+    names = [joined(label.get_text()).replace("+ ", "+\N{NO-BREAK SPACE}") for label in axes.get_xticklabels()]
+    if any(label.get_rotation() for label in axes.get_xticklabels()) or not any(" " in name for name in names):
+        return
+    _put(axes, 0, 0, width, HEIGHTS[0])
+    for letters in range(max(map(len, names)), 3, -1):
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
+        if not any(one.overlaps(other) for one, other in pairwise(boxes)):
+            break
+        axes.set_xticks(axes.get_xticks(), [textwrap.fill(name, letters, break_long_words=False) for name in names])
 
 
 def _put(axes: Axes, left: float, bottom: float, width: float, height: float) -> None:
@@ -209,14 +270,11 @@ def _above(figure: Figure, title: str, middle: float, bottom: float) -> Text:
     return text
 
 
-def _below(figure: Figure, axes: Axes, legend: Legend, middle: float, top: float) -> Legend:
+def _below(figure: Figure, named: _Named, middle: float, top: float) -> Legend:
     """Write a legend in as many columns as fit."""
-    labelled = [one.get_legend_handles_labels() for one in (*figure.get_axes(), axes)]  # its own come last, and win
-    handles = {label: handle for pair in labelled for handle, label in zip(*pair, strict=True)}
-    labels = [text.get_text() for text in legend.get_texts()]
-    for columns in range(len(labels), 0, -1):
+    for columns in range(len(named.labels), 0, -1):
         written = figure.legend(
-            [handles[label] for label in labels], labels, title=legend.get_title().get_text() or None, ncols=columns,
+            named.handles, named.labels, title=named.title, ncols=columns,
             loc="upper center", bbox_to_anchor=_share(figure, middle, top), bbox_transform=figure.transFigure,
             frameon=False, borderaxespad=0, borderpad=0,
         )  # fmt: skip

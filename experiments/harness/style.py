@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
 
 from experiments.harness.intervals import Interval
 
@@ -25,6 +27,9 @@ SHEETS = {  # what is set in points; a sheet for the screen has larger text in a
 }
 TEXTS = ("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
 TEXTS += ("legend.title_fontsize",)
+
+
+BROKEN = " \n"  # where a text is broken only because its panel is narrow
 
 
 class Look(NamedTuple):
@@ -89,10 +94,27 @@ def entitle(figure: Figure, message: str, caption: str, **values: Any) -> None:
     figure.set_label(" ".join((caption.format(**values) if values else caption).split()))
 
 
+def fill(text: str, letters: int) -> str:
+    """Return a text in lines of at most so many ``letters``, which may be joined again where there is room."""
+    return BROKEN.join(textwrap.wrap(text, letters, break_on_hyphens=False))
+
+
+def joined(text: str) -> str:
+    """Return a text without the breaks that ``fill`` made, and without those within a name, after its ``_``."""
+    return text.replace(BROKEN, " ").replace("_\n", "_")
+
+
 def show_map(axes: Axes, values: np.ndarray, sides: tuple[int, int] | None = None) -> None:
     """Draw a map whose peak is 1, of an image with these ``sides`` in pixels, if they are not those of ``values``."""
     extent = sides and (-0.5, sides[1] - 0.5, sides[0] - 0.5, -0.5)
     axes.imshow(values, cmap="magma", vmin=0, vmax=1, interpolation="nearest", extent=extent)
+    for axis in (axes.xaxis, axes.yaxis):
+        whole_pixels(axis)
+
+
+def whole_pixels(axis: Axis) -> None:
+    """Let the ticks of an axis of rows or columns stand at whole pixels."""
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
 
 
 def map_row(part: Figure | SubFigure, maps: Sequence[np.ndarray], titles: Sequence[str], **title: Any) -> list[Axes]:
@@ -136,11 +158,12 @@ def error_bars(
     axes.errorbar(x, values / scale, bars, **look)
 
 
-def ticks_within(axes: Axes, ticks: Sequence[float]) -> None:
-    """Put numbers at those of ``ticks`` that lie on the y axis, and at no others."""
-    low, high = axes.get_ylim()
+def ticks_within(axis: Axis, ticks: Sequence[float]) -> None:
+    """Put numbers at those of ``ticks`` that lie on an axis, and at no others."""
+    low, high = sorted(axis.get_view_interval())
     within = [tick for tick in ticks if low <= tick <= high]
-    axes.set_yticks(within, [f"{tick:g}" for tick in within])
+    axis.set_ticks(within, labels=[f"{tick:g}" for tick in within])
+    axis.set_ticks([], minor=True)
 
 
 def apart(values: Sequence[float], steps: int = 7) -> list[float]:

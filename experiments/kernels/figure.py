@@ -89,7 +89,7 @@ def _draw_distances(axes: Axes, result: Result) -> None:
         axes.plot(distance.depths, distance.fixed, color=colour, lw=1)
         axes.errorbar(distance.depths, distance.random, bars, fmt=marker, ms=3.5, color=colour, label=label)
     log_log(axes, config.depths, "depth")
-    ticks_within(axes, (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3))
+    ticks_within(axes.yaxis, (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3))
     axes.set_ylabel("largest difference of the\ndistribution functions")
     smallest, *larger = config.kernel_sizes
     others = f"; faint: {', '.join(f'{k}x{k}' for k in larger)}" if larger else ""

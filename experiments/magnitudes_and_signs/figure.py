@@ -56,6 +56,8 @@ def draw(result: Result) -> Figure:
             axes.set_xticks([])
             axes.set_yticks([])
         row[0].set_ylabel(LABELS[kind])
+    for axes, case in zip(maps[0], cases, strict=True):
+        axes.set_title(name_of(case))
     map_colour_bar(below, list(maps.flat))
     seeds = ", ".join(f"{in_words(name)}: {getattr(config, f'{name}_seeds')}" for name in config.data_sets)
     images = " and ".join(str(getattr(config, f"{name}_images")) for name in config.data_sets)
@@ -94,6 +96,7 @@ def _draw_sizes(axes: Axes, epochs: Sequence[Epoch]) -> None:
         )
     drawn = [when for when in When if when in {one.when for one in epochs}]
     axes.set_xticks(range(len(drawn)), drawn)
+    axes.set_xlabel("epoch")
     axes.set_xlim(-0.5, len(drawn) - 0.5)
     from_zero(axes)
     axes.grid(axis="y")

@@ -51,11 +51,10 @@ def _draw_fits(axes: Axes, result: Result) -> None:
         marker, colour = KINDS[fits.kind].marker, KINDS[fits.kind].colour
         for at, runs, values, interval, face in columns:
             mean = float(np.mean(values))
-            axes.plot([at] * len(values), values, marker, color=colour, mfc=face, alpha=0.5)
+            label = None if place else f"n = {runs} runs"
+            axes.plot([at] * len(values), values, marker, color=colour, mfc=face, alpha=0.5, label=label)
             axes.errorbar([at], [mean], bar_lengths([mean], [interval]), fmt="_", ms=12, capsize=4, color="black")
-            axes.annotate(f"n = {runs}", (at, 0.03), xycoords=("data", "axes fraction"), ha="center")
-    low, high = axes.get_ylim()
-    axes.set_ylim(low - 0.15 * (high - low), high)  # room for the numbers of runs
     axes.set_xticks(range(len(result.fits)), [KINDS[fits.kind].label for fits in result.fits])
     axes.set_ylabel("r² of the Gaussian fit")
     axes.grid(axis="y")
+    axes.legend(loc="lower left", frameon=False)

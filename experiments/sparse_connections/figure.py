@@ -22,6 +22,7 @@ TICKS = {
     "size": (5, 7, 10, 15, 20, 30, 40, 60, 80),
     "distance": (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2),
 }
+NETWORKS = "scattered, single networks (95 %)"
 CAPTION = (
     "{connections} connections of each unit to each channel; linear, {config.channels} channels, {config.statistic}, "
     "{config.runs} runs a point (positions and weights drawn for each run), seed {config.seed}; bars: 95 % over runs; "
@@ -78,9 +79,10 @@ def _center(axes: Axes, half: float) -> None:
 
 def _draw_quantity(axes: Axes, result: Result, name: str) -> None:
     if name != "size":
-        for networks in result.networks:
+        for number, networks in enumerate(result.networks):
             low, high = np.quantile(getattr(networks, name), (0.025, 0.975))
-            axes.plot([networks.depth] * 2, [low, high], color="0.7", lw=6, solid_capstyle="butt", zorder=0)
+            look = {"color": "0.7", "lw": 6, "solid_capstyle": "butt", "zorder": 0}
+            axes.plot([networks.depth] * 2, [low, high], **look, label=None if number else NETWORKS)
     for layout in result.config.layouts:
         points = result.of_layout(layout)
         depths, colour = [p.depth for p in points], COLOURS[layout]
@@ -88,5 +90,5 @@ def _draw_quantity(axes: Axes, result: Result, name: str) -> None:
         look = {"fmt": MARKERS[layout], "ms": 4, "color": colour, "mfc": "white"}
         error_bars(axes, depths, points, name, label=label(result, layout).replace("\n", " "), **look)
     log_log(axes, result.config.depths, "depth (convolutions)")
-    ticks_within(axes, TICKS[name])
+    ticks_within(axes.yaxis, TICKS[name])
     axes.set_ylabel(QUANTITIES[name])

@@ -46,6 +46,8 @@ def draw(result: Result) -> Figure:
         spare.set_axis_off()
     for first in rows[:, 0]:
         first.set_ylabel("row (pixels)")
+    for last in rows[-1]:
+        last.set_xlabel("column (pixels)")
     map_colour_bar(maps, list(axes))
     sizes, kurtosis, grid = rest.subplots(1, 3, width_ratios=[1.2, 1, 1.3])
     _draw_sizes(sizes, result)

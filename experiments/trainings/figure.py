@@ -33,6 +33,7 @@ def draw_growth(result: Growth, metric: str, tested: str) -> Figure:
     left, right = top.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.1))[0]
     _draw_maps(left, result)
     trajectory, validation, units = right.subplots(3, 1, height_ratios=(2, 1, 1.2))
+    validation.sharex(trajectory)
     _draw_trajectory(trajectory, result)
     _draw_validation(validation, result, metric)
     _draw_units(units, result)
@@ -57,7 +58,8 @@ def draw_layers(result: Growth) -> Figure:
     """Draw ERF sizes of every layer's middle unit before and after training, and below them all maps."""
     figure = new_figure(PAGE, 5.2)
     top, bottom = figure.subfigures(2, 1, squeeze=False, height_ratios=(2.9, 1.9))[:, 0]
-    _draw_layer_sizes(top.subplots(), result)
+    _draw_layer_sizes(sizes := top.subplots(), result)
+    top.legend(*sizes.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     places = np.unique(np.linspace(0, len(result.layers) - 1, LAYER_MAPS).round().astype(int))
     axes = bottom.subplots(2, len(places), squeeze=False)
     for row, name, title in zip(axes, ("before", "after"), ("before", f"epoch {result.best_epoch}"), strict=True):
@@ -65,6 +67,7 @@ def draw_layers(result: Growth) -> Figure:
             show_map(one, result.arrays[f"layers/{name}"][place].astype(np.float32))
             one.set(title=result.layers[place].layer if name == "before" else "", xticks=[], yticks=[])
         row[0].set_ylabel(title)
+    map_colour_bar(bottom, list(axes.flat))
     caption = _caption(result).replace(f"Unit {result.center_unit} of the top layer", "Each layer's middle unit")
     last = result.layers[-1]
     message = (
@@ -102,7 +105,6 @@ def _draw_layer_sizes(axes: Axes, result: Growth) -> None:
     axes.set_xticks(places, [layer.layer for layer in result.layers], rotation=45, ha="right")
     axes.set_ylabel("ERF size (pixels)")
     axes.grid()
-    axes.legend(loc="upper left")
 
 
 def _caption(result: Growth, dotted: str = "") -> str:
@@ -181,4 +183,4 @@ def _draw_filmstrip(part: SubFigure, result: Growth) -> None:
     axes = part.subplots(1, len(frames), squeeze=False)[0]
     for one, epoch, values in zip(axes, frames, maps, strict=True):
         show_map(one, values)
-        one.set(title=f"epoch {epoch}\n{result.trajectory[epoch].erf_size:.1f} px", xticks=[], yticks=[])
+        one.set(title=f"epoch {epoch}\nERF {result.trajectory[epoch].erf_size:.1f}", xticks=[], yticks=[])

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from erf.networks.start import Start
-from experiments.harness.style import PAGE, entitle, map_colour_bar, new_figure, show_map
+from experiments.harness.style import PAGE, entitle, fill, map_colour_bar, new_figure, show_map
 from experiments.trainings.arms import Arm, Training
 from experiments.trainings.growth_tables import in_words
 from experiments.trainings.study import StartsStudy
@@ -41,6 +41,7 @@ def draw_starts(studies: Sequence[StartsStudy]) -> Figure:
     figure = new_figure(PAGE, ROW * len(studies) + 0.3)
     rows = figure.subfigures(len(studies), 1, squeeze=False)[:, 0]
     for row, study in zip(rows, studies, strict=True):
+        row.set_label(study.DATA_SET)
         row.suptitle(_row_title(study), fontsize=rcParams["axes.titlesize"], fontweight="normal")
         maps, curves = row.subfigures(1, 2, squeeze=False, width_ratios=(1, 1.45))[0]
         _draw_maps(maps, study)
@@ -98,7 +99,7 @@ def _draw_maps(part: SubFigure, study: StartsStudy) -> None:
                 xticks=[0, study.input_size[1] // 2, study.input_size[1] - 1],
                 yticks=[0, study.input_size[0] // 2, study.input_size[0] - 1],
             )
-        row[0].set_ylabel(f"{textwrap.fill(name, NAME_LETTERS)}\nrow (px)", color=COLOURS[arm.way.start])
+        row[0].set_ylabel(f"{fill(name, NAME_LETTERS)}\nrow (px)", color=COLOURS[arm.way.start])
     for one, when in zip(axes[0], ("before training", "after"), strict=True):
         one.set_title(when)
     for one in axes[-1]:
@@ -108,9 +109,10 @@ def _draw_maps(part: SubFigure, study: StartsStudy) -> None:
 
 def _draw_curves(part: SubFigure, study: StartsStudy) -> None:
     sizes, metric = part.subplots(2, 1, height_ratios=(2, 1), sharex=True)
-    for arm in study.arms:
+    for arm, name in zip(study.arms, arm_names(study), strict=True):
         for training in study.of(arm):
             _draw_training(sizes, metric, training, arm)
+        metric.lines[-1].set_label(name)
     for axes, label in ((sizes, "ERF size (px)"), (metric, f"validation\n{in_words(study.METRIC)}")):
         axes.set_ylabel(label)
         axes.spines[["top", "right"]].set_visible(False)

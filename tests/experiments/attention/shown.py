@@ -3,6 +3,7 @@
 import numpy as np
 
 from experiments.attention.figure import COLOURS
+from experiments.harness.style import joined
 from tests.figures import Panel, Shown, box, image, line, points
 
 FAINTEST = 1e-4
@@ -19,7 +20,7 @@ def shown(result):
         )
         for block in config.blocks
     ]
-    ticks = {place: _name(result, block).replace("\n", " ") for place, block in enumerate(config.blocks)}
+    ticks = {place: joined(_name(result, block)) for place, block in enumerate(config.blocks)}
     outside = Panel(
         [mark for below in config.below for mark in _at_place(result, below, "outside_stack")],
         "", "", "share outside the stack's TRF", ("linear", "symlog"), ticks,
@@ -48,7 +49,7 @@ def shown(result):
 
 def _name(result, block):
     finite = result.of_block(block)[0].trf_size is not None
-    return block.replace("_", "\n") + ("*" if finite else "")
+    return block.replace("_", " \n") + ("*" if finite else "")
 
 
 def _at_place(result, below, name):

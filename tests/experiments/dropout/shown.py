@@ -19,7 +19,7 @@ def shown(result):
     maps = []
     for dropout, rate in ((Dropout.elementwise, config.rates[0]), *((d, last) for d in Dropout)):
         values = result.arrays[f"map/{dropout}/{rate}"]
-        title = f"{dropout},\nrate {rate:g}" if rate else "no dropout"
+        title = f"{dropout}, \nrate {rate:g}" if rate else "no dropout"
         maps.append(Panel([image(values / values.max())], title, "column (pixels)", "" if maps else "row (pixels)"))
     exact = result.arrays["theory"]
     middle, columns = len(exact) // 2, range(len(exact))

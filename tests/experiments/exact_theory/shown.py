@@ -14,10 +14,10 @@ def shown(result):
     residuals = [level(1)]
     at = [column for column in columns if exact[middle][column] >= 1e-3 * max(exact[middle])]
     for place, one in enumerate(result.random):
-        colour = KINDS[one.kind].colour
-        label = f"{KINDS[one.kind].label}: at most {one.largest_deviation:.1f} standard errors away"
+        colour, name = KINDS[one.kind].colour, KINDS[one.kind].label
+        label = f"{name}: at most {one.largest_deviation:.1f} standard errors away"
         rows.append(line(columns, result.arrays[one.kind][middle], label, colour))
-        residuals.append(line(at, [result.arrays[one.kind][middle][c] / exact[middle][c] for c in at], "", colour))
+        residuals.append(line(at, [result.arrays[one.kind][middle][c] / exact[middle][c] for c in at], name, colour))
         over = np.divide([one.sigma_interval], one.predicted_sigma)
         sigmas.append(points([place], [one.sigma / one.predicted_sigma], over, "", colour))
     largest = max((one.largest_deviation for one in result.random), default=0)

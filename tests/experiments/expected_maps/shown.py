@@ -1,5 +1,7 @@
 """What the figure shows of a record."""
 
+import numpy as np
+
 from experiments.expected_maps.experiment import MORE_OF_SMALL, Way
 from experiments.expected_maps.figure import COLOURS, LABELS, message
 from tests.figures import Panel, Shown, line, points, upright
@@ -26,12 +28,29 @@ def shown(result):
     ]
     return Shown(
         [
-            Panel(of_sigma, "", "expected σ less measured σ (%)", "", legend=True),
-            Panel(of_pixels, "", "largest difference of a pixel (standard errors)", "", ("log", "linear")),
+            Panel(of_sigma, "", "expected σ less measured σ (%)", ""),
+            Panel(
+                of_pixels,
+                "",
+                "largest difference of a pixel (standard errors)",
+                "",
+                ("log", "linear"),
+                dict(_ticks([stage.deviation for stage in result.stages])),
+            ),
         ],
         message(result),
         caption,
+        legend=[*LABELS.values()],
     )
+
+
+def _ticks(values):
+    """Yield the numbers 1, 2 and 5 of each power of ten that lie on an axis 5 % longer at both ends than the values."""
+    low, high = np.log10([min(values), max(values)])
+    beyond = 0.05 * (high - low)
+    for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100):
+        if low - beyond <= np.log10(tick) <= high + beyond:
+            yield tick, f"{tick:g}"
 
 
 def of_way(result, way):

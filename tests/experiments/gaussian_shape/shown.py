@@ -36,8 +36,10 @@ def _of_kind(result, kind):
         title = f"depth {depth}, r² = {panel.r_squared:.3f}\nσ: fit {sigma:.2f}, exact {panel.predicted_sigma:.2f}"
         ylabels = ("row (pixels)", "influence /\nexact peak") if first else ("", "")
         above.append(Panel([image(values)], title, "", ylabels[0], heading=f"{KINDS[kind].label}, n = {count}"))
-        measured = line(columns, values[middle] / values.sum() * exact.sum(), "", KINDS[kind].colour)
-        below.append(Panel([measured, line(columns, exact[middle], "", "black")], "", "column (pixels)", ylabels[1]))
+        measured = line(columns, values[middle] / values.sum() * exact.sum(), "measured", KINDS[kind].colour)
+        below.append(
+            Panel([measured, line(columns, exact[middle], "exact", "black")], "", "column (pixels)", ylabels[1])
+        )
     return above + below
 
 

@@ -1,10 +1,9 @@
 """What the figure shows of a record."""
 
-import textwrap
-
 import numpy as np
 
 from experiments.growth_controls.figure import LOOKS
+from experiments.harness.style import fill
 from experiments.trainings.plan import Probe
 from tests.figures import Panel, Shown, image, level, line
 
@@ -14,7 +13,7 @@ def shown(result):
     maps = [
         Panel(
             [image(result.arrays[f"{arm}/images/{when}"].astype(np.float32))],
-            textwrap.fill(LOOKS[arm].label, 13) if when == "before" else "",
+            fill(LOOKS[arm].label, 13) if when == "before" else "",
             "",
             "" if arm is not config.arms[0] else title,
         )
@@ -71,5 +70,5 @@ def _growth(result):
             marks.append(line([at, at], ends, "", colour))
             marks.append(line([at], [outcome.growth], "", colour, hollow=probe is Probe.noise))
             marks.append(line([at + 0.07] * len(each), each, "", colour))
-        names[place] = textwrap.fill(LOOKS[arm].label, 9)
+        names[place] = fill(LOOKS[arm].label, 9)
     return Panel(marks, "filled: on images; open: on noise", "", "growth (pixels)", xticks=names)

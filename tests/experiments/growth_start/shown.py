@@ -37,7 +37,9 @@ def _sigmas(result, data_set):
     for place, sigma in known.items():
         label = "closed form" if place == next(iter(known)) else ""
         marks.append(line([sigma, sigma], [place - 0.4, place + 0.4], label, "black"))
-    return Panel(marks, "", "σ of the mean_square map (pixels)", yticks=_names(result), legend=bool(known))
+    return Panel(
+        marks, in_words(data_set), "σ of the mean_square map (pixels)", yticks=_names(result), legend=bool(known)
+    )
 
 
 def _texts(result):
@@ -63,7 +65,10 @@ def _dots(result, data_set, quantity):
 
 def _specifications(specifications):
     ordered = sorted(specifications, key=lambda one: one.factor)
-    curve = [dots(range(len(ordered)), [one.factor for one in ordered]), level(1)]
+    curve = [level(1)]
+    for data_set in {one.data_set for one in ordered}:
+        places = [place for place, one in enumerate(ordered) if one.data_set == data_set]
+        curve.append(dots(places, [ordered[place].factor for place in places], in_words(data_set)))
     yield Panel(curve, ylabel="size after / before")
     marks, names = [], {}
     for axis in GRID:

@@ -1,6 +1,7 @@
 """Each panel of a figure, alone and as wide as a column of a paper."""
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from experiments.harness import figure_columns
 from experiments.harness.figure_columns import write_columns
-from experiments.harness.style import COLUMN, PAGE, entitle, map_colour_bar, new_figure, show_map
+from experiments.harness.style import COLUMN, PAGE, entitle, fill, map_colour_bar, new_figure, show_map
 
 DPI = 160
 
@@ -59,6 +60,14 @@ def _visible(text, figure):
     return text is figure
 
 
+def words_of_columns(figure, monkeypatch):
+    """Return the texts of each panel alone, and where they are."""
+    shown = []
+    monkeypatch.setattr(figure_columns, "write_figure", lambda _, drawn, part: shown.append(seen(drawn, part)))
+    write_columns(Path("x"), figure)
+    return shown
+
+
 def test_every_panel_is_as_wide_as_a_column_and_nothing_is_cut_off(figure, tmp_path):
     written = write_columns(tmp_path / "x", figure)
     assert [path.name for path in written] == [f"x_column_{number}" for number in range(1, 7)]
@@ -74,10 +83,8 @@ def test_every_panel_is_as_wide_as_a_column_and_nothing_is_cut_off(figure, tmp_p
         assert not ink[:, [0, -1]].any()
 
 
-def test_a_panel_has_all_words_that_it_needs_and_no_others(figure, tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(figure_columns, "write_figure", lambda _, drawn, part: shown.append(seen(drawn, part)))
-    write_columns(tmp_path / "x", figure)
+def test_a_panel_has_all_words_that_it_needs_and_no_others(figure, monkeypatch):
+    shown = words_of_columns(figure, monkeypatch)
     names = ["a curve with a long name", "another one, whose name is longer"]
     for words, title, labels in (
         (shown[0], "a title that is much wider than one column", ["depth", "size (pixels)", *names]),
@@ -93,3 +100,68 @@ def test_a_panel_has_all_words_that_it_needs_and_no_others(figure, tmp_path, mon
     for words in shown:
         for one, other in combinations(words, 2):
             assert not words[one].padded(-1).overlaps(words[other].padded(-1)), (one, other)
+
+
+def test_a_panel_names_what_it_shows_and_nothing_else(monkeypatch):
+    figure = new_figure(PAGE, 3)
+    part = figure.subfigures(1, 2)[0]
+    both, one, other, alone = part.subplots(2, 2).flat
+    both.plot([0, 1], "o-", color="blue", label="wide")
+    both.plot([1, 0], "s-", color="red", label="narrow")
+    one.plot([0, 1], color="red", label="narrow")  # by its name
+    other.plot([0, 1], color="blue")  # by its colour
+    alone.plot([0, 1], color="black", label="theory")
+    alone.legend()
+    part.legend(*both.get_legend_handles_labels(), loc="outside lower center")
+    shown = words_of_columns(figure, monkeypatch)
+    named = [{"wide", "narrow", "theory"} & {*words} for words in shown]
+    assert named == [{"wide", "narrow"}, {"narrow"}, {"wide"}, {"theory"}]
+
+
+def test_what_is_named_in_the_legend_of_another_panel_of_the_row_is_named_below(monkeypatch):
+    figure = new_figure(PAGE, 3)
+    left, right = figure.subplots(1, 2)
+    for axes in (left, right):
+        axes.plot([0, 1], label="5")
+        axes.plot([1, 0], label="8")
+    right.legend(title="depth")
+    for words in words_of_columns(figure, monkeypatch):
+        assert {"5", "8", "depth"} <= {*words}
+
+
+def test_the_name_of_a_part_stands_above_its_panels_in_place_of_its_long_heading(monkeypatch):
+    figure = new_figure(PAGE, 3)
+    part = figure.subfigures(1, 1)
+    part.suptitle("CIFAR-10: a sentence with what all panels say")
+    part.set_label("CIFAR-10")
+    part.subplots().plot([0, 1])
+    (words,) = words_of_columns(figure, monkeypatch)
+    assert "CIFAR-10" in words
+
+
+def test_titles_that_are_broken_for_a_narrow_panel_are_joined_again(monkeypatch):
+    figure = new_figure(PAGE, 3)
+    for axes, title in zip(
+        figure.subplots(1, 3),
+        (fill("random labels, batch norm", 9), "efficientnet_\nb0\nstem", "plain\nERF 19"),
+        strict=True,
+    ):
+        axes.plot([0, 1])
+        axes.set_title(title)
+    shown = words_of_columns(figure, monkeypatch)
+    assert [max(words, key=len) for words in shown] == [
+        "random labels, batch norm",
+        "efficientnet_b0\nstem",
+        "plain\nERF 19",
+    ]
+
+
+def test_names_of_ticks_that_would_lie_over_each_other_go_on_more_lines(monkeypatch):
+    figure = new_figure(PAGE, 3)
+    axes = figure.subplots()
+    axes.plot(range(5))
+    axes.set_xticks(range(5), [f"random + leaky {number}" for number in range(5)])
+    (words,) = words_of_columns(figure, monkeypatch)
+    assert {f"random\n+\N{NO-BREAK SPACE}leaky\n{number}" for number in range(5)} <= {*words}
+    for one, other in combinations(words, 2):
+        assert not words[one].overlaps(words[other]), (one, other)

@@ -13,8 +13,9 @@ def shown(result):
     sizes = [
         Panel(
             [_sizes(epochs, kind) for kind in Kind],
-            f"{in_words(case.data_set)}, {in_words(case.start_text)}",
-            ylabel="" if number else "ERF size (pixels)",
+            _name(case),
+            "epoch",
+            "" if number else "ERF size (pixels)",
             xticks=dict(enumerate(dict.fromkeys(one.when for one in sorted(epochs, key=_place)))),
         )
         for number, (case, epochs) in enumerate(cases.items())
@@ -22,6 +23,7 @@ def shown(result):
     maps = [
         Panel(
             [image(result.arrays[f"{kind}/{case.network}/{case.start_text}/{when}"])],
+            _name(case) if kind is Kind.measured else "",
             ylabel="" if number else LABELS[kind],
             xticks={},
             yticks={},
@@ -39,6 +41,10 @@ def shown(result):
         colour_bars=[("influence / peak", 0, 1)],
         legend=[*LABELS.values()],
     )
+
+
+def _name(case):
+    return f"{in_words(case.data_set)}, {in_words(case.start_text)}"
 
 
 def _place(epoch):

@@ -33,7 +33,7 @@ def shown(result):
             f"of {config.networks} single networks",
         ],
         colour_bars=[("influence / peak", 0, 1)],
-        legend=[_name(config, layout, ", ") for layout in config.layouts],
+        legend=["scattered, single networks (95 %)", *(_name(config, layout, ", ") for layout in config.layouts)],
     )
 
 
@@ -47,7 +47,8 @@ def _quantity(result, name):
     marks = []
     for networks in result.networks if name != "size" else ():
         ends = np.quantile(getattr(networks, name), (0.025, 0.975))
-        marks.append(line([networks.depth] * 2, ends, "", "0.7"))
+        label = "" if marks else "scattered, single networks (95 %)"
+        marks.append(line([networks.depth] * 2, ends, label, "0.7"))
     for layout in result.config.layouts:
         own, colour = result.of_layout(layout), COLOURS[layout]
         depths, values = [p.depth for p in own], [getattr(p, name) for p in own]

@@ -10,7 +10,7 @@ from tests.figures import Panel, Shown, box, image, line, points, upright
 def shown(result):
     config, variants = result.config, result.variants
     columns = (len(variants) + 1) // 2
-    maps = [_map(result, m, place % columns == 0) for place, m in enumerate(variants)]
+    maps = [_map(result, m, place % columns == 0, place >= columns) for place, m in enumerate(variants)]
     beyond = ", ".join(LOOKS[m.variant].label for m in variants if m.trf_size > 2 * HALF)
     return Shown(
         [*maps, _sizes(result), _kurtosis(result), _grid(result)],
@@ -26,7 +26,7 @@ def shown(result):
     )
 
 
-def _map(result, measured, first):
+def _map(result, measured, first, last):
     half = measured.trf_size / 2
     layers = [i + 1 for i in range(result.config.depth) if measured.strides[i] > 1 or measured.dilations[i] > 1]
     if max(measured.strides) > 1:
@@ -39,7 +39,7 @@ def _map(result, measured, first):
     ]
     title = f"{name}\nERF {measured.size:.0f}, TRF {measured.trf_size}"
     ylabel = "row (pixels)" if first else ""
-    return Panel(marks, title, "", ylabel)
+    return Panel(marks, title, "column (pixels)" if last else "", ylabel)
 
 
 def _measured(result, name):

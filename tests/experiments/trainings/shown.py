@@ -1,10 +1,10 @@
 """What the figures of a training and of trainings from several starts show of their records."""
 
 import math
-import textwrap
 
 import numpy as np
 
+from experiments.harness.style import fill
 from experiments.trainings.figure import AFTER, BEFORE, METRIC
 from experiments.trainings.study_figure import COLOURS, message
 from tests.figures import Panel, Shown, band, image, level, line, rises, upright
@@ -24,7 +24,7 @@ def growth(result, metric, tested):
         rows += [line(range(len(values[row])), values[row], title, colour), level(0.0455 * center)]
     strip = []
     for epochs, values in zip(result.arrays["frames"], result.arrays["maps"].astype(np.float32), strict=True):
-        strip.append(Panel([image(values)], f"epoch {epochs}\n{result.trajectory[epochs].erf_size:.1f} px"))
+        strip.append(Panel([image(values)], f"epoch {epochs}\nERF {result.trajectory[epochs].erf_size:.1f}"))
     rows = Panel(rows, "", f"column (pixels) at row {row}", "influence / peak", legend=True)
     verb = "grows" if low > 0 else "shrinks" if high < 0 else "changes"
     return Shown(
@@ -71,10 +71,12 @@ def layers(result):
         for size in (result.layers[-1].erf_size_after, result.layers[-1].erf_size_before)
     ]
     return Shown(
-        [Panel(marks, ylabel="ERF size (pixels)", xticks=names, legend=True), *maps],
+        [Panel(marks, ylabel="ERF size (pixels)", xticks=names), *maps],
         f"After training the ERF of the last layer is {sizes[0]} wide, before it {sizes[1]}, of {inside[-1]:.0f} "
         "possible",
         ["Each layer's middle unit", *_caption(result)],
+        [("influence / peak", 0, 1)],
+        ["before training", epoch, "root of the theoretical field's area in the image"],
     )
 
 
@@ -140,7 +142,7 @@ def _row(study, metric):
                 [image(values, extent)],
                 title if arm is ordered[0] else "",
                 "column (px)" if arm is ordered[-1] else "",
-                f"{textwrap.fill(names[arm.way.name], 15)}\nrow (px)" if when == "before" else "",
+                f"{fill(names[arm.way.name], 15)}\nrow (px)" if when == "before" else "",
             )
     sizes, validation = [level(size, "", "grey") for size in study.PAPER_SIZES or ()], []
     for one in study.trainings:
@@ -149,7 +151,9 @@ def _row(study, metric):
         sizes.append(line([*measured], [*measured.values()], "", colour, hollow=False))
         sizes.append(line([one.best_epoch], [measured[one.best_epoch]], "", colour, hollow=True))
         values = [at.validation for at in one.trajectory]
-        validation.append(line(range(len(values)), values, "", colour))
+        last = one is [other for other in study.trainings if other.way == one.way][-1]  # of its start, which is named
+        label = names[one.way.name] if last else ""
+        validation.append(line(range(len(values)), values, label, colour))
     yield Panel(sizes, ylabel="ERF size (px)", named=[*names.values(), *_paper(study)])
     yield Panel(validation, xlabel="epoch", ylabel=f"validation\n{metric}")
 
