@@ -29,6 +29,9 @@ ROOT = Path(__file__).parents[1]
 DOCS = "docs"
 WIDE = re.compile(r"(?m)^\|([^|\n]*\|){7,}$")
 TABLE = re.compile("<table>(.*?)</table>", re.DOTALL)
+FIGURE = re.compile(r'<p>(<img [^>]*src="([^":]+)"[^>]*>)</p>')
+CODE = re.compile("(?<=<pre>)(.*?)(?=</pre>)", re.DOTALL)
+IN_COLUMNS = re.compile(r"\S {2,}[^\s#]")
 LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)")
 CLAIMS_PAGE = "claims.md"
 SERIES_HERE = "<!-- series -->"
@@ -73,9 +76,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Return a page's HTML with its tables labelled, so that the style can show their rows as cards."""
+    """Return a page's HTML with what its style needs: labelled tables, figures that open, code that may be wrapped."""
     name = ' class="cards"' if page.file.src_uri == CLAIMS_PAGE else ""
-    return TABLE.sub(lambda table: f"<table{name}>{labelled(table[1])}</table>", html)
+    html = TABLE.sub(lambda table: f"<table{name}>{labelled(table[1])}</table>", html)
+    return wrapping(FIGURE.sub(r'<p><a href="\2" title="the figure alone, in its own size">\1</a></p>', html))
 
 
 def labelled(table: str) -> str:
@@ -88,6 +92,16 @@ def labelled(table: str) -> str:
         return re.sub("<td", lambda _: f'<td data-label="{next(columns)}"', cells[0])
 
     return re.sub("<tr>.*?</tr>", row, table, flags=re.DOTALL)
+
+
+def wrapping(html: str) -> str:
+    """Return HTML in which lines of code that are too long are wrapped, but not where words stand in columns."""
+
+    def code(block: re.Match) -> str:
+        columns = IN_COLUMNS.search(re.sub("<[^>]+>", "", block[0]))
+        return block[0] if columns else block[0].replace("<code", '<code data-wraps="yes"')
+
+    return CODE.sub(code, html)
 
 
 def notebook_page(notebook: dict) -> str:

@@ -2,7 +2,10 @@ import doctest
 import re
 from pathlib import Path
 
+import markdown
 import pytest
+
+from tests.browser.pages import PHONE
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -33,3 +36,15 @@ def test_the_example_of_the_readme_works(tmp_path, monkeypatch, capsys):
     assert "pixels can reach a unit of layer4" in capsys.readouterr().out
     assert names["measurement"]["layer3"].erf_size > 100
     assert (tmp_path / "card.html").stat().st_size > 10_000
+
+
+def test_no_table_of_the_readme_is_wider_than_a_phone(browser):
+    """In the margins, borders and letters that the repository's page has."""
+    style = "body { margin: 17px; font: 16px sans-serif } th, td { padding: 6px 13px; border: 1px solid } "
+    style += "table { display: block; width: max-content; max-width: 100%; overflow: auto; border-collapse: collapse }"
+    page = browser.new_page(viewport=PHONE)
+    page.set_content(f"<style>{style}</style>{markdown.markdown(README.read_text(), extensions=['tables'])}")
+    widths = page.locator("table").evaluate_all("all => all.map(one => [one.scrollWidth, one.clientWidth])")
+    page.close()
+    assert len(widths) == 3
+    assert [needed for needed, width in widths if needed > width] == []

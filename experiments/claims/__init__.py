@@ -94,8 +94,8 @@ def short_table(folder: Path = REFERENCE) -> str:
     """Return how many claims have which verdict, and the claim table in three columns, in Markdown."""
     claims = rows(folder)
     counts = Counter(row.verdict for row in claims)
-    tally = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
-    header = ["| the paper says | we measure (95 % interval) | verdict |", "|---|---|---|"]
+    tally = ", ".join(f"{counts[verdict]} {verdict} ({verdict.brief})" for verdict in Verdict if counts[verdict])
+    header = ["| the paper says | we measure (95 % interval) | holds |", "|---|---|---|"]
     return "\n".join([f"Of {len(claims)} claims: {tally}.", "", *header, *(row.short_markdown() for row in claims)])
 
 

@@ -25,6 +25,14 @@ class Verdict(StrEnum):
     not_measured = "not measured yet"
     damaged = "record damaged"  # only in the report: elsewhere it is an error
 
+    @property
+    def brief(self) -> str:
+        """The same in few letters, for a column of a table that a phone shows."""
+        return BRIEF.get(self, self)
+
+
+BRIEF = {Verdict.reproduced: "yes", Verdict.qualified: "in part", Verdict.not_reproduced: "no"}
+
 
 @dataclass(frozen=True)
 class Part:
@@ -94,7 +102,9 @@ class Row:
 
     def short_markdown(self) -> str:
         """Return the row of the README's table: the claim in plain words, one number, the verdict and its doubts."""
-        verdict = f"{self.verdict} ({self.tally()})" if self.verdict is Verdict.qualified else self.verdict
+        verdict = self.verdict.brief
+        if self.verdict is Verdict.qualified:
+            verdict += f": {self.tally()}"
         return f"| **{self.id}** {self.plain} | {self.answer()} | {verdict} |"
 
     def answer(self) -> str:

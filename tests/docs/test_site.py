@@ -13,11 +13,12 @@ import pytest
 from experiments.claims import Verdict, own_rows, rows
 from experiments.harness.about import about
 from experiments.harness.experiment import experiment_names
-from scripts.docs_site import experiment_pages, labelled, notebook_page
+from scripts.docs_site import experiment_pages, labelled, notebook_page, wrapping
 from tests.browser.pages import PHONE, WIDE, screenshot
 from tests.test_public import PUBLIC
 
 ROOT = Path(__file__).parents[2]
+WRAPPED = ".md-typeset__scrollwrap, code[data-wraps]"
 
 
 class Page(HTMLParser):
@@ -29,8 +30,8 @@ class Page(HTMLParser):
         self._in = []
         self.feed(path.read_text())
 
-    def handle_starttag(self, tag, attributes):
-        found = dict(attributes)
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
         self._in.append(tag)
         if tag == "p":
             self.paragraphs.append("")
@@ -144,6 +145,22 @@ def test_each_cell_of_a_table_names_its_column(pages):
     assert sum(len(page.cells) for page in pages.values()) > 1000
 
 
+def test_code_is_wrapped_unless_its_words_stand_in_columns():
+    command, table = "<code>pip install .     <i>#</i> the library", "<code>layer  TRF\n<b>conv</b>     3"
+    pages = "<pre>{}</code></pre><p>{}</code></p>"
+    assert wrapping(pages.format(table, command)) == pages.format(table, command)
+    wraps = command.replace("<code", '<code data-wraps="yes"')
+    assert wrapping(pages.format(command, command)) == pages.format(wraps, command)
+
+
+def test_each_figure_of_an_experiment_opens_alone(site):
+    for page in experiment_pages().values():
+        html = (site / "experiments" / page.stem / "index.html").read_text()
+        figures = re.findall(r'<img [^>]*src="([^"]+)"', html)
+        assert figures or page.stem == "measure"
+        assert re.findall(r'<a href="([^"]+)" [^>]+><img', html) == figures
+
+
 @pytest.mark.parametrize(
     ("word", "place"),
     [("install", "install/"), ("license", "install/#license"), ("causal", "measure/"), ("tiles", "tiles/")],
@@ -164,5 +181,5 @@ def test_no_page_scrolls_sideways_and_no_table_is_cut(browser, site, pages, view
         shown.goto((site / name / "index.html").as_uri())
         screenshot(shown, f"site-{name.replace('/', '-')}-{viewport['width']}")
         assert shown.evaluate("document.documentElement.scrollWidth") == viewport["width"], name
-        assert shown.locator(".md-content td, .md-typeset__scrollwrap").evaluate_all(cut) == [], name
+        assert shown.locator(f".md-content :is(td, {WRAPPED})").evaluate_all(cut) == [], name
     shown.close()

@@ -30,8 +30,11 @@ def test_the_short_table_gives_one_number_of_each_claim_and_counts_verdicts():
     for row, line in zip(rows(), lines, strict=True):
         assert sum(bool(part.answer) for part in row.parts) == 1
         (part,) = [part for part in row.parts if part.answer]
-        in_part = row.verdict is Verdict.qualified
-        verdict = f"{row.verdict} ({row.tally()})" if in_part else row.verdict
+        verdict = {
+            Verdict.reproduced: "yes",
+            Verdict.qualified: f"in part: {row.tally()}",
+            Verdict.not_reproduced: "no",
+        }[row.verdict]
         assert line == f"| **{row.id}** {row.plain} | {part.answer} | {verdict} |"
         assert re.search(r"\d", part.answer)
         assert len(line) < 230
