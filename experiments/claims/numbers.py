@@ -9,9 +9,9 @@ name: the record, a place in its result.json, and how to write what is there.
 
 A place goes down by names and picks from lists: ``[kind=random]`` keeps the entries that say so, ``[0]`` is the first.
 A name asked of a list gives that of each entry, and a list of one thing counts as that thing. ``environment`` is the
-content of environment.json. Two records are made here: ``claims`` is the claim table, ``runs`` are those that decide
-its rows. How to write: a format as of Python's ``format``, or ``minutes``, for seconds; before it may stand ``least``,
-``most``, ``total`` or ``count``, for several numbers.
+content of environment.json. Three records are made here: ``claims`` is the claim table, ``own_claims`` that of our own
+claims, ``runs`` are those that decide the claims' rows. How to write: a format as of Python's ``format``, or
+``minutes``, for seconds; before it may stand ``least``, ``most``, ``total`` or ``count``, for several numbers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from erf.errors import InvalidInput
-from experiments.claims import rows
+from experiments.claims import Row, own_rows, rows
 from experiments.claims.cost import cost
 from experiments.harness.record import ENVIRONMENT, RESULT
 from experiments.harness.reference import REFERENCE
@@ -86,14 +86,19 @@ def _number(meaning: str, read: Callable[[str], Any]) -> str:
 
 
 def _record(folder: Path, name: str) -> Any:
-    if name == "claims":
-        keys = ("id", "verdict", "cost", "settled_later")
-        return [{key: getattr(row, key) for key in keys} | {"answer": row.answer()} for row in rows(folder)]
+    if name in ("claims", "own_claims"):
+        return [_claim(row) for row in (rows(folder) if name == "claims" else own_rows(folder))]
     if name == "runs":
         runs = sorted({run for row in rows(folder) for run in row.runs})
         return [{"name": run, "minutes": cost([run], folder).minutes, "trains": run in DATA} for run in runs]
     read = {file: json.loads((folder / name / file).read_text()) for file in (RESULT, ENVIRONMENT)}
     return read[RESULT] | {"environment": read[ENVIRONMENT]}
+
+
+def _claim(row: Row) -> dict[str, Any]:
+    keys = ("id", "verdict", "cost", "settled_later")
+    parts = [{"holds": part.holds} for part in row.parts]
+    return {key: getattr(row, key) for key in keys} | {"answer": row.answer(), "parts": parts}
 
 
 def _at(value: Any, place: str) -> Any:
@@ -102,7 +107,7 @@ def _at(value: Any, place: str) -> Any:
         if name:
             value = [entry[name] for entry in value] if isinstance(value, list) else value[name]
         for pick in re.findall(r"\[([^\]]*)\]", picks):
-            value = _picked(value, pick)
+            value = _picked(_opened(value, list), pick)
     return value
 
 

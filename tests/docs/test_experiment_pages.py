@@ -14,6 +14,7 @@ def _runs(title):
 
 
 PAGES = {title: page for title, page in experiment_pages().items() if _runs(title)}  # `measure` has no record
+OWN_CLAIMS = "own_claims"  # the table of these is made from the records, too
 PARTS = (
     r"\*\*Question\.\*\* ",
     r"\*\*The paper says\.\*\* ",
@@ -46,7 +47,7 @@ def test_the_result_is_two_sentences_with_numbers_from_its_records(title):
     assert len(sentences) == 2
     assert all(NUMBER.search(sentence) for sentence in sentences)
     measured = {line.partition(" = ")[2].partition(":")[0] for line in MEANINGS.search(page)[1].splitlines()}
-    assert measured <= _runs(title)
+    assert measured - {OWN_CLAIMS} <= _runs(title)
 
 
 @pytest.mark.parametrize("title", PAGES)

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from erf import InvalidInput
-from experiments.claims import rows
+from experiments.claims import own_rows, rows
 from experiments.claims.numbers import number, with_numbers
 from experiments.claims.pages import pages_with_numbers
 from experiments.harness.reference import REFERENCE
@@ -26,7 +26,7 @@ def test_the_article_has_numbers():
 
 @pytest.mark.parametrize("page", pages_with_numbers(), ids=lambda page: page.name)
 def test_no_line_begins_with_a_number_which_would_end_a_paragraph(page):
-    assert not re.search(r"(?m)^<!--[\w ]+-->[^\n]", page.read_text())
+    assert not re.search(r"(?m)^ *<!--[\w ]+-->[^\n]", page.read_text())
 
 
 def test_a_number_that_differs_from_its_record_is_replaced():
@@ -67,6 +67,14 @@ def test_a_claim_is_a_record_too():
     alike = [row for row in rows() if row.verdict is f2.verdict]
     assert number(f"a = claims:[verdict={f2.verdict}] count d") == str(len(alike))
     assert [number(f"a = claims:[id={row.id}] count d") for row in rows()] == ["1"] * len(rows())
+
+
+def test_the_parts_of_our_own_claims_are_counted():
+    for row in own_rows():
+        held = [part.holds for part in row.parts]
+        assert number(f"a = own_claims:[id={row.id}].parts count d") == str(len(held))
+        assert number(f"a = own_claims:[id={row.id}].parts[holds=True] count d") == str(held.count(True))
+        assert 0 < held.count(True) < len(held)
 
 
 def test_the_runs_of_the_claims_are_a_record_too():
