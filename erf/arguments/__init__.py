@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain
 from numbers import Integral, Real
@@ -20,6 +20,7 @@ from torch.nn.parameter import is_lazy
 from erf.errors import InvalidInput
 
 LARGEST = 2**31 - 1  # of what is counted or measured
+LONGEST_PATH, LONGEST_NAME = 4096, 255  # bytes of a path, and of each part of it, on Linux
 LONGEST_SHOWN = 60  # characters of a value in a message
 REALS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # those that torch computes with
 
@@ -35,7 +36,11 @@ def require_type(*kinds: Any, **values: Any) -> None:
 def require_real(fits: Callable[[Any], bool], allowed: str, **values: Any) -> None:
     """Raise InvalidInput unless every value is a real number that fits; NaN fits no comparison, True is no number."""
     for name, value in values.items():
-        if not isinstance(value, Real) or isinstance(value, bool) or not fits(value):
+        try:
+            is_fit = isinstance(value, Real) and not isinstance(value, bool) and fits(value)
+        except OverflowError:  # of a whole number that no float holds
+            is_fit = False
+        if not is_fit:
             raise InvalidInput(f"{name}={shown(value)}: allowed are {allowed}")
 
 
@@ -67,9 +72,9 @@ def require_whole(least: int = 1, **values: Any) -> None:
 
 
 def require_whole_per_axis(axes: int | None = None, least: int = 1, **values: Any) -> None:
-    """Raise InvalidInput unless every value is a sequence of so many whole numbers; None is 1, 2 or 3 of them."""
+    """Raise InvalidInput unless every value is a list or tuple of so many whole numbers; None is 1, 2 or 3 of them."""
     for name, value in values.items():
-        fits = isinstance(value, Sequence) and len(value) in ((axes,) if axes else (1, 2, 3))
+        fits = isinstance(value, list | tuple) and len(value) in ((axes,) if axes else (1, 2, 3))
         if not fits or any(not is_whole(side) or not least <= side <= LARGEST for side in value):
             allowed = f"whole numbers from {least}, one for each of {axes or '1, 2 or 3'} axes"
             raise InvalidInput(f"{name}={shown(value)}: allowed are {allowed}")
@@ -99,9 +104,11 @@ def require_path(**values: Any) -> None:
 def _is_name(text: str) -> bool:
     """Return whether the system can have a file of this name."""
     try:
-        return bool(text) and b"\0" not in os.fsencode(text)
+        name = os.fsencode(text)
     except UnicodeEncodeError:
         return False
+    is_short = len(name) < LONGEST_PATH and all(len(part) <= LONGEST_NAME for part in name.split(b"/"))
+    return bool(name) and b"\0" not in name and is_short
 
 
 def as_path(**value: Any) -> Path:
@@ -120,11 +127,18 @@ def real_array(values: ArrayLike, name: str) -> np.ndarray:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError):  # lists of unequal lengths; tensors on a GPU or with a gradient
         array = np.empty(0, object)
-    if isinstance(values, bytes | bytearray | memoryview) or np.ma.is_masked(values):
+    if isinstance(values, bytes | bytearray | memoryview) or np.ma.is_masked(values) or _has_flag(values, array.ndim):
         array = np.empty(0, object)
     if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
         raise InvalidInput(f"{name}={shown(values)}: allowed are finite real numbers")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def _has_flag(values: Any, depth: int) -> bool:
+    """Return whether a True or False stands among numbers in lists: numpy takes it for one."""
+    if isinstance(values, list | tuple) and depth:
+        return any(_has_flag(value, depth - 1) for value in values)
+    return isinstance(values, bool)
 
 
 def require_finite(**values: Any) -> None:
@@ -159,6 +173,22 @@ def require_dense(**tensors: Any) -> None:
     for name, tensor in tensors.items():
         if tensor.is_nested or tensor.layout is not torch.strided:
             raise InvalidInput(f"{name}: allowed is a dense tensor, neither sparse nor nested")
+
+
+def require_writable(**tensors: Tensor) -> None:
+    """Raise InvalidInput unless every value is a dense tensor each of whose elements has a place of its own."""
+    require_dense(**tensors)
+    for name, tensor in tensors.items():
+        if any(step == 0 and side > 1 for step, side in zip(tensor.stride(), tensor.shape, strict=True)):
+            raise InvalidInput(f"{name}={shown(tensor)} is expanded, its elements share places; allowed is its clone()")
+
+
+def through(images: Any) -> Iterator[Any]:
+    """Return what goes through batches of images; an array without dimensions has only the look of an iterable."""
+    try:
+        return iter(images)
+    except Exception as error:  # of an object that is not ours
+        raise InvalidInput(f"images={shown(images)}: allowed is a tensor, or an iterable of batches") from error
 
 
 def require_values(**values: Tensor | nn.Module) -> None:

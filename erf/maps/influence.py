@@ -78,6 +78,8 @@ def influence(
     ((1, 1, 5, 5), 9)
     """
     require_images(images)
+    if not len(images):
+        raise InvalidInput("images: there are none")
     asked = request(network, layer, unit)
     with measuring(network, choice(Mode, mode, "mode")):
         looked_at, taken = run_by(network, call), images.detach() if images.is_meta else as_taken(network, images)

@@ -108,5 +108,5 @@ def run(forward: Callable[[Tensor], Any], images: Tensor) -> Any:
         return None
     except InvalidInput:
         raise
-    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
+    except (RuntimeError, ValueError, AssertionError, LookupError, TypeError) as error:
         raise InvalidInput(f"the network does not run on images {list(images.shape)}: {one_line(error)}") from error

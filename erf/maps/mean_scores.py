@@ -31,7 +31,7 @@ Center = Callable[[Tensor, str | None, nn.Module, Unit | None], Tensor]
 def mean_scores(
     network: nn.Module,
     images: Tensor | Iterable[Any],
-    layer: str | list[str] | None,
+    layer: str | list[str] | list[str | None] | None,
     center: Center,
     score: Callable[[Tensor], Tensor],
 ) -> dict[str | None, np.ndarray]:
@@ -78,7 +78,7 @@ def _crops(network: nn.Module, images: Tensor, names: list[str | None]) -> tuple
     return passed, found if literal and not passed.on_images else []
 
 
-def _checked_names(network: nn.Module, layer: str | list[str] | None) -> list[str | None]:
+def _checked_names(network: nn.Module, layer: str | list[str] | list[str | None] | None) -> list[str | None]:
     require_type(nn.Module, network=network)
     names = listed(layer, "layer")
     for name in names:

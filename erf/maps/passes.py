@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import require_images, require_values, require_whole
+from erf.arguments import require_images, require_values, require_whole, through
 from erf.arguments.device import full_float32
 from erf.errors import InvalidInput, is_out_of_memory, one_line
 from erf.maps.backward_cone import gradient_in_cone
@@ -108,11 +108,11 @@ def _checked_batches(images: Tensor | Iterable[Any], batch_size: int, first: int
             "those of a folder are erf.data.Pictures(folder, input_size)"
         )
     shape = None
-    for given in [images] if isinstance(images, Tensor) else images:
+    for given in [images] if isinstance(images, Tensor) else through(images):
         whole = _images_of(given)
         _check_images(whole, shape)
         shape = whole.shape[1:]
-        for batch in whole.split(batch_size) if len(whole) else ():
+        for batch in whole.split(int(batch_size)) if len(whole) else ():
             yield first, batch
             first += len(batch)
 

@@ -122,7 +122,7 @@ def kept_attributes(network: nn.Module) -> Iterator[None]:
 def in_mode(network: nn.Module, mode: str) -> Iterator[None]:
     """Run in eval mode, or as it is, and put every module's attributes back: modes, and whatever a forward notes."""
     if not isinstance(mode, str) or mode not in ("eval", "as_is"):
-        raise InvalidInput(f"mode is 'eval' or 'as_is', not {mode!r}")
+        raise InvalidInput(f"mode is 'eval' or 'as_is', not {shown(mode)}")
     modes = modes_of(network)
     try:
         with kept_attributes(network):

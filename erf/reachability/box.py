@@ -14,9 +14,9 @@ def require_box(axes: int, **boxes: Box) -> None:
     """Raise InvalidInput unless every box has a half-open range of whole numbers for each axis."""
     for name, box in boxes.items():
         try:
-            ranges = [tuple(side) for side in box]
-        except TypeError:
-            ranges = [()]
+            ranges = [tuple(side) for side in box] if len(box) == axes else []
+        except Exception:  # of an object that is not ours
+            ranges = []
         if len(ranges) != axes or not all(map(_is_range, ranges)):
             allowed = f"ranges (first, end) of whole numbers, one for each of {axes} axes"
             raise InvalidInput(f"{name}={shown(box)}: allowed are {allowed}")

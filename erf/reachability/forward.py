@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import is_lazy
 
+from erf.arguments.device import enough_memory
 from erf.errors import InternalError, InvalidInput, one_line
 from erf.reachability.as_written import as_written, is_scripted, kept_attributes, kept_buffers
 from erf.reachability.channels import channels_of_first_layer, channels_read
@@ -150,7 +151,8 @@ def _require_no_script(network: nn.Module) -> None:
 
 def noise(network: nn.Module, channels: int, size: Sequence[int]) -> Tensor:
     """Return images of normal noise, as many as a pass takes, always the same, as the network takes them."""
-    drawn = torch.randn(IMAGES, channels, *size, generator=torch.Generator().manual_seed(NOISE_SEED))
+    with enough_memory(f"images of {' x '.join(map(str, size))} pixels and {channels} channels"):
+        drawn = torch.randn(IMAGES, channels, *size, generator=torch.Generator().manual_seed(NOISE_SEED))
     return as_taken(network, drawn)
 
 

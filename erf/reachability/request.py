@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import prod
 from typing import Any, Literal, TypeVar
 
 from torch import Tensor, nn
@@ -16,11 +17,13 @@ from erf.reachability.extent import middle
 from erf.reachability.grid import Grid
 from erf.reachability.record import Unit
 
-Units = list[tuple[int]] | list[tuple[int, int]] | list[tuple[int, int, int]] | list[Unit]
+Units = list[tuple[int]] | list[tuple[int, int]] | list[tuple[int, int, int]] | list[Unit | None]
 NamedLayer = str | nn.Module
-Layers = list[str] | list[nn.Module] | list[NamedLayer]
+Layers = list[str] | list[nn.Module] | list[NamedLayer | None]
 Index = tuple[int | slice, ...]
 Runner = Callable[[Any, Tensor], Any]  # a function (network, images) -> outputs
+
+MOST_PIXELS = 2**40  # of an image: torch counts bytes in 63 bits
 
 T = TypeVar("T")
 Answer = T | list[T] | dict[str, T] | dict[str, list[T]]  # of one unit or of several, of one layer or of several
@@ -68,7 +71,11 @@ def request(network: nn.Module, layer: Any, unit: Any = None) -> Request:
     """
     require_type(nn.Module, network=network)
     layers = tuple(dict.fromkeys(layer_name(network, each) for each in listed(layer, "layer")))
-    return Request(layers, tuple(listed(unit, "unit")), isinstance(layer, list), isinstance(unit, list))
+    units = tuple(listed(unit, "unit"))
+    for each in units:
+        if each is not None and not isinstance(each, Sequence):
+            raise InvalidInput(f"unit {shown(each)} is outside of every grid: allowed is an index along each axis")
+    return Request(layers, units, isinstance(layer, list), isinstance(unit, list))
 
 
 def layer_name(network: nn.Module, layer: Any) -> str | None:
@@ -126,6 +133,8 @@ def image_size(input_size: Any) -> Unit:
     if is_whole(input_size):
         input_size = (input_size, input_size)
     require_whole_per_axis(input_size=input_size)
+    if prod(input_size) > MOST_PIXELS:
+        raise InvalidInput(f"input_size={shown(input_size)}: allowed are up to {MOST_PIXELS} pixels")
     return tuple(int(side) for side in input_size)
 
 
