@@ -40,6 +40,7 @@ class Tool(StrEnum):
 
 
 ToolName = Tool | Literal["openerf", "replknet"]
+Names = list[str] | list[str | None]  # None is the network's output
 
 
 @overload
@@ -48,12 +49,12 @@ def compatible_map(
 ) -> np.ndarray: ...
 @overload
 def compatible_map(
-    network: nn.Module, images: Tensor | Iterable[Any], layer: list[str], tool: ToolName = "openerf"
+    network: nn.Module, images: Tensor | Iterable[Any], layer: Names, tool: ToolName = "openerf"
 ) -> dict[str, np.ndarray]: ...
 def compatible_map(
     network: nn.Module,
     images: Tensor | Iterable[Any],
-    layer: str | list[str] | None = None,
+    layer: str | Names | None = None,
     tool: ToolName = "openerf",
 ) -> np.ndarray | dict[str, np.ndarray]:
     """Return the map of the named tool: :func:`openerf_map` or :func:`replknet_map`.
@@ -68,9 +69,9 @@ def compatible_map(
 @overload
 def openerf_map(network: nn.Module, images: Tensor | Iterable[Any], layer: str | None = None) -> np.ndarray: ...
 @overload
-def openerf_map(network: nn.Module, images: Tensor | Iterable[Any], layer: list[str]) -> dict[str, np.ndarray]: ...
+def openerf_map(network: nn.Module, images: Tensor | Iterable[Any], layer: Names) -> dict[str, np.ndarray]: ...
 def openerf_map(
-    network: nn.Module, images: Tensor | Iterable[Any], layer: str | list[str] | None = None
+    network: nn.Module, images: Tensor | Iterable[Any], layer: str | Names | None = None
 ) -> np.ndarray | dict[str, np.ndarray]:
     r"""Return the map that OpenERF 0.6.1 computes, its ``erf_map`` (https://github.com/kmbmjn/OpenERF).
 
@@ -114,9 +115,9 @@ def openerf_map(
 @overload
 def replknet_map(network: nn.Module, images: Tensor | Iterable[Any], layer: str | None = None) -> np.ndarray: ...
 @overload
-def replknet_map(network: nn.Module, images: Tensor | Iterable[Any], layer: list[str]) -> dict[str, np.ndarray]: ...
+def replknet_map(network: nn.Module, images: Tensor | Iterable[Any], layer: Names) -> dict[str, np.ndarray]: ...
 def replknet_map(
-    network: nn.Module, images: Tensor | Iterable[Any], layer: str | list[str] | None = None
+    network: nn.Module, images: Tensor | Iterable[Any], layer: str | Names | None = None
 ) -> np.ndarray | dict[str, np.ndarray]:
     r"""Return the contribution scores of RepLKNet's script (Ding et al. 2022, arXiv 2203.06717, ``visualize_erf.py``).
 
@@ -218,13 +219,15 @@ def replknet_area_ratio(contributions: np.ndarray, mass: float) -> AreaRatio | N
     return None
 
 
-def _by_layer(maps: dict[str | None, np.ndarray], layer: str | list[str] | None) -> Any:
+def _by_layer(maps: dict[str | None, np.ndarray], layer: str | Names | None) -> Any:
     return maps if isinstance(layer, list) else maps[layer]
 
 
 def _replknet_center(features: Tensor, name: str | None, network: nn.Module, unit: Unit | None) -> Tensor:
     if features.ndim != 4:
         raise InvalidInput(f"{called(name)} has shape {list(features.shape)}, not [N, channels, rows, columns]")
+    if features.is_complex():
+        raise InvalidInput(f"{called(name)} is complex: no channel of it is above 0")
     return features[(..., *(unit or _middle(features)))].relu().sum(1)
 
 

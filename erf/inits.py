@@ -19,8 +19,10 @@ from erf.arguments import (
     require_weights,
     require_whole,
     require_whole_per_axis,
+    require_writable,
     shown,
 )
+from erf.arguments.device import enough_memory
 from erf.errors import InvalidInput
 from erf.maps.statistic import choice
 
@@ -72,7 +74,7 @@ def fill_(weight: Tensor, init: Init, generator: torch.Generator | None = None) 
     Raises:
         InvalidInput: It is no such tensor of real numbers, or the init is unknown.
     """
-    require_type(Tensor, weight=weight)
+    require_writable(weight=weight)
     require_type(torch.Generator, NoneType, generator=generator)
     if weight.ndim < 2 or not weight.numel() or weight.dtype not in REALS:
         raise InvalidInput(f"weight={shown(weight)}: allowed are real numbers [C_out, C_in, *kernel_size]")
@@ -81,9 +83,9 @@ def fill_(weight: Tensor, init: Init, generator: torch.Generator | None = None) 
 
 def fill_layers_(weights: Tensor, init: Init, generator: torch.Generator | None = None) -> Tensor:
     """Fill ``weights [L, C_out, C_in, *kernel_size]`` of L layers in place, as :func:`fill_` would one by one."""
-    require_type(Tensor, weights=weights)
+    require_writable(weights=weights)
     require_type(torch.Generator, NoneType, generator=generator)
-    if weights.dtype not in REALS:
+    if weights.ndim < 3 or 0 in weights.shape[1:] or weights.dtype not in REALS:
         raise InvalidInput(f"weights={shown(weights)}: allowed are real numbers [L, C_out, C_in, *kernel_size]")
     if choice(Init, init, "init") in (Init.he_normal, Init.glorot_normal) and weights[:1].numel() % NORMAL_BLOCK == 0:
         return weights.normal_(0, _std(init, weights.shape[1:]), generator=generator)
@@ -141,15 +143,17 @@ def center_low_profile(kernel_size: tuple[int, ...], strength: float, period: tu
     if period is not None:
         require_whole_per_axis(len(kernel_size), period=period)
     periods = period or (1,) * len(kernel_size)
-    axes = [_squared_on_axis(size, strength, apart) for size, apart in zip(kernel_size, periods, strict=True)]
-    return reduce(lambda product, axis: product[..., None] * axis, axes).sqrt()
+    with enough_memory(f"a kernel of {tuple(kernel_size)}"):
+        torch.empty(tuple(kernel_size), dtype=torch.float64)  # refused at once, and not after the axes
+        axes = [_squared_on_axis(*axis, float(strength)) for axis in zip(kernel_size, periods, strict=True)]
+        return reduce(lambda product, axis: product[..., None] * axis, axes).sqrt()
 
 
 def _require_strength(strength: float) -> None:
     require_real(lambda number: 0 <= number <= 1, "numbers from 0 to 1", strength=strength)
 
 
-def _squared_on_axis(size: int, strength: float, period: int) -> Tensor:
+def _squared_on_axis(size: int, period: int, strength: float) -> Tensor:
     """Return m^2 along one axis, of which the whole profile's is the product."""
     squared = torch.linspace(-1, 1, size, dtype=torch.float64).square()
     for first in range(min(period, size)):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from erf.agreement.judges import difference, edges, is_reached, outside, plain_map, slow_ways
 from erf.arguments import require_type, require_values, require_whole
+from erf.arguments.device import enough_memory
 from erf.errors import InternalError, InvalidInput, one_line
 from erf.maps.effective_field import effective_receptive_field
 from erf.maps.field_check import bounded_box
@@ -154,7 +155,8 @@ def check(
         channels = likely_channels(run, size)[0] if channels is None else channels
         counted = counted_channels(of_channels, channels)
         passed, fields = traced_fields(run, size, asked.layers, asked.units, channels)
-        drawn = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(int(seed)))
+        with enough_memory(f"an image of {' x '.join(map(str, size))} pixels and {channels} channels"):
+            drawn = torch.randn(1, channels, *size, generator=torch.Generator().manual_seed(int(seed) % 2**63))
         image = as_taken(network, drawn)
     settings = {"call": call, "of_channels": of_channels, "mode": kind, "seed": seed}
     cases = [

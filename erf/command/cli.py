@@ -10,11 +10,13 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import erf
+from erf.command.as_typed import as_typed
 from erf.errors import InvalidInput, exit_code
 
 if TYPE_CHECKING:
@@ -93,13 +95,15 @@ def _answer(name: str, words: list[str]) -> str:
     parser.add_argument("--seed", type=_whole, default=0, help="of weights, noise and random signs")
     command.options(parser)
     parser.set_defaults(command=shlex.join(["erf", *filter(None, [name]), *words]))
-    return command.run(parser.parsed(words))
+    options = parser.parsed(words)
+    with as_typed(parser.format_usage(), input_size="--input"):
+        return command.run(options)
 
 
 def _sides(text: str) -> tuple[int, ...]:
     sides = [int(side) if _is_whole(side) else 0 for side in text.removesuffix(",").split(",")]
-    if not min(sides):
-        allowed = "whole numbers of pixels from 1: 224 (a square), 480,640, or 2048, for one axis"
+    if not all(1 <= side < 2**31 for side in sides) or len(sides) > 3:
+        allowed = "whole numbers of pixels from 1, below 2^31: 224 (a square), 480,640, or 2048, for one axis"
         raise argparse.ArgumentTypeError(f"{text!r}: allowed are {allowed}")
     return tuple(sides * 2 if "," not in text else sides)
 
@@ -124,6 +128,10 @@ def _filled(text: str) -> str:
     if not text:
         raise argparse.ArgumentTypeError("it is empty; allowed is a value")
     return text
+
+
+def _path(text: str) -> Path:
+    return Path(_filled(text))
 
 
 def _unit(text: str) -> tuple[int, ...]:
@@ -173,7 +181,7 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
     _network_option(parser)
     _image_options(parser)
     endings = "card.html (a page), fields.csv, maps.npz, figure.pdf, .png, .svg; may be given again"
-    parser.add_argument("--save", type=Path, action="append", default=[], metavar="FILE", help=endings)
+    parser.add_argument("--save", type=_path, action="append", default=[], metavar="FILE", help=endings)
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
 
 
@@ -190,7 +198,7 @@ def _measure(options: argparse.Namespace) -> str:
     from erf.measurement.saving import require_savable
 
     for path in options.save:
-        require_savable(path, options.overwrite)
+        require_savable(path, options.overwrite, "--save ")
     measurement = measured(options, options.network, options.weights)
     for path in options.save:
         measurement.save(path, options.overwrite)
@@ -253,7 +261,8 @@ def _all_measured(options: argparse.Namespace) -> Iterator[Measurement]:
 
     for place, name in enumerate([options.a, *options.b]):
         weights = options.weights if place == 0 or options.weights_b is None else options.weights_b
-        measurement = measured(options, name, weights)
+        with as_typed("--weights-b ", weights="--weights-b") if place and options.weights_b else nullcontext():
+            measurement = measured(options, name, weights)
         title = name if options.weights_b is None else f"{name} ({weights})"
         yield replace(measurement, setting=replace(measurement.setting, network=title))
 

@@ -59,14 +59,20 @@ def _images(options: argparse.Namespace, channels: int) -> tuple[NoiseImages | P
         return noise, f"{options.samples} images of normal noise"
     if len(size) != 2:
         raise InvalidInput(f"--input {','.join(map(str, size))}: pictures have rows and columns")
-    pictures = Pictures(options.images, size, channels, batch_size=batch_size, limit=options.samples)
+    try:
+        pictures = Pictures(options.images, size, channels, batch_size=batch_size, limit=options.samples)
+    except InvalidInput as error:
+        raise InvalidInput(f"--images {options.images}: {error}") from error
     return pictures, f"{len(pictures.paths)} pictures of {options.images}"
 
 
 def _layers(options: argparse.Namespace, name: str, network: nn.Module, channels: int) -> list[str]:
     layers = default_layers(network, options.input, channels, options.mode)
     if not layers:
-        raise InvalidInput(f"{name}: no layer has rows and columns; --layers names one that is measured anyway")
+        size = ",".join(map(str, options.input))
+        raise InvalidInput(
+            f"{name}, --input {size}: no layer has rows and columns; --layers names one that is measured anyway"
+        )
     return layers
 
 

@@ -79,6 +79,8 @@ def copy(source: Path, target: Path) -> None:
     if not target.is_dir():
         raise InvalidInput(f"target={shown(target)}: there is no such folder")
     for name in (f"{part}{kind}" for part in FRAMES for kind in ("", "annot")):
+        if (target / name).exists():
+            raise InvalidInput(f"target={shown(target)}: there is {name} already; allowed is a folder without it")
         (target / name).mkdir()
         for path in (source / name).glob("[!.]*.png"):
             with open_regular(path) as frame, (target / name / path.name).open("wb") as file:

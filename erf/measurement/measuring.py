@@ -19,6 +19,7 @@ from erf.arguments import (
     require_weights,
     require_whole,
     shown,
+    through,
 )
 from erf.arguments.device import named_device
 from erf.data.noise import NoiseImages
@@ -201,7 +202,7 @@ def _opened(images: Any, input_size: Any) -> tuple[Tensor, Iterator[Any]]:
     if isinstance(images, Tensor) or not isinstance(images, Iterable):
         require_images(images)
         images = images.split(-(-len(images) // GROUPS))
-    batches = iter(images)
+    batches = through(images)
     first = next(batches, None)
     if first is None:
         raise InvalidInput("images: there are none")
@@ -222,7 +223,7 @@ def _example(batch: Tensor) -> np.ndarray:
 
 def _images_of(batch: Any) -> Tensor:
     """Return the images of a batch, which may have labels behind them."""
-    images = batch[0] if isinstance(batch, tuple | list) else batch
+    images: Any = batch[0] if isinstance(batch, tuple | list) and batch else batch
     require_images(images)
     return images
 
@@ -271,6 +272,8 @@ def _named(answer: Any, unit: Any) -> dict[str, Any]:
 @contextmanager
 def _moved(network: nn.Module, device: str | torch.device | None) -> Iterator[None]:
     """Have the network on a device inside the block, and where it was after it."""
+    if isinstance(device, torch.device) and device.type == "meta":
+        raise InvalidInput("device=meta holds no values to measure; allowed are devices that compute")
     places = {tensor.device for tensor in chain(network.parameters(), network.buffers())}
     if device is None or places in (set(), {named_device(device)}):
         yield

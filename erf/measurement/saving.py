@@ -29,16 +29,16 @@ def save(layers: Layers, setting: Setting, path: Path, overwrite: bool = False) 
     return path
 
 
-def require_savable(path: Path, overwrite: bool = False) -> None:
-    """Raise InvalidInput unless a measurement can be written there."""
+def require_savable(path: Path, overwrite: bool = False, option: str = "") -> None:
+    """Raise InvalidInput, which begins with the option, unless a measurement can be written there."""
     if path.suffix.lower() not in WRITERS:
-        raise InvalidInput(f"{path} cannot be saved to: allowed are names that end with {', '.join(WRITERS)}")
+        raise InvalidInput(f"{option}{path} cannot be saved to: allowed are names that end with {', '.join(WRITERS)}")
     if not path.parent.is_dir():
-        raise InvalidInput(f"{path}: there is no folder {path.parent}")
+        raise InvalidInput(f"{option}{path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
-        raise InvalidInput(f"{path}: the folder cannot be written to")
+        raise InvalidInput(f"{option}{path}: the folder cannot be written to")
     if path.exists() and not overwrite:
-        raise InvalidInput(f"{path} is there already; allowed: another name, or overwrite")
+        raise InvalidInput(f"{option}{path} is there already; allowed: another name, or overwrite")
 
 
 def _card(layers: Layers, setting: Setting, _kind: str) -> bytes:

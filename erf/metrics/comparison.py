@@ -8,7 +8,7 @@ from types import NoneType
 
 import numpy as np
 
-from erf.arguments import require_finite, require_number_or_none, require_type
+from erf.arguments import require_finite, require_number_or_none, require_type, shown
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
 from erf.metrics.erf_size import Reference, above_threshold, center_value, erf_size
@@ -61,6 +61,8 @@ class Comparison:
         )
         require_finite(sigma=self.sigma)
         require_type(tuple, NoneType, sigma=self.sigma)
+        if np.ndim(self.sigma or ()) != 1:
+            raise InvalidInput(f"sigma={shown(self.sigma)}: allowed are a number for each axis, and None")
 
 
 def compare(trf: ReceptiveField, imap: InfluenceMap) -> Comparison:

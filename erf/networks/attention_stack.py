@@ -68,6 +68,7 @@ def stack_with(stack: ConvStack, block: Block, below: int, side: int, generator:
     require_type(ConvStack, stack=stack)
     require_whole(0, below=below)
     require_whole(side=side)
+    require_type(torch.Generator, generator=generator)
     block = choice(Block, block, "block")
     if not 0 <= below <= stack.depth:
         raise InvalidInput(f"below={below}: allowed are numbers of convolutions from 0 to the depth, {stack.depth}")

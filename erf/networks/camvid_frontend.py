@@ -10,7 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from erf.arguments import REALS, is_whole, require_type, require_whole, require_whole_per_axis, shown
+from erf.arguments import (
+    REALS,
+    is_whole,
+    require_dense,
+    require_type,
+    require_whole,
+    require_whole_per_axis,
+    shown,
+)
+from erf.arguments.device import enough_memory
 from erf.errors import InvalidInput
 from erf.inits import Init
 from erf.networks.residual import BasicBlock, ConvUnit, convolution
@@ -81,11 +90,12 @@ def upsample(logits: Tensor, size: Sequence[int]) -> Tensor:
 
     Unit i stands on pixel 16 i, where its logits are kept exactly; the pixels beyond the last unit take its logits.
     """
-    require_type(Tensor, logits=logits)
+    require_dense(logits=logits)
     require_whole_per_axis(2, size=size)
     if logits.ndim != 4 or not logits.numel() or logits.dtype not in REALS:
         raise InvalidInput(f"logits={shown(logits)}: allowed are real numbers [N, K, h, w]")
     covered = [OUTPUT_STRIDE * (units - 1) + 1 for units in logits.shape[2:]]
     rows, columns = (side - inside for side, inside in zip(size, covered, strict=True))
     between = F.interpolate(logits, covered, mode="bilinear", align_corners=True)
-    return F.pad(between, (0, columns, 0, rows), mode="replicate")
+    with enough_memory(f"logits at {tuple(size)} pixels"):
+        return F.pad(between, (0, columns, 0, rows), mode="replicate")

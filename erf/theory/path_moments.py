@@ -145,7 +145,11 @@ def _backward(link: Link, moments: Tensor, axes: int, operator: str) -> Tensor:
         return link.undo(moments.expand(-1, link.shape[0]).reshape(-1, link.shape[0], *[1] * axes)).flatten(1)
     if isinstance(link, FixedFilter) and all(line.window for line in link.lines):
         return _through_filter(link, moments)
-    if isinstance(link, Weights) and not (link.transposed and any(side > 1 for side in link.stride)):
+    if (
+        isinstance(link, Weights)
+        and len(link.stride) == axes
+        and not (link.transposed and any(side > 1 for side in link.stride))
+    ):
         return _through_weights(link, moments)
     raise InvalidInput(f"{operator} has no closed form: it does not act on all positions alike")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from erf.arguments import require_images, require_type, require_weights
+from erf.arguments import require_images, require_type, require_weights, through
 from erf.errors import InvalidInput, is_out_of_memory
 from erf.maps.layer_outputs import run
 
@@ -36,7 +36,7 @@ def calibrate_batch_norm_(network: nn.Module, images: Tensor | Iterable[Tensor])
     require_type(Tensor, Iterable, images=images)
     with _unless_refused(norms), _averaging(network, norms):
         require_weights(network)
-        for batch in [images] if isinstance(images, Tensor) else images:
+        for batch in [images] if isinstance(images, Tensor) else through(images):
             require_images(batch)
             _run(network, batch)
         if not any(norm.num_batches_tracked for norm in norms):

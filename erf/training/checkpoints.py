@@ -63,6 +63,7 @@ def half_precision_weights(network: nn.Module) -> bytes:
     Each is then off by up to a two-thousandth of itself; :func:`load_weights` reads them.
     """
     require_type(nn.Module, network=network)
+    require_values(network=network)
     state = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     return safetensors.torch.save({name: v.half() if v.is_floating_point() else v for name, v in state.items()})
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import as_path, require_callable, require_type, require_whole, shown
+from erf.arguments import as_path, require_callable, require_type, require_values, require_whole, shown
 from erf.arguments.device import named_device
 from erf.errors import InvalidInput, extra, is_out_of_memory, one_line
 from erf.seeds import derive
@@ -73,6 +73,11 @@ def train(
     _require_metrics(plan.metrics)
     require_callable(on_epoch=on_epoch, progress=progress)
     folder = as_path(folder=folder)
+    _require_place(folder)
+    require_values(network=network)
+    for name, values in chain(network.named_parameters(), network.named_buffers()):
+        if values.ndim == 5:  # which has no memory format channels_last
+            raise InvalidInput(f"{name!r} of the network is {shown(values)}; allowed are networks of images")
     model, optimizer = fabric.setup(network.to(memory_format=torch.channels_last), optimizer)
     plan.metrics.to(fabric.device)
     steps = plan.batches.steps(fabric.world_size)
@@ -91,6 +96,15 @@ def train(
             write_checkpoint(fabric, folder / BEST, lambda: weights_of(network))
         save_last(fabric, network, optimizer, plan, folder, done)
         yield done.history[-1]
+
+
+def _require_place(folder: Path) -> None:
+    """Raise InvalidInput where something that is no folder lies at a folder's path, or above it."""
+    for path in (folder, *folder.parents):
+        if path.exists():
+            if not path.is_dir():
+                raise InvalidInput(f"folder={shown(folder)}: {path} is no folder")
+            return
 
 
 def evaluate(fabric: Fabric, network: nn.Module, batches: Batches, metrics: MetricCollection) -> dict[str, float]:

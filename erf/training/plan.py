@@ -107,6 +107,8 @@ class Epoch:
         require_type(dict, metrics=self.metrics, measured=self.measured)
         for name in (*self.metrics, *self.measured):
             require_type(str, **{"a name of metrics or measured": name})
+        for values in (self.metrics, self.measured):
+            require_type(float, int, **{f"the value of {name!r}": value for name, value in values.items()})
 
 
 def best_epoch(history: list[Epoch], metric: str) -> Epoch:

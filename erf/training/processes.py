@@ -43,6 +43,8 @@ def make_fabric(device: torch.device, processes: int = 1, precision: Precision =
         from lightning_fabric import Fabric  # here: it takes seconds, and who describes a training needs none of it
 
     require_type(torch.device, device=device)
+    if device.type == "meta":
+        raise InvalidInput("device=meta computes nothing; allowed are devices that do")
     require_whole(processes=processes)
     precision = choice(Precision, precision, "precision")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))

@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from rich.console import Group
 
-from erf import InvalidInput, erf_size, fit_gaussian, fit_power_law
+from erf import erf_size, fit_gaussian, fit_power_law
 from erf.metrics.erf_size import contour_size
 from erf.seeds import derive
 from experiments.harness.experiment import option
@@ -54,12 +54,8 @@ class Config(StackConfig):
         "numbers of convolutions, increasing",
         increasing_from=2,
     )
-    bootstrap: int = option(1000, "resamplings of the runs for each interval; 0 for no interval", least=0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.runs == 1 and self.bootstrap:
-            raise InvalidInput("runs=1 has no interval over runs; allowed: runs=2 or more, or bootstrap=0")
+    runs: int = option(20, "draws of weights and inputs for each point", least=2)
+    bootstrap: int = option(1000, "resamplings of the runs for each interval", least=1)
 
     @property
     def all_depths(self) -> tuple[int, int]:

@@ -90,19 +90,24 @@ def _say_measured(folder: Path, config: ExperimentConfig, job: Job | None) -> No
 
 @contextmanager
 def _gone_if_refused(folder: Path) -> Iterator[None]:
-    """Remove a folder made for a run that its input, or a file, stopped before anything was measured."""
+    """Remove a folder made for a run that its input, or a file, stopped.
+
+    What a full disk stopped goes on later, once something is kept of it. Settings that are refused are refused again:
+    only a training's checkpoints, from before it diverged, are of use.
+    """
     new = not folder.exists()
     try:
         yield
-    except (InvalidInput, OSError):
-        if new and folder.exists() and not _is_begun(folder):
+    except (InvalidInput, OSError) as error:
+        useful = folder / PARTIAL / ("training" if isinstance(error, InvalidInput) else "")
+        if new and folder.exists() and not _holds_any(useful):
             shutil.rmtree(folder)
         raise
 
 
-def _is_begun(folder: Path) -> bool:
-    """Return whether something is kept of what was measured, or of a training."""
-    return any(path.is_file() and path.name != VERSIONS for path in (folder / PARTIAL).rglob("*"))
+def _holds_any(folder: Path) -> bool:
+    """Return whether something is kept there of what was measured, or of a training."""
+    return any(path.is_file() and path.name != VERSIONS for path in folder.rglob("*"))
 
 
 def _keep_composition(folder: Path, parts: Mapping[str, str]) -> None:

@@ -52,12 +52,17 @@ def campaign(seed: int, count: int, first: int = 0) -> Iterator[Outcome]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "here")
         _fill(folder)
-        unchanged = digest(folder)
+        unchanged = _state(folder)
         for call in draw(seed, count, first):
             yield outcome_of(call, folder)
-            if digest(folder) != unchanged:
+            if _state(folder) != unchanged:
                 shutil.rmtree(folder)
                 _fill(folder)
+
+
+def _state(folder: Path) -> tuple[str, list[Path]]:
+    """Return what tells whether a call has left something, an empty folder included."""
+    return digest(folder), sorted(folder.rglob("*"))
 
 
 def _fill(folder: Path) -> None:

@@ -7,7 +7,7 @@ import time
 import typing
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from erf import InvalidInput
@@ -41,8 +42,10 @@ ARGUMENTS = [
     if name not in RETURNED and (name, argument) not in UNCHECKED
 ]
 # Whatever numpy reads as an array.
+ARRAY_LIKE = np.ndarray | Tensor | Sequence
 ARRAYS = {(f"erf.networks.{name}", "profile") for name in ("conv_stack.ConvStack", "sparse_convolution.SparseStack")}
 ARRAYS |= {("erf.data.pictures.Pictures", argument) for argument in ("mean", "std")}
+ARRAYS |= {("erf.data.split.Normalization", argument) for argument in ("mean", "std")}
 ARRAYS |= {(f"erf.compatibility.replknet_{name}", "contributions") for name in ("scores", "area_ratio")}
 VALUES = all_values()
 # What a kind of the table allows beside the type; NaN fits no comparison.
@@ -76,8 +79,11 @@ class Draw:
         """Return whether the value is of the annotated type, and in the range of its kind."""
         in_range = RANGES.get(id(CALLS[self.name].refused.get(self.argument)), lambda _: True)
         annotation = annotations(self.name).get(self.argument, Any)
-        if annotation is np.ndarray or (self.name, self.argument) in ARRAYS:
-            return isinstance(self.value, np.ndarray | Tensor | list | tuple)
+        if annotation in (np.ndarray, ArrayLike, ArrayLike | None) or (self.name, self.argument) in ARRAYS:
+            is_array = isinstance(self.value, np.ndarray | Tensor | Sequence) and not isinstance(
+                self.value, str | bytes
+            )
+            return is_array or fits(self.value, annotation)
         return fits(self.value, annotation) and bool(in_range(self.value))
 
 

@@ -12,7 +12,7 @@ from scripts.benchmarks import resnet50
 from scripts.benchmarks.cost_model import Study
 
 SIZES = gpu_check.Sizes(side=32, few=2, many=3, batch_size=2)
-TOY = Config(kinds=[Kind.random], depths=[2, 3, 4], runs=2, channels=2, bootstrap=0)
+TOY = Config(kinds=[Kind.random], depths=[2, 3, 4], runs=2, channels=2, bootstrap=2)
 
 
 def compare_small(device: str) -> list[gpu_check.Comparison]:

@@ -20,13 +20,11 @@ def test_the_figure_names_the_depths_of_its_slopes(name, depths):
     assert "the paper: 0.56 over depths 5 to 40" in title
 
 
-def test_it_has_no_slope_below_three_depths_and_no_interval_without_bootstrap():
+def test_it_has_no_slope_below_three_depths():
     experiment = load("erf_growth")
     result = smallest_run(experiment, depths=[2, 3])
     assert result.slopes == ()
     assert all(point.size_interval for point in result.of_kind(Kind.random))
-    result = smallest_run(experiment, bootstrap=0)
-    assert [point.size_interval for point in result.points] == [None] * len(result.points)
 
 
 def test_it_measures_what_theory_predicts_for_uniform_stacks():
