@@ -40,23 +40,27 @@ BELOW = (
 )
 
 
-def modules_after(statement: str) -> set[str]:
-    """Return the top-level modules that a fresh interpreter has loaded after ``statement``."""
-    code = f"{statement}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+def modules_after(*statements: str) -> list[set[str]]:
+    """Return the top-level modules that a fresh interpreter has loaded after each of ``statements``."""
+    code = "import json, sys\n"
+    for statement in statements:
+        code += f"{statement}\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))\n"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout))
+    return [set(json.loads(line)) for line in done.stdout.splitlines()]
 
 
 def test_the_library_loads_torch_numpy_and_scipy_alone():
     """What they load themselves, and Python's own modules, are not ours."""
-    theirs = modules_after("import torch, numpy, scipy.optimize, scipy.stats, scipy.signal, scipy.ndimage")
-    ours = modules_after("from erf import *; import erf.networks, erf.data, erf.training")
-    assert {"torch", "erf"} <= ours
-    assert ours - theirs - set(sys.stdlib_module_names) <= LIGHT
+    before, after = modules_after(
+        "import torch, numpy, scipy.optimize, scipy.stats, scipy.signal, scipy.ndimage",
+        "from erf import *; import erf.networks, erf.data, erf.training",
+    )
+    assert {"torch", "erf"} <= after
+    assert after - before - set(sys.stdlib_module_names) <= LIGHT
 
 
 def test_erf_alone_loads_nothing_before_its_first_use():
-    loaded = modules_after("import erf, erf.errors")
+    (loaded,) = modules_after("import erf, erf.errors")
     assert "erf" in loaded
     assert not loaded & {"torch", "numpy", "scipy"}
 
@@ -70,7 +74,8 @@ def test_an_interval_does_without_scipys_distributions():
 
 
 def test_what_is_loaded_is_seen():
-    assert modules_after("import matplotlib") & HEAVY == {"matplotlib", "PIL"}
+    (loaded,) = modules_after("import matplotlib")
+    assert loaded & HEAVY == {"matplotlib", "PIL"}
 
 
 def imports(path: Path) -> frozenset[str]:

@@ -120,6 +120,7 @@ for statement in {}:
 """
 
 
+@pytest.mark.slow
 def test_a_type_checker_knows_the_type_of_all_that_the_library_has(tmp_path):
     # Pyright finds packages where Python does; it takes those of PYTHONPATH for installed ones.
     places = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])

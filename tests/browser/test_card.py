@@ -10,6 +10,8 @@ from tests.browser.pages import PHONE, WIDE, opened, screenshot
 from tests.erf.card.cards import convolutions, measured, page_of, small
 
 LONG = "a_long_name_" * 6
+# Each screen and scheme once, and an inspector, as well as a layer's name that is hard to fit.
+QUICK = {("plain", "light"), ("spanning", "dark")}
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +32,15 @@ def cards(tmp_path_factory):
     return paths
 
 
-@pytest.mark.parametrize("name", ["plain", "spanning", "signal", "video"])
-@pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (PHONE, "dark")], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    ("viewport", "scheme", "name"),
+    [
+        pytest.param(*screen, name, id=f"{name}-{scheme}", marks=() if (name, scheme) in QUICK else pytest.mark.slow)
+        for name in ("plain", "spanning", "signal", "video")
+        for screen in ((WIDE, "light"), (PHONE, "dark"))
+        for scheme in screen[1:]
+    ],
+)
 def test_it_opens_clean_and_nothing_is_cut(browser, cards, name, scheme, viewport):
     page = opened(browser, cards[name], viewport, scheme)
     if page.locator(".inspector").count():

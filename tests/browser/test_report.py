@@ -56,7 +56,10 @@ def pixels(root) -> str:
     return root.locator("canvas.map").evaluate("canvas => canvas.toDataURL()")
 
 
-@pytest.mark.parametrize(("viewport", "scheme"), [(WIDE, "light"), (PHONE, "dark")], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    ("viewport", "scheme"),
+    [pytest.param(WIDE, "light", id="wide", marks=pytest.mark.slow), pytest.param(PHONE, "dark", id="phone")],
+)
 def test_the_page_opens_clean_and_fits_the_screen(browser, report, viewport, scheme):
     page = opened(browser, report, viewport, scheme)
     loaded = page.locator("img").evaluate_all("all => all.map(image => image.complete && image.naturalWidth > 100)")
@@ -118,6 +121,7 @@ def test_each_claim_has_a_link_in_the_contents_which_stay_in_sight(page):
     assert links.last.is_visible()
 
 
+@pytest.mark.slow
 def test_on_paper_it_takes_at_most_twenty_pages(browser):
     page = opened(browser, REFERENCE / "report.html")
     printed = page.pdf(format="A4", margin=dict.fromkeys(("top", "right", "bottom", "left"), "12mm"))
@@ -233,7 +237,9 @@ def test_links_lead_to_records_and_sections(page):
         assert not anchor or page.locator(f"[id='{anchor}']").count() == 1
 
 
-@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    "viewport", [pytest.param(WIDE, id="wide"), pytest.param(PHONE, id="phone", marks=pytest.mark.slow)]
+)
 def test_a_map_is_seen_within_two_screens_and_the_contents_stay_in_sight(browser, report, viewport):
     page = opened(browser, report, viewport)
     top = page.locator(".opening image").first.evaluate("image => image.getBoundingClientRect().top")

@@ -12,6 +12,7 @@ NOTEBOOK = ROOT / "docs" / "from_one_convolution_to_the_growth_law.ipynb"
 NUMBERS = "import json; print(json.dumps([law.exponent, relu_law.exponent, predicted_law.exponent]))"
 
 
+@pytest.mark.slow
 def test_it_runs_and_finds_the_growth_law():
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell(NUMBERS))

@@ -173,7 +173,9 @@ def test_the_search_knows(word, place, site):
     assert place in [location.partition("#")[0] if place.endswith("/") else location for location in named or told]
 
 
-@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(
+    "viewport", [pytest.param(WIDE, id="wide", marks=pytest.mark.slow), pytest.param(PHONE, id="phone")]
+)
 def test_no_page_scrolls_sideways_and_no_table_is_cut(browser, site, pages, viewport):
     shown = browser.new_page(viewport=viewport)
     cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.textContent.slice(0, 80))"

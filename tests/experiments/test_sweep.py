@@ -171,7 +171,10 @@ def test_a_job_that_cannot_be_read_is_left_out(file, sweep, capsys):
     assert len(table(sweep)) == 1
 
 
-@pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
+@pytest.mark.parametrize(
+    "file",
+    ["result.json", *(pytest.param(file, marks=pytest.mark.slow) for file in ("arrays.npz", "environment.json"))],
+)
 def test_the_command_that_measures_a_damaged_job_again_does_so(file, sweep, capsys):
     assert gather_sweep.main([str(sweep)]) == 0
     whole = {name: (sweep / name).read_bytes() for name in ("sweep.csv", "sweep.png")}
@@ -245,7 +248,7 @@ STUDY += [
     "levels=[0.05,0.12,0.9]",
 ]
 STUDY += ["seed=0,1"]
-PARTS = (["strength=0,0.5,1"], ["draw=1"])
+PARTS = (["strength=0,0.5"], ["draw=1"])
 
 
 def study(folder: str, *others: str, parts=PARTS) -> dict[str, bytes]:
@@ -259,12 +262,12 @@ def study(folder: str, *others: str, parts=PARTS) -> dict[str, bytes]:
 def test_a_study_is_gathered_into_one_table_one_figure_and_one_record(capsys):
     files = study("all")
     assert "save 30% of the steps or more" in capsys.readouterr().out
-    assert len(table(Path("all"))) == 8
+    assert len(table(Path("all"))) == 6
     found = read_record(Path("all"), Study)
     assert [(arm.start.strength, arm.start.draw, arm.seeds) for arm in found.arms] == [
-        (0.0, 0, (0, 1)), (0.0, 1, (0, 1)), (0.5, 0, (0, 1)), (1.0, 0, (0, 1)),
+        (0.0, 0, (0, 1)), (0.0, 1, (0, 1)), (0.5, 0, (0, 1)),
     ]  # fmt: skip
-    assert len(found.comparisons) == 9
+    assert len(found.comparisons) == 6
     records = [read_environment(job) for job in jobs(Path("all"))]
     assert read_environment(Path("all")).seconds == pytest.approx(sum(one.seconds for one in records))
     times = {job: (job / "result.json").stat().st_mtime_ns for job in jobs(Path("all"))}
@@ -273,10 +276,11 @@ def test_a_study_is_gathered_into_one_table_one_figure_and_one_record(capsys):
 
     (jobs(Path("all"))[-1] / "arrays.npz").write_bytes(b"PK")
     assert gather_sweep.main(["all"]) == 1
-    assert len(table(Path("all"))) == 7
+    assert len(table(Path("all"))) == 5
     assert Path("all", "result.json").read_bytes() == files["result.json"]  # that of all jobs, not one of fewer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("launcher", "workers"), [("joblib", "n_jobs=2"), ("ray", "ray.init.num_cpus=2")])
 def test_a_study_in_two_processes_is_the_same_and_says_one_line_for_each_job(launcher, workers, capfd):
     pytest.importorskip(launcher)

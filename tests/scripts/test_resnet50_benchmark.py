@@ -11,6 +11,7 @@ from scripts.benchmarks.case import Disagreement, difference
 from tests.oracles.replknet import contributions
 
 
+@pytest.mark.slow
 def test_every_case_compares_what_its_name_says(monkeypatch):
     monkeypatch.setattr(resnet50, "resnet50", torchvision.models.resnet18)
     cases = list(

@@ -1,10 +1,11 @@
 """The templates that the card and the report share."""
 
-import subprocess
+import importlib
 import sys
 
 import pytest
 
+from erf import InvalidInput
 from erf.card.page import rendered
 
 
@@ -26,16 +27,10 @@ def test_what_a_template_misses_is_an_error(tmp_path):
         rendered("own.html.j2", tmp_path)
 
 
-def test_without_jinja2_the_extra_is_named_in_one_line():
-    """In a process of its own: torch brings jinja2, so that no environment lacks it by itself."""
-    code = """
-import sys
-sys.modules["jinja2"] = None
-import erf
-try:
-    import erf.card.page
-except erf.InvalidInput as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == 'jinja2 is not installed; this installs it: pip install "erf[card]"\n'
+def test_without_jinja2_the_extra_is_named_in_one_line(monkeypatch):
+    """Torch brings jinja2, so that no environment lacks it by itself."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    monkeypatch.delitem(sys.modules, "erf.card.page")
+    with pytest.raises(InvalidInput) as refused:
+        importlib.import_module("erf.card.page")
+    assert str(refused.value) == 'jinja2 is not installed; this installs it: pip install "erf[card]"'
