@@ -24,7 +24,9 @@ class ByTensor(Generic[T]):
     def __init__(self) -> None:
         self._entries: dict[int, tuple[_Reference, T]] = {}
 
-        def forget(reference: _Reference, table: ref[ByTensor[T]] = ref(self)) -> None:
+        table = ref(self)
+
+        def forget(reference: _Reference) -> None:
             if (living := table()) is not None:
                 living._entries.pop(reference.key, None)
 
@@ -39,7 +41,10 @@ class ByTensor(Generic[T]):
         return id(tensor) in self._entries
 
     def __iter__(self) -> Iterator[Tensor]:
-        return iter([tensor for reference, _ in [*self._entries.values()] if (tensor := reference()) is not None])
+        living = [tensor for reference, _ in [*self._entries.values()] if (tensor := reference()) is not None]
+        for tensor in living:
+            tensor._fix_weakref()  # pyright: ignore[reportAttributeAccessIssue]  # as torch's own weak references do
+        return iter(living)
 
     def get(self, tensor: Tensor) -> T | None:
         """Return what is known of a tensor; None if nothing is."""
