@@ -12,15 +12,12 @@ from collections.abc import Iterator
 
 import matplotlib.font_manager  # noqa: F401  # lists the fonts once for all processes: where slow, it says so on stderr
 import pytest
-import torch
 from hypothesis import settings
 
-from experiments.report import pictures
 from tests.browser.pages import BROWSER
 
-# The tests' tensors are small: threads would spend longer waiting for each other than computing. The variable is for
-# the processes that tests start.
-torch.set_num_threads(1)
+# The tests' tensors are small: threads would spend longer waiting for each other than computing. Torch, which is loaded
+# later and not at all by the process that only hands out tests, reads it, and so do the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 # The same cases at every run, whatever the machine's speed.
@@ -39,6 +36,8 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def quick_pictures():
     """Compress a report's pictures less, which changes no pixel."""
+    from experiments.report import pictures
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "EFFORT", 0)
         yield

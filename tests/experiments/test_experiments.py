@@ -42,6 +42,18 @@ def experiment(request):
     return load(request.param)
 
 
+# Runs of more than half a second, which the slow tests repeat. cifar10 is measured by the same code as camvid and as
+# what is built on both, kernels by that of all stacks.
+LONG = ("architectures", "attention", "camvid", "expected_maps", "growth_start", "magnitudes_and_signs")
+LONG += ("skip_connections",)
+
+
+def slow(*names, of=None):
+    """Leave the experiments of these names to the slow tests."""
+    cases = [pytest.param(name, marks=[pytest.mark.slow] * (name in names)) for name in of or experiment_names()]
+    return pytest.mark.parametrize("experiment", cases, indirect=True)
+
+
 def test_its_record_is_read_back_and_its_figure_shows_what_it_says(experiment, tmp_path):
     result, _ = smallest_result(experiment.name)
     environment = Environment.now("cpu")
@@ -64,10 +76,12 @@ def test_its_record_names_the_data_that_its_config_names(experiment):
     assert (data is not None) is bool(about(experiment.name).data)
 
 
+@slow(*LONG)
 def test_another_seed_gives_other_numbers(experiment):
     assert smallest_run(experiment, seed=1).metrics() != smallest_result(experiment.name)[0].metrics()
 
 
+@slow(*LONG)
 def test_the_same_seed_gives_the_same_numbers_also_to_a_run_that_goes_on(experiment):
     expected, whole = smallest_result(experiment.name)
     points = list(whole.kept)
@@ -110,11 +124,18 @@ def test_every_logged_map_carries_the_statistic_that_it_was_measured_by(experime
         assert imap.aggregation == getattr(result.config, "aggregation", imap.aggregation)
 
 
+# What makes the smallest run of these smaller still, where both statistics are not the one that it has.
+SMALLER = {
+    "architectures": {"networks": ["shufflenet_v2_x1_0"], "draws": 1},
+    "cifar10": {"epochs": 1},
+}
+
+
 def maps_by(experiment, statistic):
     result, logbook = smallest_result(experiment.name)
     if result.config.statistic is not statistic:
         logbook = ListLogbook()
-        smallest_run(experiment, logbook, statistic=statistic)
+        smallest_run(experiment, logbook, statistic=statistic, **SMALLER.get(experiment.name, {}))
     return logged_maps(logbook)
 
 
@@ -125,7 +146,7 @@ def allows_rms(name):
         return False
 
 
-@pytest.mark.parametrize("experiment", [name for name in experiment_names() if allows_rms(name)], indirect=True)
+@slow("attention", "camvid", "skip_connections", of=[name for name in experiment_names() if allows_rms(name)])
 def test_maps_of_another_statistic_are_other_maps_and_say_so(experiment):
     maps = {statistic: maps_by(experiment, statistic) for statistic in (Statistic.mean_square, Statistic.rms)}
     expected = maps[Statistic.mean_square]

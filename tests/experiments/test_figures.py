@@ -1,5 +1,6 @@
 """What the figures of the reference records show is what these records say; those of toys are in test_experiments."""
 
+from functools import cache
 from importlib import import_module
 
 import pytest
@@ -26,11 +27,18 @@ from tests.experiments.trainings.made_up_trainings import training
 from tests.figures import assert_shows
 
 
-@pytest.mark.parametrize("run", RUNS)
-def test_the_figure_shows_its_record(run):
+@cache
+def drawn(run):
+    """Return an experiment, its result and its figure, which two tests look at."""
     experiment = load(experiment_of(run))
     result = reference(run, experiment.Result)
-    assert_shows(experiment.draw(result), shown_of(experiment.name)(result))
+    return experiment, result, experiment.draw(result)
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_figure_shows_its_record(run):
+    experiment, result, figure = drawn(run)
+    assert_shows(figure, shown_of(experiment.name)(result))
 
 
 @pytest.mark.parametrize("name", ["camvid", "cifar10"])
@@ -63,10 +71,8 @@ def test_figure_3_shows_the_records_of_both_data_sets():
 
 @pytest.mark.parametrize("run", RUNS)
 def test_the_figure_can_be_printed_with_its_message_above_and_its_caption_beside_it(run):
-    experiment = load(experiment_of(run))
-    result = reference(run, experiment.Result)
-    for draw in (experiment.draw, *experiment.others.values()):
-        figure = draw(result)
+    experiment, result, first = drawn(run)
+    for figure in (first, *(draw(result) for draw in experiment.others.values())):
         texts = figure.findobj(lambda artist: hasattr(artist, "get_fontsize") and bool(artist.get_text()))
         assert figure.get_figwidth() == PAGE
         assert figure.get_figheight() <= 9.1  # of a page of letter paper

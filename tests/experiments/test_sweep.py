@@ -259,6 +259,7 @@ def study(folder: str, *others: str, parts=PARTS) -> dict[str, bytes]:
     return {name: Path(folder, name).read_bytes() for name in ("sweep.csv", "result.json", "center_low_init.png")}
 
 
+@pytest.mark.slow
 def test_a_study_is_gathered_into_one_table_one_figure_and_one_record(capsys):
     files = study("all")
     assert "save 30% of the steps or more" in capsys.readouterr().out

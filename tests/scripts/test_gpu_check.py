@@ -41,7 +41,6 @@ def test_a_device_agrees_with_itself_in_every_comparison():
 
 def test_a_network_that_computes_otherwise_fails(monkeypatch):
     monkeypatch.setattr(resnet50, "resnet50", torchvision.models.resnet18)
-    assert all(c.passed for c in gpu_check.compare_networks("cpu", 32))
     measure, calls = gpu_check.effective_receptive_field, iter([0, 1] * 2)
 
     def second_of_other_images(network, images, *arguments, **options):

@@ -1,6 +1,7 @@
 """Measuring works whatever autograd is told around it, and says so where the network itself cuts the gradient off."""
 
 import copy
+from itertools import product
 
 import numpy as np
 import pytest
@@ -39,10 +40,15 @@ def numbers(result):
     return np.asarray(result)
 
 
+# Each mode at each of three times: by itself and at all of them, and, slow, any mixture.
+TIMES = [
+    pytest.param(*modes, marks=[pytest.mark.slow] * (modes.count(None) < 2 and len({*modes}) > 1))
+    for modes in product([None, *MODES], repeat=3)
+]
+
+
 @pytest.mark.parametrize("measure", MEASURES)
-@pytest.mark.parametrize("network_made", [None, *MODES])
-@pytest.mark.parametrize("images_made", [None, *MODES])
-@pytest.mark.parametrize("measured", [None, *MODES])
+@pytest.mark.parametrize(("measured", "images_made", "network_made"), TIMES)
 def test_the_numbers_are_the_same_in_every_mode(measured, images_made, network_made, measure):
     within = {**MODES, None: torch.enable_grad}
     with within[images_made]():

@@ -194,7 +194,11 @@ CROPPED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CROPPED)
+# Their operators are those of the others.
+SLOW = {"VGG", "MobileNetV2", "ConvNeXt", "DenseNet", "FCN's dilated backbone", "U-Net, nearest"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in CROPPED])
 def test_a_crop_gives_the_map_of_the_whole_image(name):
     factory, layer, (channels, *size), most = CROPPED[name]
     network = made(factory())

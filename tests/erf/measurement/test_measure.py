@@ -132,7 +132,9 @@ def test_html_escapes_names_and_holds_the_text_for_notebooks_without_styles():
     assert "<script" not in page
 
 
-@pytest.mark.parametrize("ending", ["csv", "npz", "png", "pdf", "svg"])
+@pytest.mark.parametrize(
+    "ending", ["csv", "npz", "svg", *(pytest.param(other, marks=pytest.mark.slow) for other in ("png", "pdf"))]
+)
 def test_it_is_saved_by_the_ending_of_the_name_and_never_over_another_file(ending, tmp_path):
     measured = erf.measure(network(), images(2), layers=["0", "3"])
     path = measured.save(tmp_path / f"fields.{ending}")

@@ -20,6 +20,7 @@ def test_jackknife_of_a_mean_is_the_t_interval():
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_jackknife_covers_a_nonlinear_quantity_as_often_as_it_says():
     rng = np.random.default_rng(5)
     hits = []

@@ -35,7 +35,7 @@ def measured(stack, runs, seed=4, **settings):
 
 
 @cache
-def measured_linear(gain, init=Init.he_normal):
+def measured_linear(gain, init):
     """Return 400 runs of a stack that two tests compare, each with another prediction."""
     return measured(ResidualStack(blocks=3, gain=gain, init=init), 400)
 
@@ -46,14 +46,17 @@ def deviation(moments, layers):
     return np.abs((moments.mean(0) - exact) / (moments.std(0, ddof=1) / math.sqrt(len(moments)))).max()
 
 
-@pytest.mark.parametrize(("gain", "init"), [(0.5, Init.he_normal), (1.0, Init.glorot_uniform), (None, Init.he_normal)])
+@pytest.mark.parametrize(
+    ("gain", "init"),
+    [(0.5, Init.he_normal), (None, Init.he_normal), pytest.param(1.0, Init.glorot_uniform, marks=pytest.mark.slow)],
+)
 def test_measured_maps_of_linear_stacks_are_the_exact_mixture(gain, init):
     stack = ResidualStack(blocks=3, gain=gain, init=init)
     assert deviation(measured_linear(gain, init), stack.theory()) < 5
 
 
 def test_the_comparison_sees_another_gain():
-    assert deviation(measured_linear(0.5), ResidualStack(blocks=3, gain=0.65).theory()) > 5
+    assert deviation(measured_linear(0.5, Init.he_normal), ResidualStack(blocks=3, gain=0.65).theory()) > 5
 
 
 @pytest.mark.parametrize("gain", [0.3, 1.0, 2.5])

@@ -36,13 +36,12 @@ def stack(strides=(1,) * 6, dilations=(1,) * 6, pooling=Pooling.none):
 @pytest.mark.parametrize(
     "network",
     [
-        stack(strides=(2, 2, 1, 1, 1, 1)),
-        stack(strides=(1, 1, 1, 2, 2, 1)),
-        stack(strides=(1, 2, 1, 2, 1, 1), pooling=Pooling.average),
-        stack(dilations=(1, 2, 1, 4, 1, 1)),
-        stack(strides=(1, 2, 1, 1, 1, 1), dilations=(1, 1, 2, 2, 1, 1)),
+        pytest.param(stack(strides=(2, 2, 1, 1, 1, 1)), id="early", marks=pytest.mark.slow),
+        pytest.param(stack(strides=(1, 1, 1, 2, 2, 1)), id="late", marks=pytest.mark.slow),
+        pytest.param(stack(strides=(1, 2, 1, 2, 1, 1), pooling=Pooling.average), id="average"),
+        pytest.param(stack(dilations=(1, 2, 1, 4, 1, 1)), id="dilated", marks=pytest.mark.slow),
+        pytest.param(stack(strides=(1, 2, 1, 1, 1, 1), dilations=(1, 1, 2, 2, 1, 1)), id="both"),
     ],
-    ids=["early", "late", "average", "dilated", "both"],
 )
 def test_measured_maps_are_the_exact_ones(network):
     assert deviation(network, network.theory()) < 5

@@ -275,7 +275,8 @@ def _torchvision(name: str, **options: object) -> nn.Module:
 
 SEGMENTATION = set(models.list_models(module=models.segmentation))
 # Made of the same kinds of layers as others, or large.
-SLOW = SEGMENTATION | {"vgg11", "resnext50_32x4d", "inception_v3", "mobilenet_v2", "mnasnet0_5", "regnet_x_400mf"}
+SLOW = SEGMENTATION | {"convnext_tiny", "densenet121", "efficientnet_b0", "mobilenet_v3_small", "regnet_y_400mf"}
+SLOW |= {"vgg11", "resnext50_32x4d", "inception_v3", "mobilenet_v2", "mnasnet0_5", "regnet_x_400mf"}
 FAMILIES = {  # name: (extent, layer)
     "alexnet": (64, "features.12"),
     "vgg11": (33, "features.20"),

@@ -184,6 +184,7 @@ def wide_networks(draw):
     return make
 
 
+@pytest.mark.slow
 @settings(DRAWN, max_examples=4)
 @given(wide_networks())
 def test_an_expected_map_is_the_mean_over_fresh_weights(make):

@@ -37,7 +37,12 @@ def sigma_of(imap):
     return float(np.sqrt(np.trace(erf.map_moments(imap).covariance) / 2))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+QUICK = ("resnet50", "mobilenet_v2")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in NETWORKS]
+)
 def test_what_is_expected_to_be_reached_is_the_theoretical_field(name):
     make, layer, size = NETWORKS[name]
     torch.manual_seed(0)

@@ -173,6 +173,7 @@ def test_no_overflow_and_no_second_at_depth_1000():
     assert relative_error(imap.values, np.outer(line, line)) < 1e-9
 
 
+@pytest.mark.slow
 def test_a_kernel_that_does_not_factor_at_depth_1000():
     cross = [[1, 2, 1], [2, 1, 2], [1, 2, 1]]
     values = theory.influence_map([ConvLayer(3, profile=cross)] * 1000).values

@@ -39,7 +39,7 @@ def test_a_unit_of_a_convolution_reads_its_kernel_and_one_of_a_full_layer_everyt
     assert (full.connections, full.possible, full.shared) == (8 * 32**2, 8 * 32**2, False)
 
 
-@pytest.mark.parametrize("below", [1, 3])
+@pytest.mark.parametrize("below", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_map_of_a_fully_connected_layer_is_the_exact_one(below):
     config = Config(**SMALL | {"kind": Kind.random, "statistic": Statistic.mean_square, "side": 16, "channels": 16})
     stack = stack_of(config, Kind.random, 3)

@@ -166,6 +166,7 @@ def test_sizes_before_are_those_of_the_untrained_network(strength, kernel_size):
         assert np.mean(imap.values[imap.trf_box[0][0] : imap.trf_box[0][1]] > 0) < 0.5
 
 
+@pytest.mark.slow
 def test_the_untrained_erf_has_the_width_that_theory_says():
     """Linear, E[g^2], wide enough: the exact map of the layers and their profiles."""
     for strength in (0.0, 0.7):

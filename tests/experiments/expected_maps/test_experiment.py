@@ -96,7 +96,7 @@ def result():
     return run(Config(**SMALL), ListLogbook())
 
 
-@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize("way", [Way.linear, pytest.param(Way.as_it_is, marks=pytest.mark.slow)])
 def test_each_number_of_a_stage_is_that_of_its_maps(result, way):
     is_linear = way is Way.linear
     network, call = WaveNet(16).eval(), run_linear if is_linear else None

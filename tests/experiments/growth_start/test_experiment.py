@@ -39,7 +39,7 @@ def few_layers():
     """Measure shallower networks."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(camvid_frontend, "BLOCKS", (1, 1, 1, 1))
-        patch.setattr(cifar_resnet, "BLOCKS", 4)
+        patch.setattr(cifar_resnet, "BLOCKS", 2)
         patch.setattr(CifarResNet, "layers", ("stem", "top"))
         yield
 
@@ -88,7 +88,8 @@ def test_a_start_is_measured_as_the_training_that_begins_there(trainings):
 
 
 def test_fresh_batch_norm_is_told_apart(trainings):
-    result = run(Config(**TOY, starts=[Start.framework_default, Start.small_branches], trained=[]), ListLogbook())
+    settings = TOY | {"seeds": 1, "starts": [Start.framework_default, Start.small_branches], "trained": []}
+    result = run(Config(**settings), ListLogbook())
     texts = [(one.case.network, one.text) for one in result.untrained]
     starts = ["framework_default", "framework_default, fresh", "small_branches"]
     assert texts == [(network, start) for network in ("camvid_4", "cifar10_4") for start in starts]
@@ -98,7 +99,7 @@ def test_fresh_batch_norm_is_told_apart(trainings):
 
 
 def test_specifications_hold_what_the_training_itself_found(trainings, recorded):
-    config = Config(**TOY, starts=[Start.unit_gain], trained=["unit", "small"])
+    config = Config(**TOY | {"seeds": 1, "starts": [Start.unit_gain], "trained": ["unit", "small"]})
     result = run(config, ListLogbook())
     assert len(result.specifications) == 2 * len(SIZES) * 3 * 2
     for seed, (training, _) in enumerate(trainings):
@@ -149,7 +150,8 @@ def test_every_network_has_every_start():
 
 
 def test_text_in_the_figure_can_be_read(trainings, recorded):
-    result = run(Config(**TOY, starts=[Start.unit_gain, Start.small_gain], trained=["unit"]), ListLogbook())
+    settings = TOY | {"seeds": 1, "starts": [Start.unit_gain, Start.small_gain], "trained": ["unit"]}
+    result = run(Config(**settings), ListLogbook())
     figure = draw(result)
     figure.draw_without_rendering()
     assert figure.get_figwidth() == 6.75

@@ -157,7 +157,8 @@ def test_a_variant_of_no_experiment_is_named_and_breaks_no_other_run(text, tmp_p
 SCALES = sorted((path.parent.name, path.stem) for path in (CONF / "scale").glob("*/*.yaml"))
 
 
-@pytest.mark.parametrize(("scale", "run"), SCALES)
+# The quick runs that evidence is made of are compared in tests/scripts/test_reproduce.py.
+@pytest.mark.parametrize(("scale", "run"), [one for one in SCALES if one not in {("quick", run) for run in RUNS}])
 def test_a_scale_makes_the_run_smaller(scale, run):
     config, usual = composed(f"experiment={run}", f"scale={scale}"), composed(f"experiment={run}")
     assert type(config) is type(usual)
@@ -323,7 +324,11 @@ def test_a_process_that_torchrun_starts_beside_the_first_measures_and_writes_not
     assert seen == []
 
 
-@pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
+# Another file's damage is told in test_damaged_records.py.
+@pytest.mark.parametrize(
+    "file",
+    ["result.json", *(pytest.param(file, marks=pytest.mark.slow) for file in ("arrays.npz", "environment.json"))],
+)
 def test_a_damaged_record_is_not_shown_but_named_with_the_command_that_measures_it_again(file, measured, capsys):
     folder = measured
     before = contents(folder)

@@ -54,6 +54,7 @@ def test_a_list_and_a_misspelt_name_load_neither_torch_nor_an_experiment(argumen
     assert ("experiment='erf_growht' is unknown; nearest: erf_growth; allowed: " in done.stderr) == refused
 
 
+@pytest.mark.slow
 def test_help_of_an_experiment_loads_that_one_alone(tmp_path):
     modules, done = loaded_by(tmp_path / "modules", "experiment=erf_growth", "--help")
     assert done.returncode == 0
@@ -93,12 +94,16 @@ def broken(tmp_path_factory) -> Path:
     return root
 
 
-def test_what_does_not_import_is_listed_and_breaks_no_other_command(broken):
+def test_what_does_not_import_is_listed(broken):
     done = ran(root=broken)
     assert (done.returncode, done.stderr) == (0, "")
     for name in experiment_names():
         assert any(line.startswith(f" {name} ") for line in done.stdout.splitlines())
     assert done.stdout.count("does not import: ZeroDivisionError: division by zero") == 1
+
+
+@pytest.mark.slow
+def test_what_does_not_import_breaks_no_other_experiment(broken):
     done = ran("experiment=growth_start", "--help", root=broken)
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -136,7 +136,7 @@ def test_a_whole_record_has_all_its_parts(folder):
     assert {"result.json", "arrays.npz", "exact_theory.svg"} <= set(one.files)
 
 
-@pytest.mark.parametrize(
+BROKEN = (
     ("file", "content", "message"),
     [
         ("result.json", None, "its record is missing: exact_theory/result.json"),
@@ -150,13 +150,27 @@ def test_a_whole_record_has_all_its_parts(folder):
         ("exact_theory.png", b"\x89PNG", "exact_theory/exact_theory.png is damaged"),
     ],
 )
-def test_what_is_missing_or_damaged_is_named_and_shown(folder, file, content, message):
+
+
+def damage(folder, file, content):
     path = folder / "exact_theory" / file
     path.unlink() if content is None else path.write_bytes(content)
+
+
+@pytest.mark.parametrize(*BROKEN)
+def test_what_is_missing_or_damaged_is_named(folder, file, content, message):
+    damage(folder, file, content)
     one = told(folder)
     problems = [*one.problems, *(picture.problem for picture in one.pictures)]
     assert any(problem.startswith(message) for problem in problems)
     assert not one.complete
+
+
+@pytest.mark.parametrize(
+    BROKEN[0], [pytest.param(*one, marks=[pytest.mark.slow] * (one not in BROKEN[1][1::6])) for one in BROKEN[1]]
+)
+def test_what_is_missing_or_damaged_is_shown(folder, file, content, message):
+    damage(folder, file, content)
     page = render(folder)
     assert message in page
     assert '<article id="exact_theory" class="incomplete"' in page
@@ -226,9 +240,8 @@ def test_a_damaged_record_is_not_called_unmeasured(folder):
 
 
 def test_notes_stand_at_their_claims_where_the_page_is_of_the_reference(tmp_path):
-    for name in ("camvid", "camvid_starts"):
-        shutil.copytree(REFERENCE / name, tmp_path / name, ignore=shutil.ignore_patterns("*.safetensors"))
-    note = escape({row.id: row.note for row in rows()}["F3b"])
+    shutil.copytree(REFERENCE / "skip_connections", tmp_path / "skip_connections")
+    note = escape({row.id: row.note for row in rows()}["T5"])
     assert note in render(tmp_path)
     assert note not in render(tmp_path, note="at reduced size")
 
@@ -253,18 +266,25 @@ def environment(**others):
     return Environment(**values | others)
 
 
+DOUBTFUL = [
+    ({"dirty": True}, "dirty tree"),
+    ({"commit": None, "dirty": None}, "the code is unknown"),
+    ({"earlier_commits": ("abc",)}, "the earlier: abc"),
+    ({"versions": {"torch": "2.0.0"}}, "measured with torch 2.0.0; pinned is "),
+]
+
+
+@pytest.mark.parametrize(("others", "warning"), DOUBTFUL)
+def test_a_doubtful_origin_is_told(others, warning):
+    assert provenance.warnings(environment()) == ()
+    (said,) = provenance.warnings(environment(**others))
+    assert warning in said
+
+
 @pytest.mark.parametrize(
-    ("others", "warning"),
-    [
-        ({"dirty": True}, "dirty tree"),
-        ({"commit": None, "dirty": None}, "the code is unknown"),
-        ({"earlier_commits": ("abc",)}, "the earlier: abc"),
-        ({"versions": {"torch": "2.0.0"}}, "measured with torch 2.0.0; pinned is "),
-    ],
+    ("others", "warning"), [DOUBTFUL[0], *(pytest.param(*one, marks=pytest.mark.slow) for one in DOUBTFUL[1:])]
 )
 def test_records_of_doubtful_origin_are_marked(folder, others, warning):
-    assert provenance.warnings(environment()) == ()
-    assert len(provenance.warnings(environment(**others))) == 1
     path = folder / "exact_theory" / "environment.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | others))
     page = render(folder)

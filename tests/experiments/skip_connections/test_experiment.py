@@ -12,9 +12,9 @@ from experiments.stacks.drawn_networks import measure_draws
 from tests.experiments.smallest import smallest_run
 
 
-def test_it_measures_the_predicted_mixture():
-    settings = {"runs": 150, "channels": 16, "designs": [Design.linear, Design.pre_activation]}
-    result = smallest_run(load("skip_connections"), **settings)
+@pytest.mark.parametrize("design", [Design.linear, pytest.param(Design.pre_activation, marks=pytest.mark.slow)])
+def test_it_measures_the_predicted_mixture(design):
+    result = smallest_run(load("skip_connections"), runs=150, channels=16, designs=[design])
     for point in result.points:
         assert point.size == pytest.approx(point.predicted_size, rel=0.08)
         assert point.sigma == pytest.approx(point.predicted_sigma, rel=0.05)

@@ -7,8 +7,16 @@ from experiments.subsampling.variants import Variant
 from tests.experiments.smallest import smallest_run
 
 
-def test_it_measures_what_theory_predicts():
-    result = smallest_run(load("subsampling"), runs=200, channels=16, depth=5)
+@pytest.mark.parametrize(
+    "variants",
+    [
+        [Variant.early_strides, Variant.dilation],
+        pytest.param(list(Variant)[1:], marks=pytest.mark.slow),
+    ],
+    ids=["some", "all"],
+)
+def test_it_measures_what_theory_predicts(variants):
+    result = smallest_run(load("subsampling"), variants=variants, runs=200, channels=16, depth=5)
     plain = result.of_variant(Variant.plain)
     for measured in result.variants:
         assert measured.size == pytest.approx(measured.predicted_size, rel=0.07)
