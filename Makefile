@@ -1,8 +1,8 @@
-# From a fresh clone, with nothing but Python >= 3.11:  make run,  make test,  make reproduce.
+# From a fresh clone, with nothing but Python >= 3.11:  make run,  make test,  make slow,  make reproduce.
 PYTHON ?= python3
 INSTALLED := .venv/installed
 
-.PHONY: run test reproduce
+.PHONY: run test slow reproduce
 
 run: $(INSTALLED)
 	.venv/bin/python run.py experiment=erf_growth
@@ -13,6 +13,10 @@ test: $(INSTALLED)
 	@# Types are checked by one thread, beside the tests.
 	.venv/bin/pyright & types=$$!; .venv/bin/python -m pytest -n 2 --dist loadfile; tests=$$?; \
 		wait $$types || { echo 'error: pyright found errors, above the tests' >&2; exit 1; }; exit $$tests
+
+# What make test leaves out: the paper's claims at real size, and long checks of what other tests check in short.
+slow: $(INSTALLED)
+	.venv/bin/python -m pytest -n 2 --dist loadfile -m slow
 
 # All of the evidence: hours with the trainings, whose data scripts/fetch_data.py gets. QUICK=1: minutes, smaller.
 reproduce: $(INSTALLED)

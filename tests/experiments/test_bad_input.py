@@ -8,7 +8,7 @@ import torch
 
 from erf.networks.cifar_resnet import CifarResNet
 from experiments.harness.cli import main
-from tests.conftest import leave_figures_empty
+from tests.experiments.run_once import run_once
 from tests.experiments.toy_data import toy_data
 
 GROWTH = "experiment=erf_growth"
@@ -25,12 +25,7 @@ def main_ends_with_the_test(monkeypatch):
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
     """A folder in which there is a record."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder := tmp_path_factory.mktemp("measured"))
-        patch.setattr(sys, "argv", ["run.py"])
-        leave_figures_empty(patch)
-        assert main(SMALL) == 0
-    return folder
+    return run_once(tmp_path_factory, SMALL)
 
 
 def files(folder: Path) -> dict[Path, bytes]:
@@ -124,15 +119,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys)
     monkeypatch.chdir(tmp_path)
     Path("file").touch()
     assert "file/runs: Not a directory" in the_one_line(capsys, [*SMALL, "hydra.run.dir=file/runs"])
-
-
-@pytest.mark.usefixtures("empty_figures")
-def test_a_damaged_record_is_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert main(SMALL) == 0
-    (path,) = Path().rglob("result.json")
-    path.write_text(path.read_text()[:-20])
-    assert f"{path} is damaged" in the_one_line(capsys, SMALL)
 
 
 @pytest.mark.parametrize("limit", [1_000, 10_000, 20_000], ids="{} bytes".format)

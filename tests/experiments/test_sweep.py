@@ -14,7 +14,7 @@ from experiments.center_low_init.study import Study
 from experiments.harness.cli import config_of, main
 from experiments.harness.record import UNCHECKED, read_environment, read_record
 from scripts import gather_sweep
-from tests.conftest import leave_figures_empty
+from tests.experiments.run_once import run_once
 from tests.experiments.toy_data import toy_data
 
 SWEEP = ["-m", "experiment=erf_growth", "kinds=[uniform]", "depths=[2,3,4]", "runs=2", "channels=2", "seed=0,1"]
@@ -33,12 +33,7 @@ def elsewhere(tmp_path, monkeypatch, empty_figures):
 @pytest.fixture(scope="module")
 def once(tmp_path_factory):
     """The folder of one sweep, made once, in which nothing is changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder := tmp_path_factory.mktemp("once"))
-        patch.setattr(sys, "argv", ["run.py"])
-        leave_figures_empty(patch)
-        assert main(SWEEP) == 0
-    return folder
+    return run_once(tmp_path_factory, SWEEP)
 
 
 @pytest.fixture

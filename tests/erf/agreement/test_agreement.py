@@ -20,20 +20,20 @@ def network(dtype=torch.float64):
     return nn.Sequential(first, nn.BatchNorm2d(4), nn.ReLU(), second).to(dtype).eval()
 
 
-def answers(found):
-    return {finding.judge: finding.agrees for finding in found.findings}
+def answers(checked):
+    return {finding.judge: finding.agrees for finding in checked.findings}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_all_judges_are_asked_and_agree(dtype):
-    found = erf.check(network(dtype), (33, 31), ["0", "3"], [(4, 4), (5, 6)])
-    assert [(f.layer, f.unit, f.judge) for f in found.findings] == [
+    checked = erf.check(network(dtype), (33, 31), ["0", "3"], [(4, 4), (5, 6)])
+    assert [(f.layer, f.unit, f.judge) for f in checked.findings] == [
         (layer, unit, judge) for layer in ("0", "3") for unit in ((4, 4), (5, 6)) for judge in JUDGES
     ]
-    assert found
-    assert all(finding.agrees for finding in found.findings)
-    assert str(found).endswith("\nall 16 answers agree")
-    assert str(found).startswith("agrees    layer '0', unit (4, 4): none of the 1014 pixels outside of its field")
+    assert checked
+    assert all(finding.agrees for finding in checked.findings)
+    assert str(checked).endswith("\nall 16 answers agree")
+    assert str(checked).startswith("agrees    layer '0', unit (4, 4): none of the 1014 pixels outside of its field")
 
 
 def shifted(by_first, by_end, monkeypatch):
@@ -56,18 +56,18 @@ def shifted(by_first, by_end, monkeypatch):
 def test_a_field_that_is_a_pixel_too_small_or_too_large_is_seen(by_first, by_end, wrong, monkeypatch):
     shifted(by_first, by_end, monkeypatch)
     monkeypatch.setattr(agreement, "bounded_box", lambda _, field, *__: field.box)
-    found = erf.check(network(), 65)
-    assert [finding.judge for finding in found.wrong] == wrong
-    assert not found
-    assert str(found).endswith("\n1 of 4 answers are wrong")
-    assert "WRONG" in str(found)
+    checked = erf.check(network(), 65)
+    assert [finding.judge for finding in checked.wrong] == wrong
+    assert not checked
+    assert str(checked).endswith("\n1 of 4 answers are wrong")
+    assert "WRONG" in str(checked)
 
 
 def test_a_map_that_is_not_that_of_autograd_is_seen(monkeypatch):
     own = measured_maps.gradient
     monkeypatch.setattr(measured_maps, "gradient", lambda *given: 1.001 * own(*given))
-    found = erf.check(network(), 33)
-    assert answers(found) == {"outside": True, "edges": True, "autograd": False, "slow": True}
+    checked = erf.check(network(), 33)
+    assert answers(checked) == {"outside": True, "edges": True, "autograd": False, "slow": True}
 
 
 def far_below_float64(monkeypatch):
@@ -83,9 +83,9 @@ def far_below_float64(monkeypatch):
 def test_rounding_is_told_from_a_fault_in_float64(monkeypatch):
     far_below_float64(monkeypatch)
     made = network(torch.float32)
-    found = erf.check(made, 33)
-    assert found
-    assert "differs from that of plain autograd by 5.0e-01 (allowed: 1e-02), in float64 by " in str(found)
+    checked = erf.check(made, 33)
+    assert checked
+    assert "differs from that of plain autograd by 5.0e-01 (allowed: 1e-02), in float64 by " in str(checked)
     assert next(made.parameters()).dtype == torch.float32
     own = measured_maps.gradient
     monkeypatch.setattr(measured_maps, "gradient", lambda *given: 1.001 * own(*given))
@@ -96,9 +96,9 @@ def test_what_does_not_run_in_float64_stays_wrong(monkeypatch):
     far_below_float64(monkeypatch)
     single = nn.Conv2d(1, 1, 3)
     monkeypatch.setattr(nn.Module, "double", lambda module: module.bfloat16())
-    found = erf.check(single, 9)
-    assert answers(found)["autograd"] is False
-    assert "cannot be measured in float64" in str(found)
+    checked = erf.check(single, 9)
+    assert answers(checked)["autograd"] is False
+    assert "cannot be measured in float64" in str(checked)
 
 
 def test_a_fast_way_that_is_wrong_is_seen(monkeypatch):
@@ -143,15 +143,15 @@ def test_fast_ways_come_back():
 
 def test_what_cannot_be_asked_is_said_and_does_not_count():
     pooled = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double()
-    found = erf.check(pooled, 9)
-    assert answers(found) == {"outside": None, "edges": None, "autograd": True, "slow": True}
-    assert found
-    assert "its field is the whole image" in str(found)
+    checked = erf.check(pooled, 9)
+    assert answers(checked) == {"outside": None, "edges": None, "autograd": True, "slow": True}
+    assert checked
+    assert "its field is the whole image" in str(checked)
     constant = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), Detached()).double()
-    found = erf.check(constant, 9)
-    assert set(answers(found).values()) == {None}
-    assert not found
-    assert str(found).endswith("\nnothing could be asked")
+    checked = erf.check(constant, 9)
+    assert set(answers(checked).values()) == {None}
+    assert not checked
+    assert str(checked).endswith("\nnothing could be asked")
 
 
 class Detached(nn.Module):
@@ -161,15 +161,15 @@ class Detached(nn.Module):
 
 def test_pixels_at_the_other_end_of_a_circular_image_are_no_fault():
     circular = nn.Conv2d(1, 1, 5, padding=2, padding_mode="circular").double()
-    found = erf.check(circular, 9, unit=(0, 4))
-    assert answers(found)["outside"] is True
-    assert "on this bounded image" in str(found)
+    checked = erf.check(circular, 9, unit=(0, 4))
+    assert answers(checked)["outside"] is True
+    assert "on this bounded image" in str(checked)
 
 
 def test_a_call_and_some_channels_are_taken():
     made = network()
-    found = erf.check(made, (32, 32), of_channels=1, channels=2, call=lambda net, x: {"features": net(2 * x)})
-    assert set(answers(found).values()) == {True}
+    checked = erf.check(made, (32, 32), of_channels=1, channels=2, call=lambda net, x: {"features": net(2 * x)})
+    assert set(answers(checked).values()) == {True}
 
 
 def test_checking_changes_nothing():

@@ -102,9 +102,9 @@ def test_compare_gives_the_interval_of_the_difference(network, capsys):
 
 def test_compare_takes_many_networks_and_sorts_by_a_named_column(network, capsys):
     networks = ("net.py:wide", network, "net.py:deep")
-    found = json.loads(answer(capsys, "compare", *networks, *SMALL, "--sort", "erf_size", "--json"))
-    assert [setting["network"] for setting in found["networks"]] == list(networks)
-    rows = found["rows"]
+    printed = json.loads(answer(capsys, "compare", *networks, *SMALL, "--sort", "erf_size", "--json"))
+    assert [setting["network"] for setting in printed["networks"]] == list(networks)
+    rows = printed["rows"]
     sizes = [row["erf_size"] for row in rows]
     assert sizes == sorted(sizes)
     assert len({row["network"] for row in rows}) == len(rows) == 3  # of each its deepest: they share no layer
@@ -131,12 +131,12 @@ def test_a_comparison_of_weights_says_which_they_are(network, capsys):
 
 def test_unit_aggregation_and_mode_are_those_of_the_library(network, capsys):
     options = ("--unit", "2,3", "--unit", "4,4", "--aggregation", "1", "--mode", "as_is", "--layers", "3")
-    found = json.loads(answer(capsys, network, *SMALL, *options, "--json"))
+    printed = json.loads(answer(capsys, network, *SMALL, *options, "--json"))
     expected = erf.measure(
         make_network(Source.file, network), input_size=24, layers="3", unit=[(2, 3), (4, 4)], aggregation=1
     )
-    assert found["setting"]["mode"] == "as_is"
-    assert [(layer["name"], layer["erf_size"]) for layer in found["layers"]] == [
+    assert printed["setting"]["mode"] == "as_is"
+    assert [(layer["name"], layer["erf_size"]) for layer in printed["layers"]] == [
         (name, expected[name].erf_size) for name in ("3@2,3", "3@4,4")
     ]
     one = json.loads(answer(capsys, network, *SMALL, *options[:2], "--layers", "3", "--json"))["layers"]

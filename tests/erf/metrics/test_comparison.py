@@ -51,27 +51,27 @@ def test_a_measured_layer():
     images = torch.randn(4, 2, 30, 40, dtype=torch.float64)
     trf = theoretical_receptive_field(network, (30, 40))
     imap = replace(effective_receptive_field(network, images), findings=("one", "two"))
-    found = compare(trf, imap)
-    assert (found.trf_size, found.effective_stride, found.clipped) == ((7, 11), (1, 2), (False, False))
-    assert found.erf_size == erf_size(imap)
-    assert found.reference is Reference.center
-    assert found.cut == (False, False)
-    assert found.ratio == pytest.approx(erf_size(imap) / math.sqrt(7 * 11), rel=1e-14)
+    comparison = compare(trf, imap)
+    assert (comparison.trf_size, comparison.effective_stride, comparison.clipped) == ((7, 11), (1, 2), (False, False))
+    assert comparison.erf_size == erf_size(imap)
+    assert comparison.reference is Reference.center
+    assert comparison.cut == (False, False)
+    assert comparison.ratio == pytest.approx(erf_size(imap) / math.sqrt(7 * 11), rel=1e-14)
     fit = fit_gaussian(imap)
-    assert (found.sigma, found.r_squared) == (fit.sigma, fit.r_squared)
-    assert (found.fit.covariance == fit.covariance).all()
-    assert (found.r50, found.r95) == (mass_radius(imap, 0.5), mass_radius(imap, 0.95))
-    assert found.diagnostics == ("one", "two")
+    assert (comparison.sigma, comparison.r_squared) == (fit.sigma, fit.r_squared)
+    assert (comparison.fit.covariance == fit.covariance).all()
+    assert (comparison.r50, comparison.r95) == (mass_radius(imap, 0.5), mass_radius(imap, 0.95))
+    assert comparison.diagnostics == ("one", "two")
 
 
 @pytest.mark.parametrize("axes", [1, 3])
 def test_one_axis_or_three(axes):
     imap = map_of(gaussian((21,) * axes, (10,) * axes, 4.0 * np.eye(axes)))
-    found = compare(whole(imap), imap)
-    assert found.trf_size == (21,) * axes
-    assert found.ratio == pytest.approx(erf_size(imap) / 21, rel=1e-14)
-    assert found.sigma == pytest.approx((2.0,) * axes, rel=1e-4)
-    assert found.r50 == mass_radius(imap, 0.5)
+    comparison = compare(whole(imap), imap)
+    assert comparison.trf_size == (21,) * axes
+    assert comparison.ratio == pytest.approx(erf_size(imap) / 21, rel=1e-14)
+    assert comparison.sigma == pytest.approx((2.0,) * axes, rel=1e-4)
+    assert comparison.r50 == mass_radius(imap, 0.5)
 
 
 def test_a_map_that_is_0_everywhere_has_no_size():
@@ -86,17 +86,17 @@ def test_without_a_center_the_size_is_that_of_the_peak(center):
     values = gaussian((7, 7), (3, 3), 2 * np.eye(2))
     values[3, 3] = 0
     imap = map_of(values, center=center)
-    found = compare(whole(imap), imap)
-    assert found.reference is Reference.peak
-    assert found.erf_size == erf_size(imap, reference="peak")
+    comparison = compare(whole(imap), imap)
+    assert comparison.reference is Reference.peak
+    assert comparison.erf_size == erf_size(imap, reference="peak")
 
 
 def test_an_infinite_field_has_no_ratio():
     imap = map_of(gaussian((9, 9), (4, 4), np.eye(2)))
-    found = compare(field_of(imap.trf_box, size=(9, math.inf)), imap)
-    assert found.trf_size == (9, math.inf)
-    assert found.ratio is None
-    assert found.erf_size == erf_size(imap)
+    comparison = compare(field_of(imap.trf_box, size=(9, math.inf)), imap)
+    assert comparison.trf_size == (9, math.inf)
+    assert comparison.ratio is None
+    assert comparison.erf_size == erf_size(imap)
 
 
 UNFITTED = {"flat": np.ones((5, 5)), "one pixel": np.ones((1, 1)), "a line": np.outer(np.eye(5)[2], np.ones(5))}
@@ -107,10 +107,10 @@ def test_where_no_gaussian_can_be_fitted_the_rest_is_stated(values):
     imap = map_of(values)
     with pytest.raises(InvalidInput):
         fit_gaussian(imap)
-    found = compare(whole(imap), imap)
-    assert (found.sigma, found.r_squared) == (None, None)
-    assert found.erf_size == erf_size(imap)
-    assert found.r95 == mass_radius(imap, 0.95)
+    comparison = compare(whole(imap), imap)
+    assert (comparison.sigma, comparison.r_squared) == (None, None)
+    assert comparison.erf_size == erf_size(imap)
+    assert comparison.r95 == mass_radius(imap, 0.95)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_a_threshold_that_is_not_reached_within_the_image_is_stated(box, expecte
     values = np.ones((6, 9)) * gaussian((9,), (4,), np.eye(1))
     imap = map_of(values, center=(2.5, 4.0), box=box)
     clipped = tuple(low < 0 or high > side for (low, high), side in zip(box, values.shape, strict=True))
-    found = compare(field_of(box, clipped=clipped), imap)
-    assert found.cut == expected
-    assert found.clipped == clipped
+    comparison = compare(field_of(box, clipped=clipped), imap)
+    assert comparison.cut == expected
+    assert comparison.clipped == clipped
 
 
 def test_only_the_border_that_the_field_crosses_counts():

@@ -26,6 +26,7 @@ from experiments.harness.record import read_environment, read_record
 from experiments.harness.reference_runs import RUNS, STUDIES
 from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 from tests.conftest import leave_figures_empty
+from tests.experiments.run_once import run_once
 
 RUN = Path(experiment.__file__).parents[2] / "run.py"
 SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3]", "runs=3", "channels=4", "bootstrap=20"]
@@ -45,12 +46,7 @@ def elsewhere(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def once(tmp_path_factory):
     """The folder of one run, made once, in which nothing is changed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder := tmp_path_factory.mktemp("once"))
-        patch.setattr(sys, "argv", ["run.py"])
-        leave_figures_empty(patch)
-        assert main(SMALL) == 0
-    return folder
+    return run_once(tmp_path_factory, SMALL)
 
 
 @pytest.fixture

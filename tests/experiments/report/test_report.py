@@ -240,8 +240,9 @@ def test_a_damaged_record_is_not_called_unmeasured(folder):
 
 
 def test_notes_stand_at_their_claims_where_the_page_is_of_the_reference(tmp_path):
-    shutil.copytree(REFERENCE / "skip_connections", tmp_path / "skip_connections")
-    note = escape({row.id: row.note for row in rows()}["T5"])
+    for name in ("erf_growth", "erf_growth_deep"):
+        shutil.copytree(REFERENCE / name, tmp_path / name)
+    note = escape({row.id: row.note for row in rows()}["F2"])
     assert note in render(tmp_path)
     assert note not in render(tmp_path, note="at reduced size")
 
