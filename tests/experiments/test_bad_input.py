@@ -121,7 +121,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys)
     assert "file/runs: Not a directory" in the_one_line(capsys, [*SMALL, "hydra.run.dir=file/runs"])
 
 
-@pytest.mark.parametrize("limit", [1_000, 10_000, 20_000], ids="{} bytes".format)
+@pytest.mark.parametrize(
+    "limit",
+    [pytest.param(1_000, marks=pytest.mark.slow), 10_000, pytest.param(20_000, marks=pytest.mark.slow)],
+    ids="{} bytes".format,
+)
 def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monkeypatch, capsys, request):
     """Files may not grow beyond a limit: writing fails there, as on a full disk, first at one file, then another."""
     monkeypatch.chdir(tmp_path)

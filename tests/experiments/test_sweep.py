@@ -155,7 +155,10 @@ def test_jobs_are_gathered_into_one_table_and_one_figure(capsys):
     assert "to measure it again: " not in left_out[0]
 
 
-@pytest.mark.parametrize("file", ["result.json", "arrays.npz", "environment.json"])
+@pytest.mark.parametrize(
+    "file",
+    ["environment.json", *(pytest.param(file, marks=pytest.mark.slow) for file in ("result.json", "arrays.npz"))],
+)
 def test_a_job_that_cannot_be_read_is_left_out(file, sweep, capsys):
     unreadable = jobs(sweep)[0] / file
     unreadable.unlink()

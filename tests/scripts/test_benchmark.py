@@ -59,6 +59,7 @@ def no_processes(monkeypatch, small_product):
     monkeypatch.setattr(stacks, "stack_peak", lambda *_: 12.0)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_processes")
 def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     path = tmp_path / "benchmark.json"

@@ -17,6 +17,7 @@ from scripts import figures
 from tests.experiments.trainings.made_up_trainings import training
 
 
+@pytest.mark.slow
 def test_the_records_of_both_data_sets_make_one_figure(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(figures, "draw_starts", lambda studies: drawn.extend(studies) or draw(studies))
     for name, gather, kind in (("camvid", gather_camvid, camvid.Result), ("cifar10", gather_cifar10, cifar10.Result)):

@@ -41,6 +41,7 @@ def test_a_device_agrees_with_itself_in_every_comparison():
 
 def test_a_network_that_computes_otherwise_fails(monkeypatch):
     monkeypatch.setattr(resnet50, "resnet50", torchvision.models.resnet18)
+    assert all(c.passed for c in gpu_check.compare_networks("cpu", 32))
     measure, calls = gpu_check.effective_receptive_field, iter([0, 1] * 2)
 
     def second_of_other_images(network, images, *arguments, **options):
@@ -67,6 +68,7 @@ def test_sizes_may_differ_by_rounding_only():
     assert not gpu_check.compare_sizes(growth([10, 20]), growth([10.1, 20])).passed
 
 
+@pytest.mark.slow
 def test_a_passed_check_is_recorded(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gpu_check, "in_fresh_process", lambda function, *arguments: function(*arguments))
     path = tmp_path / "gpu_check" / "result.json"

@@ -34,6 +34,7 @@ def small_networks(monkeypatch):
     monkeypatch.setattr(cost_model, "measure_ours", shallow)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_networks")
 def test_the_files_have_every_curve_and_every_prediction(tmp_path, capsys):
     assert scaling.main(["--repetitions", "1", "--output", str(tmp_path)], TOY, (32, 48)) == 0

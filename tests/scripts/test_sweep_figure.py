@@ -40,7 +40,7 @@ def ticks(axis):
     return [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
 
 
-@pytest.mark.parametrize("width", [PAGE, COLUMN])
+@pytest.mark.parametrize("width", [pytest.param(PAGE, marks=pytest.mark.slow), COLUMN])  # where there is less room
 @pytest.mark.parametrize("name", SWEEPS)
 def test_no_words_collide_and_none_is_cut(name, width):
     figure = draw(SWEEPS[name], width)

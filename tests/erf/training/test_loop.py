@@ -111,6 +111,7 @@ def test_stopped_while_the_erf_is_measured_it_goes_on(stop_at, uninterrupted, fa
     assert_resumes_to(uninterrupted, fabric, tmp_path)
 
 
+@pytest.mark.slow
 def test_stopped_before_or_after_any_file_is_written_it_goes_on(uninterrupted, fabric, tmp_path, monkeypatch):
     """Every start writes one file more than the one before; every second one is stopped just before its last."""
     write = checkpoints.atomic_write

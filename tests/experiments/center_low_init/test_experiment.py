@@ -85,7 +85,15 @@ def test_fresh_weights_and_other_seeds_are_other_weights():
     assert not torch.equal(fresh, other)
 
 
-@pytest.mark.parametrize("changes", [{"draw": 1}, {"strength": 0.5}, {"init": Init.glorot_uniform}, {"kernel_size": 5}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"draw": 1},
+        pytest.param({"strength": 0.5}, marks=pytest.mark.slow),
+        pytest.param({"init": Init.glorot_uniform}, marks=pytest.mark.slow),
+        {"kernel_size": 5},
+    ],
+)
 def test_every_start_sees_the_same_batches(changes, monkeypatch):
     seen = []
     step = center_low_init.train

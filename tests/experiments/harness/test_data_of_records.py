@@ -139,7 +139,10 @@ def test_the_command_refuses_other_data_and_shows_the_record_without_any(other_d
     assert files(folder) == before
 
 
-@pytest.mark.parametrize("change", ["network", "weights", "pictures"])
+@pytest.mark.parametrize(
+    "change",
+    ["pictures", *(pytest.param(change, marks=pytest.mark.slow) for change in ("network", "weights"))],
+)
 def test_a_file_that_is_measured_names_the_folder(change, tmp_path):
     """Where a network, its weights or the pictures have changed, the record is another one's."""
     network, weights, pictures = tmp_path / "net.py", tmp_path / "w.safetensors", tmp_path / "pictures"

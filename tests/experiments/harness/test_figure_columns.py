@@ -62,12 +62,13 @@ def _visible(text, figure):
 
 def words_of_columns(figure, monkeypatch):
     """Return the texts of each panel alone, and where they are."""
-    shown = []
-    monkeypatch.setattr(figure_columns, "write_figure", lambda _, drawn, part: shown.append(seen(drawn, part)))
+    texts = []
+    monkeypatch.setattr(figure_columns, "write_figure", lambda _, drawn, part: texts.append(seen(drawn, part)))
     write_columns(Path("x"), figure)
-    return shown
+    return texts
 
 
+@pytest.mark.slow
 def test_every_panel_is_as_wide_as_a_column_and_nothing_is_cut_off(figure, tmp_path):
     written = write_columns(tmp_path / "x", figure)
     assert [path.name for path in written] == [f"x_column_{number}" for number in range(1, 7)]

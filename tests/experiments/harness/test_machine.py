@@ -42,23 +42,47 @@ def elsewhere(tmp_path, monkeypatch):
         ),
         (["attention", "side=1000000"], "side=1000000: that takes "),
         (["measure", "input_size=1000000"], "input_size=[1000000, 1000000]: that takes "),
-        (["architectures", "input_size=1000000"], "input_size=1000000: that takes "),
+        pytest.param(
+            ["architectures", "input_size=1000000"], "input_size=1000000: that takes ", marks=pytest.mark.slow
+        ),
         (["cifar10", "width=1000000"], "width=1000000: that takes "),
-        (["camvid", "widths=[1,1,1,1000000]"], "widths=[1, 1, 1, 1000000]: that takes "),
+        pytest.param(
+            ["camvid", "widths=[1,1,1,1000000]"], "widths=[1, 1, 1, 1000000]: that takes ", marks=pytest.mark.slow
+        ),
         (["cifar10", "learning_rate=1e300"], "learning_rate=1e+300: allowed are finite numbers, up to 3.4e+38"),
         (["cifar10", "learning_rate=nan"], "learning_rate=nan: allowed are finite numbers"),
-        (["cifar10", "learning_rate=0"], "learning_rate=0.0: allowed are numbers above 0"),
+        pytest.param(
+            ["cifar10", "learning_rate=0"], "learning_rate=0.0: allowed are numbers above 0", marks=pytest.mark.slow
+        ),
         (["camvid", "momentum=1"], "momentum=1.0: allowed are numbers from 0 to below 1"),
-        (["growth_controls", "weight_decay=-1"], "weight_decay=-1.0: allowed are numbers from 0"),
+        pytest.param(
+            ["growth_controls", "weight_decay=-1"],
+            "weight_decay=-1.0: allowed are numbers from 0",
+            marks=pytest.mark.slow,
+        ),
         (["center_low_init", "momentum=-0.1"], "momentum=-0.1: allowed"),
         (["kernels", "seed=9223372036854775808"], "seed=9223372036854775808: allowed are whole numbers up to 9223"),
-        (["cifar10", "calibration=2147483648"], "calibration=2147483648: allowed are whole numbers up to 2147483647"),
+        pytest.param(
+            ["cifar10", "calibration=2147483648"],
+            "calibration=2147483648: allowed are whole numbers up to 2147483647",
+            marks=pytest.mark.slow,
+        ),
         (["growth_start", "cifar10_widths=[1000000]"], "cifar10_widths=1000000: that takes "),
-        (["growth_start", "camvid_widths=[1000000]"], "camvid_widths=[1000000, 2000000, "),
-        (["magnitudes_and_signs", "cifar10_width=1000000"], "cifar10_width=1000000: that takes "),
+        pytest.param(
+            ["growth_start", "camvid_widths=[1000000]"], "camvid_widths=[1000000, 2000000, ", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            ["magnitudes_and_signs", "cifar10_width=1000000"],
+            "cifar10_width=1000000: that takes ",
+            marks=pytest.mark.slow,
+        ),
         (["growth_start", "gains=[2]"], "gains=2.0: allowed are numbers from 0 to 1"),
         (["center_low_init", "threads=1000000"], f"threads=1000000: this machine has {CORES} cores; allowed"),
-        (["cifar10", "processes=1000000"], f"processes=1000000: this machine has {CORES} cores; allowed"),
+        pytest.param(
+            ["cifar10", "processes=1000000"],
+            f"processes=1000000: this machine has {CORES} cores; allowed",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_settings_beyond_the_machine_or_their_range_are_one_line(arguments, said, capsys):

@@ -490,6 +490,7 @@ def test_what_was_measured_is_kept_although_a_later_image_cannot_be(elsewhere, c
     assert not list(Path("results").rglob("result.json"))
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_a_users_network_is_measured_by_the_command(elsewhere, capsys):
     assert main(own("make")) == 0
     out = capsys.readouterr().out
