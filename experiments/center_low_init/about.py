@@ -1,4 +1,4 @@
-"""Does a center-low init train faster?"""
+"""Does a network that starts with a center-low init train faster?"""
 
 from experiments.harness.about import Series
 

@@ -1,4 +1,4 @@
-"""Does dropout change the shape?"""
+"""Does dropout change the shape of the ERF?"""
 
 from experiments.harness.about import DEVIATION, Series, map_series
 

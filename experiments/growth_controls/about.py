@@ -1,4 +1,4 @@
-"""Is that growth learning's?"""
+"""Is the growth of the ERF in training due to learning?"""
 
 from experiments.harness.about import Series
 

@@ -1,4 +1,4 @@
-"""How large is an ERF before training, and does its growth hang on how it is measured?"""
+"""How large is an ERF before training, and does its growth depend on how it is measured?"""
 
 from experiments.harness.about import Series
 

@@ -1,4 +1,4 @@
-"""What are the fields of the layers of any network?"""
+"""How large are the fields of a network of your choice?"""
 
 from experiments.harness.about import Series
 

@@ -1,4 +1,4 @@
-"""Which nonlinearity leaves them how Gaussian?"""
+"""Are ERFs Gaussian with ReLU, tanh and sigmoid, too?"""
 
 from experiments.harness.about import Series, map_series
 

@@ -1,4 +1,4 @@
-"""Do skips make the ERF smaller?"""
+"""How much smaller do skip connections make the ERF?"""
 
 from experiments.harness.about import Series, map_series
 

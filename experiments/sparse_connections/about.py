@@ -1,4 +1,4 @@
-"""As many connections, spread over a larger area?"""
+"""Do as many connections, spread over a larger area, enlarge the ERF?"""
 
 from experiments.harness.about import Series
 

@@ -1,4 +1,4 @@
-"""What do strides, poolings and dilation do?"""
+"""How much do strides, pooling and dilation enlarge the ERF?"""
 
 from experiments.harness.about import Series, map_series
 

@@ -39,6 +39,12 @@ def test_a_page_has_all_parts_in_their_order(title):
     assert [place.start() for place in places] == sorted(place.start() for place in places)
 
 
+@pytest.mark.parametrize("title", experiment_pages())
+def test_page_overview_and_command_line_ask_the_same_question(title):
+    question = " ".join(_part(experiment_pages()[title].read_text(), "Question").split())
+    assert [about(name).question for name in title.split(", ")] == [question] * len(title.split(", "))
+
+
 @pytest.mark.parametrize("title", PAGES)
 def test_the_result_is_two_sentences_with_numbers_from_its_records(title):
     page = PAGES[title].read_text()
