@@ -114,9 +114,15 @@ def test_a_panel_names_what_it_shows_and_nothing_else(monkeypatch):
     alone.plot([0, 1], color="black", label="theory")
     alone.legend()
     part.legend(*both.get_legend_handles_labels(), loc="outside lower center")
+    below = []
+    alone_as_before = figure_columns._alone
+    monkeypatch.setattr(
+        figure_columns, "_alone", lambda *given: (alone_as_before(*given), below.append([*figure.legends]))[0]
+    )
     shown = words_of_columns(figure, monkeypatch)
     named = [{"wide", "narrow", "theory"} & {*words} for words in shown]
     assert named == [{"wide", "narrow"}, {"narrow"}, {"wide"}, {"theory"}]
+    assert [len(legends) for legends in below] == [1, 1, 1, 0]  # what has a legend needs no second one
 
 
 def test_what_is_named_in_the_legend_of_another_panel_of_the_row_is_named_below(monkeypatch):
