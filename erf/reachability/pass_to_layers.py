@@ -36,7 +36,8 @@ def pass_to(
         raise (error if is_scripted(network) else cause) from error
     which = "noise" if images is None else "the first images"
     passed.on_images = True
-    if passed.by_values:  # else those of constants, which are the same for all images
+    # Values of constants, of which nothing depends on pixels, are the same for all images.
+    if passed.by_values or passed.assumptions:
         passed.assumptions.append(Assumption(0, f"the field is that of {which}, as the network needs values: {cause}"))
     return passed
 

@@ -66,7 +66,7 @@ def nested_refused() -> Iterator[None]:
 
 def tested_by(func: OpOverload, tensors: list[Tensor]) -> list[Tensor]:
     """Return the operands whose values say how long the output is."""
-    if torch.Tag.dynamic_output_shape not in func.tags:
+    if torch.Tag.dynamic_output_shape not in func.tags and func.namespace == "aten":
         return []
     by_mask = func.overloadpacket.__name__ == "index"
     return [tensor for tensor in tensors[1:] if tensor.dtype in (torch.bool, torch.uint8)] if by_mask else tensors
