@@ -14,6 +14,7 @@ from erf.errors import InvalidInput
 _DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
 
 
+UNTAGGED = ("nms",)  # as long as values say, though torch is not told
 CHECKS = ("_linalg_check_errors", "_assert_async", "_functional_assert_async", "_assert_tensor_metadata")
 
 
@@ -66,7 +67,7 @@ def nested_refused() -> Iterator[None]:
 
 def tested_by(func: OpOverload, tensors: list[Tensor]) -> list[Tensor]:
     """Return the operands whose values say how long the output is."""
-    if torch.Tag.dynamic_output_shape not in func.tags and func.namespace == "aten":
+    if torch.Tag.dynamic_output_shape not in func.tags and func.overloadpacket.__name__ not in UNTAGGED:
         return []
     by_mask = func.overloadpacket.__name__ == "index"
     return [tensor for tensor in tensors[1:] if tensor.dtype in (torch.bool, torch.uint8)] if by_mask else tensors

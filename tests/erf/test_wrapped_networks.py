@@ -1,4 +1,4 @@
-"""Networks that are prepared for training, saving or speed, and what they return: the fields and maps of what is inside."""
+"""Networks that are prepared for training, saving or speed, and outputs of every kind: they have fields and maps."""
 
 from __future__ import annotations
 
@@ -141,7 +141,9 @@ def test_what_is_wrapped_has_the_field_and_the_map_of_what_is_inside(make: Calla
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_dynamically_quantized_network_has_a_field_and_no_gradient() -> None:
-    network = Forward(lambda x, c, l: l(c(x).movedim(1, 3)).movedim(3, 1), nn.Conv2d(3, 4, 3), nn.Linear(4, 2)).eval()
+    network = Forward(
+        lambda x, c, last: last(c(x).movedim(1, 3)).movedim(3, 1), nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+    ).eval()
     quantized = quantization.quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8)
     field = theoretical_receptive_field(quantized, 8)
     assert (field.size, field.assumptions) == ((3, 3), ())
@@ -250,7 +252,7 @@ OUTPUTS: dict[str, tuple[nn.Module, Any, Any, Any]] = {
     ),
     "aggregated": (Forward(aggregated, conv(), nn.Conv2d(4, 3, 1)), INF, None, NONE),
     "pooled by powers": (
-        Forward(lambda x, c: F.avg_pool2d(c(x).abs().clamp(min=1e-6).pow(3), x.shape[2:]).pow(1 / 3).flatten(1), conv()),
+        Forward(lambda x, c: F.avg_pool2d(c(x).clamp(min=1e-6) ** 3, x.shape[2:]).pow(1 / 3).flatten(1), conv()),
         (10, 10), None, NONE,
     ),
     "flattened map": (Forward(lambda x, c: c(x).flatten(1), conv()), (10, 10), None, NONE),

@@ -222,7 +222,7 @@ def test_a_tensor_that_takes_another_s_storage_is_refused() -> None:
         theoretical_receptive_field(Forward(swapped), PLANE, channels=2)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 1), st.integers(1, 2)),
     st.integers(6, 11),
@@ -246,7 +246,7 @@ def test_fold_reads_what_nan_poisoning_finds(window: tuple[int, int, int, int], 
         assert windows == 1 or said == found
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(["sum", "conv", "stride", "flip"]), min_size=1, max_size=5), st.floats(0, 1))
 def test_running_sums_among_convolutions_are_one_sided_as_nan_poisoning_finds(steps: list[str], share: float) -> None:
     make = {
