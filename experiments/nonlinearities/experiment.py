@@ -103,9 +103,7 @@ def run(config: Config, logbook: Logbook) -> Result:
     arrays = {"theory": exact.values / exact.values.max()}
     fits = []
     kinds = ((kind,) for kind in config.kinds)
-    for (kind,), group in measure_each(
-        logbook, GroupFits, partial(_measure, config), kinds, "nonlinearities"
-    ):
+    for (kind,), group in measure_each(logbook, GroupFits, partial(_measure, config), kinds, "nonlinearities"):
         fits.append(group.fits)
         numbers = {"r_squared": float(np.mean(group.fits.r_squared)), "skipped_runs": group.fits.skipped}
         log_condition(logbook, kind, config.runs, group.imap, fit_gaussian(group.imap), **numbers)
