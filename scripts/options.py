@@ -56,4 +56,9 @@ def filled_text(argument: str) -> str:
 
 def filled_path(argument: str) -> Path:
     """Return the path that is not empty: an empty one would mean the current folder."""
-    return Path(filled_text(argument))
+    path = Path(filled_text(argument))
+    try:
+        path.exists()
+    except OSError as error:  # a name that is too long, a folder that cannot be looked into
+        raise argparse.ArgumentTypeError(f"{argument[:60]!r}: {error.strerror}") from error
+    return path

@@ -131,7 +131,12 @@ def _filled(text: str) -> str:
 
 
 def _path(text: str) -> Path:
-    return Path(_filled(text))
+    path = Path(_filled(text))
+    try:
+        path.exists()
+    except OSError as error:  # a name that is too long, a folder that cannot be looked into
+        raise argparse.ArgumentTypeError(f"{text[:60]!r}: {error.strerror}") from error
+    return path
 
 
 def _unit(text: str) -> tuple[int, ...]:

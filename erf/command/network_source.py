@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import inspect
+import os
 import pickle
 import sys
 import traceback
@@ -138,7 +139,7 @@ def _split(name: str) -> tuple[Path, str]:
     path, colon, function = name.rpartition(":")
     if not colon or not path.endswith(".py") or not function:
         raise InvalidInput(f"network={name!r}: allowed with source=file is path/to/file.py:factory")
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # noqa: PTH113  # also for a name that no file can have
         raise InvalidInput(f"network={name}: there is no file {path}")
     return Path(path), function
 
@@ -193,7 +194,7 @@ def _weights_file(path: Path) -> Path:
         raise InvalidInput(
             f"weights={path}: allowed are none, DEFAULT and files {', '.join(f'*{s}' for s in SUFFIXES)}"
         )
-    if not path.is_file():
+    if not os.path.isfile(path):  # noqa: PTH113  # likewise
         raise InvalidInput(f"weights={path}: there is no such file")
     return path
 

@@ -101,7 +101,8 @@ def read_record(folder: Path, kind: type[T]) -> T:
 
 def _converted(tree: dict[str, Any], kind: type[T]) -> T:
     config: type[ExperimentConfig] = get_type_hints(kind)["config"]
-    if unknown := tree.keys() - {field.name for field in fields(kind)}:
+    dataclass: Any = kind
+    if unknown := tree.keys() - {field.name for field in fields(dataclass)}:
         raise InvalidInput(f"does not fit its experiment: its entry {min(unknown)!r} is unknown here")
     if isinstance(tree.get("config"), dict):
         tree = tree | {"config": config.updated(tree["config"])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -140,6 +141,6 @@ def _checked_unit(given: Any) -> list[Any]:
 
 
 def _folder(images: str) -> Path:
-    if not Path(images).is_dir():
+    if not os.path.isdir(images):  # noqa: PTH112  # also for a name that no file can have
         raise InvalidInput(f"images={images}: there is no such folder; allowed: noise, or a folder of pictures")
     return Path(images)

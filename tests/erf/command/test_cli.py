@@ -228,3 +228,38 @@ def test_one_number_is_a_square_and_a_comma_makes_it_one_axis(network, capsys):
     assert layers[-1]["size"] == [5]
     assert main(["fields", network, "--input", ","]) == 1
     assert "one axis" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["--save", ""], "argument --save: it is empty"),
+        (["--save", "."], "--save . cannot be saved to"),
+        (["--save", "folder.html"], "--save folder.html is there already"),
+        (["--save", 300 * "x" + ".html"], "argument --save: 'xxx"),
+        (["--weights", 300 * "x" + ".pt"], "--weights xxx"),
+        (["--save", "no/card.html"], "--save no/card.html: there is no folder no"),
+        (["--images", "no"], "--images no: "),
+        (["--images", "."], "--images .: "),
+        (["--weights", "no.pt"], "--weights no.pt: there is no such file"),
+        (["--weights", "."], "--weights .: allowed are none"),
+        (["--statistic", "mean"], "--statistic 'mean' is unknown"),
+        (["--device", "abacus"], "--device 'abacus' is unknown"),
+        (["--input", "1,2,3,4"], "argument --input: '1,2,3,4'"),
+        (["--input", 40 * "1"], "argument --input: '1111"),
+        (["--input", "1", "--layers", "9"], "layer '9' is not in"),
+    ],
+)
+def test_a_bad_value_is_refused_by_the_options_name(words, option, network, capsys):
+    assert main([network, "--input", "16", "--samples", "2", *words]) == 1
+    assert capsys.readouterr().err.startswith(f"erf: {option}")
+
+
+def test_the_weights_of_the_others_are_refused_by_their_own_option(network, capsys):
+    assert main(["compare", network, network, "--input", "16", "--samples", "2", "--weights-b", "no.pt"]) == 1
+    assert capsys.readouterr().err.startswith("erf: --weights-b no.pt: there is no such file")
+
+
+def test_an_image_on_which_no_layer_has_rows_names_its_size(network, capsys):
+    assert main(["net.py:wide", "--input", "1"]) == 1
+    assert "--input 1,1: " in capsys.readouterr().err

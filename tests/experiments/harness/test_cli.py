@@ -280,6 +280,14 @@ def test_a_bug_keeps_its_traceback_and_an_absent_device_leaves_no_folder(capsys,
 
 
 @pytest.mark.usefixtures("empty_figures")
+def test_what_is_refused_when_parts_are_measured_leaves_nothing(capsys):
+    """The uniform maps are kept by then; the only run of another kind turns out to be 0 everywhere."""
+    assert main(["experiment=gaussian_shape", "scale=smallest", "runs=1"]) == 1
+    assert "raise runs" in capsys.readouterr().err
+    assert [path for path in FOLDERS.parent.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.usefixtures("empty_figures")
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
     slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,15,20]", "channels=8", "bootstrap=50"]
     with subprocess.Popen(

@@ -427,6 +427,7 @@ def own(function, layers="[7,10]"):
         ([MEASURE, "compatibility=openerf", "input_size=[2,64,64]"], ["compatibility=openerf", "rows and columns"]),
         ([MEASURE, "mode=train"], ["mode", "as_is"]),
         ([MEASURE, "device=cuda:99"], ["device", "cpu"]),
+        ([MEASURE, f"images={300 * 'x'}"], ["images=", "there is no such folder"]),
         (own("nothing"), ["no function or class of this name", "make"]),
         pytest.param(own("make", "[70]"), ["'70'", "nearest names"], marks=pytest.mark.slow),
         (own("TwoOutputs", "[]"), ["2 outputs", "name a layer"]),
