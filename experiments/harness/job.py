@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from omegaconf import OmegaConf
 
-from erf.errors import InvalidInput
+from erf.errors import InvalidInput, is_out_of_memory
 from erf.files.atomic_file import atomic_write
 from experiments.harness.event_file import board_of, events_folder
 from experiments.harness.experiment import Experiment, ExperimentConfig, load
@@ -90,15 +90,17 @@ def _say_measured(folder: Path, config: ExperimentConfig, job: Job | None) -> No
 
 @contextmanager
 def _gone_if_refused(folder: Path) -> Iterator[None]:
-    """Remove a folder made for a run that its input, or a file, stopped.
+    """Remove a folder made for a run that its input, a file, or want of memory stopped.
 
-    What a full disk stopped goes on later, once something is kept of it. Settings that are refused are refused again:
-    only a training's checkpoints, from before it diverged, are of use.
+    What a full disk or memory stopped goes on later, once something is kept of it. Settings that are refused are
+    refused again: only a training's checkpoints, from before it diverged, are of use.
     """
     new = not folder.exists()
     try:
         yield
-    except (InvalidInput, OSError) as error:
+    except Exception as error:  # what asks for memory raises almost anything
+        if not isinstance(error, InvalidInput | OSError) and not is_out_of_memory(error):
+            raise
         useful = folder / PARTIAL / ("training" if isinstance(error, InvalidInput) else "")
         if new and folder.exists() and not _holds_any(useful):
             shutil.rmtree(folder)

@@ -92,3 +92,17 @@ def test_a_call_that_goes_on_is_slow_unless_a_large_number_is_allowed(tmp_path, 
 )
 def test_the_oracle_reads_a_value_as_the_help_says(key, kind, text, fits):
     assert is_documented("kernels", key, kind, text) is fits
+
+
+def test_a_sweep_of_which_one_job_is_refused_may_leave_the_files_of_the_others(tmp_path, monkeypatch):
+    def main(_):
+        (tmp_path / "left").touch()
+        print("sweep         results")
+        print("error: job 1 of 2: runs=1", file=sys.stderr)
+        return 1
+
+    monkeypatch.setattr(cli, "main", main)
+    sweep = Call("run", ("-m", "experiment=erf_growth", "runs=1,2"), ("runs",), allowed=True)
+    assert outcome_of(sweep, tmp_path).kind == "allowed"
+    (tmp_path / "left").unlink()
+    assert outcome_of(replace(sweep, allowed=False), tmp_path).kind == "changed"

@@ -287,6 +287,16 @@ def test_what_is_refused_when_parts_are_measured_leaves_nothing(capsys):
     assert [path for path in FOLDERS.parent.rglob("*") if path.is_file()] == []
 
 
+def test_a_run_without_memory_leaves_nothing(capsys, monkeypatch):
+    def measure(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+
+    monkeypatch.setattr("experiments.erf_growth.experiment.measure_runs", measure)
+    assert main(SMALL) == 1
+    assert "out of memory" in capsys.readouterr().err
+    assert [path for path in FOLDERS.rglob("*") if path.is_file()] == []
+
+
 @pytest.mark.usefixtures("empty_figures")
 def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
     slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,15,20]", "channels=8", "bootstrap=50"]
