@@ -31,7 +31,7 @@ WIDE = re.compile(r"(?m)^\|([^|\n]*\|){7,}$")
 TABLE = re.compile("<table>(.*?)</table>", re.DOTALL)
 FIGURE = re.compile(r'<p>(<img [^>]*src="([^":]+)"[^>]*>)</p>')
 CODE = re.compile("(?<=<pre>)(.*?)(?=</pre>)", re.DOTALL)
-IN_COLUMNS = re.compile(r"\S {2,}[^\s#]")
+IN_COLUMNS = re.compile(r"(?m)(?!^\.\.\.)^.*\S {2,}[^\s#]")
 LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)")
 CLAIMS_PAGE = "claims.md"
 SERIES_HERE = "<!-- series -->"
@@ -133,12 +133,11 @@ def _with_tables(markdown: str) -> str:
 
 
 def _series() -> str:
-    rows = [
-        f"| `{one.tag}` | {name} | {one.step} | {one.meaning} |"
-        for name in experiment_names()
-        for one in about(name).series
-    ]
-    return "\n".join(["| tag | experiment | step | meaning |", "|---|---|---|---|", *rows])
+    parts = []
+    for name in experiment_names():
+        rows = [f"| `{one.tag}` | {one.step} | {one.meaning} |" for one in about(name).series]
+        parts.append("\n".join([f"### {name}", "", "| tag | step | meaning |", "|---|---|---|", *rows]))
+    return "\n\n".join(parts)
 
 
 def _experiments() -> str:

@@ -146,7 +146,8 @@ def test_each_cell_of_a_table_names_its_column(pages):
 
 
 def test_code_is_wrapped_unless_its_words_stand_in_columns():
-    command, table = "<code>pip install .     <i>#</i> the library", "<code>layer  TRF\n<b>conv</b>     3"
+    command = "<code>pip install .     <i>#</i> the library\n...     with <i>a</i>:"
+    table = "<code>layer  TRF\n<b>conv</b>     3"
     pages = "<pre>{}</code></pre><p>{}</code></p>"
     assert wrapping(pages.format(table, command)) == pages.format(table, command)
     wraps = command.replace("<code", '<code data-wraps="yes"')
