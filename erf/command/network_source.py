@@ -25,7 +25,11 @@ from erf.files.tensor_file import load_tensors
 
 UNTRAINED, PRETRAINED = "none", "DEFAULT"
 # Where checkpoints keep the state dict beside other things.
-WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "network", "net", "params", "weights", "module")
+WRAPPERS = (
+    "state_dict", "model_state_dict", "model_state", "model", "network", "net", "params", "weights", "module",
+    "network_weights", "state_dict_ema", "model_ema", "params_ema",
+)  # fmt: skip
+COUNTS = ("n_averaged",)  # what torch's average of weights keeps beside them
 # What parallel training, training modules and compilation put before all names.
 PREFIXES = ("module.", "model.", "net.", "network.", "_orig_mod.")
 SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
@@ -244,6 +248,8 @@ def _is_state_dict(read: Any) -> bool:
 
 def _load(network: nn.Module, weights: dict[str, Any], called: str, name: str) -> None:
     expected = {key: _shape(value) for key, value in network.state_dict().items()}
+    for count in set(COUNTS) & weights.keys() - expected.keys():
+        del weights[count]
     _take_prefix_off(weights, set(expected), called)
     odd = {key: _shape(value) for key, value in weights.items() if key in expected and _shape(value) != expected[key]}
     for key in odd:

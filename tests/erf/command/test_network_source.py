@@ -1,5 +1,7 @@
 import sys
 import textwrap
+from argparse import Namespace
+from pathlib import Path
 from urllib.error import URLError
 
 import pytest
@@ -219,6 +221,67 @@ def test_a_prefix_of_all_names_is_taken_off_and_said(prefix, net, tmp_path):
     with pytest.warns(UserWarning, match=f"weights={path}: '{prefix}', which stands before all of its names"):
         loaded = make_network(Source.file, f"{net}:small", str(path)).state_dict()
     assert all(torch.equal(loaded[key], weights[key]) for key in weights)
+
+
+def named(weights, prefix):
+    return {f"{prefix}{key}": value for key, value in weights.items()}
+
+
+CHECKPOINTS = {  # as programs write them: what they hold, of the weights
+    "state dict": lambda w: w,
+    "plain dict": dict,
+    "parameters": lambda w: {key: nn.Parameter(value, False) for key, value in w.items()},
+    "half precision": lambda w: {key: value.half() if value.is_floating_point() else value for key, value in w.items()},
+    "views of one storage": lambda w: {key: torch.stack([value, value])[1] for key, value in w.items()},
+    "average of weights": lambda w: {"n_averaged": torch.tensor(3), **named(w, "module.")},
+    "compiled": lambda w: named(w, "_orig_mod."),
+    "compiled, then parallel": lambda w: named(w, "module._orig_mod."),
+    "parallel, then compiled": lambda w: named(w, "_orig_mod.module."),
+    "module of a training": lambda w: {
+        "state_dict": named(w, "model."), "epoch": 3, "hyper_parameters": {"lr": 0.1}, "callbacks": {"best": 0.5},
+        "optimizer_states": [{"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 0.1}]}],
+        "loops": {"fit_loop": {"state_dict": {}}}, "pytorch-lightning_version": "2.4.0",
+    },
+    "compiled module of a training": lambda w: {"state_dict": named(w, "net._orig_mod."), "global_step": 7},
+    "with an optimizer": lambda w: {"model_state_dict": w, "optimizer_state_dict": {"state": {}, "param_groups": []}},
+    "with a scaler": lambda w: {"model": w, "scaler": {"scale": 65536.0}, "epoch": 1},
+    "with its average": lambda w: {"state_dict": w, "state_dict_ema": named(w, "other.")},
+    "average alone": lambda w: {"epoch": 3, "state_dict_ema": w},
+    "averaged model": lambda w: {"model_ema": named(w, "module.")},
+    "averaged parameters": lambda w: {"params_ema": w},
+    "weights of a segmentation": lambda w: {"network_weights": w, "init_args": {}, "trainer_name": "Trainer"},
+    "weights of an engine": lambda w: {"module": named(w, "module."), "dp_world_size": 1},
+    "iteration": lambda w: {"model": w, "iteration": 90000, "__author__": "someone"},
+    "thrice nested": lambda w: {"model": {"net": {"state_dict": w}}},
+    "best of them": lambda w: {"epoch": 3, "best": True, "net": named(w, "module."), "acc": 0.9},
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:weights=")
+@pytest.mark.parametrize("held", CHECKPOINTS.values(), ids=CHECKPOINTS)
+def test_checkpoints_as_programs_write_them(held, net, tmp_path):
+    path = tmp_path / "weights.ckpt"
+    weights = changed(make_network(Source.file, f"{net}:small"))
+    torch.save(held(weights), path)
+    loaded = make_network(Source.file, f"{net}:small", str(path)).state_dict()
+    assert all(torch.allclose(loaded[key], weights[key], rtol=1e-3) for key in weights)
+
+
+HARMFUL = {
+    "a whole network": lambda w: nn.Conv2d(3, 2, 3),
+    "arguments of a program": lambda w: {"model": w, "args": Namespace(lr=0.1)},
+    "a function": lambda w: {"state_dict": w, "scheduler": print},
+    "a path": lambda w: {"state_dict": w, "folder": Path("runs")},
+    "a number of its own": lambda w: {"state_dict": w, "best": Danger()},
+}
+
+
+@pytest.mark.parametrize("held", HARMFUL.values(), ids=HARMFUL)
+def test_what_would_run_code_stays_unread_wherever_it_stands(held, net, tmp_path, capsys):
+    path = tmp_path / "weights.pth"
+    torch.save(held(changed(make_network(Source.file, f"{net}:small"))), path)
+    assert "would run code; save network.state_dict() alone" in refused(Source.file, f"{net}:small", str(path))
+    assert capsys.readouterr().out == ""
 
 
 def test_a_prefix_of_some_names_stays(net, tmp_path):
