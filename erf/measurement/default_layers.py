@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from erf.reachability.receptive_field import theoretical_receptive_field
@@ -22,7 +23,7 @@ def default_layers(
 ) -> list[str]:
     """Return the last layer at each of the four coarsest resolutions, and the last of all, in the order of their calls.
 
-    Layers are modules with several units and one output that run once; outer ones come before those within others,
+    Layers are modules with several units and one output that run once and are not scripted; outer ones come before those within others,
     which may be branches. Resolutions are told apart by octaves, so that
     convolutions without padding do not change them. Where there is no such layer, the list is empty.
 
@@ -33,10 +34,11 @@ def default_layers(
         network, input_size, channels=channels, mode=mode, call=partial(_run_whole, call)
     )
     runs = Counter(field.modules)
+    scripted = {name for name, module in network.named_modules() if isinstance(module, torch.jit.ScriptModule)}
     layers = [
         (call.name, call.grid)
         for call in field.calls
-        if call.name and runs[call.name] == 1 and call.grid and max(call.grid) > 1
+        if call.name and runs[call.name] == 1 and call.grid and max(call.grid) > 1 and call.name not in scripted
     ]
     inner_first = sorted(layers, key=lambda layer: -layer[0].count("."))
     last = {_octaves(input_size, grid): name for name, grid in inner_first}

@@ -3,9 +3,11 @@ import torch
 from torch import nn
 from torchvision import models
 
+import erf
 from erf import InvalidInput
 from erf.maps.passes import Mode
 from erf.measurement.default_layers import default_layers
+from tests.erf.test_wrapped_networks import IMAGES, OUTPUTS, UNCHANGED
 from tests.experiments import toy_networks
 
 STAGES = ["layer1", "layer2", "layer3", "layer4"]
@@ -67,3 +69,21 @@ def test_signals_and_videos_have_them_too():
 def test_a_network_that_does_not_run_is_refused():
     with pytest.raises(InvalidInput, match="does not run on an input"):
         layers_of(toy_networks.make(), (24, 24), channels=5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", UNCHANGED.values(), ids=UNCHANGED)
+def test_wrapped_networks_have_them(make):
+    network = make()
+    names = layers_of(network, (8, 8))
+    assert set(names) <= dict(network.named_modules()).keys()
+    measured = erf.measure(network, IMAGES)
+    assert list(measured) == (names or ["output"])
+    assert all(layer.map.values.any() for layer in measured.values())
+
+
+@pytest.mark.parametrize(("network", "size", "grid", "call"), OUTPUTS.values(), ids=OUTPUTS)
+def test_networks_of_every_kind_of_output_have_them(network, size, grid, call):
+    measured = erf.measure(network.double(), IMAGES.double(), call=call)
+    assert all(name == "output" or network.get_submodule(name) for name in measured)
+    assert all(layer.map.values.any() for layer in measured.values())
