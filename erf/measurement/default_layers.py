@@ -23,8 +23,8 @@ def default_layers(
 ) -> list[str]:
     """Return the last layer at each of the four coarsest resolutions, and the last of all, in the order of their calls.
 
-    Layers are modules with several units and one output that run once and are not scripted; outer ones come before those within others,
-    which may be branches. Resolutions are told apart by octaves, so that
+    Layers are modules with several units and one output that run once and are not scripted; outer ones come before
+    those within others, which may be branches. Resolutions are told apart by octaves, so that
     convolutions without padding do not change them. Where there is no such layer, the list is empty.
 
     Raises:

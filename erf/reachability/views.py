@@ -92,12 +92,15 @@ def _sliced(x: Reach, dim: int, start: int, size: int, step: int = 1) -> Reach:
     return _settled(moved(x, dim, start + step * np.arange(size), step), dim)
 
 
-def _settled(part: Reach, dim: int) -> Reach:
-    """See how a part of a dimension goes on: parts that were put one after the other have laws of their own."""
-    if isinstance(part, LazyUnion):
-        return part.each(lambda each: _settled(each, dim))
+def _settled(part: Reach, dim: int, lawless: bool = False) -> Reach:
+    """See how a part of a dimension goes on: parts that were put one after the other have laws of their own.
+
+    Where a union has no law, none of its parts keeps one: so it is where it is written out.
+    """
     digit, place = part.single(dim).dims[dim][0], part.place(dim)
-    if digit.period or digit.size == 1:
+    if isinstance(part, LazyUnion):
+        return part.each(lambda each: _settled(each, dim, not digit.period))
+    if (digit.period and not lawless) or digit.size == 1:
         return part
     part = part.single(dim)
     values = narrowed(part.values, place)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -71,19 +73,22 @@ def test_a_network_that_does_not_run_is_refused():
         layers_of(toy_networks.make(), (24, 24), channels=5)
 
 
+KINDS = {name: (make, None) for name, make in UNCHANGED.items() if "script" not in name}
+KINDS |= {name: (partial(OUTPUTS.get, name), call) for name, (*_, call) in OUTPUTS.items()}
+
+
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("make", UNCHANGED.values(), ids=UNCHANGED)
-def test_wrapped_networks_have_them(make):
-    network = make()
-    names = layers_of(network, (8, 8))
+@pytest.mark.parametrize(("make", "call"), KINDS.values(), ids=KINDS)
+def test_networks_of_every_kind_have_layers_that_have_fields(make, call):
+    made = make()
+    network = made[0] if isinstance(made, tuple) else made
+    names = default_layers(network, (8, 8), 3, Mode.eval, call)
     assert set(names) <= dict(network.named_modules()).keys()
-    measured = erf.measure(network, IMAGES)
-    assert list(measured) == (names or ["output"])
-    assert all(layer.map.values.any() for layer in measured.values())
+    fields = erf.theoretical_receptive_field(network, 8, layer=names or [""], channels=3, call=call)
+    assert all(field.size for field in fields.values())
 
 
-@pytest.mark.parametrize(("network", "size", "grid", "call"), OUTPUTS.values(), ids=OUTPUTS)
-def test_networks_of_every_kind_of_output_have_them(network, size, grid, call):
-    measured = erf.measure(network.double(), IMAGES.double(), call=call)
-    assert all(name == "output" or network.get_submodule(name) for name in measured)
-    assert all(layer.map.values.any() for layer in measured.values())
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_a_scripted_part_is_none_of_them():
+    measured = erf.measure(UNCHANGED["script of a part"](), IMAGES)
+    assert "1" not in list(measured)

@@ -74,6 +74,33 @@ def test_what_is_not_written_out_says_the_same(network, monkeypatch) -> None:
     assert fields[0] == fields[1]
 
 
+class Scores(Attention):
+    """What is made of the scores themselves."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        return self.scores(tokens @ tokens.transpose(1, 2), tokens)
+
+
+CUTS = [(rows, columns) for rows in ((4, 8), (2, 14), (12, 16)) for columns in ((4, 8), (8, 16), (3, 9))]
+
+
+@pytest.mark.parametrize("flipped", [(1,), (2,), (1, 2)])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize(("rows", "columns"), CUTS)
+def test_flipped_and_cut_scores_say_the_same(rows, columns, flipped, first, monkeypatch) -> None:
+    def cut(scores: Tensor, _: Tensor) -> Tensor:
+        scores = scores.flip(flipped) if first else scores
+        scores = scores[:, slice(*rows), slice(*columns)]
+        return (scores if first else scores.flip(flipped)).amax(2, keepdim=True)
+
+    fields = []
+    for largest in (0, 2**30):
+        monkeypatch.setattr(union, "LARGEST", largest)
+        fields.append(theoretical_receptive_field(Scores(cut), 8, channels=1))
+    assert fields[0] == fields[1]
+
+
 def test_a_square_of_tokens_takes_little_memory() -> None:
     tracemalloc.start()
     theoretical_receptive_field(Attention(), 96, channels=1)
