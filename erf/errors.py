@@ -112,7 +112,7 @@ class InternalError(Exception):
 
 
 @contextmanager
-def own_faults(at: str) -> Iterator[None]:
+def own_faults(at: object) -> Iterator[None]:
     """Let whatever goes wrong inside, but for what the user can mend, be a fault of erf."""
     try:
         yield

@@ -83,7 +83,7 @@ def _searched(call: Call, ordered: Reach, x: Any, *_args: Any, **_kwargs: Any) -
 
 @rule("take")
 def _take(call: Call, x: Reach, index: Reach) -> Reach:
-    flat = Call((prod(call.shape),), call.operator, call.place)
+    flat = Call((prod(call.shape),), call.operator, call.func)
     return index_select(flat, x.reshape((prod(x.shape),)), 0, index).reshape(call.shape)
 
 

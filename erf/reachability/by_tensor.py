@@ -23,7 +23,6 @@ class ByTensor(Generic[T]):
 
     def __init__(self) -> None:
         self._entries: dict[int, tuple[_Reference, T]] = {}
-
         table = ref(self)
 
         def forget(reference: _Reference) -> None:

@@ -107,7 +107,8 @@ def trace(
         channels: Of the input.
         bounded: Take the borders as they are, and let padding read nothing, instead of an unbounded image.
         until: Stop when the module of that name has returned.
-        needed: Names of modules; whatever fails after they have all returned is no matter.
+        needed: Names of modules. When all have returned, nothing is noted but whether one of them runs again, and
+            whatever fails is no matter.
         images: On which to run; None is a pass on the meta device.
         flat: Let all pixels stand for one, which costs nothing: such a pass tells which operators run, and no boxes.
         across: Follow which images of the batch can reach a position, instead of which pixels.
@@ -118,7 +119,7 @@ def trace(
     image = _empty_image(network, channels, input_size) if images is None else images
     owned = list(state.values()) or [tensor for _, tensor in _owned_tensors(network)]
     dims = [0] if across else range(2, image.ndim)
-    mode = ReachMode(network, owned, image, dims, bounded, until)
+    mode = ReachMode(network, owned, image, dims, bounded, until, needed)
     mode.reaches[image] = tuple(_one_pixel(image) if flat else _positions(image, dim, bounded) for dim in dims)
     functions = Functions(
         mode.trace, bounded, mode.as_one_operator, mode.leave_for_python, mode.in_windows, mode.read_shape
@@ -128,9 +129,10 @@ def trace(
     contexts += [] if images is None else [kept_buffers(network), _in_plain_operators()]
     try:
         with ExitStack() as stack:
+            stack.callback(mode.end)
             for context in [
                 *contexts,
-                mode.following_modules(),
+                mode.modules.followed(),
                 functions,
                 mode,
             ]:

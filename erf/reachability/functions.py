@@ -14,10 +14,14 @@ from erf.errors import InvalidInput
 from erf.reachability.record import Operation, Trace
 from erf.reachability.recurrent import RECURRENT
 
-READERS: tuple[Callable[..., object], ...] = (Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__dlpack__)
-SHAPES: tuple[Callable[..., object], ...] = (
-    vars(torch._C.TensorBase)["shape"].__get__,
-    *(Tensor.size, Tensor.__len__, Tensor.numel, Tensor.nelement, Tensor.unbind, Tensor.__iter__),
+READERS: frozenset[Callable[..., object]] = frozenset(
+    [Tensor.numpy, Tensor.tolist, Tensor.__array__, Tensor.__dlpack__]
+)
+SHAPES: frozenset[Callable[..., object]] = frozenset(
+    [
+        vars(torch._C.TensorBase)["shape"].__get__,
+        *(Tensor.size, Tensor.__len__, Tensor.numel, Tensor.nelement, Tensor.unbind, Tensor.__iter__),
+    ]
 )
 
 

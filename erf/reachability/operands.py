@@ -56,6 +56,8 @@ def per_output(result: Any, outputs: list[Tensor]) -> list[Reach]:
 
 def written_by(func: OpOverload, args: Any, kwargs: Any) -> tuple[list[Tensor], dict[str, Any]]:
     """Return the tensors that an operator writes to, and its named arguments without those that it only writes to."""
+    if not func._schema.is_mutable:
+        return [], kwargs
     schema = func._schema.arguments
     marked = [argument for argument in schema if argument.alias_info is not None and argument.alias_info.is_write]
     given = dict(zip((argument.name for argument in schema), args, strict=False)) | kwargs

@@ -195,7 +195,7 @@ class Reach:
         """
         source = self.single(dim)
         place, digit = source.place(dim), source.dims[dim][0]
-        if digit.period == 1 and digit.size and table.min() > NOWHERE:
+        if digit.period == 1 and digit.size and table.size and table.min() > NOWHERE:
             new, values = digit.step(*step, len(table)), moved_by_ends(source.values, place, digit.shift, table)
             dims = (*source.dims[:dim], (new,), *source.dims[dim + 1 :])
             return Reach(dims, narrowed(values, place) if new.constant else values, self.exact)
@@ -252,16 +252,6 @@ class Reach:
         """Whether the dimension runs along windows of the input axis, so that its ends are not the image's."""
         return not self.along(dim) and not self.constant(dim)
 
-    def ended(self, dim: int) -> Reach:
-        """Forget how a dimension goes on beyond its ends, where those are not the image's."""
-        if not self.in_windows(dim):
-            return self
-        source = self.single(dim)
-        place, digit = source.place(dim), source.dims[dim][0]
-        shape = list(source.values.shape)
-        shape[place] = digit.size
-        return source.with_digits({dim: (replace(digit, period=0, shift=0),)}, np.broadcast_to(source.values, shape))
-
     def whole(self, operator: Joiner) -> Reach:
         """Join all positions into a tensor without dimensions."""
         if self.is_nothing:
@@ -272,9 +262,9 @@ class Reach:
         """Whether joined boxes go from one end of the axis to the other: a slice or half of the axis does not."""
         missing = np.maximum(joined[0], joined[1] + extent - 1)
         spanned = missing <= 0
-        return spanned if spanned.all() else spanned | (missing < self._spacing(dims))
+        return spanned if spanned.all() else spanned | (missing < self.spacing(dims))
 
-    def _spacing(self, dims: Sequence[int]) -> float:
+    def spacing(self, dims: Sequence[int]) -> float:
         """The most pixels from one position to the next: strides leave out fewer than that at the end of the image."""
         along = [digit for dim in dims for digit in self.dims[dim] if digit.along]
         if all(digit.period for digit in along):
@@ -284,31 +274,6 @@ class Reach:
     def firsts(self) -> Floats:
         """Return the first pixels of all boxes that have any, each once, in order."""
         return np.unique(self.values[0][np.isfinite(self.values[0])])
-
-    def accumulate(self, dim: int, operator: Joiner) -> Reach:
-        """Let every position along the dimension depend on all up to it, as a running sum does.
-
-        Where those go to an end of the input axis, the operator's number says so on that side; the own pixels stay
-        visible, and on the other side nothing is joined.
-        """
-        source = self.single(dim)
-        place, digit = source.place(dim), source.dims[dim][0]
-        if source.values.shape[place] == 1:
-            return source
-        own, joined = source.values, np.minimum.accumulate(source.values, axis=place)
-        joins = np.any(joined < own, axis=place, keepdims=True)[:2]
-        spanned = self._ends(dim, joined.take([-1], place), operator.extent) & joins
-        pixels = np.where(spanned, own[:2], joined[:2])
-        numbers = np.where(spanned, np.minimum(joined[2:], operator.number), joined[2:])
-        law = digit if np.array_equal(pixels, own[:2]) else replace(digit, period=0, shift=0)
-        return source.with_digits({dim: (law,)}, np.concatenate([pixels, numbers]))
-
-    def _ends(self, dim: int, joined: Floats, extent: float) -> NDArray[np.bool_]:
-        """Whether joined boxes go to the first, and to the last, pixel of an unbounded image's axis."""
-        if not self.along(dim) or np.isinf(extent):
-            return np.zeros_like(joined[:2], dtype=np.bool_)
-        ends = np.reshape([0, 1 - extent], (2, *(1,) * (joined.ndim - 1)))
-        return joined[:2] < ends + self._spacing([dim])
 
     def everywhere(self, dims: Sequence[int], shape: Sequence[int], operator: Joiner) -> Reach:
         """Let every position of a new shape depend on all positions along the dimensions: nothing local is left.

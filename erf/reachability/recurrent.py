@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from erf.reachability.orders import accumulated
 from erf.reachability.reach import Joiner, Reach
 from erf.reachability.registry import Call, rule
 from erf.reachability.union import concatenate, union
@@ -37,7 +38,7 @@ def _recurrent(
 
 
 def _accumulated(x: Reach, time: int, operator: Joiner, back: bool = False) -> Reach:
-    return _reversed(_reversed(x, time).accumulate(time, operator), time) if back else x.accumulate(time, operator)
+    return _reversed(accumulated(_reversed(x, time), time, operator), time) if back else accumulated(x, time, operator)
 
 
 def _reversed(x: Reach, dim: int) -> Reach:

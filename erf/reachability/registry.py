@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -27,13 +28,13 @@ class Call:
     Attributes:
         shape: The shape of the (first) output.
         operator: What joins positions here.
-        place: The operator and where it stands, for messages.
+        func: The operator.
         shapes: Of all outputs.
     """
 
     shape: tuple[int, ...]
     operator: Joiner
-    place: str
+    func: OpOverload
     shapes: tuple[tuple[int, ...], ...] = ()
 
 
@@ -58,6 +59,7 @@ UNTAGGED = frozenset(
 )
 
 
+@cache
 def name_of(operator: OpOverload) -> str:
     """Return an operator's name, with its library's where that is not aten, without the mark of what works in place.
 
@@ -76,6 +78,7 @@ def find_rule(operator: OpOverload) -> Rule | None:
     return RULES.get(name_of(operator)) or (pointwise if is_pointwise(operator) else None)
 
 
+@cache
 def is_pointwise(operator: OpOverload) -> bool:
     """Whether each position of its output depends on the same position of its inputs, and on nothing drawn."""
     in_aten = operator.namespace == "aten"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from erf.reachability.dense import directed, from_dense
 from erf.reachability.digit import NOTHING, NOWHERE, Digit, Floats, Integers
 from erf.reachability.reach import Reach
-from erf.reachability.registry import Call, rule
+from erf.reachability.registry import Call, name_of, rule
 from erf.reachability.union import union
 from erf.reachability.views import moved
 from erf.reachability.windows import convolved
@@ -149,7 +149,7 @@ def _index_add(call: Call, x: Reach, dim: int, index: Reach, source: Reach, *_ar
     shape = [1] * x.ndim
     shape[dim] = -1
     places = np.broadcast_to(index.data.numpy().reshape(shape), source.shape)
-    copies = call.place.startswith("aten.index_copy")
+    copies = name_of(call.func) == "index_copy"
     return _landed(x, dim % x.ndim, places, source, adds=not copies)
 
 

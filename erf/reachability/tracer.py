@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from threading import get_ident
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from erf.errors import InvalidInput, own_faults
@@ -22,6 +19,7 @@ from erf.reachability.reach import Joiner, Reach, nothing
 from erf.reachability.record import Assumption, Operation, Reaches, Step, Trace, outlines
 from erf.reachability.registry import Call, Rule, find_rule
 from erf.reachability.running import known_output, run
+from erf.reachability.running_modules import RunningModules
 from erf.reachability.storage import WrittenStorage, shares_storage, strided
 from erf.reachability.tensor_numbers import MADE_HERE, TensorNumbers
 from erf.reachability.tensor_reaches import TensorReaches
@@ -34,11 +32,19 @@ class Returned(Exception):
 
 
 class ReachMode(TorchDispatchMode):
-    """Passes the boxes on through every operator, and notes those of every module's output."""
+    """Passes the boxes on through every operator, and notes those of every module's output.
+
+    When all modules that are needed have returned, it only notes whether one of them runs again.
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled here, and to tell torch so takes as long as it takes to import its compiler."""
+        return False
 
     def __init__(
         self, network: nn.Module, state: Sequence[Tensor], image: Tensor, dims: Sequence[int], bounded: bool,
-        until: str | None,
+        until: str | None, needed: Collection[str],
     ) -> None:  # fmt: skip
         super().__init__()
         size = tuple(image.shape[dim] for dim in dims)
@@ -46,66 +52,51 @@ class ReachMode(TorchDispatchMode):
         self.reaches: TensorReaches = TensorReaches()
         self._bounded = bounded
         self._until = until
+        self._needed = frozenset(needed)
+        self._missing = set(needed)  # modules that have not returned yet; when all have, no boxes are followed
         self._numbers = TensorNumbers(on_images=not image.is_meta)
         attributes = [tensor for tensor in tensors_in([vars(m) for m in network.modules()]) if tensor.is_meta]
         for tensor in (*state, image, *attributes):
             self._numbers.give(tensor)
-        self._names = {module: name for name, module in network.named_modules()}
-        self._running: list[str] = [""]
+        self.modules: RunningModules = RunningModules(network, self._returned)
         self._image = image
-        self._thread = get_ident()
-        self._elsewhere = ""  # what ran in another thread
         self._counted: ByTensor[None] = ByTensor()  # tensors whose shape says how many values pass a test
         self._in_python = False  # whether values that pixels reach left for Python
         self._owners: dict[int | None, Tensor] = {}  # per storage that has views: the tensor that was there first
         self._written: dict[int | None, WrittenStorage] = {}
         self._versions: ByTensor[int] = ByTensor()  # per view of those: of the storage when its boxes were read
 
-    @contextmanager
-    def following_modules(self) -> Iterator[None]:
-        """Know at any time which module runs. The hooks are torch's global ones: the network's own stay as they are."""
-        handles = register_module_forward_pre_hook(self._enter), register_module_forward_hook(self._leave)
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-            self._numbers.end(lambda tensor: self._is_reached([tensor]))
-
-    def _enter(self, module: nn.Module, _args: object) -> None:
-        name = self._names.get(module, self._running[-1])
-        if get_ident() != self._thread:
-            self._elsewhere = f"module {name!r} runs in a thread of its own, where it cannot be followed"
-        else:
-            self._running.append(name)
-
-    def _leave(self, module: nn.Module, _args: object, output: object) -> None:
-        if get_ident() != self._thread:
+    def _returned(self, module: nn.Module, output: object) -> None:
+        name = self.modules.names[module]
+        if not self._missing and name not in self._needed:
             return
-        self._running.pop()
-        if self._elsewhere:
-            raise InvalidInput(self._elsewhere)
-        if module in self._names and not any(map(is_in_transform, tensors_in(output))):
-            with torch._C.DisableTorchFunction(), own_faults(f"the output of {self._names[module]!r}"):
-                self._step(module, tensors_in(output))
-            if self._names[module] == self._until:
-                raise Returned
+        if any(map(is_in_transform, tensors_in(output))):
+            return
+        with torch._C.DisableTorchFunction(), own_faults(f"the output of {name!r}"):
+            self._step(module, tensors_in(output))
+        self._missing.discard(name)
+        if name == self._until:
+            raise Returned
+
+    def end(self) -> None:
+        """Remember the constants that outlive the pass."""
+        self._numbers.end(lambda tensor: self._is_reached([tensor]))
 
     def _step(self, module: nn.Module, tensors: list[Tensor]) -> None:
-        """Keep what a module returned."""
-        self._follow_foreign(f"the output of {self._names[module]!r}", tensors)
+        """Keep what a module returned; of one that runs again after all that are needed, only that it did."""
+        tensors = tensors if self._missing else []
+        self._follow_foreign(f"the output of {self.modules.names[module]!r}", tensors)
         outputs = tuple(self._directed_reaches_of(tensor) for tensor in tensors)
         results = tuple(self._numbers.get(tensor) for tensor in tensors)
         leaf, called = next(module.children(), None) is None, len(self.trace.operations)
-        self.trace.steps.append(Step(self._names[module], type(module).__name__, outputs, leaf, called, results))
+        self.trace.steps.append(Step(self.modules.names[module], type(module).__name__, outputs, leaf, called, results))
 
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        at = f"{func} in {self._where()}"
-        with own_faults(at):
-            tensors = tensors_in((args, kwargs))
-            refuse(func, tensors, self._is_reached(tensors), self._where())
-            output = known_output(func, args, tensors)
+        tensors = tensors_in((args, kwargs))
+        with own_faults(self.modules.place_of(func)):
+            refuse(func, tensors, self._is_reached, self.modules.where)
+            output = known_output(func, args, kwargs, tensors)
         if find_rule(func) is None and not func.is_view:
             with self:  # what torch itself defines by other operators, which it does not show in inference mode
                 decomposed = func.decompose(*args, **kwargs)
@@ -113,7 +104,7 @@ class ReachMode(TorchDispatchMode):
                 return decomposed
         if output is None:  # what goes wrong in it is the network's
             output = run(func, args, kwargs, tensors)
-        with own_faults(at):
+        with own_faults(self.modules.place_of(func)):
             self._follow(func, args, kwargs, tensors, tensors_in(output))
         return output
 
@@ -121,19 +112,22 @@ class ReachMode(TorchDispatchMode):
         """Run what torch would show as many operators, and follow it as one."""
         with _disable_current_modes():
             output = func(*args, **kwargs)
-        with own_faults(f"{func} in {self._where()}"):
+        with own_faults(self.modules.place_of(func)):
             self._follow(func, args, kwargs, tensors_in((args, kwargs)), tensors_in(output))
         return output
 
     def _follow(self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], outputs: list[Tensor]) -> None:
         """Note what a call of an operator did."""
-        refuse_nested(func, outputs, self._where())
+        refuse_nested(func, outputs, self.modules.where)
+        if not self._missing:
+            self._pass_by(func, args, kwargs, tensors, outputs)
+            return
         self._follow_foreign(func, [] if func in MADE_HERE else tensors)
         if shares_storage(func) and (storage := storage_of(args[0])) is not None:
             self._owners.setdefault(storage, args[0])
         arguments = numbered((args, kwargs), self._numbers.get)
         if self._in_python or self._is_reached(tensors):
-            self._pass_on(func, args, kwargs, outputs)
+            self._pass_on(func, args, kwargs, tensors, outputs)
         tested = self._is_reached(tested_by(func, tensors))
         self.trace.by_values |= tested
         if tested or any(tensor in self._counted for tensor in tensors):
@@ -142,19 +136,32 @@ class ReachMode(TorchDispatchMode):
                     self._counted[tensor] = None
         self._note(func, arguments, outputs)
 
+    def _pass_by(
+        self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], outputs: list[Tensor]
+    ) -> None:  # fmt: skip
+        """Note whether pixels reach what an operator gives: what they do not, and is kept, is a constant."""
+        if self._in_python or self._is_reached(tensors):
+            changed = [*outputs, *written_by(func, args, kwargs)[0]]
+            for tensor in changed:
+                self.reaches[tensor] = ()
+            if not changed:
+                self.leave_for_python(func, tensors)
+        for tensor in outputs:
+            self._numbers.give(tensor)
+
     def _follow_foreign(self, reader: object, tensors: list[Tensor]) -> None:
         """Take what comes from where nothing is followed, as operators in other threads, to depend on all pixels."""
         for tensor in tensors:
             if self._numbers.misses(tensor):
                 self._numbers.give(tensor)
-                sentence = f"{reader} in {self._where()} has a tensor of unknown origin: all pixels may reach it"
+                sentence = f"{reader} in {self.modules.where()} has a tensor of unknown origin: all pixels may reach it"
                 self.trace.assumptions.append(Assumption(len(self.trace.operations) - 1, sentence))
                 reaches = self._everywhere(self._called(), [], [tensor])
                 self._keep(tensor, tuple(along_axis for [along_axis] in reaches))
 
     def _called(self) -> int:
         """Return the number of one more operator that pixels reach."""
-        self.trace.operators.append(self._running[-1])
+        self.trace.operators.append(self.modules.running)
         return len(self.trace.operators) - 1
 
     def _is_reached(self, tensors: list[Tensor]) -> bool:
@@ -167,12 +174,12 @@ class ReachMode(TorchDispatchMode):
     def leave_for_python(self, reader: object, tensors: list[Tensor]) -> None:
         """Note that values were read, on which all that follows may depend."""
         if self._is_reached(tensors):
-            self._depend_on_all(f"{reader} in {self._where()} reads values")
+            self._depend_on_all(f"{reader} in {self.modules.where()} reads values")
 
     def read_shape(self, tensor: Tensor) -> None:
         """Note that a shape was read, which may say how many values pass a test."""
         if tensor in self._counted:
-            self._depend_on_all(f"the shape of a tensor that is read in {self._where()} depends on values")
+            self._depend_on_all(f"the shape of a tensor that is read in {self.modules.where()} depends on values")
 
     def _depend_on_all(self, reason: str) -> None:
         if not self._in_python:
@@ -192,13 +199,10 @@ class ReachMode(TorchDispatchMode):
         )
         self.trace.operations.append(operation)
 
-    def _where(self) -> str:
-        return f"module {self._running[-1]!r}" if self._running[-1] else "the network's own forward"
-
     def _reaches_of(self, tensor: Tensor) -> Reaches:
         known, storage = self.reaches.get(tensor), self._storage_of(tensor)
         if known is None and storage is None and tensor.numel() and tensor in self.reaches:
-            raise InvalidInput(f"{self._where()} reads a part of a tensor that no operator returned")
+            raise InvalidInput(f"{self.modules.where()} reads a part of a tensor that no operator returned")
         known = known or (nothing(tensor.shape, None if tensor.is_meta else tensor),) * len(self.trace.size)
         if storage and self._versions.get(tensor) != storage.version:
             known = storage.read(tensor, known)
@@ -220,14 +224,16 @@ class ReachMode(TorchDispatchMode):
         if storage := self._storage_of(tensor):
             self._versions[tensor] = storage.version
 
-    def _pass_on(self, func: OpOverload, args: Any, kwargs: Any, outputs: list[Tensor]) -> None:
+    def _pass_on(
+        self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], outputs: list[Tensor]
+    ) -> None:  # fmt: skip
         number = self._called()
         reaches_of = self._reaches_of if func.is_view else self._directed_reaches_of
-        known = {id(tensor): reaches_of(tensor) for tensor in tensors_in((args, kwargs))}
+        known = {id(tensor): reaches_of(tensor) for tensor in tensors}
         written, options = written_by(func, args, kwargs)
         outputs = [*outputs, *(tensor for tensor in written if all(tensor is not output for output in outputs))]
         if not outputs:
-            self.leave_for_python(func, tensors_in((args, kwargs)) if is_read(func) else [])
+            self.leave_for_python(func, tensors if is_read(func) else [])
             return
         rule = find_rule(func)
         if rule is None and func.is_view and same_elements(args[0], outputs[0]):
@@ -258,7 +264,7 @@ class ReachMode(TorchDispatchMode):
         results, (args, kwargs) = [], given
         for axis in range(len(self.trace.size)):
             shapes = tuple(tuple(output.shape) for output in outputs)
-            call = Call(shapes[0], self._joiner(number, axis), f"{func} in {self._where()}", shapes)
+            call = Call(shapes[0], self._joiner(number, axis), func, shapes)
             arguments = replaced(args, known, axis)
             options = {name: replaced(value, known, axis) for name, value in kwargs.items()}
             results.append(per_output(rule(call, *arguments, **options), outputs))
@@ -266,7 +272,8 @@ class ReachMode(TorchDispatchMode):
 
     def _joined(self, func: OpOverload, number: int, known: list[Reaches], outputs: list[Tensor]) -> list[list[Reach]]:
         """Return boxes in which all that an operator without a rule reads reaches all that it returns or writes."""
-        sentence = f"{func} in {self._where()} has no rule: all that it reads is taken to reach all that it gives"
+        what = "all that it reads is taken to reach all that it gives"
+        sentence = f"{self.modules.place_of(func)} has no rule: {what}"
         self.trace.assumptions.append(Assumption(len(self.trace.operations), sentence))
         return self._join(number, known, outputs)
 

@@ -76,7 +76,7 @@ class LazyUnion(Reach):
         return reduce(np.minimum, [part.values for part in self.parts])
 
     @property
-    def is_nothing(self) -> bool:
+    def is_nothing(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether no pixel reaches any position: such parts are left out."""
         return False
 

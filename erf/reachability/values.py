@@ -23,18 +23,20 @@ def is_read(func: OpOverload) -> bool:
     return func.overloadpacket.__name__ not in CHECKS
 
 
-def refuse(func: OpOverload, tensors: list[Tensor], reached: bool, where: str) -> None:
+def refuse(
+    func: OpOverload, tensors: list[Tensor], is_reached: Callable[[list[Tensor]], bool], where: Callable[[], str]
+) -> None:
     """Refuse what cannot be followed, or cannot be done without data."""
     refuse_nested(func, tensors, where)
     name = func.overloadpacket.__name__
-    if name == "set_" and reached:
-        raise InvalidInput(f"{where} gives a tensor another's storage ({func}), which cannot be followed")
+    if name == "set_" and is_reached(tensors):
+        raise InvalidInput(f"{where()} gives a tensor another's storage ({func}), which cannot be followed")
     if all(not tensor.is_meta for tensor in tensors):
         return
     if name in _DATA_DEPENDENT:
-        raise InvalidInput(f"{where} decides by the values of a tensor ({func}), which are not known here")
+        raise InvalidInput(f"{where()} decides by the values of a tensor ({func}), which are not known here")
     if func._schema.is_mutable and not tensors[0].is_meta:
-        raise InvalidInput(f"{where} writes ({func}) to a tensor that is not on its input's device")
+        raise InvalidInput(f"{where()} writes ({func}) to a tensor that is not on its input's device")
 
 
 def is_in_transform(tensor: Tensor) -> bool:
@@ -42,10 +44,10 @@ def is_in_transform(tensor: Tensor) -> bool:
     return torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def refuse_nested(func: OpOverload, tensors: list[Tensor], where: str) -> None:
+def refuse_nested(func: OpOverload, tensors: list[Tensor], where: Callable[[], str]) -> None:
     """Refuse nested tensors, which have no one shape."""
     if any(tensor.is_nested for tensor in tensors):
-        raise InvalidInput(f"{where} uses nested tensors ({func}), which cannot be followed")
+        raise InvalidInput(f"{where()} uses nested tensors ({func}), which cannot be followed")
 
 
 @contextmanager

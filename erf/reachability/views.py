@@ -22,6 +22,17 @@ def moved(x: Reach, dim: int, positions: Integers, step: int = 1, bounded: Integ
     return x.read(dim, positions[:, None], (1, step), None if bounded is None else bounded[:, None])
 
 
+def ended(x: Reach, dim: int) -> Reach:
+    """Forget how a dimension goes on beyond its ends, where those are not the image's."""
+    if not x.in_windows(dim):
+        return x
+    source = x.single(dim)
+    place, digit = source.place(dim), source.dims[dim][0]
+    shape = list(source.values.shape)
+    shape[place] = digit.size
+    return source.with_digits({dim: (replace(digit, period=0, shift=0),)}, np.broadcast_to(source.values, shape))
+
+
 @rule("clone", "detach", "alias", "lift_fresh")
 def _same(call: Call, x: Reach, *_args: Any, **_kwargs: Any) -> Reach:
     return x
@@ -184,7 +195,7 @@ def _roll(call: Call, x: Reach, shifts: int | Sequence[int], dims: int | Sequenc
         return _roll(call, x.reshape((-1,) if not x.ndim else (int(np.prod(x.shape)),)), shifts, 0).reshape(call.shape)
     for shift, dim in zip(shifts, (dim % x.ndim for dim in dims), strict=True):
         size = x.shape[dim]
-        positions, x = np.arange(size) - _shorter(shift, size), x.ended(dim)
+        positions, x = np.arange(size) - _shorter(shift, size), ended(x, dim)
         round_it = positions % size
         if 2 * (shift % size) == size:
             x = _permuted(x.single(dim), dim, round_it)

@@ -16,6 +16,7 @@ from erf.reachability.digit import NOWHERE, Integers
 from erf.reachability.reach import Reach
 from erf.reachability.registry import Call, rule
 from erf.reachability.union import union
+from erf.reachability.views import ended
 
 Ints = Sequence[int]
 Table = tuple[Integers, Integers | None]  # on an unbounded axis; where nothing is known beyond the border
@@ -213,7 +214,11 @@ def _padded(x: Reach, padding: Ints, repeated: Callable[[Integers, int], Integer
             x = x.resized(dim, before + size + after)
         else:
             table = np.arange(-before, size + after)[:, None]
-            x = x.read(dim, table) if repeated is None else x.ended(dim).read(dim, table, bounded=repeated(table, size))
+            x = (
+                x.read(dim, table)
+                if repeated is None
+                else ended(x, dim).read(dim, table, bounded=repeated(table, size))
+            )
     return x
 
 
