@@ -49,16 +49,7 @@ def notes(layer: Measured) -> Iterator[str]:
     elif any(layer.clipped) and layer.erf_size is not None:
         yield "the TRF is clipped, but the ERF ends inside the image, so its size is whole"
     yield from layer.diagnostics
-    if is_infinite(layer.trf_size) and layer.local_size is not None:
-        yield _local_note(layer.local_size)
     yield from (f"assumed: {assumption}" for assumption in layer.assumptions)
-
-
-def _local_note(sizes: Sequence[float | None]) -> str:
-    held = "with all that spans the image held constant"
-    if not any(sizes):
-        return f"{held}, no pixel reaches the unit: there is no local TRF"
-    return f"{held}, the TRF is {axes_text(sizes)} pixels"
 
 
 def is_cut(layer: Bounded) -> bool:

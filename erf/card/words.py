@@ -124,4 +124,5 @@ def call(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> str:
     images = f"input_size={imap.values.shape}, samples={int(imap.samples) + imap.skipped}"
     settings = f"{images if on.example is None else 'images'}, layers={[layer.name for layer in layers]}"
     settings += f", statistic='{imap.statistic}', aggregation={imap.aggregation!r}, seed={on.seed}, mode={on.mode!r}"
+    settings += ", theory=True" if layers[0].expected else ""
     return f"import erf\n\nm = erf.measure(network, {settings})\nm.save('card.html')"

@@ -113,7 +113,7 @@ def expected_map(
     with measuring(network, Mode.eval):
         looked_at = run_by(network, call)
         given = noise_images(looked_at, size, channels) if images is None else images
-        source = "image(s) of noise" if images is None else "image(s)"
+        source = " of noise" if images is None else ""
         sums: list[_Sum] = []
         for _, image in batches(looked_at, given, batch_size=1, first=0):
             if tuple(image.shape[2:]) != size:
@@ -154,7 +154,8 @@ class _Sum:
         for number, of_unit in enumerate(self._fields):
             squares = squares_at_image(path, of_unit.index, expected_gates=not self.is_measured)
             self._squares[number] += squares.mean(0).cpu().numpy()
-        self._findings = findings(path, self.is_measured, f"{self._passes} {self._source}")
+        images = "1 image" if self._passes == 1 else f"{self._passes} images"
+        self._findings = findings(path, self.is_measured, f"{images}{self._source}")
 
     def maps(self) -> list[InfluenceMap]:
         """Return the map of each unit."""

@@ -93,6 +93,8 @@ def test_on_paper_it_has_all_but_the_inspector(browser, cards):
     assert page.locator("table.layers thead").is_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == 718
     assert page.locator("#maps svg").first.is_visible()
+    for swatch in page.locator(".key span").all():  # which are backgrounds, and would be left out
+        assert swatch.evaluate("one => getComputedStyle(one).printColorAdjust") == "exact"
     page.close()
 
 

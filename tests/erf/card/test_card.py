@@ -121,6 +121,16 @@ def test_the_call_on_the_card_of_noise_measures_the_same():
     assert (again["5"].map.values == first["5"].map.values).all()
 
 
+def test_the_call_on_a_card_with_theory_asks_for_theory_too():
+    network = convolutions(nn.Conv2d)
+    measured = erf.measure(network, input_size=32, layers=["1"], samples=1, theory=True)
+    call = html.unescape(card.card_page(measured.layers, measured.setting)).partition("m = ")[2].partition("\n")[0]
+    again = eval(call, {"erf": erf, "network": network})
+    assert again["1"].expected.erf_size == measured["1"].expected.erf_size
+    without = erf.measure(network, input_size=32, layers=["1"], samples=1)
+    assert "theory" not in card.card_page(without.layers, without.setting).partition("m = ")[2]
+
+
 def test_the_card_of_noise_has_no_photo(tmp_path):
     measurement = erf.measure(convolutions(nn.Conv2d), input_size=32, layers=["1"])
     assert 'id="photo"' not in measurement.save(tmp_path / "card.html").read_text()

@@ -91,7 +91,7 @@ def test_measured_gates_and_choices_are_those_of_the_images(name):
         exact.append(mean_over_signs(frozen, image, unit).detach().numpy())
     imap = erf.theory.expected_map(network, SIDE, weights="squared", images=torch.cat(images))
     assert_equal(imap.values, np.mean(exact, axis=0))
-    assert "2 image(s)" in imap.findings[0]
+    assert "on 2 images," in imap.findings[0]
 
 
 @pytest.mark.parametrize("function", [nn.SiLU(), nn.GELU(), nn.Tanh(), nn.ReLU6(), nn.ELU(inplace=True)])
