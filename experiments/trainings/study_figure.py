@@ -31,8 +31,8 @@ MARKERS = dict(zip(COLOURS, "so^Dv", strict=True))
 CLOSEST = 0.1  # two labels, as a share of the axis
 CAPTION = (
     "Each thin line is a training (one seed), each colour and marker a start; maps: of the first seed, over {images}, "
-    "peak 1. Sizes: ERF size of the top layer's center unit, {statistic}, on CamVid of the map averaged "
-    "over the grid's period. Markers: measured; rings: best epoch; dotted: the paper's sizes."
+    "peak 1. Sizes: ERF size of the top layer's center unit, {statistic}{strided}. Markers: measured; rings: best "
+    "epoch{dotted}."
 )
 
 
@@ -84,7 +84,13 @@ def _row_title(study: StartsStudy) -> str:
 
 def _caption(studies: Sequence[StartsStudy]) -> str:
     images = " and ".join(f"{study.config.images} images of {study.DATA_SET}" for study in studies)
-    return CAPTION.format(images=images, statistic=studies[0].config.statistic)
+    sized = [study for study in studies if study.PAPER_SIZES]  # the networks with strides
+    return CAPTION.format(
+        images=images,
+        statistic=studies[0].config.statistic,
+        strided=f", on {sized[0].DATA_SET} of the map averaged over the grid's period" if sized else "",
+        dotted="; dotted: the paper's sizes" if sized else "",
+    )
 
 
 def _draw_maps(part: SubFigure, study: StartsStudy) -> None:

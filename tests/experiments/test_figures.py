@@ -67,6 +67,10 @@ def test_figure_3_shows_the_records_of_both_data_sets():
     ]
     expected = trainings.starts(studies, ["accuracy", "mean IoU"])
     assert_shows(draw_starts(studies), expected)
+    on_cifar, on_both = (draw_starts(of).get_label() for of in (studies[:1], studies))
+    for said in ("CamVid", "the paper's sizes"):  # of which CIFAR-10's own figure shows nothing
+        assert said in on_both
+        assert said not in on_cifar
 
 
 @pytest.mark.parametrize("run", RUNS)
