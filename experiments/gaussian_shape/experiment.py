@@ -126,6 +126,12 @@ class Result:
         """Return the groups of one kind, by number of runs."""
         return [groups for groups in self.groups if groups.kind is kind]
 
+    def map_in_words(self, key: str) -> str:
+        """Return what the map of this key is of."""
+        _, kind, depth = key.split("/")
+        names = {"relu": "random weights and ReLU", "uniform": "uniform weights", "random": "random weights"}
+        return f"{names.get(kind, kind.replace('_', ' '))}, {depth} layers"
+
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""
         maps = product(("map", "theory"), self.panels)

@@ -16,10 +16,15 @@ OTHERS = {"before": "after", "after": "before"}
 
 
 def largest(result: Any) -> dict[str, str]:
-    """Return the measured maps of a result that have the most pixels, as pictures, by their keys."""
+    """Return the measured maps of a result that have the most pixels, as pictures, by their names in words."""
     measured = {key: v for key, v in result.arrays.items() if _is_map(key, v) and not _is_theory(key)}
     most = max((values.size for values in measured.values()), default=0)
-    return {key: of_shares(np.abs(v) / np.abs(v).max()) for key, v in measured.items() if v.size == most}
+    named = getattr(result, "map_in_words", _in_words)
+    return {named(key): of_shares(np.abs(v) / np.abs(v).max()) for key, v in measured.items() if v.size == most}
+
+
+def _in_words(key: str) -> str:
+    return key.removeprefix("map/").replace("/", ", ").replace("_", " ")
 
 
 def packed(result: Any) -> Pack | None:

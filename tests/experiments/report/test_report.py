@@ -17,6 +17,7 @@ from experiments.claims import rows
 from experiments.exact_theory.experiment import Result
 from experiments.growth_controls import experiment as growth_controls
 from experiments.harness.environment import ROOT, Environment
+from experiments.harness.experiment import load
 from experiments.harness.record import read_environment, read_record
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import command
@@ -376,3 +377,11 @@ def test_the_command_writes_the_report(folder, capsys):
     assert (folder / "report.html").read_text() == render(folder)
     assert report.main([str(folder / "typo")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_pictures_at_the_top_say_what_they_show():
+    shape = load("gaussian_shape")
+    first = maps.largest(read_record(REFERENCE / "gaussian_shape", shape.Result))
+    assert [*first] == ["uniform weights, 40 layers", "random weights, 40 layers", "random weights and ReLU, 40 layers"]
+    others = maps.largest(read_record(REFERENCE / "nonlinearities", load("nonlinearities").Result))
+    assert "leaky relu" in others
