@@ -135,6 +135,8 @@ class Row:
     def tally(self) -> str:
         """Return how many of the parts hold, in words."""
         held = [part.holds for part in self.parts if part.holds is not None]
+        if len(held) == 1:
+            return f"its one part {'holds' if held[0] else 'does not hold'}"
         return f"{'all' if all(held) else f'{sum(held)} of'} {len(held)} parts hold"
 
 

@@ -95,6 +95,20 @@ def test_verdicts(held, verdict):
     assert "told beside" in beside.markdown()
 
 
+@pytest.mark.parametrize(
+    ("held", "tally"),
+    [
+        ([True], "its one part holds"),
+        ([False, None], "its one part does not hold"),
+        ([True, True, None], "all 2 parts hold"),
+        ([True, False], "1 of 2 parts hold"),
+    ],
+)
+def test_the_tally_counts_the_parts_that_decide(held, tally):
+    row = Row("X", "says", "plainly", "rms", tuple(Part("measured", holds) for holds in held), ("erf_growth",))
+    assert row.tally() == tally
+
+
 def test_a_headline_leaves_out_no_part_that_fails_or_once_failed():
     fine, failing = Part("long", True, brief="short", shown=False), Part("bad", False, shown=False)
     once_failing, as_ever = (replace(fine, at_first=Part("20 runs", holds)) for holds in (False, True))
