@@ -1,5 +1,8 @@
 """Values that a campaign found to end in another exception, to be taken for others, or to take long to refuse."""
 
+# pyright: reportArgumentType=false, reportCallIssue=false
+# as bad values are what it is about
+
 import time
 from collections import deque
 from fractions import Fraction
