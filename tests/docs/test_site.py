@@ -175,7 +175,7 @@ def test_the_search_knows(word, place, site):
 
 
 # Of tables, of code, of a figure, and of the reference.
-SOME = ("claims", "measure", "experiments/kernels", "reference/erf")
+SOME = ("claims", "measure", "experiments/kernels", "reference/theory")
 
 
 @pytest.fixture(params=[SOME, pytest.param(None, marks=pytest.mark.slow)], ids=["some", "all"])
