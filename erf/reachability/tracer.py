@@ -202,7 +202,9 @@ class ReachMode(TorchDispatchMode):
     def _reaches_of(self, tensor: Tensor) -> Reaches:
         known, storage = self.reaches.get(tensor), self._storage_of(tensor)
         if known is None and storage is None and tensor.numel() and tensor in self.reaches:
-            raise InvalidInput(f"{self.modules.where()} reads a part of a tensor that no operator returned")
+            if not self._in_python:  # else it may be a constant, of which a part was read
+                raise InvalidInput(f"{self.modules.where()} reads a part of a tensor that no operator returned")
+            known = tuple(reach for [reach] in self._everywhere(self._called(), [], [tensor]))
         known = known or (nothing(tensor.shape, None if tensor.is_meta else tensor),) * len(self.trace.size)
         if storage and self._versions.get(tensor) != storage.version:
             known = storage.read(tensor, known)

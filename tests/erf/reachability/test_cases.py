@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from erf import theoretical_receptive_field
+from erf.reachability.pass_to_layers import pass_to
 from tests.erf.reachability.cases import decisions, indices, operators
 from tests.erf.reachability.cases.case import Case
 from tests.oracles.nan_poisoning import poisoned_box, values_at
@@ -34,3 +35,12 @@ def test_fields_are_what_nan_poisoning_finds(case: Case) -> None:
     assert len(field.assumptions) == len(case.assumed), field.assumptions
     for part, sentence in zip(case.assumed, field.assumptions, strict=True):
         assert part in sentence
+
+
+WITHOUT_DATA = "Fourier neural operator", "complex kernels made on the device", "truths of numpy", "checkered"
+
+
+@pytest.mark.parametrize("name", WITHOUT_DATA)
+def test_what_is_known_of_constants_needs_no_images(name: str) -> None:
+    case = CASES[name]
+    assert not pass_to(case.make(), case.size, 2, {""}, None).on_images

@@ -135,6 +135,10 @@ CASES: dict[str, Case] = {
     "columns where a buffer is not 0": by_constants(lambda n, x: n.conv(x)[..., n.valid.nonzero().squeeze(1)]),
     "columns that a buffer masks": by_constants(lambda n, x: n.conv(x)[..., n.valid > 0]),
     "columns that ones mask": of(lambda x, c: c(x)[..., torch.where(half_of_ones(x))[0]], conv),
+    "parts of a buffer behind a decision": Case(
+        lambda: Constants(lambda n, x: n.conv(x) * n.valid[0] + n.valid[2] if x.mean() < 10 else x),
+        exact=False, assumed=(READ, NOISE),
+    ),
     "rates of a list": of(lambda x, c: c(x) * (1 - torch.linspace(0, 0.1, 3, device=x.device).tolist()[1]), conv),
     "numpy of a buffer": by_constants(lambda n, x: n.conv(x) * float(n.valid.numpy().sum())),
     "as long as a buffer says": by_constants(lambda n, x: n.conv(x)[..., : int(n.valid.sum())]),
