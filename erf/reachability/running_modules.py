@@ -67,11 +67,11 @@ class RunningModules:
                 handle.remove()
 
     def _enter(self, module: nn.Module, _args: object) -> None:
-        name = self.names.get(module, self.running)
-        if get_ident() != self._thread:
-            self._elsewhere = f"module {name!r} runs in a thread of its own, where it cannot be followed"
-        else:
-            self._running.append(name)
+        if get_ident() == self._thread:
+            self._running.append(self.names.get(module, self.running))
+        elif module in self.names:
+            runs = f"module {self.names[module]!r} runs in a thread of its own, where it cannot be followed"
+            self._elsewhere = f"{runs}; a network that two threads measure must be measured in turn, or copied"
 
     def _leave(self, module: nn.Module, _args: object, output: object) -> None:
         if get_ident() != self._thread:
