@@ -67,6 +67,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--small-images", type=Number(), default=32, help="and of small ones, as many as maps are made of"
     )
+    parser.add_argument("--one-image", type=side, nargs="+", default=[224, 512, 1024], help="pixels a side, of one")
     parser.add_argument("--output", type=filled_path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
     require_increasing("--depths", options.depths, least=1)
@@ -105,7 +106,7 @@ def _measure_cases(options: argparse.Namespace, environment: Environment) -> Ite
     yield from time_resnet50(
         options.large, options.images, options.small, options.small_images, options.repetitions, environment
     )
-    yield from time_one_image(options.small, SHORT_TURNS * options.repetitions, environment)
+    yield from time_one_image(options.one_image, SHORT_TURNS * options.repetitions, environment)
 
 
 def _time_theory(repetitions: int, environment: Environment) -> Case:

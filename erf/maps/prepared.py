@@ -13,6 +13,7 @@ from erf.maps.cropping import Crop, crops
 from erf.maps.graph import graph_of
 from erf.maps.settings import settings
 from erf.maps.statistic import choice
+from erf.maps.weights import forget_weights
 from erf.reachability.as_written import run_by
 from erf.reachability.box import Box
 from erf.reachability.mixing import mixes_images
@@ -116,6 +117,12 @@ class Prepared:
 
 
 _remembered: WeakKeyDictionary[nn.Module, dict[Hashable, Any]] = WeakKeyDictionary()
+
+
+def forget(network: nn.Module) -> None:
+    """Let the next call be as a first one of this network, as a benchmark needs it."""
+    _remembered.pop(network, None)
+    forget_weights(network)
 
 
 class Remembered(Prepared):

@@ -43,6 +43,11 @@ def require_weights_once(network: nn.Module) -> None:
         _checked[network] = [(ref(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors]
 
 
+def forget_weights(network: nn.Module) -> None:
+    """Look at the values of a network's weights again, the next time."""
+    _checked.pop(network, None)
+
+
 def _is_checked(network: nn.Module) -> bool:
     before = _checked.get(network)
     return before is not None and all(

@@ -18,6 +18,7 @@ SHORT_TURNS = 3  # times as many repetitions where a turn takes seconds, not a m
 
 Durations = Sequence[Sequence[float]]
 Measure = Callable[[], np.ndarray]
+Clock = Callable[[], float]
 
 
 class Disagreement(Exception):
@@ -85,12 +86,15 @@ class Report:
     cases: list[Case]
 
 
-def time_in_turns(measurements: Sequence[Callable[[], Any]], repetitions: int) -> Durations:
+def time_in_turns(
+    measurements: Sequence[Callable[[], Any]], repetitions: int, clock: Clock = time.perf_counter
+) -> Durations:
     """Return how long each took at each repetition, in seconds; taking turns, all meet the same load of the machine.
 
-    What takes less than LEAST_SECONDS is repeated within its turn, and the mean counts.
+    What takes less than LEAST_SECONDS is repeated within its turn, and the mean counts. By ``time.process_time`` it is
+    the CPU's time, which other programs change less.
     """
-    rounds = [[_seconds(measure) for measure in measurements] for _ in range(repetitions)]
+    rounds = [[_seconds(measure, clock) for measure in measurements] for _ in range(repetitions)]
     return list(zip(*rounds, strict=True))
 
 
@@ -101,11 +105,11 @@ def median_seconds(measurements: Sequence[Callable[[], Any]], repetitions: int) 
     return [median(durations) for durations in time_in_turns(measurements, repetitions)]
 
 
-def _seconds(measure: Callable[[], Any]) -> float:
-    start, elapsed, times = time.perf_counter(), 0.0, 0
+def _seconds(measure: Callable[[], Any], clock: Clock) -> float:
+    start, elapsed, times = clock(), 0.0, 0
     while not times or elapsed < LEAST_SECONDS:
         measure()
-        elapsed, times = time.perf_counter() - start, times + 1
+        elapsed, times = clock() - start, times + 1
     return elapsed / times
 
 
@@ -138,6 +142,7 @@ def time_both(
     environment: Environment,
     difference: Difference,
     operations: int | None = None,
+    clock: Clock = time.perf_counter,
 ) -> Case:
     """Return the case of two ways to measure the same, whose maps were compared before.
 
@@ -149,12 +154,13 @@ def time_both(
         environment: Where.
         difference: Of the maps.
         operations: Useful ones of ours; None: it is not compared with the machine's limit.
+        clock: That tells seconds.
     """
     product = MatrixProduct()
     measures = [ours, theirs, product]
     for measure in measures:
         measure()  # warms up
-    *durations, of_product = time_in_turns(measures, repetitions)
+    *durations, of_product = time_in_turns(measures, repetitions, clock)
     case = Case.of(name, durations, environment)
     limit = None if operations is None else limit_ratio(operations, case.ours_seconds, median(of_product))
     differences = {"max_relative_difference": difference.of_the_peak, "relative_l2": difference.relative_l2}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from time import process_time
 
 import numpy as np
 import torch
 import torchvision
 from torch import Tensor, nn
 
+from erf import effective_receptive_field, theoretical_receptive_field
 from erf.maps.aggregation import output_direction
-from erf.maps.measured_maps import measured_maps
-from erf.maps.prepared import Prepared
+from erf.maps.prepared import forget
 from experiments.harness.environment import Environment
 from scripts.benchmarks.case import Case, difference, time_both
 
@@ -22,43 +23,55 @@ STAGES = {
     "resnet50": ("layer1", "layer2", "layer3", "layer4"),
     "resnet18": ("layer1", "layer2", "layer3", "layer4"),
     "convnext_tiny": ("features.1", "features.3", "features.5", "features.7"),
-    "vit_b_16": ("encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_11"),
+    "vit_b_16": tuple(f"encoder.layers.encoder_layer_{number}" for number in (0, 4, 8, 11)),
 }
+LARGEST = {"vit_b_16": 512}  # pixels a side: attention over an image of 1024 takes minutes
 
 
 class _Reached(Exception):
     """The layer has run."""
 
 
-def time_one_image(side: int, repetitions: int, environment: Environment) -> Iterator[Case]:
-    """Yield, for each stage of each network, a call that finds all it needs, and one that has been prepared."""
-    image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(SEED))
-    for architecture, layers in STAGES.items():
-        network = _drawn(architecture)
-        for layer in layers:
-            yield from _cases(
-                network, f"{architecture}, {layer}, 1 image, {side} px", image, layer, repetitions, environment
-            )
+def time_one_image(sides: Sequence[int], repetitions: int, environment: Environment) -> Iterator[Case]:
+    """Yield, for each size and stage of each network, a first call and one that follows it, by the CPU's time."""
+    for side in sides:
+        image = torch.randn(1, 3, side, side, generator=torch.Generator().manual_seed(SEED))
+        for architecture, layers in STAGES.items():
+            if side > LARGEST.get(architecture, side):
+                continue
+            network = _drawn(architecture, side)
+            for layer in layers:
+                name = f"{architecture}, {layer}, 1 image, {side} px"
+                yield from _cases(network, name, image, layer, repetitions, environment)
 
 
-def _drawn(architecture: str) -> nn.Module:
+def _drawn(architecture: str, side: int) -> nn.Module:
+    """Return a network with drawn weights; a vision transformer takes images of one size alone."""
+    of_size = {"image_size": side} if architecture.startswith("vit") else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        return getattr(torchvision.models, architecture)(weights=None).eval()
+        return getattr(torchvision.models, architecture)(weights=None, **of_size).eval()
 
 
 def _cases(
     network: nn.Module, name: str, image: Tensor, layer: str, repetitions: int, environment: Environment
 ) -> Iterator[Case]:
-    ready = Prepared(network, layer)
-    field_index = ready.parts(image).crops[0].probes[0].field.index
-    theirs = partial(plain_map, network, image, layer, field_index)
-    for title, ours in (
-        ("first call", lambda: measured_maps(Prepared(network, layer), image).values),
-        ("again", lambda: measured_maps(ready, image).values),
-    ):
-        differing = difference(name, ours(), theirs(), TOLERANCE)
-        yield time_both(f"{name}, {title}, against autograd.grad", ours, theirs, repetitions, environment, differing)
+    field = theoretical_receptive_field(network, tuple(image.shape[2:]), layer)
+    theirs = partial(plain_map, network, image, layer, field.index)
+    for title, ours in (("first call", _first_map), ("again", _map)):
+        both = partial(ours, network, image, layer), theirs
+        differing = difference(name, both[0](), theirs(), TOLERANCE)
+        title = f"{name}, {title}, against autograd.grad, CPU time"
+        yield time_both(title, *both, repetitions, environment, differing, clock=process_time)
+
+
+def _map(network: nn.Module, image: Tensor, layer: str) -> np.ndarray:
+    return effective_receptive_field(network, image, layer).values
+
+
+def _first_map(network: nn.Module, image: Tensor, layer: str) -> np.ndarray:
+    forget(network)
+    return _map(network, image, layer)
 
 
 def plain_map(network: nn.Module, image: Tensor, layer: str, index: Sequence[int | slice]) -> np.ndarray:

@@ -18,7 +18,7 @@ from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 from scripts.benchmarks.tracing import Extent
 
 TOY = ["--depths", "2", "3", "--channels", "2", "--runs", "2", "--width", "2", "--repetitions", "1"]
-TOY += ["--large", "64", "--small", "32", "--images", "1", "--small-images", "2"]
+TOY += ["--large", "64", "--small", "32", "--images", "1", "--small-images", "2", "--one-image", "32"]
 NUMBERS = {"ours_seconds", "theirs_seconds", "ratio", "max_relative_difference", "relative_l2"}
 FIELDS = NUMBERS | {
     "name",
@@ -68,8 +68,8 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == [path]
     report = json.loads(path.read_text())
     *stacks, theory, over_weights, trfs, step, of_resnet50, first, again = report["cases"]
-    assert first["name"] == "resnet18, layer1, 1 image, 32 px, first call, against autograd.grad"
-    assert again["name"] == "resnet18, layer1, 1 image, 32 px, again, against autograd.grad"
+    assert first["name"] == "resnet18, layer1, 1 image, 32 px, first call, against autograd.grad, CPU time"
+    assert again["name"] == "resnet18, layer1, 1 image, 32 px, again, against autograd.grad, CPU time"
     assert max(first["relative_l2"], again["relative_l2"]) < 1e-5
     assert of_resnet50["name"] == "64 1 32 2"
     assert [case["name"].split(",")[:2] for case in stacks] == [
@@ -173,8 +173,7 @@ def test_what_is_short_is_repeated_within_its_turn(monkeypatch):
         now[0] += seconds
 
     monkeypatch.setattr("scripts.benchmarks.case.LEAST_SECONDS", 0.5)
-    monkeypatch.setattr("scripts.benchmarks.case.time.perf_counter", lambda: now[0])
-    durations = time_in_turns([lambda: work(0.25), lambda: work(2.0)], 2)
+    durations = time_in_turns([lambda: work(0.25), lambda: work(2.0)], 2, lambda: now[0])
     assert durations == [(0.25, 0.25), (2.0, 2.0)]
     assert calls == [0.25, 0.25, 2.0] * 2
 
@@ -241,3 +240,17 @@ def test_a_training_step_that_ends_in_other_weights_is_told(monkeypatch, capsys)
     monkeypatch.setattr(training, "training_step", lambda *_: None)
     assert benchmark.main(TOY) == 1
     assert "weights differ" in capsys.readouterr().err
+
+
+def test_a_first_call_is_one_of_a_network_that_is_not_known(monkeypatch, small_resnet):
+    forgotten = []
+    monkeypatch.setattr(one_image, "forget", forgotten.append)
+    monkeypatch.setattr(one_image, "time_both", lambda name, ours, theirs, *_rest, **_clock: (name, ours()))
+    cases = list(one_image.time_one_image([32], 1, Environment.now("cpu")))
+    assert ["first call" in name for name, _ in cases] == [True, False]
+    assert len(forgotten) == 2  # to compare its map, and to time it
+
+
+def test_a_transformer_takes_no_image_that_is_too_large_for_it(monkeypatch):
+    monkeypatch.setattr(one_image, "STAGES", {"vit_b_16": ("encoder.layers.encoder_layer_0",)})
+    assert not list(one_image.time_one_image([1024], 1, Environment.now("cpu")))
