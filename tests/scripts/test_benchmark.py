@@ -1,6 +1,7 @@
 import json
 import math
 import re
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -246,8 +247,11 @@ def test_a_first_call_is_one_of_a_network_that_is_not_known(monkeypatch, small_r
     forgotten = []
     monkeypatch.setattr(one_image, "forget", forgotten.append)
     monkeypatch.setattr(one_image, "time_both", lambda name, ours, theirs, *_rest, **_clock: (name, ours()))
-    cases = list(one_image.time_one_image([32], 1, Environment.now("cpu")))
-    assert ["first call" in name for name, _ in cases] == [True, False]
+    names = [
+        case[0]
+        for case in cast("list[tuple[str, Any]]", list(one_image.time_one_image([32], 1, Environment.now("cpu"))))
+    ]
+    assert ["first call" in name for name in names] == [True, False]
     assert len(forgotten) == 2  # to compare its map, and to time it
 
 
