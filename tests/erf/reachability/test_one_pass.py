@@ -72,8 +72,8 @@ CALLS: dict[str, Callable[[], tuple[Any, ...]]] = {
     "channels last": lambda: (ATEN.relu.default, _image(2, 3, 5, 4).contiguous(memory_format=torch.channels_last)),
     "transposed": lambda: (ATEN.add.Tensor, _image(5, 4).t(), _image(4, 5)),
     "comparison": lambda: (ATEN.gt.Scalar, _image(5, 4), 0),
-    "integers and a float": lambda: (ATEN.mul.Tensor, _image(5, 4, dtype=torch.int64), 0.5),
-    "integers and an integer": lambda: (ATEN.mul.Tensor, _image(5, 4, dtype=torch.int64), 2),
+    "integers and a float": lambda: (ATEN.mul.Tensor, _image(5, 4, dtype=torch.int64), 1.0),
+    "integers and an integer": lambda: (ATEN.mul.Tensor, _image(5, 4, dtype=torch.int64), 1),
     "integers and a truth value": lambda: (ATEN.mul.Tensor, _image(5, 4, dtype=torch.int64), True),
     "several outputs": lambda: (ATEN.native_layer_norm.default, _image(5, 4), [4], None, None, 1e-5),
     "convolution": lambda: (
