@@ -110,17 +110,20 @@ def fetch(name: str, origin: Path | None, data_dir: Path) -> DataSet:
         OSError: The download failed, or the disk is full.
     """
     source, target = SOURCES[name], data_dir / name
-    with suppress(InvalidInput):
-        return _already_there(source, target)
+    lock, work = data_dir / f".{name}.lock", data_dir / f".{name}.part"
+    if not lock.exists():
+        with suppress(InvalidInput):
+            return _already_there(source, target)
     data_dir.mkdir(parents=True, exist_ok=True)
-    with locked(data_dir / f".{name}.lock", lambda: _say(f"waiting for another process that fetches {target}")):
+    with locked(lock, lambda: _say(f"waiting for another process that fetches {target}")):
+        shutil.rmtree(work, ignore_errors=True)  # of a fetch that was killed
         try:  # again: the other process may have put it there
             return _already_there(source, target)
         except InvalidInput as error:
             problem = error
         if target.exists():
             _say(f"not usable, so it is replaced: {problem}")
-        return _replace(source, origin, target)
+        return _replace(source, origin, target, work)
 
 
 def _already_there(source: Source, target: Path) -> DataSet:
@@ -133,10 +136,8 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def _replace(source: Source, origin: Path | None, target: Path) -> DataSet:
-    """Put the data set in the place of ``target``, which is missing or damaged."""
-    work = target.with_name(f".{target.name}.part")
-    shutil.rmtree(work, ignore_errors=True)  # of a fetch that was killed
+def _replace(source: Source, origin: Path | None, target: Path, work: Path) -> DataSet:
+    """Put the data set in the place of ``target``, which is missing or damaged; it is made ready in ``work``."""
     (work / "ready").mkdir(parents=True)
     try:
         data = _prepare(source, origin, work)

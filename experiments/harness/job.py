@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from experiments.harness.record import (
     recorded_data,
     write_record,
 )
-from experiments.harness.run_folder import chosen_overrides, known_data, locked, run_folder, run_name
+from experiments.harness.run_folder import LOCK, chosen_overrides, known_data, locked, run_folder, run_name
 from experiments.harness.sweep import Job
 from experiments.harness.tensorboard_logbook import PARTIAL, VERSIONS, TensorBoardLogbook
 
@@ -63,6 +63,7 @@ def measure_once(
                 experiment.run(config, TensorBoardLogbook(Path(scratch)))
         return
     if is_complete(folder):
+        _tidy(folder)
         _say_measured(folder, config, job)
     else:
         if job:
@@ -74,6 +75,13 @@ def measure_once(
                 _measure(experiment, config, folder, environment, job.telling_apart if job else overrides)
     if not job:
         _show_record(experiment, folder)
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a run that was killed behind its record left: the lock, and what it kept to go on."""
+    if (folder / LOCK).exists():
+        with suppress(InvalidInput, OSError), locked(folder):  # another process may be at its end
+            shutil.rmtree(folder / PARTIAL, ignore_errors=True)
 
 
 def _say_measured(folder: Path, config: ExperimentConfig, job: Job | None) -> None:

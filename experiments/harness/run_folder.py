@@ -20,6 +20,7 @@ from experiments.harness.experiment import ExperimentConfig
 from experiments.harness.record import is_complete, recorded_data
 
 ELSEWHERE = ("fresh", "data_dir")  # settings that say where to or where from, not what is measured
+LOCK = ".lock"  # in a run's folder, while it is measured
 DIGITS = 12  # of a SHA-256 that messages show
 LONGEST = 100  # characters of overrides in a folder's name; the hash tells longer ones apart
 
@@ -113,7 +114,7 @@ def locked(folder: Path) -> Iterator[None]:
         raise InvalidInput(f"{folder}: another process is measuring here; wait for it or stop it")
 
     folder.mkdir(parents=True, exist_ok=True)
-    with lock.locked(folder / ".lock", refuse):
+    with lock.locked(folder / LOCK, refuse):
         yield
 
 

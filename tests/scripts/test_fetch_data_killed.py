@@ -125,6 +125,7 @@ def test_killed_before_any_step_nothing_is_lost_and_the_same_command_ends_well(b
         again.join(60)
         assert again.exitcode == 0
         assert is_whole(place)
+        assert all(name.startswith("cifar10") for name in names(place / "data"))  # no lock, and nothing half made
         if before == "damaged":
             assert b"half" in {path.read_bytes() for path in (place / "data").rglob("test_batch.bin")}
     assert step > 10

@@ -272,6 +272,20 @@ def test_a_second_process_is_kept_out_of_a_folder_in_use(measured, capsys):
     assert not (folder / ".lock").exists()
 
 
+def test_what_a_run_killed_behind_its_record_left_goes_once_no_process_is_at_work(measured, capsys):
+    before, kept = contents(measured), measured / "partial" / "kind" / "one.npz"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    with (measured / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert main(SMALL) == 0
+        assert kept.exists()
+    assert main(SMALL) == 0
+    assert capsys.readouterr().out.count("already measured") == 2
+    assert contents(measured) == before
+    assert not (measured / "partial").exists()
+
+
 def test_a_bug_keeps_its_traceback_and_an_absent_device_leaves_no_folder(capsys, monkeypatch):
     monkeypatch.setattr(Environment, "now", lambda device: 1 / 0)
     assert main(SMALL) == 1
