@@ -179,6 +179,7 @@ def _image_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--statistic", default="mean_abs", help="mean_abs, rms or mean_square")
     parser.add_argument("--unit", type=_unit, action="append", metavar="I,J", help=UNIT)
     parser.add_argument("--aggregation", type=_aggregation, default="random_sign", help=AGGREGATION)
+    parser.add_argument("--precision", default="as_is", help="as_is (the network's own), or bfloat16: says its error")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
 

@@ -44,7 +44,7 @@ def measured(options: argparse.Namespace, name: str, weights: str) -> Measuremen
         network, with_progress(images), options.layers or _layers(options, name, network, channels),
         unit=options.unit and (options.unit if len(options.unit) > 1 else options.unit[0]),
         statistic=options.statistic, aggregation=options.aggregation, seed=options.seed, mode=options.mode,
-        device=options.device,
+        device=options.device, precision=options.precision,
     )  # fmt: skip
     example = measurement.setting.example if options.images else None  # noise is no picture to look at
     setting = replace(measurement.setting, network=name, images=words, command=options.command, example=example)

@@ -12,7 +12,8 @@ import numpy as np
 from erf.arguments import real_array, require_real, require_type, require_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, require_aggregation
-from erf.maps.statistic import Statistic, StatisticName, choice
+from erf.maps.precision import Precision
+from erf.maps.statistic import Statistic, StatisticName, choice, set_choices
 from erf.reachability.box import Box, require_box
 from erf.spelling import OldName
 
@@ -38,6 +39,7 @@ class InfluenceMap:
         normalized: Whether each run's moments were divided by their sum before averaging.
         findings: What the map alone does not show of the network, one sentence each.
         jump: Per axis, the pixels between neighbouring units; None where they are not evenly spaced or it is not known.
+        precision: "bfloat16" where the network was run so; "as_is" in its own.
 
     Raises:
         InvalidInput: A value is not a finite real number, or an attribute does not have an entry for each axis.
@@ -54,6 +56,7 @@ class InfluenceMap:
     normalized: bool = False
     findings: tuple[str, ...] = ()
     jump: tuple[float | None, ...] = ()
+    precision: Precision = Precision.as_is
     centre: ClassVar[OldName] = OldName("center")
 
     def __post_init__(self) -> None:
@@ -61,7 +64,7 @@ class InfluenceMap:
         if not values.size or not values.ndim:
             raise InvalidInput(f"values must have an entry and a dimension for each axis, not shape {values.shape}")
         object.__setattr__(self, "values", values)
-        object.__setattr__(self, "statistic", choice(Statistic, self.statistic, "statistic"))
+        set_choices(self, statistic=Statistic, precision=Precision)
         require_box(values.ndim, trf_box=self.trf_box)
         object.__setattr__(self, "trf_box", tuple((int(first), int(end)) for first, end in self.trf_box))
         object.__setattr__(self, "center", self._numbers("center", float))
@@ -136,12 +139,12 @@ class InfluenceMap:
         """Return the map of both sets of samples, as if they had been measured at once.
 
         Raises:
-            InvalidInput: The maps differ in statistic, geometry, aggregation or normalization, or one is exact.
+            InvalidInput: They differ in statistic, geometry, aggregation, normalization or precision, or one is exact.
         """
         require_type(InfluenceMap, other=other)
         if math.inf in (self.samples, other.samples):
             raise InvalidInput("an exact map cannot be merged: it has no samples to count")
-        for field in ("statistic", "center", "trf_box", "origin", "aggregation", "normalized"):
+        for field in ("statistic", "center", "trf_box", "origin", "aggregation", "normalized", "precision"):
             mine, theirs = getattr(self, field), getattr(other, field)
             if mine != theirs:
                 raise InvalidInput(f"maps of different {field} cannot be merged: {mine} and {theirs}")

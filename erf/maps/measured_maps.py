@@ -21,11 +21,13 @@ from erf.maps.field_check import check_field, rounding_of
 from erf.maps.folding import folded, folds
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.passes import at_unit, batches, forward_passes, gradient, measuring
+from erf.maps.precision import Precision, error_of
 from erf.maps.prepared import Changed, Parts, Prepared
 from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.maps.workload import Workload
 from erf.reachability.receptive_field import ReceptiveField
+from erf.reachability.request import Mode
 
 # Channels whose gradients do not cancel have sums of the size of their randomly signed sums; those of a LayerNorm in
 # float32 have a ten-millionth of it.
@@ -56,7 +58,14 @@ def measured_maps(
     if not on_image:
         raise InvalidInput("there is no image to measure on")
     with_findings = [
-        replace(imap, findings=findings(network, probe.field, number in maps.cancelling, prepared.is_mixing))
+        replace(
+            imap,
+            findings=(
+                *findings(network, probe.field, number in maps.cancelling, prepared.is_mixing),
+                *maps.errors.get(number, ()),
+            ),
+            precision=prepared.precision,
+        )
         for number, probe, imap in on_image
     ]
     each, asked = len(prepared.asked.units), prepared.asked
@@ -68,6 +77,7 @@ class _Maps:
 
     Attributes:
         cancelling: The numbers of the probes whose channels cancel in their sum.
+        errors: By the number of a probe, a sentence on what a coarser precision changes, where image 0 was measured.
     """
 
     def __init__(
@@ -75,6 +85,7 @@ class _Maps:
         of_channels: int | Sequence[int] | None, folding: ExitStack,
     ) -> None:  # fmt: skip
         self.cancelling: set[int] = set()
+        self.errors: dict[int, tuple[str]] = {}
         self._prepared = prepared
         self._kind, self._aggregation, self._seed, self._normalize = kind, aggregation, seed, normalize
         self._of_channels = of_channels
@@ -108,14 +119,37 @@ class _Maps:
             counted = counted_channels(self._of_channels, images.shape[1])
             choose = partial(_directions, self._aggregation, self._kind, self._seed, range(index, index + len(images)))
             confirm = partial(self._prepared.confirm, parts) if is_first else None
+            precision, is_judged = (
+                self._prepared.precision,
+                self._prepared.precision is not Precision.as_is and not index,
+            )
+            own = self._own_moments(images, parts.crops, counted) if is_judged else {}
             for number, probe, g in _influences(
-                self._prepared.looked_at, images, parts.crops, choose, self._reorder, confirm
+                self._prepared.looked_at, images, parts.crops, choose, self._reorder, confirm, precision
             ):
                 if not g.any() or not g.isfinite().all():
                     require_weights(self._prepared.network, real=False)  # in case they were written past autograd
+                if number in own:
+                    coarse = self._moment(self._first(g)[:, counted])
+                    self.errors[number] = (error_of(coarse, own[number], _center(parts.crops, number)),)
                 new = _map_of(g[:, counted], probe.field, self._kind, self._aggregation, self._normalize)
                 maps.append((number, new))
         return maps
+
+    def _own_moments(self, images: Tensor, crops: Sequence[Crop], counted: slice | list[int]) -> dict[int, np.ndarray]:
+        """Return each probe's mean moment over the first image in the network's own precision, by its number."""
+        network, first = self._prepared.looked_at, self._first(images)
+        choose = partial(_directions, self._aggregation, self._kind, self._seed, range(len(first)))
+        with torch.random.fork_rng([images.device] if images.is_cuda else []):  # what is drawn will be drawn again
+            influences = _influences(network, first, crops, choose, self._reorder)
+            return {number: self._moment(g[:, counted]) for number, _, g in influences}
+
+    def _first(self, images: Tensor) -> Tensor:
+        """Return the first image, or all of its batch where modes are left as they are and may join them."""
+        return images[:1] if self._prepared.mode is Mode.eval else images
+
+    def _moment(self, g: Tensor) -> np.ndarray:
+        return self._kind.moment(g.double()).mean((0, 1)).cpu().numpy()
 
     def _opened(self, images: Tensor) -> Parts:
         """Return the parts of the first images, and put the network into the state to measure on all in."""
@@ -153,6 +187,12 @@ def counted_channels(of_channels: int | Sequence[int] | None, channels: int) -> 
     return counted
 
 
+def _center(crops: Sequence[Crop], number: int) -> list[float]:
+    """Return the place of a probe's unit in its crop."""
+    [crop] = [crop for crop in crops if number in crop.probes]
+    return [place - first for place, (first, _) in zip(crop.probes[number].field.center, crop.box, strict=True)]
+
+
 def _on_the_image(
     parts: dict[int, InfluenceMap], crops: Sequence[Crop], size: Sequence[int]
 ) -> list[tuple[int, Probe, InfluenceMap]]:
@@ -173,9 +213,10 @@ def _influences(
     choose: Callable[[int], Tensor],
     reorder: bool = False,
     confirm: Callable[[Crop, Iterable[Tensor]], None] | None = None,
+    precision: Precision = Precision.as_is,
 ) -> Iterator[tuple[int, Probe, Tensor]]:
     """Yield each probe, by its number, and its influence on its crop, whose pass may have to be confirmed first."""
-    for crop, leaf, outputs in forward_passes(network, batch, crops, reorder):
+    for crop, leaf, outputs in forward_passes(network, batch, crops, reorder, precision):
         if confirm is not None:
             confirm(crop, outputs.values())
         for number, probe in crop.probes.items():

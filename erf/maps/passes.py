@@ -18,6 +18,7 @@ from erf.errors import InvalidInput, is_out_of_memory, one_line
 from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop
 from erf.maps.layer_outputs import layer_outputs
+from erf.maps.precision import Precision
 from erf.maps.weights import require_weights_once, taken_by, tensors_of
 from erf.reachability.as_written import as_written, modes_of, put_into_eval_mode
 from erf.reachability.request import Index, Mode, called
@@ -197,7 +198,11 @@ def _arrived(first: int, batch: Tensor, copied: torch.Event) -> tuple[int, Tenso
 
 
 def forward_passes(
-    network: nn.Module, batch: Tensor, found: Sequence[Crop], reorder: bool = True
+    network: nn.Module,
+    batch: Tensor,
+    found: Sequence[Crop],
+    reorder: bool = True,
+    precision: Precision = Precision.as_is,
 ) -> Iterator[tuple[Crop, Tensor, dict[str | None, Tensor]]]:
     """Yield each crop, its part of the images as the leaf, and its layers' outputs: one pass each, to the last.
 
@@ -205,7 +210,9 @@ def forward_passes(
     """
     for crop in found:
         layers = list(dict.fromkeys(probe.layer for probe in crop.probes.values()))
-        yield crop, *_forward(network, batch[(..., *crop.slices)], layers, reorder)
+        with precision.arithmetic(batch):
+            leaf, outputs = _forward(network, batch[(..., *crop.slices)], layers, reorder)
+        yield crop, leaf, outputs
 
 
 def _forward(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from erf.maps.cropping import Crop, crops
 from erf.maps.graph import graph_of
+from erf.maps.precision import Precision, PrecisionName
 from erf.maps.settings import settings
 from erf.maps.statistic import choice
 from erf.maps.weights import forget_weights
@@ -57,11 +58,13 @@ class Prepared:
         unit: Unit | Units | None = None,
         mode: ModeName = "eval",
         call: Runner | None = None,
+        precision: PrecisionName = "as_is",
     ) -> None:
         """Take the arguments of :func:`erf.effective_receptive_field`; nothing is run yet."""
         self.asked: Request = request(network, layer, unit)
         self.network = network
         self.mode: Mode = choice(Mode, mode, "mode")
+        self.precision = choice(Precision, precision, "precision")
         self.looked_at: nn.Module = run_by(network, call)
         self._answers: dict[Hashable, Any] = {}
         self._mixing: bool | None = None  # not known as long as no batch of several images came
@@ -140,7 +143,7 @@ class Remembered(Prepared):
             self._answers = _remembered.setdefault(network, {})
 
     def _kind(self, images: Tensor) -> Hashable:
-        return len(images), repr(self.asked), self.mode, settings(self.network), super()._kind(images)
+        return len(images), repr(self.asked), self.mode, self.precision, settings(self.network), super()._kind(images)
 
     def confirm(self, parts: Parts, crop: Crop, outputs: Iterable[Tensor]) -> None:
         """Hold the pass against the one before, of which is noted here what it did."""

@@ -37,6 +37,7 @@ class Setting:
         seed: Of noise and of random signs.
         mode: "eval" or "as_is".
         command: Of the terminal, that measures the same again; empty where it was a call.
+        precision: "as_is" or "bfloat16".
         example: The first of the user's images ``[channels, ...]``; None where they are noise.
     """
 
@@ -47,6 +48,7 @@ class Setting:
     mode: str
     example: np.ndarray | None = field(default=None, repr=False, compare=False)
     command: str = ""
+    precision: str = "as_is"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from erf.data.noise import NoiseImages
 from erf.errors import InvalidInput
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.measured_maps import measured_maps
+from erf.maps.precision import Precision, PrecisionName
 from erf.maps.prepared import Prepared
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.measurement.default_layers import default_layers
@@ -70,6 +71,7 @@ def measure(
     device: str | torch.device | None = None,
     batch_size: int = 8,
     theory: bool = False,
+    precision: PrecisionName = "as_is",
 ) -> Measurement:
     """Measure how far a network sees: the theoretical and the effective receptive field of its layers, joined.
 
@@ -94,6 +96,7 @@ def measure(
         batch_size: Images in one forward pass, at most.
         theory: Whether to say beside each ERF size which one is expected over fresh weights of the same variances, by
             :func:`erf.theory.expected_map`, or why theory does not apply there. It takes a pass more for each layer.
+        precision: As for :func:`erf.effective_receptive_field`: "as_is", or "bfloat16", whose error is in the notes.
 
     Raises:
         InvalidInput: Neither images nor their size are given, or an argument does not fit the network.
@@ -112,6 +115,7 @@ def measure(
     if choice(Statistic, statistic, "statistic") is Statistic.signed_mean:
         raise InvalidInput("statistic='signed_mean' has no size; allowed: mean_abs, rms, mean_square")
     choice(Mode, mode, "mode")
+    chosen = choice(Precision, precision, "precision")
     if channels is not None:
         require_whole(channels=channels)
     run_by(network, call)  # which looks at both
@@ -125,7 +129,7 @@ def measure(
         size = tuple(sides)
         example = None if images is None else _example(first)
         names = _names(network, layers, size, channels, mode, call)
-        units = UnitsOf(network, names, unit, size, channels, mode, call)
+        units = UnitsOf(network, names, unit, size, channels, mode, call, chosen)
         settings = (statistic, aggregation, seed, batch_size, of_channels)
         groups = _in_groups(units.maps([batch], start, *settings) for start, batch in _with_places(batches))
         theories: dict[str, Any] = {}
@@ -135,7 +139,7 @@ def measure(
             theories = _named(expected_of(network, names, unit, first, of_statistic, call, refused), unit)
     return Measurement(
         layers=units.measured(groups, theories),
-        setting=Setting(type(network).__name__, size, words, seed, str(mode), example),
+        setting=Setting(type(network).__name__, size, words, seed, str(mode), example, precision=str(chosen)),
     )
 
 
@@ -148,14 +152,14 @@ class UnitsOf:
 
     def __init__(
         self, network: nn.Module, layers: list[str] | None, unit: Any, size: Sequence[int], channels: int,
-        mode: ModeName, call: Runner | None = None,
+        mode: ModeName, call: Runner | None = None, precision: PrecisionName = "as_is",
     ) -> None:  # fmt: skip
         """Take the arguments of :func:`measure`, but that None of the layers is the network's output."""
         names: Any = layers
         fields = theoretical_receptive_field(network, size, names, unit, channels=channels, mode=mode, call=call)
         self.fields: dict[str, ReceptiveField] = _named(fields, unit)
         self._unit = unit
-        self._prepared = Prepared(network, names, unit, mode, call)
+        self._prepared = Prepared(network, names, unit, mode, call, precision)
 
     def maps(
         self, images: Iterable[Any], first: int, statistic: StatisticName, aggregation: Any, seed: int,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from erf.card.numbers import axes_text
 from erf.card.table import RAW, columns
 from erf.card.words import headline, lengths, notes
+from erf.maps.precision import Precision
 from erf.measurement.layer import LayerMeasurement, Setting
 
 WIDE = 110  # columns of a terminal from which on a layer takes one line
@@ -52,9 +53,10 @@ def answer(layers: Sequence[LayerMeasurement], setting: Setting) -> str:
 def measured_on(layers: Sequence[LayerMeasurement], setting: Setting) -> str:
     """Return on what was measured, and how."""
     imap = layers[0].map
+    precision = "" if setting.precision == Precision.as_is else f", precision {setting.precision}"
     return (
         f"On {setting.images}, {axes_text(setting.input_size)} pixels; {imap.statistic} over images and input "
-        f"channels, aggregation {imap.aggregation}; mode {setting.mode}, seed {setting.seed}."
+        f"channels, aggregation {imap.aggregation}; mode {setting.mode}, seed {setting.seed}{precision}."
     )
 
 

@@ -14,6 +14,7 @@ from erf.command.network_source import Source, files_of
 from erf.data.noise import Noise
 from erf.data.pictures import Unreadable
 from erf.maps.passes import Mode
+from erf.maps.precision import Precision
 from erf.maps.statistic import Statistic
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.machine import FLOAT32, require_memory
@@ -60,6 +61,7 @@ class Config(ExperimentConfig):
     statistic: Statistic = option(Statistic.mean_abs, "over images and input channels; signed_mean has no size")
     aggregation: int | str = option("random_sign", "of output channels: random_sign, sum, one channel's index")
     mode: Mode = option(Mode.eval, "eval, or as_is: as the network was made (torchvision's and timm's: in train mode)")
+    precision: Precision = option(Precision.as_is, "as_is (the network's own), or bfloat16, whose error is noted")
     batch_size: int = option(8, "images in one forward pass, at most", least=1)
     compatibility: Compatibility = option(Compatibility.none, "another tool's map of each layer, by its rules, beside")
 
@@ -109,7 +111,8 @@ class Config(ExperimentConfig):
     @classmethod
     def of_0_1(cls, settings: dict[str, Any]) -> dict[str, Any]:
         """Return settings without what came later, where it is left as it is; 0.1 named four layers by default."""
-        old = {key: value for key, value in settings.items() if value or key not in ("mean", "std")}
+        left_out = {"mean": [], "std": [], "precision": Precision.as_is}
+        old = {key: value for key, value in settings.items() if key not in left_out or value != left_out[key]}
         return old | {"layers": ["layer1", "layer2", "layer3", "layer4"]} if old["layers"] is None else old
 
     def files(self) -> list[Path]:

@@ -101,7 +101,9 @@ def run(config: Config, logbook: Logbook) -> Result:
     network = make_network(config.source, config.network, config.weights, config.seed)
     names, images = _layers(config, network), _images(config)
     network.to(resolve_device(config.device))
-    units = UnitsOf(network, names, config.units, config.input_size, config.channels, config.mode)
+    units = UnitsOf(
+        network, names, config.units, config.input_size, config.channels, config.mode, precision=config.precision
+    )
     measured = units.measured(list(_groups(config, units, images, logbook)))
     arrays = {f"map/{layer.name}": layer.map.values.astype(np.float32) for layer in measured}
     layers = [_layer(layer) for layer in measured]
