@@ -21,6 +21,7 @@ OPTIONS = {
     "--images": FOLDERS,
     "--samples": [*NUMBERS, "x", ""],
     "--statistic": [*WORDS, "signed_mean", ""],
+    "--precision": [*WORDS, "float8", "float32", ""],
     "--device": [*WORDS, "cuda:99", "mps:1", ""],
     "--save": SAVES,
     "--layer": ["nope", "", "ü", "00"],
@@ -34,7 +35,7 @@ OPTIONS = {
     "--json": ["x"],
 }
 TAKEN = {"": {"--layers", "--images", "--samples", "--statistic", "--device", "--unit", "--aggregation", "--mode"}}
-TAKEN[""] |= {"--input"}
+TAKEN[""] |= {"--input", "--precision"}
 TAKEN |= {"compare": TAKEN[""] | {"--weights-b", "--sort"}, "fields": {"--input", "--layer", "--mode"}}
 TAKEN["halo"] = {"--layer", "--mode"}
 TAKEN[""] |= {"--save", "--overwrite"}

@@ -281,7 +281,7 @@ CALLS: dict[str, Call] = {
         }
         | {"unit": refused((1.5, 2), (True, 1), (9, 9), 1, []), "seed": WHOLE_0, "first_sample": WHOLE_0}
         | {"aggregation": refused(2, *NO_AGGREGATIONS), "normalize": FLAG, "batch_size": WHOLE}
-        | {"call": CALL, "of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True)},
+        | {"call": CALL, "of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True), "precision": CHOICE},
     ),
     "erf.reachability.receptive_field.theoretical_receptive_field": Call(
         erf.theoretical_receptive_field,
@@ -305,7 +305,8 @@ CALLS: dict[str, Call] = {
             "mode": CHOICE,
         }
         | {"of_channels": refused(1, -1, [], [0, 0], 0.0, "0", True), "call": CALL, "batch_size": WHOLE}
-        | {"device": refused("tpu", 1.5), "channels": refused(0, -1, 1.5, True, NAN, "1"), "theory": FLAG},
+        | {"device": refused("tpu", 1.5), "channels": refused(0, -1, 1.5, True, NAN, "1"), "theory": FLAG}
+        | {"precision": CHOICE},
     ),
     "erf.agreement.agreement.check": Call(
         erf.check,
@@ -341,7 +342,12 @@ CALLS: dict[str, Call] = {
             "trf_box": BOX,
             "jump": JUMP,
         }
-        | {"statistic": CHOICE, "samples": refused(NAN, -1, "4", None, True, 1j), "skipped": WHOLE_0}
+        | {
+            "statistic": CHOICE,
+            "precision": CHOICE,
+            "samples": refused(NAN, -1, "4", None, True, 1j),
+            "skipped": WHOLE_0,
+        }
         | {"aggregation": refused(*NO_AGGREGATIONS), "normalized": FLAG},
         free="findings",
     ),

@@ -143,6 +143,19 @@ def test_unit_aggregation_and_mode_are_those_of_the_library(network, capsys):
     assert [layer["name"] for layer in one] == ["3"]
 
 
+def test_bfloat16_is_that_of_the_library_and_the_printed_command_asks_for_it(network, capsys):
+    options = (network, *SMALL, "--precision", "bfloat16", "--layers", "3")
+    printed = json.loads(answer(capsys, *options, "--json"))
+    expected = erf.measure(make_network(Source.file, network), input_size=24, layers="3", precision="bfloat16")
+    (layer,) = printed["layers"]
+    assert (layer["erf_size"], layer["notes"]) == (expected["3"].erf_size, list(expected["3"].notes))
+    assert sum("run in bfloat16" in note for note in layer["notes"]) == 1
+    assert printed["setting"]["precision"] == "bfloat16"
+    assert "--precision bfloat16" in printed["setting"]["command"]
+    assert "precision bfloat16" in answer(capsys, *options)
+    assert json.loads(answer(capsys, *options[:-4], "--layers", "3", "--json"))["layers"] != printed["layers"]
+
+
 def test_in_train_mode_batch_norm_joins_all_pixels(network, capsys):
     rows = json.loads(answer(capsys, "fields", "net.py:normed", *SMALL, "--mode", "as_is", "--json"))["layers"]
     assert rows[-1]["size"] == ["inf", "inf"]
@@ -196,6 +209,10 @@ BAD = {
     "unit outside": (["net.py:make", *SMALL, "--unit", "99,0"], "99"),
     "odd aggregation": (["net.py:make", *SMALL, "--aggregation", "mean"], "allowed: random_sign, sum"),
     "odd mode": (["net.py:make", *SMALL, "--mode", "train"], "'as_is'"),
+    "odd precision": (
+        ["net.py:make", *SMALL, "--precision", "float8"],
+        "--precision 'float8' is unknown; allowed: as_is",
+    ),
     "odd column": (["compare", "net.py:make", "net.py:wide", "--sort", "size"], "erf_size"),
     "a folder as card": (["net.py:make", *SMALL, "--save", "folder.html"], "folder.html is there already"),
 }

@@ -8,6 +8,7 @@ import torch
 
 from erf import InvalidInput, theory
 from erf.maps.influence_map import require_non_negative
+from erf.maps.precision import Precision
 from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic, choice
 from tests.oracles.maps import map_of
@@ -126,6 +127,7 @@ def test_a_map_says_what_was_left_out():
         ("origin", (1, 0)),
         ("aggregation", "sum"),
         ("normalized", True),
+        ("precision", Precision.bfloat16),
     ],
 )
 def test_maps_that_cannot_be_merged(name, value):

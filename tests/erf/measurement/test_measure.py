@@ -151,6 +151,17 @@ def test_it_is_saved_by_the_ending_of_the_name_and_never_over_another_file(endin
         np.testing.assert_array_equal(np.load(path)["3"], measured["3"].map.values)
 
 
+def test_maps_in_bfloat16_are_saved_as_they_are_and_their_error_is_noted_once(tmp_path):
+    measured = erf.measure(network(), images(), layers=["0", "3"], precision="bfloat16")
+    saved = np.load(measured.save(tmp_path / "maps.npz"))
+    for layer in measured.layers:
+        np.testing.assert_array_equal(saved[layer.name], layer.map.values)
+        assert sum("run in bfloat16" in note for note in layer.notes) == 1
+    assert measured["3"].map.samples == 12
+    assert "seed 0, precision bfloat16." in re.sub(r"\s+", " ", str(measured))
+    assert "precision" not in str(erf.measure(network(), images(), layers=["0", "3"]))
+
+
 @pytest.mark.parametrize("name", ["fields.txt", "fields", "missing/fields.csv"])
 def test_where_it_cannot_be_saved_is_told_in_one_line(name, tmp_path):
     measured = erf.measure(network(), images(2), layers=["0"])

@@ -18,6 +18,7 @@ from erf.command.network_source import Source, make_network
 from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scores
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
+from erf.maps.precision import Precision
 from erf.maps.statistic import Statistic
 from erf.metrics.jackknife import jackknife
 from experiments.harness.cli import main
@@ -103,6 +104,23 @@ def test_an_interrupted_measurement_goes_on_with_the_images_it_had_not_seen():
     kept = {name: whole.kept[name] for name in ("images-0", "images-1", "images-3")}
     resumed = run(config(samples=12), ListLogbook(kept))
     assert resumed.layers == expected.layers
+
+
+def test_an_interrupted_measurement_in_bfloat16_goes_on_as_such():
+    whole = ListLogbook()
+    expected = run(config(samples=12, precision=Precision.bfloat16), whole)
+    kept = {name: whole.kept[name] for name in ("images-0", "images-1", "images-3")}
+    assert run(config(samples=12, precision=Precision.bfloat16), ListLogbook(kept)).layers == expected.layers
+    for layer, own in zip(expected.layers, measured(samples=12).layers, strict=True):
+        assert sum("run in bfloat16" in note for note in layer.diagnostics) == 1
+        assert layer.sigma == pytest.approx(own.sigma, rel=0.02)
+        assert layer.sigma != own.sigma
+
+
+def test_the_folder_of_the_network_s_own_precision_is_called_as_before():
+    settings = msgspec.to_builtins(config())
+    assert "precision" not in config().of_0_1(settings)
+    assert config().of_0_1(settings | {"precision": "bfloat16"})["precision"] == "bfloat16"
 
 
 def test_the_interval_is_over_images():
@@ -425,6 +443,7 @@ def own(function, layers="[7,10]"):
         ([MEASURE, "compatibility=openerf", "unit=[1,1]"], ["compatibility=openerf", "unit=[]"]),
         ([MEASURE, "compatibility=openerf", "input_size=[2,64,64]"], ["compatibility=openerf", "rows and columns"]),
         ([MEASURE, "mode=train"], ["mode", "as_is"]),
+        ([MEASURE, "precision=float8"], ["precision", "bfloat16"]),
         ([MEASURE, "device=cuda:99"], ["device", "cpu"]),
         ([MEASURE, f"images={300 * 'x'}"], ["images=", "there is no such folder"]),
         (own("nothing"), ["no function or class of this name", "make"]),
