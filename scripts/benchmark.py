@@ -30,6 +30,7 @@ from scripts.benchmarks.case import SHORT_TURNS, Case, Report, time_in_turns
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
 from scripts.benchmarks.expected import EXPECTED_CAPTION, time_expected_map
 from scripts.benchmarks.one_image import time_one_image
+from scripts.benchmarks.precision import time_precision
 from scripts.benchmarks.resnet50 import time_resnet50
 from scripts.benchmarks.stacks import time_stack, with_memory
 from scripts.benchmarks.tracing import TRACING_CAPTION, time_tracing
@@ -93,7 +94,7 @@ def _benchmark(options: argparse.Namespace) -> None:
 
 
 def _measure_cases(options: argparse.Namespace, environment: Environment) -> Iterator[Case]:
-    """Yield cases of stacks, the deepest with its memory, theory, TRFs, a training step, ResNet-50 and one image."""
+    """Yield cases of stacks (the deepest: memory, too), theory, TRFs, training, ResNet-50, one image and bfloat16."""
     for activation in (Activation.none, Activation.relu):
         for depth in options.depths:
             stack = ConvStack(depth, options.channels, activation=activation)
@@ -107,6 +108,7 @@ def _measure_cases(options: argparse.Namespace, environment: Environment) -> Ite
         options.large, options.images, options.small, options.small_images, options.repetitions, environment
     )
     yield from time_one_image(options.one_image, SHORT_TURNS * options.repetitions, environment)
+    yield from time_precision(options.small, options.small_images, SHORT_TURNS * options.repetitions, environment)
 
 
 def _time_theory(repetitions: int, environment: Environment) -> Case:

@@ -39,13 +39,13 @@ def time_one_image(sides: Sequence[int], repetitions: int, environment: Environm
         for architecture, layers in STAGES.items():
             if side > LARGEST.get(architecture, side):
                 continue
-            network = _drawn(architecture, side)
+            network = drawn(architecture, side)
             for layer in layers:
                 name = f"{architecture}, {layer}, 1 image, {side} px"
                 yield from _cases(network, name, image, layer, repetitions, environment)
 
 
-def _drawn(architecture: str, side: int) -> nn.Module:
+def drawn(architecture: str, side: int) -> nn.Module:
     """Return a network with drawn weights; a vision transformer takes images of one size alone."""
     of_size = {"image_size": side} if architecture.startswith("vit") else {}
     with torch.random.fork_rng(devices=[]):

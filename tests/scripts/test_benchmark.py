@@ -14,7 +14,7 @@ from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import generator
 from experiments.harness.environment import Environment
 from scripts import benchmark
-from scripts.benchmarks import expected, limit, one_image, stacks, tracing, training
+from scripts.benchmarks import expected, limit, one_image, precision, stacks, tracing, training
 from scripts.benchmarks.case import Case, Disagreement, time_in_turns
 from scripts.benchmarks.tracing import Extent
 
@@ -39,6 +39,7 @@ def small_resnet(monkeypatch):
     monkeypatch.setattr(torchvision.models, "resnet152", torchvision.models.resnet18)
     monkeypatch.setattr(benchmark, "time_resnet50", resnet50_cases)
     monkeypatch.setattr(one_image, "STAGES", {"resnet18": ("layer1",)})
+    monkeypatch.setattr(precision, "LAYERS", {"resnet18": "layer1"})
     for name, value in {"ARCHITECTURE": "resnet18", "LAYER": "layer1", "SIDE": 32, "PILOT": 8}.items():
         monkeypatch.setattr(expected, name, value)
 
@@ -68,11 +69,14 @@ def test_the_file_has_every_case_and_the_maps_agree(tmp_path, capsys):
     assert str(path) in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == [path]
     report = json.loads(path.read_text())
-    *stacks, theory, over_weights, trfs, step, of_resnet50, first, again = report["cases"]
+    *stacks, theory, over_weights, trfs, step, of_resnet50, first, again, coarse, of_one = report["cases"]
     assert first["name"] == "resnet18, layer1, 1 image, 32 px, first call, against autograd.grad, CPU time"
     assert again["name"] == "resnet18, layer1, 1 image, 32 px, again, against autograd.grad, CPU time"
     assert max(first["relative_l2"], again["relative_l2"]) < 1e-5
     assert of_resnet50["name"] == "64 1 32 2"
+    assert coarse["name"] == "resnet18, layer1, 32 px, images: 2, bfloat16 against float32, CPU time"
+    assert 1e-3 < coarse["relative_l2"] < 0.3
+    assert of_one["name"].startswith("resnet18, layer1, 32 px, images: 1, ")
     assert [case["name"].split(",")[:2] for case in stacks] == [
         ["linear stack", " depth 2"],
         ["linear stack", " depth 3"],
