@@ -114,7 +114,7 @@ def _grid_of(reaches: Sequence[Reach]) -> Grid:
     if reaches[0].ndim == len(axes) + 2 and all({*along[axis]} - {1} == {2 + axis} for axis in axes):
         return _map(reaches, [2 + axis for axis in axes])
     if any(len(found) > 1 for found in along):
-        raise InvalidInput("its units are cut into windows: not the rows and columns of one map")
+        return _pooled(reaches)  # between pairs of positions, as scores and distances: one unit, all of the output
     dims = [found[0] if found else None for found in along]
     dim = next(found for found in dims if found is not None)
     together = all(_varies(reach, dim) if d is None else d == dim for reach, d in zip(reaches, dims, strict=True))

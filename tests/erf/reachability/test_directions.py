@@ -141,7 +141,6 @@ REFUSED: dict[str, Callable[[Tensor], Tensor]] = {
     "some tokens in another order": lambda x: x.flatten(2)[:, :, torch.arange(64)[:60] * 7 % 64],
     "tokens of a window are alike": lambda x: x.unflatten(3, (4, 2)).unflatten(2, (4, 2)).amax((3, 5), keepdim=True)
     .expand(-1, -1, -1, 2, -1, 2).reshape(len(x), 2, 64),
-    "scores of tokens": lambda x: (x.flatten(2).transpose(1, 2) @ x.flatten(2))[:, None],
 }  # fmt: skip
 
 

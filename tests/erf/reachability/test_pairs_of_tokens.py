@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from erf import theoretical_receptive_field
+from erf import check, theoretical_receptive_field
 from erf.reachability import storage, union
+from tests.erf.hard_cases import Forward
 
 
 class Attention(nn.Module):
@@ -80,6 +81,31 @@ class Scores(Attention):
     def forward(self, x: Tensor) -> Tensor:
         tokens = self.patches(x).flatten(2).transpose(1, 2)
         return self.scores(tokens @ tokens.transpose(1, 2), tokens)
+
+
+PAIRS = {
+    "scores": lambda scores, _: scores,
+    "scores of heads": lambda scores, _: scores[:, None].expand(-1, 3, -1, -1).softmax(-1),
+    "distances": lambda _, tokens: torch.cdist(tokens, tokens + 1),
+    "some rows of scores": lambda scores, _: scores[:, :2],
+}
+
+
+@pytest.mark.parametrize("scores", PAIRS.values(), ids=PAIRS)
+def test_an_output_of_pairs_is_one_unit_that_the_judges_confirm(scores) -> None:
+    network = Scores(scores).double()
+    field = theoretical_receptive_field(network, 8, channels=1)
+    assert (field.grid, field.index, field.assumptions) == (None, (slice(None),), ())
+    assert field.box == ((0, 8), (0, 8))
+    assert check(network, 8, channels=1)
+
+
+@pytest.mark.parametrize("rows", [8, 6])
+def test_distances_of_rows_are_one_unit_of_all_rows(rows) -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), Forward(lambda x: torch.cdist(x, x + 1))).double()
+    field = theoretical_receptive_field(network, (rows, 8))
+    assert (field.grid, field.box, field.size) == (None, ((0, rows), (0, 8)), (rows, float("inf")))
+    assert check(network, (rows, 8))
 
 
 CUTS = [(rows, columns) for rows in ((0, 4), (4, 8), (12, 16)) for columns in ((8, 16), (3, 9))]
