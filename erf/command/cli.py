@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import erf
 from erf.command.as_typed import as_typed
+from erf.command.per_channel import per_channel
 from erf.errors import InvalidInput, exit_code
 
 if TYPE_CHECKING:
@@ -175,6 +176,10 @@ def _image_options(parser: argparse.ArgumentParser) -> None:
     _mode_option(parser)
     parser.add_argument("--layers", type=_names, metavar="A,B", help="names of modules; left out, one a resolution")
     parser.add_argument("--images", type=_filled, metavar="FOLDER", help="of pictures; left out, normal noise")
+    parser.add_argument(
+        "--mean", type=per_channel, metavar="A,B", help="of each channel of pictures; ImageNet's (colour)"
+    )
+    parser.add_argument("--std", type=per_channel, metavar="A,B", help="likewise")
     parser.add_argument("--samples", type=_count, default=10, help="number of images (10)")
     parser.add_argument("--statistic", default="mean_abs", help="mean_abs, rms or mean_square")
     parser.add_argument("--unit", type=_unit, action="append", metavar="I,J", help=UNIT)

@@ -40,8 +40,9 @@ def measured(options: argparse.Namespace, name: str, weights: str) -> Measuremen
     network = network_of(name, weights, options.seed)
     channels = likely_channels(network, options.input)[0] if options.channels is None else options.channels
     images, words = _images(options, channels)
+    layers = options.layers or default_layers(network, options.input, channels, options.mode) or None
     measurement = erf.measure(
-        network, with_progress(images), options.layers or _layers(options, name, network, channels),
+        network, with_progress(images), layers,
         unit=options.unit and (options.unit if len(options.unit) > 1 else options.unit[0]),
         statistic=options.statistic, aggregation=options.aggregation, seed=options.seed, mode=options.mode,
         device=options.device, precision=options.precision,
@@ -55,25 +56,18 @@ def _images(options: argparse.Namespace, channels: int) -> tuple[NoiseImages | P
     """Return the images, a batch for each group, and what they are in words."""
     size, batch_size = options.input, -(-options.samples // GROUPS)
     if options.images is None:
+        if options.mean or options.std:
+            raise InvalidInput("--mean and --std are those of pictures: give --images, too")
         noise = NoiseImages("normal", (channels, *size), options.samples, options.seed, batch_size)
         return noise, f"{options.samples} images of normal noise"
     if len(size) != 2:
         raise InvalidInput(f"--input {','.join(map(str, size))}: pictures have rows and columns")
     try:
-        pictures = Pictures(options.images, size, channels, batch_size=batch_size, limit=options.samples)
+        normalized = {"mean": options.mean, "std": options.std}
+        pictures = Pictures(options.images, size, channels, batch_size=batch_size, limit=options.samples, **normalized)
     except InvalidInput as error:
         raise InvalidInput(f"--images {options.images}: {error}") from error
     return pictures, f"{len(pictures.paths)} pictures of {options.images}"
-
-
-def _layers(options: argparse.Namespace, name: str, network: nn.Module, channels: int) -> list[str]:
-    layers = default_layers(network, options.input, channels, options.mode)
-    if not layers:
-        size = ",".join(map(str, options.input))
-        raise InvalidInput(
-            f"{name}, --input {size}: no layer has rows and columns; --layers names one that is measured anyway"
-        )
-    return layers
 
 
 def with_progress(batches: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""How many channels a network reads an image with."""
+"""How many channels, and along how many axes, a network reads an image."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def channels_of_first_layer(network: nn.Module) -> int | None:
     first = next((leaf for leaf in leaves if next(leaf.parameters(), None) is not None), None)
     channels = getattr(first, "in_channels", None)
     return channels if isinstance(channels, int) and channels > 0 else None
+
+
+def axes_of_first_convolution(network: nn.Module) -> int | None:
+    """Return along how many axes the first convolution runs; None if there is none."""
+    convolutions = (module for module in network.modules() if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d))
+    return next((len(convolution.kernel_size) for convolution in convolutions), None)
 
 
 def channels_read(run: Callable[[], Any], channels: int) -> int | None:

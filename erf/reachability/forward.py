@@ -14,7 +14,7 @@ from torch.nn.parameter import is_lazy
 from erf.arguments.device import enough_memory
 from erf.errors import InternalError, InvalidInput, one_line
 from erf.reachability.as_written import as_written, is_scripted, kept_attributes, kept_buffers
-from erf.reachability.channels import channels_of_first_layer, channels_read
+from erf.reachability.channels import axes_of_first_convolution, channels_of_first_layer, channels_read
 from erf.reachability.digit import NOTHING, NUMBERS, Digit
 from erf.reachability.functions import Functions
 from erf.reachability.reach import Reach
@@ -47,8 +47,15 @@ def traced(
         raise
     except Exception as error:  # a user's forward may raise anything
         shape = ", ".join(map(str, ("N", channels, *size)))
-        hint = _wrong_channels(network, size, channels)
+        hint = _wrong_axes(network, size) or _wrong_channels(network, size, channels)
         raise InvalidInput(f"the network does not run on an input [{shape}]{hint}: {one_line(error)}") from error
+
+
+def _wrong_axes(network: nn.Module, size: Unit) -> str:
+    taken = axes_of_first_convolution(network)
+    if taken in (None, len(size)):
+        return ""
+    return f" (its first convolution is nn.Conv{taken}d; {len(size)} sides are given, input_size={list(size)})"
 
 
 def _wrong_channels(network: nn.Module, size: Unit, channels: int) -> str:

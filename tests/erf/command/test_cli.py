@@ -188,7 +188,6 @@ BAD = {
     "unknown source": (["tim:resnet18"], "timm:MODEL"),
     "no such file": (["no.py:make"], "there is no file no.py"),
     "no such factory": (["net.py:mak"], "it has: make, wide, deep, normed, flat"),
-    "no spatial layer": (["net.py:flat", *SMALL], "no layer has rows and columns"),
     "misspelt layer": (["net.py:make", *SMALL, "--layers", "4"], "nearest names"),
     "no pictures": (["net.py:make", *SMALL, "--images", "empty"], "there is no picture below empty"),
     "no folder of pictures": (["net.py:make", *SMALL, "--images", "none"], "none"),
@@ -275,8 +274,3 @@ def test_a_bad_value_is_refused_by_the_options_name(words, option, network, caps
 def test_the_weights_of_the_others_are_refused_by_their_own_option(network, capsys):
     assert main(["compare", network, network, "--input", "16", "--samples", "2", "--weights-b", "no.pt"]) == 1
     assert capsys.readouterr().err.startswith("erf: --weights-b no.pt: there is no such file")
-
-
-def test_an_image_on_which_no_layer_has_rows_names_its_size(network, capsys):
-    assert main(["net.py:wide", "--input", "1"]) == 1
-    assert "--input 1,1: " in capsys.readouterr().err
