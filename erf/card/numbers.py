@@ -85,7 +85,7 @@ def axes_text(values: Sequence[float | None] | None, digits: int | None = None) 
 def size_text(size: float | None, interval: tuple[float, float] | None) -> str:
     """Return a size in pixels and, in brackets, its interval if there is one."""
     text = axes_text([size], 1)
-    return text if interval is None else f"{text} ({interval[0]:.1f} to {interval[1]:.1f})"
+    return text if interval is None else f"{text} ({' to '.join(_axis_text(end, 1) for end in interval)})"
 
 
 def _axis_text(value: Any, digits: int | None) -> str:
@@ -93,4 +93,4 @@ def _axis_text(value: Any, digits: int | None) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if digits is None else f"{value:.{digits}f}"
+    return f"{value:g}" if digits is None else f"{value:z.{digits}f}"  # z: no -0.0

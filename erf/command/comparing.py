@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from erf.card.numbers import size_text
+from erf.card.numbers import is_cut, size_text
 from erf.card.table import LOCAL, RAW, Column, columns
 from erf.card.words import pixels_of
 from erf.measurement.layer import LayerMeasurement
@@ -102,16 +102,41 @@ def comparison_text(measurements: Sequence[Measurement], order: str | None = Non
 
 
 def _cells(row: Row, table: Sequence[Column], at: int) -> list[str]:
-    cells = [f"{row.network} {row.layer.name}", *(column.text(row.layer) for column in table)]
+    cells = [_name(row), *(column.text(row.layer) for column in table)]
     cells.insert(at, size_text(*((row.difference.value, row.difference.interval) if row.difference else (None, None))))
     return cells
 
 
 def _headline(rows: Sequence[Row]) -> str:
-    """Return which network's deepest layer sees farthest, and which least far."""
+    """Return which network's deepest layer sees farthest, and which least far, as far as the image shows it."""
     sized = sorted((row for row in rows if row.layer.erf_size is not None), key=ORDERS["erf_size"])
     if not sized:
         return "No image has an influence on any of these layers."
-    least, most = (f"{row.network} {row.layer.name}" for row in (sized[0], sized[-1]))
-    small, large = (size_text(row.layer.erf_size, row.layer.interval) for row in (sized[0], sized[-1]))
-    return f"{most} sees farthest, {large} {pixels_of(rows[0].layer)}, and {least} least far, {small}."
+    cut = [_name(row) for row in rows if is_cut(row.layer)]
+    if not cut:
+        return _extremes(sized)
+    sides = [str(2 * side) for side in rows[0].layer.map.values.shape]
+    larger = ",".join(sides if len(sides) > 1 else [*sides, ""])  # as --input takes it
+    mend = f"a larger input shows more, for example --input {larger}"
+    if len(cut) == len(sized):
+        return f"The image limits all of these ERFs, so that their order says nothing: {mend}."
+    return f"{_extremes(sized)} The image limits the ERF of {', '.join(cut)}: {mend}."
+
+
+def _extremes(sized: Sequence[Row]) -> str:
+    """Return what the last of the rows, in ascending order of size, and the first say."""
+    small, large = (_size(row) for row in (sized[0], sized[-1]))
+    pixels = pixels_of(sized[0].layer)
+    if sized[0].layer.erf_size == sized[-1].layer.erf_size:
+        return f"All see equally far, {large} {pixels}."
+    return f"{_name(sized[-1])} sees farthest, {large} {pixels}, and {_name(sized[0])} least far, {small}."
+
+
+def _name(row: Row) -> str:
+    return f"{row.network} {row.layer.name}"
+
+
+def _size(row: Row) -> str:
+    """Return the size with its interval; that of an ERF that the image limits is a lower bound."""
+    bound = "at least " if is_cut(row.layer) else ""
+    return bound + size_text(row.layer.erf_size, row.layer.interval)

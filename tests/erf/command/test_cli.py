@@ -9,6 +9,7 @@ import erf
 from erf.command.cli import main
 from erf.command.measuring import PATIENCE, with_progress
 from erf.command.network_source import Source, make_network
+from erf.metrics.jackknife import Estimate
 
 FILE = """
 from torch import nn
@@ -18,6 +19,15 @@ def make():
 
 def wide():
     return nn.Sequential(nn.Conv2d(3, 8, 11, padding=5))
+
+def wider():
+    return nn.Sequential(nn.Conv2d(3, 8, 13, padding=6))
+
+def narrow():
+    return nn.Sequential(nn.Conv2d(3, 8, 1))
+
+def line():
+    return nn.Sequential(nn.Conv1d(3, 8, 11, padding=5))
 
 def deep():
     return nn.Sequential(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3)))
@@ -120,6 +130,30 @@ def test_the_table_of_a_comparison_fits_and_begins_with_what_came_out(columns, n
     assert lines[0].startswith("net.py:wide 0 sees farthest")
     assert max(map(len, lines)) <= columns
     assert "difference" in "\n".join(lines[3:])
+
+
+@pytest.mark.parametrize(
+    ("networks", "says"),
+    [
+        (("net.py:wide", "net.py:wider"), "The image limits all of these ERFs, so that their order says nothing"),
+        (("net.py:narrow", "net.py:wide"), "net.py:wide 0 sees farthest, at least 8.9 (8.9 to 8.9) pixels"),
+        (("net.py:narrow", "net.py:narrow"), "All see equally far, 1.0 (1.0 to 1.0) pixels."),
+    ],
+)
+def test_a_comparison_says_which_erfs_the_image_limits(networks, says, network, capsys):
+    answered = " ".join(answer(capsys, "compare", *networks, "--input", "8,10").split())
+    assert answered.startswith(says)
+    assert ("a larger input shows more, for example --input 16,20." in answered) is ("wide" in says or "limits" in says)
+
+
+def test_a_comparison_prints_no_minus_zero(network, capsys, monkeypatch):
+    monkeypatch.setattr(Estimate, "interval", property(lambda _: (-0.04, -0.02)))
+    assert "(0.0 to 0.0)" in (printed := answer(capsys, "compare", network, network, *SMALL))
+    assert "-0.0" not in printed
+
+
+def test_the_larger_input_of_one_axis_is_as_the_command_takes_it(network, capsys):
+    assert "--input 16,." in answer(capsys, "compare", "net.py:line", "net.py:line", "--input", "8,")
 
 
 def test_a_comparison_of_weights_says_which_they_are(network, capsys):
@@ -232,9 +266,10 @@ def test_bad_input_is_one_line_and_writes_nothing(arguments, said, network, caps
 @pytest.mark.parametrize("terminal", [True, False])
 def test_only_a_terminal_that_waits_long_is_told(terminal, capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    batches = [torch.zeros(0), torch.zeros(1)]
     seconds = iter([0, 1, PATIENCE + 1])
     monkeypatch.setattr("time.monotonic", lambda: next(seconds))
-    assert list(with_progress(["a", "b"])) == ["a", "b"]
+    assert list(with_progress(batches)) == batches
     assert capsys.readouterr().err == ("\r1 groups of images measured\r\x1b[K" if terminal else "")
 
 
