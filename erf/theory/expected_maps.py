@@ -74,7 +74,7 @@ def expected_map(
     which is what :func:`erf.effective_receptive_field` measures with statistic mean_square and random signs, in the
     mean over draws of the weights. One backward pass gives it, in which each layer acts by the squares of its weights;
     where fixed filters (average pools, interpolation, padding by reflection) follow one another, the covariances of
-    gradients at the distances that matter pass with it. docs/theory.md says for which networks this is exact.
+    gradients at the distances that matter pass with it. Theory, in the docs, says for which networks this is exact.
 
     Args:
         network: Maps ``[N, channels, *input_size]`` to features; looked at in eval mode, left as it was found.

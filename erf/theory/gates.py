@@ -24,23 +24,23 @@ GatesName = Gates | Literal["auto", "half", "measured"]
 # What is said to be found is the table of docs/theory.md.
 OF_IMAGES = (
     "nonlinearities act as on {images}, with this network's own weights, as if they did not depend on these; in the "
-    "mean over draws of the weights sigma was found up to 4 % off (docs/theory.md)"
+    "mean over draws of the weights sigma was found up to 4 % off (see Theory in the docs)"
 )
 NOT_SYMMETRIC = (
     "{operator} is taken to pass half of its inputs, which are not symmetric; behind additions sigma was found 3 % too "
-    "large by that, and the sum 3 times too small (docs/theory.md)"
+    "large by that, and the sum 3 times too small (see Theory in the docs)"
 )
 BELOW_A_FILTER = (
     "{operator} lies below a fixed filter, which correlates gradients at neighboring pixels, and its gates depend on "
-    "the weights below it: sigma was found up to 2 % too large for images of few channels (docs/theory.md)"
+    "the weights below it: sigma was found up to 2 % too large for images of few channels (see Theory in the docs)"
 )
 OF_CHOICES = (
     "{operator} is taken to choose each position equally often, whatever the weights: after two the sum was found 2.3 "
-    "times too small, and sigma right in a stack, but 14 % too small in a U-Net (docs/theory.md)"
+    "times too small, and sigma right in a stack, but 14 % too small in a U-Net (see Theory in the docs)"
 )
 AT_A_DISTANCE = (
     "{operator} is taken to act independently at pixels that a fixed filter joins, which is not so: sigma was "
-    "found 1 % too large, in a U-Net with max pools 37 % too small (docs/theory.md)"
+    "found 1 % too large, in a U-Net with max pools 37 % too small (see Theory in the docs)"
 )
 
 
