@@ -1,7 +1,8 @@
 """Draw the figures of committed records again, measuring nothing: ``python scripts/figures.py [FOLDER]``.
 
 FOLDER holds a folder for each run and study, as results/reference/ does. Each figure is written beside its record, and
-Figure 3, which shows two studies, beside theirs. The captions of results/reference/ go into the pages that show them.
+Figure 3, which shows two studies, beside theirs. So is the figure of scaling.py. The captions of results/reference/ go
+into the pages that show them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES
 from experiments.harness.style import SHEETS, use
 from experiments.trainings.study_figure import draw_starts
+from scripts.benchmarks.growth import Scaling
+from scripts.benchmarks.markdown import read
 from scripts.options import Parser, filled_path, filled_text
+from scripts.scaling import draw as draw_scaling
 
 PAGES = ROOT / "docs" / "experiments"
 FIGURE_3 = {"cifar10_starts": Cifar10Study, "camvid_starts": CamvidStudy}
@@ -45,7 +49,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = Parser("figures.py", __doc__)
     parser.add_argument("folder", metavar="FOLDER", type=filled_path, nargs="?", default=REFERENCE, help="of records")
     parser.add_argument(
-        "--only", metavar="NAME", type=filled_text, nargs="+", help="those of these runs and studies, or figure_3"
+        "--only", metavar="NAME", type=filled_text, nargs="+", help="of these runs and studies, figure_3 or scaling"
     )
     parser.add_argument("--style", choices=[*SHEETS], default="paper", help="the screen's has larger text")
     parser.add_argument(
@@ -55,7 +59,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _redraw(given: argparse.Namespace) -> None:
-    known = [*RUNS, *STUDIES, "figure_3"]
+    known = [*RUNS, *STUDIES, "figure_3", "scaling"]
     if unknown := {*(given.only or ())} - {*known}:
         raise InvalidInput(f"--only {min(unknown)} is unknown; allowed: {', '.join(known)}")
     use(given.style)
@@ -87,6 +91,9 @@ def _figures(folder: Path, only: Sequence[str] | None) -> Iterator[tuple[Path, C
     if all(is_complete(folder / name) for name in FIGURE_3) and (not only or "figure_3" in only):
         studies = [read_record(folder / name, kind) for name, kind in FIGURE_3.items()]
         yield folder / "figure_3", partial(draw_starts, studies)
+    scaling = folder / "benchmark" / "scaling.json"
+    if scaling.exists() and (not only or "scaling" in only):
+        yield scaling.with_suffix(""), partial(draw_scaling, read(scaling, Scaling, "scaling.py --output").curves)
 
 
 def _caption_pages(path: Path, figure: Figure) -> None:

@@ -21,7 +21,7 @@ from erf import InvalidInput
 from erf.files.atomic_file import atomic_write
 from experiments.harness.environment import Environment
 from experiments.harness.figure_file import write_figure
-from experiments.harness.style import new_figure
+from experiments.harness.style import PAGE, apart, entitle, log_log, new_figure
 from scripts.benchmarks.command import exit_code, print_tables, timing_parser, to_json
 from scripts.benchmarks.cost_model import check
 from scripts.benchmarks.growth import Curve, Scaling, Sizes, measure_growth
@@ -31,11 +31,14 @@ from scripts.options import filled_path
 
 SIDE, LARGE = 224, 1024  # pixels, of the cost model's images
 COLOURS = {"ours": "#0072B2", "plain": "#D55E00"}
-CAPTION = (
-    "Medians; memory: growth of a fresh process's peak, the image included. n: exponent over the three largest values "
-    "(in brackets: what counting operations, or values to be kept, gives). plain: a forward and a backward pass of the "
-    "whole network for each map."
-)
+MARKERS = {"ours": "o", "plain": "s"}
+TICKS = 4  # that have room below a panel
+ROOM = 0.35  # for a panel's legend, over the height of what is drawn
+CAPTION = """
+Ours, and a forward and a backward pass of the whole network for each map (plain). Medians; memory: growth of a fresh
+process's peak, the image included. Beside each name: the exponent of a power law over the three largest values, in
+brackets what counting operations, or values that must be kept, gives.
+"""
 
 
 def main(arguments: Sequence[str], sizes: Sizes | None = None, sides: tuple[int, int] = (SIDE, LARGE)) -> int:
@@ -55,7 +58,7 @@ def _scale(options: argparse.Namespace, sizes: Sizes, sides: tuple[int, int]) ->
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = timing_parser("scaling.py", __doc__, repetitions=3)
     parser.add_argument(
-        "--output", type=filled_path, help="the folder to write scaling.json, scaling.png and scaling.svg into"
+        "--output", type=filled_path, help="the folder to write scaling.json and the figure, as PNG, SVG and PDF, into"
     )
     options = parser.parse_args(arguments)
     if options.output and not options.output.is_dir():
@@ -94,31 +97,36 @@ def _range(values: Sequence[float | None]) -> str:
 
 def draw(curves: Sequence[Curve]) -> Figure:
     """Draw time and memory of both ways over each quantity."""
-    figure = new_figure(3.2 * len(curves), 6.4)
+    figure = new_figure(PAGE, 4.2)
     for column, curve in zip(figure.subplots(2, len(curves)).T, curves, strict=True):
         for name, side in (("ours", curve.ours), ("plain", curve.theirs)):
             _draw_side(column[0], curve, side.seconds, name, time_text(side))
             _draw_side(column[1], curve, side.mib, name, memory_text(side))
-        column[0].set_title(curve.name, fontsize=9)
-        column[0].set_ylabel("time (s)")
-        column[1].set_ylabel("memory (MiB)")
-    figure.set_label(CAPTION)
+        for axes in column:
+            log_log(axes, apart(curve.values, TICKS), curve.quantity)
+            _name_lines(axes)
+        column[0].set_title(curve.name.replace(", ", ",\n", 1))
+    for axes, name in zip(figure.axes[:: len(curves)], ("time (s)", "memory (MiB)"), strict=True):
+        axes.set_ylabel(name)
+    factors = [curve.theirs.seconds[-1] / curve.ours.seconds[-1] for curve in curves]
+    message = f"At the largest values ours is {min(factors):.1f} to {max(factors):.0f} times as fast as plain passes"
+    entitle(figure, message, CAPTION)
     return figure
 
 
 def _draw_side(axes: Axes, curve: Curve, values: Sequence[float | None], name: str, exponent: str) -> None:
     known = [(x, y) for x, y in zip(curve.values, values, strict=True) if y]
-    axes.plot(*zip(*known, strict=True), "o-", ms=4, color=COLOURS[name], label=f"{name}: n = {exponent}")
-    axes.set(xscale="log", yscale="log")
-    axes.set_xticks(curve.values, [str(value) for value in curve.values])
-    axes.minorticks_off()
+    axes.plot(*zip(*known, strict=True), MARKERS[name], ls="-", color=COLOURS[name], label=f"{name}: {exponent}")
+
+
+def _name_lines(axes: Axes) -> None:
+    """Name what is drawn, in room above it, and put numbers at the scale of y."""
     low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** ROOM)
+    axes.legend(loc="upper left", frameon=False, borderpad=0, borderaxespad=0.3)
     if high < 100 * low:  # hardly a power of ten within
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel(curve.quantity)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,10 @@ from experiments.report.section import section
 REPORT = "report.html"
 SOURCES = Path(__file__).parent
 LINK = re.compile(r"(?<!!)\[([^]]*)\]\(([^)]+)\)")
-GROWTH = "How time and memory grow with a stack's depth and runs, and with the side of an image."
+GROWTH = (
+    "How time and memory grow with a stack's depth and runs, and with the side of an image. Beside each name: the exponent "
+    "of a power law over the three largest values, in brackets what counting operations, or values to be kept, gives."
+)
 
 
 @dataclass(frozen=True)

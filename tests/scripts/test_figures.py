@@ -12,7 +12,7 @@ from experiments.cifar10.study import gather as gather_cifar10
 from experiments.harness.environment import ROOT, Environment
 from experiments.harness.record import write_record
 from experiments.harness.reference import REFERENCE
-from experiments.harness.style import entitle, new_figure
+from experiments.harness.style import PAGE, SHEETS, entitle, new_figure
 from scripts import figures
 from tests.experiments.trainings.made_up_trainings import training
 
@@ -23,7 +23,7 @@ def test_the_records_of_both_data_sets_make_one_figure(tmp_path, capsys, monkeyp
     for name, gather, kind in (("camvid", gather_camvid, camvid.Result), ("cifar10", gather_cifar10, cifar10.Result)):
         (tmp_path / f"{name}_starts").mkdir()
         study = gather([training(kind, seed=seed) for seed in range(2)])
-        write_record(tmp_path / f"{name}_starts", study, Environment.now("cpu"))
+        write_record(tmp_path / f"{name}_starts", study, Environment.now("cpu"))  # pyright: ignore[reportArgumentType]
     assert figures.main([str(tmp_path), "--only", "figure_3"]) == 0
     assert [study.DATA_SET for study in drawn] == ["CIFAR-10", "CamVid"]
     assert (tmp_path / "figure_3.png").exists()
@@ -45,6 +45,15 @@ def test_a_run_is_drawn_from_its_record_alone_the_same_each_time(tmp_path):
         drawn.append({path.suffix: path.read_bytes() for path in tmp_path.glob("exact_theory/exact_theory.*")})
     assert drawn[0] == drawn[1]
     assert drawn[0].keys() == {".png", ".svg", ".pdf"}
+
+
+def test_how_cost_grows_is_drawn_from_its_record(tmp_path):
+    (tmp_path / "benchmark").mkdir()
+    shutil.copy(REFERENCE / "benchmark" / "scaling.json", tmp_path / "benchmark")
+    assert figures.main([str(tmp_path), "--only", "scaling"]) == 0
+    with Image.open(tmp_path / "benchmark" / "scaling.png") as picture:
+        assert picture.width == PAGE * SHEETS["paper"]["dpi"]  # in the project's style: as wide as a page's text
+        assert "plain" in picture.info["Description"]  # the caption, which stands beside the picture
 
 
 def test_the_screens_style_has_larger_text_and_leaves_the_papers_as_it_was(tmp_path, monkeypatch):
