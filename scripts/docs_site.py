@@ -30,6 +30,7 @@ DOCS = "docs"
 WIDE = re.compile(r"(?m)^\|([^|\n]*\|){7,}$")
 TABLE = re.compile("<table>(.*?)</table>", re.DOTALL)
 FIGURE = re.compile(r'<p>(<img [^>]*src="([^":]+)"[^>]*>)</p>')
+FIRST_NUMBER = re.compile(r"(?s)(\A<tr>\s*<td[^>]*)(?=>[\d.,]+</td>)")
 CODE = re.compile("(?<=<pre>)(.*?)(?=</pre>)", re.DOTALL)
 IN_COLUMNS = re.compile(r"(?m)(?!^\.\.\.)^.*\S {2,}[^\s#]")
 LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+)")
@@ -83,13 +84,14 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
 
 
 def labelled(table: str) -> str:
-    """Return a table's HTML in which each cell names its column."""
+    """Return a table's HTML in which each cell names its column; a row's first is marked if it is but a number."""
     titles = re.findall(r"<th\b[^>]*>(.*?)</th>", table)
     titles = [re.sub("<[^>]+>", "", title).replace('"', "&quot;") for title in titles]
 
     def row(cells: re.Match) -> str:
         columns = iter(titles)
-        return re.sub("<td", lambda _: f'<td data-label="{next(columns)}"', cells[0])
+        named = re.sub("<td", lambda _: f'<td data-label="{next(columns)}"', cells[0])
+        return FIRST_NUMBER.sub(r"\1 data-number", named, count=1)
 
     return re.sub("<tr>.*?</tr>", row, table, flags=re.DOTALL)
 

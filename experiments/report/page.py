@@ -25,8 +25,9 @@ REPORT = "report.html"
 SOURCES = Path(__file__).parent
 LINK = re.compile(r"(?<!!)\[([^]]*)\]\(([^)]+)\)")
 GROWTH = (
-    "How time and memory grow with a stack's depth and runs, and with the side of an image. Beside each name: the exponent "
-    "of a power law over the three largest values, in brackets what counting operations, or values to be kept, gives."
+    "How time and memory grow with a stack's depth and runs, and with the side of an image. Beside each name: the "
+    "exponent of a power law over the three largest values, in brackets what counting operations, or values that must "
+    "be kept, gives."
 )
 
 

@@ -139,10 +139,27 @@ def test_links_of_the_repository_s_page_lead_somewhere(page):
 
 def test_each_cell_of_a_table_names_its_column(pages):
     table = "<thead><tr><th>a</th><th style='x'>say <em>\"b\"</em></th></tr></thead><tbody><tr><td>1</td><td></td></tr>"
-    assert '<td data-label="a">1</td><td data-label="say &quot;b&quot;"></td>' in labelled(table)
+    assert '<td data-label="a" data-number>1</td><td data-label="say &quot;b&quot;"></td>' in labelled(table)
     cells = {name: [cell for cell in page.cells if cell is None] for name, page in pages.items()}
     assert {name for name, bare in cells.items() if bare} == set()
     assert sum(len(page.cells) for page in pages.values()) > 1000
+
+
+def test_a_card_that_begins_with_a_bare_number_is_marked():
+    rows = ["<td>8</td><td>1</td>", "<td style='x'>1,000</td>", "<td>8 calls</td><td>2</td>"]
+    marked = labelled(f"<tr><th>samples</th><th>b</th></tr>{''.join(f'<tr>{row}</tr>' for row in rows)}")
+    assert marked.count("data-number") == 2
+    assert '<td data-label="samples" data-number>8</td>' in marked
+
+
+def test_on_a_phone_such_a_card_names_its_first_column(browser, site):
+    shown = browser.new_page(viewport=PHONE)
+    shown.goto((site / "measure" / "index.html").as_uri())
+    names = shown.locator("td[data-number]").evaluate_all(
+        "all => all.map(one => getComputedStyle(one, '::before').content)"
+    )
+    assert names[:3] == ['"images: "'] * 3
+    shown.close()
 
 
 def test_code_is_wrapped_unless_its_words_stand_in_columns():
