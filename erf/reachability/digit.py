@@ -105,11 +105,11 @@ def seen(digit: Digit, values: Floats, axis: int) -> Digit:
 
 
 def narrowed(values: Floats, axis: int) -> Floats:
-    """Return the boxes 1 wide along an axis along which they do not vary."""
+    """Return the boxes 1 wide along an axis along which they do not vary; a view would keep the wide ones in memory."""
     if values.shape[axis] == 1:
         return values
     first = values[(*(slice(None),) * axis, slice(1))]
-    return first if (values == first).all() else values
+    return first.copy() if (values == first).all() else values
 
 
 def regroup(digits: Sequence[Digit], values: Floats, shape: Sequence[int]) -> tuple[list[list[Digit]], Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -16,6 +16,7 @@ from erf.errors import InvalidInput
 from erf.reachability.dense import directed, from_dense
 from erf.reachability.digit import NOTHING, NUMBERS, Digit, Floats
 from erf.reachability.reach import Digits, Reach, nothing
+from erf.reachability.tensor_reaches import First
 
 
 class WrittenStorage:
@@ -30,31 +31,29 @@ class WrittenStorage:
         version: How often it was written to.
     """
 
-    def __init__(self, owner: Tensor, reaches: tuple[Reach, ...]) -> None:
-        self._element_size = owner.element_size()
-        elements = owner.untyped_storage().nbytes() // owner.element_size()
+    def __init__(self, first: First, reaches: tuple[Reach, ...], nbytes: int) -> None:
+        self._element_size = first.element_size()
+        elements = nbytes // first.element_size()
         self.version: int = 0
-        self._run = _run(owner, reaches, elements)
+        self._run = _run(first, reaches, elements)
         self._flat = [np.full((NUMBERS, elements // self._run), NOTHING) for _ in reaches]
         self._exact = [True for _ in reaches]
         self._strides: list[set[int]] = [set() for _ in reaches]  # of what runs along the axis
-        self.write(owner, reaches)
+        self.write(first, reaches)
 
-    def write(self, tensor: Tensor, reaches: tuple[Reach, ...]) -> None:
+    def write(self, tensor: Tensor | First, reaches: tuple[Reach, ...]) -> None:
         """Set the boxes of the elements that the tensor views."""
         self._require_same_elements(tensor)
         self.version += 1
-        inner = self._inner(tensor)
-        if _contiguous(tensor, inner) != self._run or not all(r.constant(dim) for r in reaches for dim in inner):
-            self._write_out()
-            inner = []
+        alike = [dim for dim in range(tensor.ndim) if all(reach.constant(dim) for reach in reaches)]
+        inner = self._inner(tensor, lambda inner, run: {*inner} <= {*alike} and _contiguous(tensor, inner) == run)
         for axis, reach in enumerate(reaches):
             _viewed(self._flat[axis], tensor, self._run, inner)[...] = _resized(reach, inner).dense()
             self._exact[axis] &= reach.exact
             for digits, stride in zip(reach.dims, tensor.stride(), strict=True):
                 self._strides[axis] |= {step for digit, step in _strided(digits, stride) if digit.along}
 
-    def read(self, tensor: Tensor, before: tuple[Reach, ...]) -> tuple[Reach, ...]:
+    def read(self, tensor: Tensor | First, before: tuple[Reach, ...]) -> tuple[Reach, ...]:
         """Return the boxes of the elements that the tensor views, which were those of ``before`` once."""
         self._require_same_elements(tensor)
         inner, reaches = self._inner(tensor), []
@@ -66,21 +65,28 @@ class WrittenStorage:
             reaches.append(_in_one_direction(boxes.with_digits(alike)))
         return tuple(reaches)
 
-    def _inner(self, tensor: Tensor) -> list[int]:
-        """Return the dimensions of a view that stay within a run; where others go through parts of runs, end those."""
-        inner = [dim for dim, stride in enumerate(tensor.stride()) if stride % self._run and tensor.shape[dim] > 1]
-        last = tensor.storage_offset() % self._run + sum((tensor.shape[dim] - 1) * tensor.stride(dim) for dim in inner)
-        if last < self._run:
-            return inner
-        self._write_out()
+    def _inner(
+        self, tensor: Tensor | First, fits: Callable[[list[int], int], bool] = lambda _inner, _run: True
+    ) -> list[int]:
+        """Return the dimensions of a view that stay within a run; where others go through parts of runs, cut those."""
+        ends = {size * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True)} | {*tensor.stride()}
+        shorter = {end for end in ends if 0 < end < self._run and self._run % end == 0}
+        for run in (self._run, *sorted(shorter, reverse=True)):
+            inner = [dim for dim, stride in enumerate(tensor.stride()) if stride % run and tensor.shape[dim] > 1]
+            last = tensor.storage_offset() % run + sum((tensor.shape[dim] - 1) * tensor.stride()[dim] for dim in inner)
+            if last < run and fits(inner, run):
+                self._cut(run)
+                return inner
+        self._cut(1)
         return []
 
-    def _write_out(self) -> None:
-        """Let every element have boxes of its own."""
-        self._flat = [np.repeat(flat, self._run, axis=1) for flat in self._flat]
-        self._run = 1
+    def _cut(self, run: int) -> None:
+        """Let shorter runs have boxes of their own."""
+        if run < self._run:
+            self._flat = [np.repeat(flat, self._run // run, axis=1) for flat in self._flat]
+            self._run = run
 
-    def _require_same_elements(self, tensor: Tensor) -> None:
+    def _require_same_elements(self, tensor: Tensor | First) -> None:
         if tensor.element_size() != self._element_size:
             raise InvalidInput("the network writes to a part of a tensor of which it has a view of another dtype")
 
@@ -106,26 +112,26 @@ def _in_one_direction(reach: Reach) -> Reach:
     return directed(replace(reach, dims=dims))
 
 
-def strided(owner: Tensor, reaches: tuple[Reach, ...], view: Tensor) -> tuple[Reach, ...]:
+def strided(first: First, reaches: tuple[Reach, ...], view: Tensor) -> tuple[Reach, ...]:
     """Return the boxes of any view, by its strides alone; the direction in which they move farthest is the axis's."""
     unknown = tuple(nothing(view.shape) for _ in reaches)
-    storage = WrittenStorage(owner, reaches)
+    storage = WrittenStorage(first, reaches, view.untyped_storage().nbytes())
     storage.forget_directions()
     return storage.directed(storage.read(view, unknown))
 
 
-def _run(owner: Tensor, reaches: tuple[Reach, ...], elements: int) -> int:
+def _run(first: First, reaches: tuple[Reach, ...], elements: int) -> int:
     """Return how many elements in a row have the same boxes in all of a tensor."""
-    alike = [dim for dim in range(owner.ndim) if all(reach.constant(dim) for reach in reaches)]
-    run = _contiguous(owner, alike)
-    outer = [stride for size, stride in zip(owner.shape, owner.stride(), strict=True) if size > 1 and stride >= run]
-    return run if not any(n % run for n in (elements, owner.storage_offset(), *outer)) else 1
+    alike = [dim for dim in range(first.ndim) if all(reach.constant(dim) for reach in reaches)]
+    run = _contiguous(first, alike)
+    outer = [stride for size, stride in zip(first.shape, first.stride(), strict=True) if size > 1 and stride >= run]
+    return run if not any(n % run for n in (elements, first.storage_offset(), *outer)) else 1
 
 
-def _contiguous(tensor: Tensor, dims: Sequence[int]) -> int:
+def _contiguous(tensor: Tensor | First, dims: Sequence[int]) -> int:
     """Return how many elements in a row the dimensions go through."""
     run = 1
-    for stride, size in sorted((tensor.stride(dim), tensor.shape[dim]) for dim in dims):
+    for stride, size in sorted((tensor.stride()[dim], tensor.shape[dim]) for dim in dims):
         run *= size if stride == run else 1
     return run
 
@@ -135,7 +141,7 @@ def _resized(reach: Reach, dims: Sequence[int]) -> Reach:
     return reduce(lambda narrow, dim: narrow.resized(dim, 1), dims, reach)
 
 
-def _viewed(flat: Floats, tensor: Tensor, run: int, inner: Sequence[int]) -> Floats:
+def _viewed(flat: Floats, tensor: Tensor | First, run: int, inner: Sequence[int]) -> Floats:
     """Return the boxes ``[4, *shape]`` of what the tensor views, 1 wide along dimensions within runs."""
     shape = [1 if dim in inner else size for dim, size in enumerate(tensor.shape)]
     strides = [flat.strides[0], *(stride // run * flat.itemsize for stride in tensor.stride())]

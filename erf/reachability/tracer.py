@@ -13,16 +13,16 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from erf.errors import InvalidInput, own_faults
 from erf.reachability.by_tensor import ByTensor
-from erf.reachability.join import joined
-from erf.reachability.operands import numbered, per_output, replaced, same_elements, storage_of, tensors_in, written_by
+from erf.reachability.operands import numbered, same_elements, storage_of, tensors_in, written_by
 from erf.reachability.reach import Joiner, Reach, nothing
+from erf.reachability.reached_call import ReachedCall
 from erf.reachability.record import Assumption, Operation, Reaches, Step, Trace, outlines
-from erf.reachability.registry import Call, Rule, find_rule
+from erf.reachability.registry import find_rule
 from erf.reachability.running import known_output, run
 from erf.reachability.running_modules import RunningModules
 from erf.reachability.storage import WrittenStorage, shares_storage, strided
 from erf.reachability.tensor_numbers import MADE_HERE, TensorNumbers
-from erf.reachability.tensor_reaches import TensorReaches
+from erf.reachability.tensor_reaches import First, TensorReaches, storage_number
 from erf.reachability.union import leaves, union
 from erf.reachability.values import is_in_transform, is_read, refuse, refuse_nested, tested_by
 
@@ -62,9 +62,8 @@ class ReachMode(TorchDispatchMode):
         self._image = image
         self._counted: ByTensor[None] = ByTensor()  # tensors whose shape says how many values pass a test
         self._in_python = False  # whether values that pixels reach left for Python
-        self._owners: dict[int | None, Tensor] = {}  # per storage that has views: the tensor that was there first
+        self._firsts: dict[int | None, First] = {}  # per storage that has views
         self._written: dict[int | None, WrittenStorage] = {}
-        self._versions: ByTensor[int] = ByTensor()  # per view of those: of the storage when its boxes were read
 
     def _returned(self, module: nn.Module, output: object) -> None:
         name = self.modules.names[module]
@@ -123,8 +122,8 @@ class ReachMode(TorchDispatchMode):
             self._pass_by(func, args, kwargs, tensors, outputs)
             return
         self._follow_foreign(func, [] if func in MADE_HERE else tensors)
-        if shares_storage(func) and (storage := storage_of(args[0])) is not None:
-            self._owners.setdefault(storage, args[0])
+        if shares_storage(func) and (storage := storage_of(args[0])) is not None and storage not in self._firsts:
+            self._firsts[storage] = self.reaches.first(args[0])
         arguments = numbered((args, kwargs), self._numbers.get)
         if self._in_python or self._is_reached(tensors):
             self._pass_on(func, args, kwargs, tensors, outputs)
@@ -156,13 +155,13 @@ class ReachMode(TorchDispatchMode):
                 self._numbers.give(tensor)
                 sentence = f"{reader} in {self.modules.where()} has a tensor of unknown origin: all pixels may reach it"
                 self.trace.assumptions.append(Assumption(len(self.trace.operations) - 1, sentence))
-                reaches = self._everywhere(self._called(), [], [tensor])
-                self._keep(tensor, tuple(along_axis for [along_axis] in reaches))
+                self._keep(tensor, self._everywhere(tensor))
 
-    def _called(self) -> int:
-        """Return the number of one more operator that pixels reach."""
+    def _called(self) -> ReachedCall:
+        """Number one more call of an operator that pixels reach."""
         self.trace.operators.append(self.modules.running)
-        return len(self.trace.operators) - 1
+        extents = [np.inf if self._bounded else size for size in self.trace.size]
+        return ReachedCall([Joiner(len(self.trace.operators) - 1, extent) for extent in extents])
 
     def _is_reached(self, tensors: list[Tensor]) -> bool:
         return any(tensor in self.reaches or storage_of(tensor) in self._written for tensor in tensors)
@@ -199,37 +198,38 @@ class ReachMode(TorchDispatchMode):
         )
         self.trace.operations.append(operation)
 
-    def _reaches_of(self, tensor: Tensor) -> Reaches:
+    def _reaches_of(self, tensor: Tensor | First) -> Reaches:
         known, storage = self.reaches.get(tensor), self._storage_of(tensor)
         if known is None and storage is None and tensor.numel() and tensor in self.reaches:
             if not self._in_python:  # else it may be a constant, of which a part was read
                 raise InvalidInput(f"{self.modules.where()} reads a part of a tensor that no operator returned")
-            known = tuple(reach for [reach] in self._everywhere(self._called(), [], [tensor]))
-        known = known or (nothing(tensor.shape, None if tensor.is_meta else tensor),) * len(self.trace.size)
-        if storage and self._versions.get(tensor) != storage.version:
+            known = self._everywhere(tensor)
+        data = tensor if isinstance(tensor, Tensor) and not tensor.is_meta else None
+        known = known or (nothing(tensor.shape, data),) * len(self.trace.size)
+        if storage and self.reaches.version(tensor) != storage.version:
             known = storage.read(tensor, known)
             self._keep(tensor, known)
         return known
 
-    def _storage_of(self, tensor: Tensor) -> WrittenStorage | None:
+    def _storage_of(self, tensor: Tensor | First) -> WrittenStorage | None:
         """The storage of a tensor, if it was written in parts."""
-        storage = storage_of(tensor) if self._written and tensor.numel() else None
+        storage = storage_number(tensor) if self._written and tensor.numel() else None
         return None if storage is None else self._written.get(storage)
 
-    def _directed_reaches_of(self, tensor: Tensor) -> Reaches:
+    def _directed_reaches_of(self, tensor: Tensor | First) -> Reaches:
         """The boxes where all of them are used: a storage that is written part by part is complete then."""
         reaches, storage = self._reaches_of(tensor), self._storage_of(tensor)
         return storage.directed(reaches) if storage and not self._bounded else reaches
 
-    def _keep(self, tensor: Tensor, reaches: Reaches) -> None:
+    def _keep(self, tensor: Tensor | First, reaches: Reaches) -> None:
         self.reaches[tensor] = reaches
         if storage := self._storage_of(tensor):
-            self._versions[tensor] = storage.version
+            self.reaches.set_version(tensor, storage.version)
 
     def _pass_on(
         self, func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor], outputs: list[Tensor]
     ) -> None:  # fmt: skip
-        number = self._called()
+        call = self._called()
         reaches_of = self._reaches_of if func.is_view else self._directed_reaches_of
         known = {id(tensor): reaches_of(tensor) for tensor in tensors}
         written, options = written_by(func, args, kwargs)
@@ -239,17 +239,17 @@ class ReachMode(TorchDispatchMode):
             return
         rule = find_rule(func)
         if rule is None and func.is_view and same_elements(args[0], outputs[0]):
-            owner = self._owners[storage_of(args[0])]
-            results = list(zip(*(strided(owner, reaches_of(owner), view) for view in outputs), strict=True))
+            first = self._firsts[storage_of(args[0])]
+            results = list(zip(*(strided(first, reaches_of(first), view) for view in outputs), strict=True))
         elif rule is None and self._in_python:
-            results = self._join(number, list(known.values()), outputs)
+            results = call.joined(list(known.values()), outputs)
         elif rule is None:
-            results = self._joined(func, number, list(known.values()), outputs)
+            results = self._joined(func, call, list(known.values()), outputs)
         else:
-            results = self._by_rule(rule, func, number, (args, options), known, outputs)
+            results = call.by_rule(rule, func, args, options, known, outputs)
         if self._in_python:
             results = [
-                [union([reach, pixels.whole(self._joiner(number, axis))], reach.shape) for reach in reaches]
+                [union([reach, pixels.whole(call.joiners[axis])], reach.shape) for reach in reaches]
                 for axis, (reaches, pixels) in enumerate(zip(results, self._reaches_of(self._image), strict=True))
             ]
         for tensor, *reaches in zip(outputs, *results, strict=True):
@@ -259,39 +259,18 @@ class ReachMode(TorchDispatchMode):
                 raise ValueError(f"the rule does not give the shape {list(tensor.shape)}")
             self._write(tensor, tuple(reaches), known)
 
-    def _by_rule(
-        self, rule: Rule, func: OpOverload, number: int, given: Any, known: dict[int, Reaches], outputs: list[Tensor]
-    ) -> list[list[Reach]]:
-        """Return the boxes of the outputs, per input axis."""
-        results, (args, kwargs) = [], given
-        for axis in range(len(self.trace.size)):
-            shapes = tuple(tuple(output.shape) for output in outputs)
-            call = Call(shapes[0], self._joiner(number, axis), func, shapes)
-            arguments = replaced(args, known, axis)
-            options = {name: replaced(value, known, axis) for name, value in kwargs.items()}
-            results.append(per_output(rule(call, *arguments, **options), outputs))
-        return results
-
-    def _joined(self, func: OpOverload, number: int, known: list[Reaches], outputs: list[Tensor]) -> list[list[Reach]]:
+    def _joined(
+        self, func: OpOverload, call: ReachedCall, known: list[Reaches], outputs: list[Tensor]
+    ) -> list[list[Reach]]:  # fmt: skip
         """Return boxes in which all that an operator without a rule reads reaches all that it returns or writes."""
         what = "all that it reads is taken to reach all that it gives"
         sentence = f"{self.modules.place_of(func)} has no rule: {what}"
         self.trace.assumptions.append(Assumption(len(self.trace.operations), sentence))
-        return self._join(number, known, outputs)
+        return call.joined(known, outputs)
 
-    def _everywhere(self, number: int, known: list[Reaches], outputs: list[Tensor]) -> list[list[Reach]]:
-        """Return boxes in which all pixels of the image reach all outputs."""
-        return self._join(number, [*known, self._reaches_of(self._image)], outputs)
-
-    def _join(self, number: int, known: list[Reaches], outputs: list[Tensor]) -> list[list[Reach]]:
-        shapes = [tensor.shape for tensor in outputs]
-        return [
-            joined([reaches[axis] for reaches in known], shapes, self._joiner(number, axis))
-            for axis in range(len(self.trace.size))
-        ]
-
-    def _joiner(self, number: int, axis: int) -> Joiner:
-        return Joiner(number, np.inf if self._bounded else self.trace.size[axis])
+    def _everywhere(self, tensor: Tensor | First) -> Reaches:
+        """Return boxes in which all pixels of the image reach a tensor."""
+        return tuple(reach for [reach] in self._called().joined([self._reaches_of(self._image)], [tensor]))
 
     def _write(self, tensor: Tensor, reaches: Reaches, known: dict[int, Reaches]) -> None:
         """Note an output. Where it is an operand written in place, the views of the same storage change with it."""
@@ -299,11 +278,11 @@ class ReachMode(TorchDispatchMode):
         if id(tensor) not in known:
             if tensor in self.reaches or not all(reach.is_nothing for reach in reaches):  # of its storage, other parts
                 self._keep(tensor, reaches)
-        elif key not in self._owners:
+        elif key not in self._firsts:
             self.reaches[tensor] = reaches
         elif not all(map(leaves, reaches, known[id(tensor)])):
             if key not in self._written:
-                owner = self._owners[key]
-                self._written[key] = WrittenStorage(owner, self._reaches_of(owner))
+                first = self._firsts[key]
+                self._written[key] = WrittenStorage(first, self._reaches_of(first), tensor.untyped_storage().nbytes())
             self._written[key].write(tensor, reaches)
             self._keep(tensor, reaches)
