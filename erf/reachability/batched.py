@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from erf.reachability.indices import index_select
 from erf.reachability.join import joined
 from erf.reachability.reach import Reach
 from erf.reachability.registry import Call, pointwise, rule
 from erf.reachability.union import union
-from erf.reachability.views import index_select
 
 rule("quantize_per_tensor", "dequantize", "fake_quantize_per_tensor_affine_cachemask")(pointwise)
 

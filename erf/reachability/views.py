@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from erf.reachability.dense import directed, from_dense
-from erf.reachability.digit import NUMBERS, Digit, Integers, narrowed, seen
+from erf.reachability.dense import directed
+from erf.reachability.digit import Digit, Integers, narrowed, seen
 from erf.reachability.reach import Reach, nothing
 from erf.reachability.registry import Call, rule
 from erf.reachability.union import LazyUnion, concatenate, union
@@ -61,7 +61,8 @@ def _reshape(call: Call, x: Reach, *_shape: Any) -> Reach:
 
 
 @rule("unsqueeze")
-def _unsqueeze(call: Call, x: Reach, dim: int) -> Reach:
+def unsqueeze(call: Call, x: Reach, dim: int) -> Reach:
+    """Return it with one more dimension, of size 1."""
     dim %= x.ndim + 1
     return x.expand((1, *x.shape)).permute((*range(1, dim + 1), 0, *range(dim + 1, x.ndim + 1)))
 
@@ -94,10 +95,11 @@ def _expand(call: Call, x: Reach, *_args: Any, **_kwargs: Any) -> Reach:
 def _slice(call: Call, x: Reach, dim: int = 0, start: int | None = None, end: Any = None, step: int = 1) -> Reach:
     dim %= x.ndim
     first = 0 if start is None else max(start + x.shape[dim], 0) if start < 0 else start
-    return _sliced(x, dim, first, call.shape[dim], step)
+    return sliced(x, dim, first, call.shape[dim], step)
 
 
-def _sliced(x: Reach, dim: int, start: int, size: int, step: int = 1) -> Reach:
+def sliced(x: Reach, dim: int, start: int, size: int, step: int = 1) -> Reach:
+    """Return ``size`` positions from ``start`` on."""
     if size == x.shape[dim] and step == 1:
         return x
     return _settled(moved(x, dim, start + step * np.arange(size), step), dim)
@@ -122,7 +124,7 @@ def _settled(part: Reach, dim: int, lawless: bool = False) -> Reach:
 @rule("select")
 def _select(call: Call, x: Reach, dim: int, index: int) -> Reach:
     dim %= x.ndim
-    return _sliced(x, dim, index % x.shape[dim], 1).remove([dim])
+    return sliced(x, dim, index % x.shape[dim], 1).remove([dim])
 
 
 @rule("split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes")
@@ -132,7 +134,7 @@ def _split(call: Call, x: Reach, sizes: int | Sequence[int], dim: int = 0) -> li
     if isinstance(sizes, int):
         sizes = [min(sizes, total - start) for start in range(0, total, sizes)]
     starts = np.cumsum([0, *sizes])[:-1]
-    return [_sliced(x, dim, int(start), size) for start, size in zip(starts, sizes, strict=True)]
+    return [sliced(x, dim, int(start), size) for start, size in zip(starts, sizes, strict=True)]
 
 
 @rule("unbind")
@@ -149,7 +151,7 @@ def _cat(call: Call, tensors: Sequence[Reach], dim: int = 0) -> Reach:
 @rule("stack")
 def _stack(call: Call, tensors: Sequence[Reach], dim: int = 0) -> Reach:
     dim %= len(call.shape)
-    return _put_together(call, [_unsqueeze(call, tensor, dim) for tensor in tensors], dim)
+    return _put_together(call, [unsqueeze(call, tensor, dim) for tensor in tensors], dim)
 
 
 def _put_together(call: Call, parts: Sequence[Reach], dim: int) -> Reach:
@@ -176,7 +178,7 @@ def _rotate(call: Call, x: Reach, turns: int = 1, dims: Sequence[int] = (0, 1)) 
 
 @rule("view_as_real")
 def _parts_apart(call: Call, x: Reach) -> Reach:
-    return _unsqueeze(call, x, x.ndim).expand(call.shape)
+    return unsqueeze(call, x, x.ndim).expand(call.shape)
 
 
 @rule("view_as_complex")
@@ -198,7 +200,7 @@ def _roll(call: Call, x: Reach, shifts: int | Sequence[int], dims: int | Sequenc
         positions, x = np.arange(size) - _shorter(shift, size), ended(x, dim)
         round_it = positions % size
         if 2 * (shift % size) == size:
-            x = _permuted(x.single(dim), dim, round_it)
+            x = permuted(x.single(dim), dim, round_it)
         else:
             x = moved(x, dim, positions, 1, round_it)
     return x
@@ -218,85 +220,8 @@ def _repeat(call: Call, x: Reach, repeats: Sequence[int]) -> Reach:
     return x
 
 
-@rule("index_select")
-def index_select(call: Call, x: Reach, dim: int, index: Reach) -> Reach:
-    """Return what stands at positions along a dimension; anything along it where they are not known."""
-    if index.data is None:
-        return x.everywhere([dim % x.ndim], call.shape, call.operator)
-    return _indexed(x, dim % x.ndim, index.data.numpy().reshape(-1))
-
-
-@rule("index")
-def _index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
-    if any(index is not None and index.data is None for index in indices):
-        return _unknown_index(call, x, indices)
-    parts = [part for index in indices for part in ([None] if index is None else _arrays(index))]
-    given = {dim: part for dim, part in enumerate(parts) if part is not None}
-    first, last = min(given), max(given)
-    if len(given) == 1 and given[first].ndim == 1:
-        return _indexed(x, first, given[first] % x.shape[first])
-    # The numbers are the last dimension here: in front, numpy would move the indexed ones before them.
-    index = tuple(slice(None) if part is None else part for part in parts)
-    dense = np.moveaxis(np.moveaxis(x.dense(), 0, -1)[index], -1, 0)
-    # Indexed dimensions become those of the indices, in their place if they are neighbours, else in front.
-    new = np.broadcast_shapes(*(part.shape for part in given.values()))
-    place = first if last - first == len(given) - 1 else 0
-    dims = [digits for dim, digits in enumerate(x.dims) if dim not in given]
-    dims[place:place] = [(Digit(size, along=any(map(x.along, given))),) for size in new]
-    return from_dense(dense, dims, x.exact)
-
-
-def _unknown_index(call: Call, x: Reach, indices: Sequence[Reach | None]) -> Reach:
-    """Positions that are not known may be any along the indexed dimensions; a mask takes as many as it has."""
-    shapes = [index.shape for index in indices if index is not None]
-    are_masks = x.ndim - len(shapes) + max(map(len, shapes)) != len(call.shape)
-    given, dim = [], 0
-    for index in indices:
-        width = index.ndim if index is not None and are_masks else 1
-        given += range(dim, dim + width) if index is not None else ()
-        dim += width
-    x = x.contract(given, call.operator).remove(given)
-    place = given[0] if given[-1] - given[0] == len(given) - 1 else 0
-    for _ in range(len(call.shape) - x.ndim):
-        x = _unsqueeze(call, x, place)
-    return x.expand(call.shape)
-
-
-def _arrays(index: Reach) -> list[Integers]:
-    """A mask stands for the positions at which it is true."""
-    assert index.data is not None
-    positions = index.data.numpy()
-    return list(np.nonzero(positions)) if positions.dtype == np.bool_ else [positions]
-
-
-@rule("gather")
-def _gather(call: Call, x: Reach, dim: int, index: Reach, **_kwargs: Any) -> Reach:
-    if not x.ndim:
-        return x
-    dim %= x.ndim
-    if index.data is None:
-        for other in (other for other in range(x.ndim) if other != dim):
-            x = _sliced(x, other, 0, index.shape[other])
-        return x.everywhere([dim], call.shape, call.operator)
-    positions = index.data.numpy()
-    grid = x.dense()[(slice(None), *(slice(n) for n in _fitting(positions.shape, dim, x.shape)))]
-    grid = np.take_along_axis(grid, np.broadcast_to(positions, (NUMBERS, *positions.shape)), axis=dim + 1)
-    dims = [x.single(k).dims[k][0] for k in range(x.ndim)]
-    return from_dense(grid, [(replace(d, size=n),) for d, n in zip(dims, positions.shape, strict=True)], x.exact)
-
-
-def _fitting(shape: Sequence[int], dim: int, full: Sequence[int]) -> list[int]:
-    """The index may be smaller than the tensor along the other dimensions."""
-    return [full[k] if k == dim else n for k, n in enumerate(shape)]
-
-
-def _indexed(x: Reach, dim: int, positions: Integers) -> Reach:
-    """Evenly spaced positions are a slice; of others nothing is known beyond the border."""
-    steps = set(np.diff(positions).tolist()) or {1}
-    return moved(x, dim, positions, steps.pop()) if len(steps) == 1 else _permuted(x, dim, positions)
-
-
-def _permuted(x: Reach, dim: int, positions: Integers) -> Reach:
+def permuted(x: Reach, dim: int, positions: Integers) -> Reach:
+    """Put position ``positions[i]`` at ``i``; nothing is known beyond the border."""
     taken = moved(x, dim, positions)
     if x.constant(dim):
         return taken
