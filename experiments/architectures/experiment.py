@@ -31,7 +31,7 @@ from experiments.harness.intervals import Interval, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.machine import FLOAT32, require_memory
 from experiments.harness.soundness import Sides
-from experiments.harness.table import table
+from experiments.harness.table import table, text
 from experiments.harness.trf_box import without_box
 
 # Noise images over which batch norm's statistics are averaged.
@@ -234,14 +234,13 @@ def _report(stage: Stage, logbook: Logbook) -> None:
 def summary(result: Result) -> Group:
     """Return the tables of stages and of networks by ERF size, and what must be known about each network."""
     stages = table(
-        result.stages, "network", ("stage", "layer"), "depth",
-        ("TRF", _trf), ("ERF size", "size", 1),
-        ("95 %", "interval", 1), ("ratio", "ratio", 3), ("border", lambda stage: "reached" if stage.cut else ""),
+        result.stages, ("network, stage", lambda stage: f"{stage.network} {stage.layer}"), "depth",
+        ("TRF", _trf), ("ERF size", _size), ("95 %", "interval", 1), ("ratio", _ratio),
     )  # fmt: skip
     lasts = [result.of_network(network)[-1] for network in result.config.networks]
     by_size = table(
-        sorted(lasts, key=lambda stage: stage.size or 0), "network", "depth", ("TRF", _trf), ("ERF size", "size", 1),
-        ("95 %", "interval", 1), ("ratio", "ratio", 3), title="last stages, by ERF size",
+        sorted(lasts, key=lambda stage: stage.size or 0), "network", "depth", ("TRF", _trf), ("ERF size", _size),
+        ("95 %", "interval", 1), ("ratio", _ratio), title="last stages, by ERF size",
     )  # fmt: skip
     return Group(stages, by_size, *_notes(result))
 
@@ -250,7 +249,22 @@ def _trf(stage: Stage) -> str:
     return "inf" if stage.trf_size is None else str(stage.trf_size)
 
 
+def _size(stage: Stage) -> str:
+    """Return the size; where the image ends before the ERF does, it is at least that of the part inside."""
+    return _bound(stage, stage.size, 1)
+
+
+def _ratio(stage: Stage) -> str:
+    return _bound(stage, stage.ratio, 3)
+
+
+def _bound(stage: Stage, value: float | None, digits: int) -> str:
+    return f"{'≥ ' if stage.cut and value is not None else ''}{text(value, digits)}"
+
+
 def _notes(result: Result) -> Iterator[Text]:
+    if any(stage.cut for stage in result.stages):
+        yield Text("≥: the image ends before the ERF does; a larger input_size shows more")
     for network in result.config.networks:
         stages = result.of_network(network)
         for finding in stages[-1].findings:

@@ -15,9 +15,11 @@ Column = str | tuple[str, Value] | tuple[str, Value, int]  # one word is a headi
 
 
 def table(rows: Iterable[Any], *columns: Column, title: str | None = None) -> Table:
-    """Return the table with a line for each row, whose cells are as :func:`text` writes them."""
+    """Return the table with a line for each row, whose cells are as :func:`text` writes them; none is ever cut."""
     declared = [_Column.of(column) for column in columns]
-    made = Table(*(column.heading for column in declared), title=title)
+    made = Table(title=title)
+    for column in declared:
+        made.add_column(column.heading, overflow="fold")
     for row in rows:
         made.add_row(*(column.cell(row) for column in declared))
     return made

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -157,6 +158,19 @@ def test_infinite_fields_and_silent_branches_are_told(families):
     assert " inf " in text
     for stage in families.of_network("convnext_tiny"):
         assert stage.size < 0.1 * stage.trf_size
+
+
+def test_sizes_that_the_image_limits_are_bounds_and_no_table_is_cut_at_80_columns(families):
+    stages = [replace(families.stages[0], network="regnet_x_400mf", layer="trunk_output.block4", cut=True)]
+    stages += [replace(stage, cut=False) for stage in families.stages[1:]]
+    out = io.StringIO()
+    Console(file=out, width=80).print(summary(replace(families, stages=(*families.stages, *stages))))
+    text = " ".join(out.getvalue().split())
+    assert "…" not in text
+    assert "trunk_output.block4" in text
+    assert f"≥ {stages[0].size:.1f}" in text
+    assert "≥: the image ends before the ERF does" in text
+    assert "≥" not in printed(replace(families, stages=tuple(replace(one, cut=False) for one in families.stages)))
 
 
 def test_the_networks_are_listed_by_the_size_of_their_last_stage(families):
