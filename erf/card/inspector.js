@@ -60,7 +60,7 @@ class Inspector {
     this.contour.disabled = !contour;
     this.box.disabled = !box;
     const comparable = this.maps.filter(one => one !== this.shown && one.rows === rows && one.columns === columns);
-    this.beside.replaceChildren(...["nothing", ...comparable.map(one => one.key)].map(key => new Option(key)));
+    this.beside.replaceChildren(new Option("nothing"), ...comparable.map(one => new Option(one.name, one.key)));
     this.beside.value = this.shown.beside || "nothing";
     this.beside.disabled = !comparable.length;
     const said = contour ? [`Gaussian fit: r² = ${contour.r_squared}`] : [];
@@ -118,7 +118,7 @@ class Inspector {
     const {rows, columns} = this.shown, second = this.second();
     this.shared.disabled = !second;
     this.twin.hidden = this.other.hidden = !second;
-    this.captions.textContent = second ? `left: ${this.shown.key}, right: ${second.key}` : this.shown.key;
+    this.captions.textContent = second ? `left: ${this.shown.name}, right: ${second.name}` : this.shown.name;
     this.read();
     this.paint(this.map, this.shown);
     if (second) this.paint(this.twin, second);
@@ -132,7 +132,7 @@ class Inspector {
     const second = this.second(), {row, column} = this;
     const peak = this.shared.checked && second ? "the larger peak" : "the peak";
     let said = `row ${this.pixels(row)}, column ${this.pixels(column)}: ${written(this.at(this.shown, row, column))} of ${peak}`;
-    if (second) said += `; ${second.key} ${written(this.at(second, row, column))}`;
+    if (second) said += `; ${second.name} ${written(this.at(second, row, column))}`;
     this.readout.textContent = said;
   }
 

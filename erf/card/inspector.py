@@ -36,8 +36,9 @@ class Entry:
     """One map ``[rows, columns]`` and what is drawn on it.
 
     ``box`` is top, bottom, left, right of the TRF, half-open; None where it is infinite, or unknown, which ``note``
-    says. ``beside`` is the key of a map of the same shape that this one is shown beside at first. ``block``: each value
-    is the mean of so many pixels of the image along each axis; box and contour are in pixels of the image.
+    says. ``name`` is what readers call it, ``key`` where that is left out. ``beside`` is the key of a map of the same
+    shape that this one is shown beside at first. ``block``: each value is the mean of so many pixels of the image along
+    each axis; box and contour are in pixels of the image.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Entry:
     contour: Contour | None
     beside: str | None = None
     block: int = 1
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Shown:
     contour: Contour | None
     beside: str | None
     block: int
+    name: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,10 @@ def _shown(entry: Entry, first: int) -> Shown:
     note = "; ".join(filter(None, (entry.note, NO_CONTOUR if entry.contour is None else "")))
     rows, columns = entry.values.shape
     peak = float(np.abs(entry.values).max())
-    return Shown(entry.key, rows, columns, first, peak, entry.box, note, entry.contour, entry.beside, entry.block)
+    return Shown(
+        entry.key, rows, columns, first, peak, entry.box, note, entry.contour, entry.beside, entry.block,
+        entry.name or entry.key,
+    )  # fmt: skip
 
 
 def contour_of(fit: GaussianFit | None) -> Contour | None:

@@ -29,7 +29,7 @@ REASON = (
     "whether the ERF grows depends on how the weights start, and the paper does not say how its networks started. The "
     "verdict is that of the start whose ERF before training is nearest the paper's 100 pixels on CamVid; the row shows "
     "the other starts, too. Small gain 0.16: the last batch norm of each block starts with gain 0.16, not 1. Unit "
-    "gain: with 1. At first the verdict was that of one training."
+    "gain: with 1. Width: the channels of each layer. At first the verdict was that of one training."
 )
 
 PAPER_F3A = "CIFAR-10 ResNet, 17 blocks: the ERF grows markedly in training"

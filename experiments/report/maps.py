@@ -19,11 +19,18 @@ def largest(result: Any) -> dict[str, str]:
     """Return the measured maps of a result that have the most pixels, as pictures, by their names in words."""
     measured = {key: v for key, v in result.arrays.items() if _is_map(key, v) and not _is_theory(key)}
     most = max((values.size for values in measured.values()), default=0)
-    named = getattr(result, "map_in_words", _in_words)
-    return {named(key): of_shares(np.abs(v) / np.abs(v).max()) for key, v in measured.items() if v.size == most}
+    return {
+        _in_words(result, key): of_shares(np.abs(v) / np.abs(v).max()) for key, v in measured.items() if v.size == most
+    }
 
 
-def _in_words(key: str) -> str:
+def _in_words(result: Any, key: str) -> str:
+    """Return what the map of this key is of, as the result says or as the key does."""
+    if _is_theory(key):
+        _, _, measured = key.partition("/")
+        return f"theory, {_in_words(result, f'map/{measured}')}" if measured else "theory"
+    if hasattr(result, "map_in_words"):
+        return result.map_in_words(key)
     return key.removeprefix("map/").replace("/", ", ").replace("_", " ")
 
 
@@ -46,7 +53,9 @@ def _is_theory(key: str) -> bool:
 def _entry(result: Any, key: str, arrays: dict[str, np.ndarray]) -> Entry:
     values = arrays[key]
     box, note = _box(result, key, values.shape)
-    return Entry(key, values, box, note, contour_of(_fit(values, box)), _beside(key, arrays))
+    return Entry(
+        key, values, box, note, contour_of(_fit(values, box)), _beside(key, arrays), name=_in_words(result, key)
+    )
 
 
 def _beside(key: str, arrays: dict[str, np.ndarray]) -> str | None:

@@ -75,6 +75,12 @@ class StartsStudy:
         """Return why a map is shown without the TRF's box."""
         return "the record does not hold the TRF: there is no box"
 
+    def map_in_words(self, key: str) -> str:
+        """Return what the map of this key is of."""
+        when, _, way_key = key.partition("/")
+        (way,) = [arm.way for arm in self.arms if arm.way.key == way_key]
+        return f"{way.name}, learning rate {way.learning_rate:g}, {when} training"
+
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""
         return {f"{when}/{one.way.key}": ("h", "w") for one in self.trainings for when in ("before", "after")}

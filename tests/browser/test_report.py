@@ -142,7 +142,7 @@ def test_hovering_reads_the_pixel_under_the_pointer_and_the_arrow_keys_the_next(
     assert root.locator(".readout").inner_text().startswith(f"row 23, column 26: {values['23, 26']:#.3g} of the peak")
     root.locator("canvas.map").press("ArrowRight")
     assert root.locator(".readout").inner_text().startswith(f"row 23, column 27: {values['23, 27']:#.3g} of the peak")
-    assert "; theory/lopsided " in root.locator(".readout").inner_text()
+    assert "; theory, lopsided " in root.locator(".readout").inner_text()
 
 
 def test_the_scale_has_the_colours_of_magma(page):

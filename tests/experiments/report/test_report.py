@@ -302,6 +302,7 @@ def test_maps_are_packed_with_contour_box_and_theory():
     assert packed
     random, relu, exact = packed.maps
     assert [one.key for one in packed.maps] == ["random", "relu", "theory"]
+    assert [one.name for one in packed.maps] == ["random", "relu", "theory"]
     assert (random.rows, random.columns, relu.first, exact.first) == (21, 21, 441, 882)
     assert random.box == (0, 21, 0, 21)
     assert (random.beside, exact.beside) == ("theory", None)
@@ -320,6 +321,21 @@ def test_the_maps_of_a_study_of_starts_can_be_looked_into():
     assert all(key.split("/")[0] != beside.split("/")[0] for key, beside in pairs.items())
     assert all(key.split("/")[1] == beside.split("/")[1] for key, beside in pairs.items())
     assert "does not hold the TRF" in one.maps.maps[0].note
+    names = {shown.key: shown.name for shown in one.maps.maps}
+    assert names["before/small_gain-0.16-0.05"] == "small gain 0.16, learning rate 0.05, before training"
+
+
+def test_maps_have_readable_names_also_those_of_theory():
+    one = told(REFERENCE, "gaussian_shape")
+    assert one.maps
+    names = {shown.key: shown.name for shown in one.maps.maps}
+    assert names["map/relu/5"] == "random weights and ReLU, 5 layers"
+    assert names["theory/relu/5" if "theory/relu/5" in names else "theory/random/5"].startswith(
+        "theory, random weights"
+    )
+    other = told(REFERENCE, "expected_maps")
+    assert other.maps
+    assert {shown.key: shown.name for shown in other.maps.maps}["map/mobilenet_v2"] == "mobilenet v2"
 
 
 def test_maps_before_and_after_a_training_stand_beside_each_other():
