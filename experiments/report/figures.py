@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,12 +49,17 @@ def within(error: InvalidInput, folder: Path) -> str:
 
 
 def pictures(record: Path, experiment: Experiment | Study, result: Any, folder: Path) -> Iterator[Picture]:
-    """Yield the figures of a record in a folder of ``folder``; what they say is read off the result, drawn anew."""
-    others = experiment.others if isinstance(experiment, Experiment) else {}
+    """Yield the figures of a record in a folder of ``folder``; what they say is read off the result, drawn anew.
+
+    What the caption of one has said, those of the next do not say again.
+    """
+    others, said = (experiment.others if isinstance(experiment, Experiment) else {}), set[str]()
     for name, draw in {experiment.name: experiment.draw, **others}.items():
         figure = draw(result)
         message = " ".join(figure.get_suptitle().split())
-        yield picture(record, name, folder, message, figure.get_label(), tuple(_maps(figure)))
+        sentences = [one for one in re.split(r"(?<=\.) ", figure.get_label()) if one not in said]
+        said.update(sentences)
+        yield picture(record, name, folder, message, " ".join(sentences), tuple(_maps(figure)))
 
 
 def picture(

@@ -343,6 +343,10 @@ def test_maps_before_and_after_a_training_stand_beside_each_other():
     assert one.maps
     assert {shown.key: shown.beside for shown in one.maps.maps} == {"before": "after", "after": "before"}
     assert "of one training" in one.caption
+    first, second = ({*re.split(r"(?<=\.) ", picture.caption)} for picture in one.pictures)
+    assert not first & second  # what both captions say stands once
+    assert any("leaves the image" in sentence for sentence in first)
+    assert any(sentence.startswith("Each layer's middle unit") for sentence in second)
 
 
 def test_a_study_shows_the_maps_of_all_its_runs():
