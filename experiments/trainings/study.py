@@ -79,7 +79,7 @@ class StartsStudy:
         """Return what the map of this key is of."""
         when, _, way_key = key.partition("/")
         (way,) = [arm.way for arm in self.arms if arm.way.key == way_key]
-        return f"{way.name}, learning rate {way.learning_rate:g}, {when} training"
+        return f"{when} training: {way.name}, learning rate {way.learning_rate:g}"
 
     def layout(self) -> dict[str, Sides]:
         """Return the sides of each array."""

@@ -322,7 +322,7 @@ def test_the_maps_of_a_study_of_starts_can_be_looked_into():
     assert all(key.split("/")[1] == beside.split("/")[1] for key, beside in pairs.items())
     assert "does not hold the TRF" in one.maps.maps[0].note
     names = {shown.key: shown.name for shown in one.maps.maps}
-    assert names["before/small_gain-0.16-0.05"] == "small gain 0.16, learning rate 0.05, before training"
+    assert names["before/small_gain-0.16-0.05"] == "before training: small gain 0.16, learning rate 0.05"
 
 
 def test_maps_have_readable_names_also_those_of_theory():
