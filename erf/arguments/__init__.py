@@ -99,16 +99,21 @@ def require_path(**values: Any) -> None:
     for name, value in values.items():
         if not isinstance(value, str | Path) or not _is_name(str(value)):
             raise InvalidInput(f"{name}={shown(value)}: allowed is a path, written out; '.' is the current folder")
+        if _is_too_long(os.fsencode(value)):
+            allowed = f"allowed is one of fewer than {LONGEST_PATH} bytes, with names of at most {LONGEST_NAME}"
+            raise InvalidInput(f"{name}={str(value)[:LONGEST_SHOWN]}...: the path is too long; {allowed}")
 
 
 def _is_name(text: str) -> bool:
-    """Return whether the system can have a file of this name."""
+    """Return whether a file may have this name, however long."""
     try:
-        name = os.fsencode(text)
+        return bool(text) and b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
         return False
-    is_short = len(name) < LONGEST_PATH and all(len(part) <= LONGEST_NAME for part in name.split(b"/"))
-    return bool(name) and b"\0" not in name and is_short
+
+
+def _is_too_long(path: bytes) -> bool:
+    return len(path) >= LONGEST_PATH or any(len(name) > LONGEST_NAME for name in path.split(b"/"))
 
 
 def as_path(**value: Any) -> Path:

@@ -102,6 +102,7 @@ def read_record(folder: Path, kind: type[T]) -> T:
 def _converted(tree: dict[str, Any], kind: type[T]) -> T:
     config: type[ExperimentConfig] = get_type_hints(kind)["config"]
     dataclass: Any = kind
+    tree = {name: value for name, value in tree.items() if not isinstance(getattr(kind, name, None), property)}
     if unknown := tree.keys() - {field.name for field in fields(dataclass)}:
         raise InvalidInput(f"does not fit its experiment: its entry {min(unknown)!r} is unknown here")
     if isinstance(tree.get("config"), dict):

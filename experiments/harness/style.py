@@ -176,7 +176,7 @@ def apart(values: Sequence[float], steps: int = 7) -> list[float]:
     return chosen
 
 
-def log_log(axes: Axes, x: list[int], xlabel: str) -> None:
+def log_log(axes: Axes, x: Sequence[float], xlabel: str) -> None:
     """Give both axes logarithmic scales, and the x axis its name and plain numbers at those of ``x`` that have room."""
     axes.set(xscale="log", yscale="log")
     ticks = apart(x)

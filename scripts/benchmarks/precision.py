@@ -27,9 +27,9 @@ def time_precision(side: int, images: int, repetitions: int, environment: Enviro
         network = drawn(architecture, side)
         for given in (several, several[:1]):
             name = f"{architecture}, {layer}, {side} px, images: {len(given)}, bfloat16 against float32, CPU time"
-            both = [partial(_map, network, given, layer, precision) for precision in ("bfloat16", "as_is")]
-            differing = difference(name, both[0](), both[1](), TOLERANCE)
-            yield time_both(name, *both, repetitions, environment, differing, clock=process_time)
+            ours, theirs = (partial(_map, network, given, layer, precision) for precision in ("bfloat16", "as_is"))
+            differing = difference(name, ours(), theirs(), TOLERANCE)
+            yield time_both(name, ours, theirs, repetitions, environment, differing, clock=process_time)
 
 
 def _map(network: nn.Module, images: Tensor, layer: str, precision: PrecisionName) -> np.ndarray:

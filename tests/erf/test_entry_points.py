@@ -171,8 +171,8 @@ REFUSED = [
     ({"layer": ["0", None, 3]}, "layer=3: allowed"),
     ({"layer": "conv"}, "layer 'conv' is not in Sequential; nearest names: "),
     ({"unit": []}, "unit=\\[\\]: name at least one"),
-    ({"unit": 3}, "unit 3 is outside the grid"),
-    ({"unit": [3, 4]}, "unit 3 is outside the grid"),
+    ({"unit": 3}, "unit 3 is outside of every grid"),
+    ({"unit": [3, 4]}, "unit 3 is outside of every grid"),
     ({"unit": (6, 0)}, r"unit \(6, 0\) is outside the grid"),
     ({"mode": "train"}, "mode.*'train'"),
 ]

@@ -75,7 +75,7 @@ def the_one_line(capsys, arguments: list[str]) -> str:
         ([GROWTH, "depths=[10,5]"], ["depths", "10, 5", "increasing"]),
         ([GROWTH, "runs=-20"], ["runs", "-20"]),
         ([GROWTH, "runs=0"], ["runs", "0"]),
-        ([GROWTH, "runs=1"], ["runs", "1", "interval"]),
+        ([GROWTH, "runs=1"], ["runs=1", "too small", "2 or more"]),
         ([GROWTH, "channels=0"], ["channels", "0"]),
         ([GROWTH, "kernel_size=0"], ["kernel_size", "0"]),
         ([GROWTH, "kinds=[]"], ["kinds"]),
@@ -157,7 +157,10 @@ def test_missing_data_are_one_line_with_the_command_that_fetches_them(name, tmp_
     [
         ("images=11", "images=11: there are 10 validation images"),
         ("shift=32", "shift=32: images of 32 x 32 pixels allow 31"),  # seen when the folder of checkpoints is there
-        (f"data_dir={300 * 'x'}", f"data_dir={300 * 'x'}: {300 * 'x'}/cifar10: File name too long; to fetch it:"),
+        (
+            f"data_dir={300 * 'x'}",
+            f"data_dir={60 * 'x'}...: the path is too long; allowed is one of fewer than 4096 bytes",
+        ),
     ],
 )
 def test_what_only_the_data_show_leaves_nothing_behind(setting, said, tmp_path, monkeypatch, capsys):

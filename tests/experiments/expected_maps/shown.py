@@ -48,7 +48,7 @@ def _ticks(values):
     """Yield the numbers 1, 2 and 5 of each power of ten that lie on an axis 5 % longer at both ends than the values."""
     low, high = np.log10([min(values), max(values)])
     beyond = 0.05 * (high - low)
-    for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100):
+    for tick in (first * 10**power for power in range(-1, 4) for first in (1, 2, 5)):
         if low - beyond <= np.log10(tick) <= high + beyond:
             yield tick, f"{tick:g}"
 
