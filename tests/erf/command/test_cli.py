@@ -221,7 +221,7 @@ BAD = {
     "misspelt model": (["resnet51"], "nearest names: resnet50"),
     "unknown source": (["tim:resnet18"], "timm:MODEL"),
     "no such file": (["no.py:make"], "there is no file no.py"),
-    "no such factory": (["net.py:mak"], "it has: make, wide, deep, normed, flat"),
+    "no such factory": (["net.py:mak"], "it has: make, wide, wider, narrow, line, deep, normed, flat"),
     "misspelt layer": (["net.py:make", *SMALL, "--layers", "4"], "nearest names"),
     "no pictures": (["net.py:make", *SMALL, "--images", "empty"], "there is no picture below empty"),
     "no folder of pictures": (["net.py:make", *SMALL, "--images", "none"], "none"),
