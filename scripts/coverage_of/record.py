@@ -130,7 +130,7 @@ def sentence(record: Record) -> str:
     return (
         f"Tried on {len(ran)} networks of other packages ([which](docs/coverage.md)): {exact} have exact fields,\n"
         f"{assumed} rest on an assumption that is named, {refused} are refused with a reason, "
-        f"and erf fails on {failed}."
+        f"and erf fails on {failed or 'none'}."
     )
 
 
