@@ -21,8 +21,8 @@ rule("quantize_per_tensor", "dequantize", "fake_quantize_per_tensor_affine_cache
 def _matrices(call: Call, matrix: Reach, *args: Any, **_kwargs: Any) -> list[Reach]:
     """Each matrix of a batch gives its own results, which depend on all of it."""
     batch = matrix.shape[:-2]
-    whole = [_whole_matrices(call, x, batch) for x in (matrix, *args) if isinstance(x, Reach)]
-    return [union([_as_batch(x, batch, shape) for x in whole], shape) for shape in call.shapes]
+    matrices = [_whole_matrices(call, x, batch) for x in (matrix, *args) if isinstance(x, Reach)]
+    return [union([_as_batch(x, batch, shape) for x in matrices], shape) for shape in call.shapes]
 
 
 def _whole_matrices(call: Call, x: Reach, batch: Sequence[int]) -> Reach:
