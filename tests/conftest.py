@@ -50,10 +50,7 @@ def context():
     They are forked from one server, which imports what is named before it starts: here, for all tests that use it.
     """
     context = multiprocessing.get_context("forkserver")
-    code = ["experiments.cifar10.experiment", "experiments.cifar10.figure", "scripts.fetch_data", "scripts.reproduce"]
-    tests = ["scripts.test_fetch_data_killed", "scripts.test_publish_killed", "experiments.test_killed"]
-    toys = ["torch._dynamo", "lightning_fabric", "tests.erf.toy_training"]
-    context.set_forkserver_preload([*code, *toys, *(f"tests.{name}" for name in tests)])
+    context.set_forkserver_preload(["tests.preloaded"])
     first = context.Process(target=time.sleep, args=(0,))
     first.start()
     first.join()
