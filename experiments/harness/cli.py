@@ -26,7 +26,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 import erf.errors as errors
@@ -88,8 +88,11 @@ def folder_of(overrides: Sequence[str]) -> Path:
     from experiments.harness.run_folder import run_folder
 
     with _composing(overrides) as compose:
-        settings = compose(overrides=list(overrides), return_hydra_config=True)
-    return run_folder(Path(settings.hydra.run.dir), overrides, config_of(overrides))
+        composed = compose(overrides=list(overrides), return_hydra_config=True)
+    parent = Path(composed.hydra.run.dir)
+    with open_dict(composed):
+        del composed["hydra"]
+    return run_folder(parent, overrides, _typed(composed))
 
 
 def config_of(overrides: Sequence[str]) -> ExperimentConfig:

@@ -9,8 +9,6 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
-
 
 def peak_alone(warm: Callable[[], Any], measure: Callable[[], Any]) -> float | None:
     """Return the growth of peak memory in MiB in a fresh process, on as many threads as here; None if not known.
@@ -19,10 +17,14 @@ def peak_alone(warm: Callable[[], Any], measure: Callable[[], Any]) -> float | N
         warm: A smaller measurement of the same kind, which loads what torch loads at first use.
         measure: The measurement; both can be pickled.
     """
+    import torch  # here, as not all that is measured needs it
+
     return in_fresh_process(_peak_growth, warm, measure, torch.get_num_threads())
 
 
 def _peak_growth(warm: Callable[[], Any], measure: Callable[[], Any], threads: int) -> float | None:
+    import torch
+
     torch.set_num_threads(threads)
     warm()
     before = resident_peak()

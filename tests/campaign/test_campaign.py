@@ -59,20 +59,36 @@ def test_each_kind_of_end_is_told_from_the_others(main, kind, tmp_path, monkeypa
     assert outcome_of(BAD, tmp_path).kind == kind
 
 
-def test_a_call_that_goes_on_is_slow_unless_a_large_number_is_allowed(tmp_path, monkeypatch):
-    for seconds in ("SECONDS", "MEASURING", "LARGE"):
-        monkeypatch.setattr(f"tests.campaign.outcome.{seconds}", 1)
+@pytest.fixture
+def with_limit(monkeypatch):
+    """Return what lets calls run forever, and limits their seconds."""
 
     def busy(_):
         while True:
             pass
 
+    def limit(seconds):
+        for name in ("SECONDS", "MEASURING", "LARGE"):
+            monkeypatch.setattr(f"tests.campaign.outcome.{name}", seconds)
+
     monkeypatch.setattr(cli, "main", busy)
+    return limit
+
+
+def test_a_call_that_goes_on_is_slow_unless_a_large_number_is_allowed(tmp_path, with_limit):
+    with_limit(0)
     calls = [
         Call("run", (BAD.arguments[0], runs), ("runs",), fits) for runs, fits in (("runs=3", True), ("runs=1e3", False))
     ]
     assert [outcome_of(call, tmp_path).kind for call in calls] == ["slow", "slow"]
     assert outcome_of(replace(calls[1], allowed=True), tmp_path).kind == "long"
+
+
+def test_a_busy_call_is_ended_by_its_time_of_the_cpu(tmp_path, with_limit):
+    with_limit(0.9)  # of which the system makes one second
+    outcome = outcome_of(BAD, tmp_path)
+    assert outcome.kind == "slow"
+    assert outcome.said.startswith(f"code -{signal.SIGXCPU.value}: ")
 
 
 @pytest.mark.parametrize(

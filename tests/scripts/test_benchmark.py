@@ -233,18 +233,17 @@ def test_the_plain_recursion_by_hand():
     assert not any(layer._forward_hooks for layer in network.modules())
 
 
-@pytest.mark.usefixtures("no_processes")
-def test_receptive_fields_that_differ_are_told(monkeypatch, capsys):
+def test_receptive_fields_that_differ_are_told(monkeypatch):
     monkeypatch.setattr(Extent, "through", lambda extent, _: extent)
-    assert benchmark.main(TOY) == 1
-    assert "TRF of ResNet-152" in capsys.readouterr().err
+    with pytest.raises(Disagreement, match="TRF of ResNet-152"):
+        tracing.time_tracing(1, Environment.now("cpu"))
 
 
-@pytest.mark.usefixtures("no_processes")
-def test_a_training_step_that_ends_in_other_weights_is_told(monkeypatch, capsys):
+def test_a_training_step_that_ends_in_other_weights_is_told(monkeypatch):
     monkeypatch.setattr(training, "training_step", lambda *_: None)
-    assert benchmark.main(TOY) == 1
-    assert "weights differ" in capsys.readouterr().err
+    monkeypatch.setattr(training, "BATCH_SIZE", 8)
+    with pytest.raises(Disagreement, match="weights differ"):
+        training.time_training_step(2, 1, Environment.now("cpu"))
 
 
 def test_a_first_call_is_one_of_a_network_that_is_not_known(monkeypatch, small_resnet):

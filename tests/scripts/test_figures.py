@@ -12,7 +12,7 @@ from experiments.cifar10.study import gather as gather_cifar10
 from experiments.harness.environment import ROOT, Environment
 from experiments.harness.record import write_record
 from experiments.harness.reference import REFERENCE
-from experiments.harness.style import PAGE, SHEETS, entitle, new_figure
+from experiments.harness.style import PAGE, entitle, new_figure
 from scripts import figures
 from tests.experiments.trainings.made_up_trainings import training
 
@@ -47,13 +47,16 @@ def test_a_run_is_drawn_from_its_record_alone_the_same_each_time(tmp_path):
     assert drawn[0].keys() == {".png", ".svg", ".pdf"}
 
 
-def test_how_cost_grows_is_drawn_from_its_record(tmp_path):
+def test_how_cost_grows_is_drawn_from_its_record(tmp_path, monkeypatch):
+    written = {}
+    monkeypatch.setattr(figures, "write_figure", written.__setitem__)
     (tmp_path / "benchmark").mkdir()
     shutil.copy(REFERENCE / "benchmark" / "scaling.json", tmp_path / "benchmark")
     assert figures.main([str(tmp_path), "--only", "scaling"]) == 0
-    with Image.open(tmp_path / "benchmark" / "scaling.png") as picture:
-        assert picture.width == PAGE * SHEETS["paper"]["dpi"]  # in the project's style: as wide as a page's text
-        assert "plain" in picture.info["Description"]  # the caption, which stands beside the picture
+    ((path, figure),) = written.items()
+    assert path == tmp_path / "benchmark" / "scaling"
+    assert figure.get_figwidth() == PAGE
+    assert "plain" in figure.get_label()  # the caption
 
 
 def test_the_screens_style_has_larger_text_and_leaves_the_papers_as_it_was(tmp_path, monkeypatch):

@@ -1,9 +1,11 @@
 import json
+from collections import OrderedDict
 
 import msgspec
 import pytest
 import torch
 import torchvision
+from torch import nn
 
 from experiments.erf_growth.experiment import Config
 from experiments.stacks.paper_stacks import Kind
@@ -39,13 +41,19 @@ def test_a_device_agrees_with_itself_in_every_comparison():
     assert all(c.passed and c.difference == 0 for c in comparisons)
 
 
+def four_layers(weights: None) -> nn.Module:
+    """A network whose layers have the names of ResNet-50's."""
+    layers = [nn.Sequential(nn.Conv2d(channels, 4, 3, 2), nn.BatchNorm2d(4), nn.ReLU()) for channels in (3, 4, 4, 4)]
+    return nn.Sequential(OrderedDict(zip(resnet50.LAYERS, layers, strict=True)))
+
+
 def test_a_network_that_computes_otherwise_fails(monkeypatch):
-    monkeypatch.setattr(resnet50, "resnet50", torchvision.models.resnet18)
+    monkeypatch.setattr(resnet50, "resnet50", four_layers)
     assert all(c.passed for c in gpu_check.compare_networks("cpu", 32))
     measure, calls = gpu_check.effective_receptive_field, iter([0, 1] * 2)
 
     def second_of_other_images(network, images, *arguments, **options):
-        batches = (batch + 0.1 for batch in images) if next(calls) else images
+        batches = (-batch for batch in images) if next(calls) else images
         return measure(network, batches, *arguments, **options)
 
     monkeypatch.setattr(gpu_check, "effective_receptive_field", second_of_other_images)

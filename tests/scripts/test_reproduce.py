@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from matplotlib.figure import Figure
 
 from erf import InvalidInput
 from erf.errors import INTERRUPTED
@@ -11,11 +12,13 @@ from experiments.center_low_init.study import FEWER_PAIRS, PAIRS
 from experiments.claims import own_rows, rows
 from experiments.claims.pages import BEGIN, END, with_claims
 from experiments.harness import cli
-from experiments.harness.experiment import load_study
+from experiments.harness.experiment import experiment_of, load_study
+from experiments.harness.figure_file import write_figure
 from experiments.harness.record import read_record
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES, command
-from scripts import pace, reproduce
+from experiments.harness.run_folder import study_folder
+from scripts import gather_sweep, pace, reproduce
 from tests.erf.data.tiny_sets import cifar_folder
 from tests.experiments.toy_data import toy_data
 
@@ -158,19 +161,29 @@ def test_every_run_has_its_reduced_and_its_repeated_form():
     campaigns = (reproduce.FULL, reproduce.REDUCED, reproduce.repeated())
     assert [list(one.runs) for one in campaigns] == [list(RUNS)] * 3
     assert len({one.folder for one in campaigns}) == 3
-    full, reduced, repeated = ({name: cli.config_of(it) for name, it in one.runs.items()} for one in campaigns)
-    assert repeated == {name: replace(config, seed=1) for name, config in full.items()}
-    third = reproduce.repeated(2)
-    assert third.folder not in {one.folder for one in campaigns}
-    second = campaigns[2].runs.items()
-    assert third.runs == {name: tuple(key.replace("seed=1", "seed=2") for key in keys) for name, keys in second}
+    for seed in (1, 2):
+        again = reproduce.repeated(seed)
+        assert again.runs == {name: (*keys, f"seed={seed}") for name, keys in reproduce.FULL.runs.items()}
+    assert reproduce.repeated(2).folder not in {one.folder for one in campaigns}
+    full, reduced = ({name: cli.config_of(it) for name, it in one.runs.items()} for one in campaigns[:2])
     for name, config in reduced.items():
         assert type(config) is type(full[name])
         assert config != full[name]
         assert config.seed == full[name].seed
     assert [list(one.studies) for one in campaigns] == [list(STUDIES)] * 3
-    folders = {one.task(name).folder for one in campaigns for name in STUDIES}  # the sweeps compose
+    folders = {study_folder(name, experiment_of(name), one.studies[name]) for one in campaigns for name in STUDIES}
     assert len(folders) == 3 * len(STUDIES)
+    for name in STUDIES:
+        assert reproduce.REDUCED.task(name).folder in folders  # the sweeps compose
+
+
+@pytest.mark.slow
+def test_the_repeated_form_differs_in_the_seed_alone():
+    full, repeated = reproduce.FULL, reproduce.repeated()
+    for name, overrides in repeated.runs.items():
+        assert cli.config_of(overrides) == replace(cli.config_of(full.runs[name]), seed=1)
+    for name in STUDIES:
+        assert repeated.task(name).folder != full.task(name).folder
 
 
 def test_a_study_is_swept_as_ever_so_that_its_trainings_are_found_again():
@@ -243,6 +256,7 @@ def test_an_interrupted_verification_goes_on_and_compares_what_did_not_fail(tmp_
         return outcome[name] if name in outcome else cli.main(given)
 
     monkeypatch.setattr("scripts.evidence.main", measured)
+    monkeypatch.setattr(reproduce, "write_up", lambda _: None)
     only = ["--verify", "--only", "exact_theory", "nonlinearities"]
     assert reproduce.reproduce(only) == INTERRUPTED
     assert "margin:" not in capsys.readouterr().out
@@ -271,11 +285,12 @@ def test_the_study_has_the_pairs_that_its_docs_say():
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """A toy study whose evidence is in a folder of its own."""
+    """A toy study whose evidence is in a folder of its own, with an empty figure."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gather_sweep, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
     toy = ["partial_data=true", "training_images=50", "held_out=10", "width=2", "steps=2", "evaluate_every=2"]
     common = ("experiment=center_low_init", *toy, "batch_size=10", "images=2", "levels=[0.12]", "seed=0,1")
-    sweeps = ((*common, "strength=0,1"), (*common, "draw=1"))
+    sweeps = ((*common, "strength=0"), (*common, "strength=1"))
     monkeypatch.setattr(
         reproduce,
         "REDUCED",
@@ -294,7 +309,7 @@ def test_a_study_is_swept_gathered_published_and_reported_and_goes_on(study, cap
     assert "python scripts/reproduce.py --quick --only center_low_init" in page.read_text()
     assert reproduce.reproduce(STUDY) == 0
     assert '<article id="center_low_init" class="complete"' in page.read_text()
-    assert "6 trainings, 2 seeds of he_normal" in page.read_text()
+    assert "4 trainings, 2 seeds of he_normal" in page.read_text()
     assert "<code>batch_size=10</code>" in page.read_text()
     assert "<code>strength=" not in page.read_text()  # each training has another
     assert {path.name for path in study.iterdir()} == {
@@ -303,17 +318,17 @@ def test_a_study_is_swept_gathered_published_and_reported_and_goes_on(study, cap
     }  # fmt: skip
     parts = load_study("center_low_init")
     assert parts
-    assert [len(arm.seeds) for arm in read_record(study, parts.Result).arms] == [2, 2, 2]
+    assert [len(arm.seeds) for arm in read_record(study, parts.Result).arms] == [2, 2]
     record = (study / "result.json").read_bytes()
     task = reproduce.REDUCED.task("center_low_init")
     jobs = {path: path.stat().st_mtime_ns for path in task.folder.glob("*/result.json")}
-    assert len(jobs) == 6
+    assert len(jobs) == 4
     assert task.left() == 0
     capsys.readouterr()
     assert reproduce.reproduce(STUDY) == 0
     assert "recorded already: " in capsys.readouterr().out
     next(iter(jobs)).unlink()
-    assert task.left() == pytest.approx(1 / 7)
+    assert task.left() == pytest.approx(1 / 5)
     assert reproduce.reproduce(STUDY) == 0
     assert (study / "result.json").read_bytes() == record
     assert sum(path.stat().st_mtime_ns != time for path, time in jobs.items()) == 1
@@ -386,5 +401,5 @@ def test_a_study_of_other_data_is_refused_before_anything_is_measured(study, tmp
     (folder / "result.json").unlink()  # now each of its jobs says so
     assert reproduce.reproduce([*STUDY[:-1], str(tmp_path / "other")]) == 1
     errors = capsys.readouterr().err.splitlines()
-    assert sum("is a record of other data" in line for line in errors) == 4  # the first sweep's
+    assert sum("is a record of other data" in line for line in errors) == 2  # the first sweep's
     assert {path: path.read_bytes() for path in study.iterdir()} == published
