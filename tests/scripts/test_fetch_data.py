@@ -2,11 +2,11 @@ import functools
 import hashlib
 import http.server
 import io
-import os
+import multiprocessing
 import re
+import runpy
 import shutil
 import stat
-import subprocess
 import sys
 import tarfile
 import threading
@@ -295,12 +295,23 @@ def test_a_wrong_download_is_named_by_its_address(tmp_path, monkeypatch, capsys)
     assert one_line(capsys).startswith(f"error: {url} holds no CIFAR-10")
 
 
+def from_a_checkout(folder: Path) -> None:
+    """Run the script where neither it nor what is not installed has been imported, or would be found."""
+    for name in [*sys.modules]:
+        if name.partition(".")[0] in ("experiments", "scripts"):
+            del sys.modules[name]
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() != ROOT]
+    sys.argv = ["fetch_data.py", "cifar10", "--from", str(folder), "--data-dir", str(folder / "data")]
+    with (folder / "stderr").open("w") as sys.stderr:
+        runpy.run_path(str(ROOT / "scripts" / "fetch_data.py"), run_name="__main__")
+
+
 def test_the_script_runs_from_a_checkout(tmp_path):
-    command = [sys.executable, "scripts/fetch_data.py", "cifar10", "--from", tmp_path, "--data-dir", tmp_path / "data"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"error: {tmp_path} holds no CIFAR-10")
+    process = multiprocessing.get_context("fork").Process(target=from_a_checkout, args=(tmp_path,))
+    process.start()
+    process.join(60)
+    assert process.exitcode == 1
+    assert (tmp_path / "stderr").read_text().startswith(f"error: {tmp_path} holds no CIFAR-10")
 
 
 def test_an_unknown_data_set_is_refused(capsys):
