@@ -154,8 +154,8 @@ def _text(descriptor: int) -> str:
 
 def digest(folder: Path) -> str:
     """Return a digest of the names and contents of all files in a folder."""
-    whole = hashlib.sha256()
+    digested = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts:
-            whole.update(f"{path}\0".encode() + path.read_bytes())
-    return whole.hexdigest()
+            digested.update(f"{path}\0".encode() + path.read_bytes())
+    return digested.hexdigest()

@@ -1,14 +1,9 @@
 """Bad values, drawn for every argument of every public function: one clear line, whatever they are."""
 
 import inspect
-import os
-import signal
-import time
 import typing
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,11 +17,11 @@ from torch import Tensor
 from erf import InvalidInput
 from erf.arguments import shown
 from tests.campaign.bad_values import all_values, fits
+from tests.campaign.in_process import SECONDS, TooSlow, at_most, require_a_thousand, tallied
 from tests.erf.arguments.test_arguments import resolved
 from tests.erf.public_calls import CALLS, FINITE, SHARE, WHOLE, WHOLE_0
 
 EXPECTED = ("clean", "allowed", "long")
-SECONDS = 20  # within which a call must end
 LONGEST_LINE = 2000  # characters
 # What functions return, made by them alone: of a comparison only what the table refuses is drawn.
 RETURNED = {"erf.agreement.Agreement", "erf.reachability.tiles.Halo", "erf.reachability.receptive_field.ReceptiveField"}
@@ -55,10 +50,6 @@ RANGES = {
     id(SHARE): lambda value: 0 < value <= 1,
     id(FINITE): lambda value: value is None or abs(value) < np.inf,
 }
-
-
-class TooSlow(BaseException):
-    """The time is up."""
 
 
 @dataclass(frozen=True)
@@ -96,20 +87,6 @@ def annotations(name: str) -> dict[str, Any]:
         return typing.get_type_hints(function)
     except NameError:  # of what is imported for type checkers alone
         return {}
-
-
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    def stop(*_):
-        raise TooSlow
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def files() -> dict[Path, int]:
@@ -164,15 +141,11 @@ def drawn(seed: int, count: int) -> Iterator[Draw]:
         yield Draw(name, argument, VALUES[rng.integers(len(VALUES))]())
 
 
-def outcomes(seed: int, count: int) -> tuple[Counter, list[str]]:
-    """Return how many calls end in which way, and a line for each that should not end so."""
-    counts, faults = Counter(), []
+def ends(seed: int, count: int) -> Iterator[tuple[str, str]]:
+    """Yield how each call ends, and what it was and said."""
     for draw in drawn(seed, count):
         word, text = outcome(draw)
-        counts[word] += 1
-        if word not in EXPECTED:
-            faults.append(f"{word}: {draw}: {text}")
-    return counts, faults
+        yield word, f"{draw}: {text}"
 
 
 @pytest.fixture(autouse=True)
@@ -181,16 +154,11 @@ def own_folder(tmp_path, monkeypatch):
 
 
 def test_a_few_calls():
-    counts, faults = outcomes(seed=0, count=150)
+    counts, faults = tallied(ends(seed=0, count=150), EXPECTED)
     assert faults == []
     assert counts["clean"] > 100
 
 
 @pytest.mark.slow
 def test_a_thousand_calls(capsys):
-    seed = int(os.environ.get("CAMPAIGN_SEED", "2026"))
-    begin = time.monotonic()
-    counts, faults = outcomes(seed, count=1000)
-    with capsys.disabled():
-        print(f"\ncalls, seed {seed}: {dict(counts)} in {time.monotonic() - begin:.0f} s")
-    assert faults == []
+    require_a_thousand("calls", ends, EXPECTED, capsys)

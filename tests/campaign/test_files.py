@@ -8,8 +8,7 @@ import tarfile
 import time
 import warnings
 import zipfile
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,7 +31,7 @@ from experiments.harness.kept import decode_kept, encode_kept
 from experiments.harness.record import read_environment, read_record, write_record
 from experiments.harness.reference import REFERENCE, reference
 from scripts.unpacking import unpack
-from tests.campaign.test_calls import SECONDS, TooSlow, at_most
+from tests.campaign.in_process import SECONDS, TooSlow, at_most, require_a_thousand, tallied
 from tests.erf.data.tiny_sets import camvid_folder, cifar_binary, cifar_folder
 from tests.erf.public_calls import fabric
 from tests.erf.toy_training import sgd, toy_network, toy_plan
@@ -107,7 +106,7 @@ def weights(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def kept(folder: Path) -> Path:
+def kept_values(folder: Path) -> Path:
     (folder / "kept.npz").write_bytes(encode_kept({"a": np.arange(100.0), "b": [1, 2]}))
     return folder / "kept.npz"
 
@@ -173,7 +172,7 @@ KINDS["environment.json"] = Kind(partial(record, name="environment.json"), read_
 KINDS |= {
     "last.pt": Kind(checkpoint, read_checkpoint, True),
     "best.safetensors": Kind(best, read_best),
-    "kept.npz": Kind(kept, partial(lambda path: content(decode_kept(path, dict))), True),
+    "kept.npz": Kind(kept_values, lambda path: content(decode_kept(path, dict)), True),
     "band.npy": Kind(partial(picture, name="band.npy"), partial(read_pictures, **BANDS)),
     "band.tiff": Kind(partial(picture, name="band.tiff"), partial(read_pictures, **BANDS)),
     "data_batch_1.bin": Kind(partial(data, cifar_binary, "data_batch_1.bin"), partial(read_data, cifar10.read, 0)),
@@ -282,12 +281,12 @@ class Original:
 
 
 def originals() -> dict[str, Original]:
-    whole = {}
+    by_kind = {}
     for name, kind in KINDS.items():
         (folder := Path("files") / name).mkdir(parents=True)
         path = kind.make(folder.absolute())
-        whole[name] = Original(path, path.read_bytes(), kind.read(path))
-    return whole
+        by_kind[name] = Original(path, path.read_bytes(), kind.read(path))
+    return by_kind
 
 
 def outcome(kind: Kind, original: Original, damaged: bytes) -> tuple[str, str]:
@@ -323,17 +322,14 @@ def _ending(kind: Kind, original: Original) -> tuple[str, str]:
     return ("accepted" if kind.is_checked else "undetectable"), ""
 
 
-def outcomes(seed: int, count: int) -> tuple[Counter, list[str]]:
-    """Return how many files end in which way, and a line for each that should not end so."""
-    counts, faults, whole = Counter(), [], originals()
+def ends(seed: int, count: int) -> Iterator[tuple[str, str]]:
+    """Yield how reading each file ends, and what was damaged and said."""
+    by_kind = originals()
     for number in range(count):
         rng = np.random.default_rng([seed, number])
         name, damage = rng.choice(list(KINDS)), rng.choice(list(DAMAGES))
-        word, text = outcome(KINDS[name], whole[name], DAMAGES[damage](whole[name].bytes, rng))
-        counts[word] += 1
-        if word not in SOUND:
-            faults.append(f"{word}: {name}, {damage} (number {number}): {text}")
-    return counts, faults
+        word, text = outcome(KINDS[name], by_kind[name], DAMAGES[damage](by_kind[name].bytes, rng))
+        yield word, f"{name}, {damage} (number {number}): {text}"
 
 
 @pytest.fixture(autouse=True)
@@ -342,7 +338,7 @@ def own_folder(tmp_path, monkeypatch):
 
 
 def test_a_few_files():
-    counts, faults = outcomes(seed=0, count=100)
+    counts, faults = tallied(ends(seed=0, count=100), SOUND)
     assert faults == []
     assert counts["clean"] > 60
 
@@ -358,9 +354,4 @@ def test_a_bomb_is_one_line(name):
 
 @pytest.mark.slow
 def test_a_thousand_files(capsys):
-    seed = int(os.environ.get("CAMPAIGN_SEED", "2026"))
-    begin = time.monotonic()
-    counts, faults = outcomes(seed, count=1000)
-    with capsys.disabled():
-        print(f"\nfiles, seed {seed}: {dict(counts)} in {time.monotonic() - begin:.0f} s")
-    assert faults == []
+    require_a_thousand("files", ends, SOUND, capsys)
