@@ -230,7 +230,7 @@ def _judged(ready: Ready, name: str, field: ReceptiveField) -> tuple[Judgement, 
         agreement = check(ready.module, ready.size, name or None, unit, channels=ready.channels)
     except Exception as error:  # likewise, or of a network that cannot be judged: the record names it
         return (Judgement("outside", False, f"{type(error).__name__}: {one_line(error)}"),)
-    return tuple(Judgement(found.judge, found.agrees, found.words) for found in agreement.findings)
+    return tuple(Judgement(finding.judge, finding.agrees, finding.words) for finding in agreement.findings)
 
 
 if __name__ == "__main__":

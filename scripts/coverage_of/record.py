@@ -67,8 +67,8 @@ class Row:
 
     def answers(self, *judges: str) -> list[bool]:
         """Return what these judges said where they could be asked."""
-        found = [judgement for layer in self.layers for judgement in layer.judgements if judgement.judge in judges]
-        return [judgement.agrees for judgement in found if judgement.agrees is not None]
+        asked = [judgement for layer in self.layers for judgement in layer.judgements if judgement.judge in judges]
+        return [judgement.agrees for judgement in asked if judgement.agrees is not None]
 
     @property
     def wrong(self) -> bool:

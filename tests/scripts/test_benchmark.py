@@ -227,9 +227,9 @@ def test_the_plain_recursion_by_hand():
     network = nn.Sequential(
         nn.Conv2d(3, 2, 7, stride=2), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Sequential(nn.Conv2d(2, 2, 3, dilation=2))
     )
-    found = tracing.plain_recursion(network, 40, ["0", "2", "3"])
-    assert found == {"0": Extent(7, 2), "2": Extent(11, 4), "3": Extent(27, 4)}
-    assert found == tracing.library_extents(network, 40, ["0", "2", "3"])
+    extents = tracing.plain_recursion(network, 40, ["0", "2", "3"])
+    assert extents == {"0": Extent(7, 2), "2": Extent(11, 4), "3": Extent(27, 4)}
+    assert extents == tracing.library_extents(network, 40, ["0", "2", "3"])
     assert not any(layer._forward_hooks for layer in network.modules())
 
 

@@ -91,8 +91,8 @@ def test_a_limit_of_nothing_is_refused(option, capsys):
 
 def test_a_network_that_exceeds_its_limits_or_dies_is_a_row(run, monkeypatch):
     monkeypatch.setitem(NETWORKS, "picky", lambda: coverage.os._exit(3))
-    found, _ = run("--only", "picky")
-    assert found.rows[0].sentence == "it cannot be made within the limits"
+    recorded, _ = run("--only", "picky")
+    assert recorded.rows[0].sentence == "it cannot be made within the limits"
 
 
 def test_a_fault_that_a_judge_sees_is_wrong(monkeypatch):

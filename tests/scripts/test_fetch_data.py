@@ -130,11 +130,11 @@ def test_what_is_damaged_is_replaced_and_set_aside(tmp_path, capsys):
         cifar_binary(tmp_path / "data" / "cifar10")
         (tmp_path / "data" / "cifar10" / "test_batch.bin").write_bytes(b"half")
         assert run("cifar10", "--from", tmp_path / "good", "--data-dir", tmp_path / "data") == 0
-        kept = tmp_path / "data" / f"cifar10.replaced-{number}"
-        assert (kept / "test_batch.bin").read_bytes() == b"half"
+        aside = tmp_path / "data" / f"cifar10.replaced-{number}"
+        assert (aside / "test_batch.bin").read_bytes() == b"half"
         text = capsys.readouterr().err
         assert "not usable, so it is replaced: " in text
-        assert f"what was there is now {kept}" in text
+        assert f"what was there is now {aside}" in text
         shutil.rmtree(tmp_path / "data" / "cifar10")
 
 

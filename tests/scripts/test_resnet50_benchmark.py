@@ -41,16 +41,16 @@ def test_the_procedure_is_that_of_the_oracle():
 
     expected = contributions(layer1, images)
     for procedure in (resnet50.replknet_procedure, resnet50.plain_gradient):
-        found = procedure(network, images, "layer1")
-        assert np.abs(found - expected).max() < 1e-12 * expected.max()
+        scores = procedure(network, images, "layer1")
+        assert np.abs(scores - expected).max() < 1e-12 * expected.max()
 
 
 @pytest.mark.parametrize("wrong", [np.array([1.0, 2.1]), np.array([1.0, np.nan])])
 def test_other_maps_are_no_case(wrong):
     right = np.array([1.0, 2.0])
     assert difference("case", right, right, 1e-9).relative_l2 == 0
-    found = difference("case", np.array([1.0, 2.1]), right, 0.1)
-    assert found.of_the_peak == pytest.approx(0.05)
-    assert found.relative_l2 == pytest.approx(0.1 / 5**0.5)
+    differing = difference("case", np.array([1.0, 2.1]), right, 0.1)
+    assert differing.of_the_peak == pytest.approx(0.05)
+    assert differing.relative_l2 == pytest.approx(0.1 / 5**0.5)
     with pytest.raises(Disagreement, match=r"case: the maps differ by .* allowed: 1e-09"):
         difference("case", wrong, right, 1e-9)

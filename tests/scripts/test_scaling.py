@@ -53,7 +53,7 @@ def test_the_files_have_every_curve_and_every_prediction(tmp_path, capsys):
             assert side["memory_exponent"] == pytest.approx(0, abs=1e-12)
             assert side["time_exponent"] is not None
     assert len(report["predictions"]) == 3
-    assert all(found["measured_seconds"] > 0 for found in report["predictions"])
+    assert all(prediction["measured_seconds"] > 0 for prediction in report["predictions"])
     study, constants = report["study"], report["constants"]
     seconds = 1000 * constants["network_seconds"] + study["operations"] / constants["network_rate"]
     assert study["hours"] == pytest.approx(seconds / 3600)
