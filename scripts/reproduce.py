@@ -23,13 +23,7 @@ from experiments.claims.pages import write_claims
 from experiments.harness.cli import config_of, exit_code
 from experiments.harness.experiment import experiment_of
 from experiments.harness.job import naming_command
-from experiments.harness.record import (
-    ARRAYS,
-    ENVIRONMENT,
-    RESULT,
-    replace_files,
-    require_as_written,
-)
+from experiments.harness.record import ARRAYS, ENVIRONMENT, RESULT, replace_files, require_as_written
 from experiments.harness.reference_runs import DATA, STUDIES
 from experiments.report.page import write_report
 from scripts.evidence import FULL, REDUCED, VERIFY_SEED, Evidence, Run, Study, repeated

@@ -71,10 +71,7 @@ class Case:
         ratios = [their / our for our, their in zip(ours, theirs, strict=True)]
         seconds = median(theirs)
         return replace(
-            case,
-            theirs_seconds=seconds,
-            ratio=seconds / case.ours_seconds,
-            ratio_range=(min(ratios), max(ratios)),
+            case, theirs_seconds=seconds, ratio=seconds / case.ours_seconds, ratio_range=(min(ratios), max(ratios))
         )
 
 

@@ -47,199 +47,68 @@ class Contrary:
 
 def numbers() -> Iterator[Any]:
     yield from (
-        None,
-        True,
-        False,
-        0,
-        -1,
-        1,
-        2,
-        3,
-        7,
-        255,
-        256,
-        1.5,
-        -0.5,
-        0.0,
-        -0.0,
-        1.0,
-        NAN,
-        INF,
-        -INF,
-        1j,
-        complex(NAN, 1),
-    )
-    yield from (1e300, -1e300, 1e-320, 10**30, -(10**30), 2**31, 2**63, 2**64, -(2**63), 10**6, 10**400)
-    yield from (np.int64(-1), np.int8(3), np.float32(NAN), np.float64(0.5), np.bool_(True), np.complex64(1j))
-    yield from (np.datetime64("2020"), np.str_("typo"), np.void(b"x"), decimal.Decimal("0.5"), decimal.Decimal("NaN"))
-    yield from (fractions.Fraction(1, 2), fractions.Fraction(3), Whole(3), Whole(-1), datetime.timedelta(1))
+        None, True, False, 0, -1, 1, 2, 3, 7, 255, 256, 1.5, -0.5, 0.0, -0.0, 1.0, NAN, INF, -INF, 1j,
+        complex(NAN, 1), 1e300, -1e300, 1e-320, 10**30, -(10**30), 2**31, 2**63, 2**64, -(2**63), 10**6,
+        10**400, np.int64(-1), np.int8(3), np.float32(NAN), np.float64(0.5), np.bool_(True),
+        np.complex64(1j), np.datetime64("2020"), np.str_("typo"), np.void(b"x"), decimal.Decimal("0.5"),
+        decimal.Decimal("NaN"), fractions.Fraction(1, 2), fractions.Fraction(3), Whole(3), Whole(-1),
+        datetime.timedelta(1),
+    )  # fmt: skip
 
 
 def texts() -> Iterator[Any]:
     yield from (
-        "",
-        " ",
-        "typo",
-        "1",
-        "None",
-        "nan",
-        "a\nb",
-        "\0",
-        "ä",
-        "\ud800",
-        "x" * 10_000,
-        "../..",
-        "/dev/null",
-        "~",
-    )
-    yield from (
-        b"",
-        b"x",
-        bytearray(b"x"),
-        memoryview(b"x"),
-        Name("typo"),
-        Name(""),
-        Colour.red,
-        Colour,
-        Path(),
-        Path("no"),
-    )
+        "", " ", "typo", "1", "None", "nan", "a\nb", "\0", "ä", "\ud800", "x" * 10_000, "../..", "/dev/null",
+        "~", b"", b"x", bytearray(b"x"), memoryview(b"x"), Name("typo"), Name(""), Colour.red, Colour,
+        Path(), Path("no"),
+    )  # fmt: skip
 
 
 def containers() -> Iterator[Any]:
     yield from (
-        [],
-        (),
-        {},
-        set(),
-        frozenset({1}),
-        [[]],
-        [None],
-        (None,),
-        {"a": 1},
-        [[1.0], []],
-        [1, "2"],
-        [NAN],
-        (INF, 1),
-    )
-    yield from (
-        (0, 0),
-        (-1, -1),
-        (1, 2),
-        (1.5, 2),
-        (True, 1),
-        (3, 3),
-        (3, 3, 3),
-        (NAN, NAN),
-        (10**9, 10**9),
-        ("1", "1"),
-    )
-    yield from (
-        [1, 2, 3],
-        [0, 0],
-        [-1],
-        ["typo"],
-        [""],
-        range(0),
-        range(3),
-        iter([1]),
-        (n for n in (1, 2)),
-        zip([1], [2], strict=True),
-    )
-    yield from (slice(None), Ellipsis, NotImplemented, types.SimpleNamespace(a=1), collections.OrderedDict(), {1: 2})
-    yield from (
-        ((0, 3), (0, 3)),
-        ((3, 0), (0, 3)),
-        [(1, 1), (2, 2)],
-        [(1, 1), None],
-        ((0, 3), "ab"),
-        collections.deque([1]),
-    )
+        [], (), {}, set(), frozenset({1}), [[]], [None], (None,), {"a": 1}, [[1.0], []], [1, "2"], [NAN],
+        (INF, 1), (0, 0), (-1, -1), (1, 2), (1.5, 2), (True, 1), (3, 3), (3, 3, 3), (NAN, NAN),
+        (10**9, 10**9), ("1", "1"), [1, 2, 3], [0, 0], [-1], ["typo"], [""], range(0), range(3), iter([1]),
+        (n for n in (1, 2)), zip([1], [2], strict=True), slice(None), Ellipsis, NotImplemented,
+        types.SimpleNamespace(a=1), collections.OrderedDict(), {1: 2}, ((0, 3), (0, 3)), ((3, 0), (0, 3)),
+        [(1, 1), (2, 2)], [(1, 1), None], ((0, 3), "ab"), collections.deque([1]),
+    )  # fmt: skip
     yield (endless := [])
     endless.append(endless)
 
 
 def arrays() -> Iterator[Any]:
     yield from (
-        np.array(3),
-        np.array(NAN),
-        np.zeros(0),
-        np.zeros((0, 3)),
-        np.ones(3),
-        np.ones((3, 3)),
-        -np.ones((3, 3)),
-    )
-    yield from (np.full((3, 3), NAN), np.full((3, 3), INF), np.ones((3, 3), complex), np.ones((3, 3), bool))
-    yield from (
-        np.ones((3, 3), object),
-        np.full((3, 3), "a"),
-        np.ones((2, 3, 3)),
-        np.ones((1,) * 6),
-        np.ones((3, 3), np.float16),
-    )
-    yield from (np.zeros((3, 3)), np.full((3, 3), 1e300), np.full((3, 3), 1e-320), np.ones((3, 3), np.uint8))
-    yield from (
-        np.ma.masked_all((3, 3)),
-        np.zeros(2, [("a", int)]),
-        np.array(["2020"], "datetime64[D]"),
-    )
-    yield from (np.broadcast_to(1.0, (10**4, 10**4)), np.ones((3, 3), ">f8"), np.full((3, 3), NAN)[::-1, ::2])
+        np.array(3), np.array(NAN), np.zeros(0), np.zeros((0, 3)), np.ones(3), np.ones((3, 3)),
+        -np.ones((3, 3)), np.full((3, 3), NAN), np.full((3, 3), INF), np.ones((3, 3), complex),
+        np.ones((3, 3), bool), np.ones((3, 3), object), np.full((3, 3), "a"), np.ones((2, 3, 3)),
+        np.ones((1,) * 6), np.ones((3, 3), np.float16), np.zeros((3, 3)), np.full((3, 3), 1e300),
+        np.full((3, 3), 1e-320), np.ones((3, 3), np.uint8), np.ma.masked_all((3, 3)),
+        np.zeros(2, [("a", int)]), np.array(["2020"], "datetime64[D]"), np.broadcast_to(1.0, (10**4, 10**4)),
+        np.ones((3, 3), ">f8"), np.full((3, 3), NAN)[::-1, ::2],
+    )  # fmt: skip
 
 
 def tensors() -> Iterator[Any]:
     image = torch.ones(1, 1, 7, 7)
     yield from (
-        torch.tensor(1),
-        torch.tensor(NAN),
-        torch.zeros(0),
-        torch.ones(3),
-        torch.ones(3, 3),
-        torch.ones(2, 3, 4, 4),
-    )
-    yield from (
-        image,
-        image * NAN,
-        image * INF,
-        image.int(),
-        image.bool(),
-        image.half(),
-        image.to(torch.complex64),
-        -image,
-    )
-    yield from (
-        image.to_sparse(),
-        image.to("meta"),
-        image[:0],
-        image[:, :0],
-        image[..., :0],
-        image[0],
-        image[0, 0],
-        image[None],
-    )
-    yield from (
-        image.to(torch.float8_e4m3fn),
-        image.byte(),
-        image.double().requires_grad_(),
-        nn.Parameter(image.clone()),
-    )
+        torch.tensor(1), torch.tensor(NAN), torch.zeros(0), torch.ones(3), torch.ones(3, 3),
+        torch.ones(2, 3, 4, 4), image, image * NAN, image * INF, image.int(), image.bool(), image.half(),
+        image.to(torch.complex64), -image, image.to_sparse(), image.to("meta"), image[:0], image[:, :0],
+        image[..., :0], image[0], image[0, 0], image[None], image.to(torch.float8_e4m3fn), image.byte(),
+        image.double().requires_grad_(), nn.Parameter(image.clone()),
+    )  # fmt: skip
     yield torch.zeros(1).expand(1, 1, 2000, 2000)
     yield from (
-        image * 1e30,
-        torch.zeros_like(image),
-        image.to(memory_format=torch.channels_last),
-        [image],
+        image * 1e30, torch.zeros_like(image), image.to(memory_format=torch.channels_last), [image],
         [image * NAN],
-    )
+    )  # fmt: skip
     with contextlib.suppress(RuntimeError):
         yield image.view(torch.int32)
     yield from (
-        (image,),
-        {"images": image},
-        (image for _ in range(2)),
-        torch.Generator(),
-        torch.device("meta"),
+        (image,), {"images": image}, (image for _ in range(2)), torch.Generator(), torch.device("meta"),
         torch.float32,
-    )
+    )  # fmt: skip
 
 
 class Raises(nn.Module):
@@ -269,47 +138,14 @@ class Turns(nn.Module):
 
 def modules() -> Iterator[Any]:
     yield from (
-        nn.Identity(),
-        nn.Sequential(),
-        nn.ModuleList(),
-        nn.ReLU(),
-        nn.Linear(2, 2),
-        nn.Conv1d(1, 1, 3),
-        nn.Conv3d(1, 1, 1),
-    )
-    yield from (
-        Raises(),
-        ReturnsNothing(),
-        ReturnsText(),
-        Detaches(),
-        Turns(),
-        nn.Conv2d,
-        nn.Conv2d(1, 2, 3, dtype=torch.float16),
-    )
-    yield from (
-        nn.Conv2d(1, 2, 99),
-        nn.Conv2d(5, 2, 3),
-        nn.Conv2d(1, 2, 3, device="meta"),
-        nn.LSTM(7, 2),
-        nn.Embedding(3, 2),
-    )
-    yield from (
-        nn.MultiheadAttention(4, 2),
-        nn.Transformer(4, 2, 1, 1, 4, batch_first=True),
-        nn.BatchNorm2d(1),
-        nn.Conv2d(1, 2, 3).bfloat16(),
-    )
-    yield from (
-        len,
-        print,
-        lambda: None,
-        lambda *_: None,
-        lambda network, images: images,
-        object(),
-        type,
-        int,
+        nn.Identity(), nn.Sequential(), nn.ModuleList(), nn.ReLU(), nn.Linear(2, 2), nn.Conv1d(1, 1, 3),
+        nn.Conv3d(1, 1, 1), Raises(), ReturnsNothing(), ReturnsText(), Detaches(), Turns(), nn.Conv2d,
+        nn.Conv2d(1, 2, 3, dtype=torch.float16), nn.Conv2d(1, 2, 99), nn.Conv2d(5, 2, 3),
+        nn.Conv2d(1, 2, 3, device="meta"), nn.LSTM(7, 2), nn.Embedding(3, 2), nn.MultiheadAttention(4, 2),
+        nn.Transformer(4, 2, 1, 1, 4, batch_first=True), nn.BatchNorm2d(1), nn.Conv2d(1, 2, 3).bfloat16(),
+        len, print, lambda: None, lambda *_: None, lambda network, images: images, object(), type, int,
         Contrary(),
-    )
+    )  # fmt: skip
 
 
 def all_values() -> list[Callable[[], Any]]:

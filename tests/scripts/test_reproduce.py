@@ -292,9 +292,7 @@ def study(tmp_path, monkeypatch):
     common = ("experiment=center_low_init", *toy, "batch_size=10", "images=2", "levels=[0.12]", "seed=0,1")
     sweeps = ((*common, "strength=0"), (*common, "strength=1"))
     monkeypatch.setattr(
-        reproduce,
-        "REDUCED",
-        reproduce.Evidence(tmp_path / "quick", {}, {"center_low_init": sweeps}, option="--quick"),
+        reproduce, "REDUCED", reproduce.Evidence(tmp_path / "quick", {}, {"center_low_init": sweeps}, option="--quick")
     )
     return tmp_path / "quick" / "center_low_init"
 
@@ -352,10 +350,7 @@ def test_a_failed_job_of_a_study_is_named_and_nothing_is_published(study, monkey
         (["center_low_init"], "center_low_init cannot be chosen here"),
         (["--only", "kernels", "--quick", "hydra/launcher=joblib"], "hydra/launcher=joblib is for studies; allowed"),
         (["hydra/launcher=joblib"], "hydra/launcher=joblib is for studies"),
-        (
-            ["--only", "center_low_init", "hydra/launcher=typo"],
-            "hydra/launcher=typo is unknown; allowed: ",
-        ),
+        (["--only", "center_low_init", "hydra/launcher=typo"], "hydra/launcher=typo is unknown; allowed: "),
         (["--only", "center_low_init", "hydra.launcher.n_jobs=2"], "key 'hydra.launcher.n_jobs' is unknown"),
     ],
 )

@@ -140,8 +140,5 @@ def test_the_figure_shows_every_curve():
     ]  # fmt: skip
     caption = ["plain", "a fresh process's peak", "exponent", "in brackets"]
     figure = scaling.draw(curves)
-    assert_shows(
-        figure,
-        Shown(panels, "At the largest values ours is 0.1 to 8 times as fast as plain passes", caption),
-    )
+    assert_shows(figure, Shown(panels, "At the largest values ours is 0.1 to 8 times as fast as plain passes", caption))
     assert figure.axes[0].get_legend().get_texts()[0].get_fontsize() == 7  # pyright: ignore[reportOptionalMemberAccess]
