@@ -72,14 +72,9 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=filled_path, help="the JSON file to write, benchmark.json")
     options = parser.parse_args(arguments)
     require_increasing("--depths", options.depths, least=1)
-    if options.output:
-        _require_writable(options.output)
-    return options
-
-
-def _require_writable(path: Path) -> None:
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+    if (path := options.output) and (path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK)):
         raise InvalidInput(f"--output {path}: allowed is a file in a folder that exists and can be written")
+    return options
 
 
 def _benchmark(options: argparse.Namespace) -> None:

@@ -31,8 +31,8 @@ class Docstrings(Extension):
 def as_markdown(docstring: str) -> str:
     """Return a docstring whose examples, formulas and names the site can show."""
     text = EXAMPLE.sub(r"\1```pycon\n\1\2\n\1```", docstring)
-    text = FORMULA.sub(lambda found: found[1] + displayed(found[2]), text)
-    return ROLE.sub(lambda found: _named(*found.groups()), text)
+    text = FORMULA.sub(lambda formula: formula[1] + displayed(formula[2]), text)
+    return ROLE.sub(lambda role: _named(*role.groups()), text)
 
 
 def _named(role: str, name: str) -> str:

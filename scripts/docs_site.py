@@ -61,7 +61,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add a page for each notebook, and every file outside docs/ that a page links to."""
     for notebook in [file for file in files if file.src_uri.endswith(".ipynb")]:
         page = notebook_page(json.loads(notebook.content_string))
-        files.append(File.generated(config, _page_of(notebook.src_uri), content=page))
+        files.append(File.generated(config, f"{notebook.src_uri.removesuffix('.ipynb')}.md", content=page))
     outside = {path for page in files.documentation_pages() for path in _links_outside(page)}
     for path in sorted(outside):
         files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
@@ -72,7 +72,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Return a page's text as the site shows it."""
     if WIDE.search(markdown):
         page.meta["hide"] = ["toc"]  # the table needs its room
-    text = with_formulas(_with_tables(markdown)).replace(".ipynb)", ".md)")
+    text = re.sub(SERIES_HERE, lambda _: _series(), markdown)
+    text = EXPERIMENTS_HERE.sub(lambda _: _experiments(), text)
+    text = with_formulas(text).replace(".ipynb)", ".md)")
     return _each_outside(text, page.file.src_uri, lambda path: relpath(path, dirname(page.file.src_uri) or "."))
 
 
@@ -123,18 +125,8 @@ def _shown(output: dict) -> str:
     return f"```text\n{''.join(output.get('text') or data['text/plain']).rstrip()}\n```"
 
 
-def _page_of(notebook: str) -> str:
-    return f"{notebook.removesuffix('.ipynb')}.md"
-
-
-def _with_tables(markdown: str) -> str:
-    """Put the tables of all experiments, and of all that they log, where a page wants them."""
-    if SERIES_HERE in markdown:
-        markdown = markdown.replace(SERIES_HERE, _series())
-    return EXPERIMENTS_HERE.sub(lambda _: _experiments(), markdown)
-
-
 def _series() -> str:
+    """Return the tables of all that the experiments log."""
     parts = []
     for name in experiment_names():
         rows = [f"| `{one.tag}` | {one.step} | {one.meaning} |" for one in about(name).series]
@@ -143,6 +135,7 @@ def _series() -> str:
 
 
 def _experiments() -> str:
+    """Return the table of all experiments."""
     rows = []
     for title, page in experiment_pages().items():
         names = title.split(", ")

@@ -14,7 +14,7 @@ import shutil
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -36,7 +36,6 @@ from scripts.unpacking import unpack
 
 BLOCK = 1 << 20  # bytes of one read
 TIMEOUT = 60  # seconds without an answer from the server
-DEPTH = 2  # folders between an archive's root and the data set
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux: paths are relative to the working directory; swap
 
 
@@ -156,7 +155,7 @@ def _prepare(source: Source, origin: Path | None, work: Path) -> DataSet:
     else:
         unpacked = work / "unpacked"
         unpack(archive, unpacked, str(origin or source.url))
-    folder = next(filter(source.is_in, _folders(unpacked, DEPTH)), unpacked)
+    folder = next(filter(source.is_in, _folders(unpacked)), unpacked)
     try:
         source.prepare(folder, work / "ready")
         return source.read(work / "ready")
@@ -189,14 +188,11 @@ def _swap(one: Path, other: Path) -> None:
     between.rename(one)
 
 
-def _folders(root: Path, depth: int) -> Iterator[Path]:
-    """Yield ``root`` and the folders below it, the nearest first."""
-    level = [root]
-    for _ in range(depth + 1):
-        yield from level
-        # Archives made on a Mac hold a second tree of hidden files.
-        below = [path for folder in level for path in sorted(folder.glob("[!.]*")) if path.name != "__MACOSX"]
-        level = [path for path in below if path.is_dir()]
+def _folders(root: Path) -> list[Path]:
+    """Return ``root`` and the folders that may lie between it and the data set, the nearest first."""
+    below = [*sorted(root.glob("[!.]*/")), *sorted(root.glob("[!.]*/[!.]*/"))]
+    # Archives made on a Mac hold a second tree of hidden files.
+    return [root, *(folder for folder in below if "__MACOSX" not in folder.relative_to(root).parts)]
 
 
 def _download(source: Source, path: Path) -> Path:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # experiments are not installed
 
@@ -40,6 +39,7 @@ from experiments.harness.record import (
 )
 from experiments.harness.style import COLUMN, PAGE
 from experiments.harness.table import table, text
+from scripts.benchmarks.command import print_tables
 from scripts.options import Parser, filled_path, filled_text
 from scripts.sweep_figure import Point, draw
 
@@ -113,7 +113,7 @@ def gather(sweep: Path, sort: str | None = None) -> list[Path]:
 def _write_study(sweep: Path, study: Study, jobs: Sequence[Job]) -> None:
     gathered = study.gather([job.result for job in jobs])
     name = gathered.config.name
-    Console(width=None if sys.stdout.isatty() else 160).print(study.summary(gathered))
+    print_tables(study.summary(gathered))
     withdraw(sweep)  # the figure belongs to the new record
     write_figure(sweep / name, study.draw(gathered))
     write_record(sweep, gathered, _environment([read_environment(job.folder) for job in jobs]))

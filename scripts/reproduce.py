@@ -44,11 +44,10 @@ def _reproduce(options: argparse.Namespace) -> int:
     code = measure(
         evidence, options.only or sorted(evidence.names(), key=expected_seconds), options.data_dir, options.launcher
     )
-    if code != INTERRUPTED:
-        write_up(evidence)
-    if code != INTERRUPTED and options.verify:
-        code = verify(evidence) or code
-    return code
+    if code == INTERRUPTED:
+        return code
+    write_up(evidence)
+    return verify(evidence) or code if options.verify else code
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -32,9 +32,7 @@ def time_stack(stack: ConvStack, runs: int, repetitions: int, environment: Envir
     kind = "linear" if stack.activation is Activation.none else str(stack.activation)
     name = f"{kind} stack, depth {stack.depth}, {stack.channels} channels, {runs} runs"
     ours, theirs = partial(measure_ours, stack, runs), partial(plain_loop, stack, runs)
-    first, second = ours(), theirs()
-    require_agreement(name, first, second, stack.activation)
-    differing = Difference(max_relative_difference(first, second), relative_l2(first, second))
+    differing = require_agreement(name, ours(), theirs(), stack.activation)
     return time_both(name, ours, theirs, repetitions, environment, differing, useful_operations(stack, runs))
 
 
@@ -83,11 +81,16 @@ def relative_l2(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.linalg.norm(a - b) / (np.linalg.norm(b) or 1.0))
 
 
-def require_agreement(name: str, a: np.ndarray, b: np.ndarray, activation: Activation) -> None:
-    """Raise Disagreement unless float32 maps ``[R, H, W]`` measured in two ways are equal to rounding."""
-    linear = activation is Activation.none
-    difference = max_relative_difference(a, b) if linear else relative_l2(a, b)
-    allowed = LINEAR_TOLERANCE if linear else RELU_TOLERANCE
-    if not difference <= allowed:
-        measure = "of the peak" if linear else "relative L2"
-        raise Disagreement(f"{name}: the maps differ by {difference:.1e} {measure}; allowed: {allowed:.0e}")
+def require_agreement(name: str, a: np.ndarray, b: np.ndarray, activation: Activation) -> Difference:
+    """Return the difference of float32 maps ``[R, H, W]`` measured in two ways.
+
+    Raises:
+        Disagreement: It is more than rounding.
+    """
+    differing = Difference(max_relative_difference(a, b), relative_l2(a, b))
+    value, allowed, measure = differing.relative_l2, RELU_TOLERANCE, "relative L2"
+    if activation is Activation.none:
+        value, allowed, measure = differing.of_the_peak, LINEAR_TOLERANCE, "of the peak"
+    if not value <= allowed:
+        raise Disagreement(f"{name}: the maps differ by {value:.1e} {measure}; allowed: {allowed:.0e}")
+    return differing

@@ -50,23 +50,8 @@ def smallest_of_each(names: Iterable[str], family: Callable[[str], Family]) -> l
     return [min(members, key=_size) for members in families.values()]
 
 
-SMALL = (
-    "test",
-    "atto",
-    "femto",
-    "pico",
-    "nano",
-    "xxs",
-    "xxt",
-    "xs",
-    "zepto",
-    "micro",
-    "tiny",
-    "mini",
-    "small",
-    "_s",
-    "_t",
-)
+SMALL = ["test", "atto", "femto", "pico", "nano", "xxs", "xxt", "xs", "zepto", "micro", "tiny", "mini", "small"]
+SMALL += ["_s", "_t"]
 
 
 def _size(name: str) -> tuple[float, float, int, str]:

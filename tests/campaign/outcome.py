@@ -27,16 +27,11 @@ GOOD = ("clean", "allowed", "long")
 TRAINED = re.compile(r" (in|after) epoch \d")  # what nothing but training shows: the files of its folder stay
 ACCEPTED = "the campaign ends it here: accepted"
 # Words of other tools, which say nothing to a user.
-FOREIGN = ("Exception", "object has no", "unhashable", "Could not create", "hydra.cc", "usage:", "Warning", "NoneType")
-FOREIGN += (
-    "mismatched input",
-    "token recognition",
-    "unexpected keyword",
-    "Errno",
-    "not supported between",
-    "OmegaConf",
-)
-FOREIGN += ("ListConfig", "ValueError", "TypeError", "OverflowError", "Error executing")
+FOREIGN = (
+    "Exception", "object has no", "unhashable", "Could not create", "hydra.cc", "usage:", "Warning", "NoneType",
+    "mismatched input", "token recognition", "unexpected keyword", "Errno", "not supported between", "OmegaConf",
+    "ListConfig", "ValueError", "TypeError", "OverflowError", "Error executing",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
