@@ -92,7 +92,7 @@ def evidence(tmp_path, monkeypatch):
     return tmp_path / "quick"
 
 
-def test_all_is_measured_but_what_lacks_its_data_and_then_written_up(evidence, capsys):
+def test_all_is_measured_but_what_lacks_its_data_and_then_written_up(evidence, monkeypatch, capsys):
     assert reproduce.reproduce(["--quick", "--only", *SMALL]) == 0
     said = capsys.readouterr().out
     assert "[1/3] exact_theory, less than a minute left" in said
@@ -100,6 +100,7 @@ def test_all_is_measured_but_what_lacks_its_data_and_then_written_up(evidence, c
     assert said.count(missing) == 2  # where it is skipped, and at the end
     assert {path.name for path in evidence.iterdir()} == {"exact_theory", "nonlinearities", "report.html"}
     first = (evidence / "exact_theory" / "result.json").read_bytes()
+    monkeypatch.setattr(reproduce, "write_up", lambda _: None)
     assert reproduce.reproduce(["--quick", "--only", *SMALL]) == 0
     assert capsys.readouterr().out.count("recorded already: ") == 2
     assert (evidence / "exact_theory" / "result.json").read_bytes() == first
@@ -140,6 +141,7 @@ def test_an_interruption_stops_and_the_same_command_goes_on(evidence, monkeypatc
     def interrupted(overrides):
         return INTERRUPTED if "experiment=nonlinearities" in overrides else cli.main(overrides)
 
+    monkeypatch.setattr(reproduce, "write_up", lambda one: (one.folder / "report.html").touch())
     monkeypatch.setattr("scripts.evidence.main", interrupted)
     assert reproduce.reproduce(["--quick", "--only", *SMALL]) == INTERRUPTED
     assert not (evidence / "report.html").exists()
