@@ -5,12 +5,12 @@ import erf.inits as inits
 import erf.theory as theory
 from erf.agreement.agreement import Agreement, check
 from erf.errors import InternalError, InvalidInput
+from erf.layers.measured_layer import LayerMeasurement, Setting
 from erf.maps.effective_field import effective_receptive_field
 from erf.maps.influence import influence
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
-from erf.measurement.layer import LayerMeasurement, Setting
 from erf.measurement.measurement import Measurement
 from erf.measurement.measuring import measure
 from erf.metrics.comparison import Comparison, compare

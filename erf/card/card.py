@@ -12,18 +12,18 @@ import erf
 from erf.card import words
 from erf.card.chart import depth_chart
 from erf.card.inspector import Entry, Pack, contour_of, pack
-from erf.card.measured import MeasuredLayer, MeasuredOn
 from erf.card.page import rendered
 from erf.card.pictures import Curve, Picture, block_of, blocks, curve, flat, picture
 from erf.card.png import of_image
 from erf.card.table import columns, has_local
+from erf.layers.measured_layer import LayerMeasurement, Setting
 from erf.metrics.erf_size import above_threshold
 from erf.reachability.receptive_field import Box, ReceptiveField
 
 SMALLEST = 3  # side of a map that the inspector shows, in pixels
 
 
-def card_page(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> str:
+def card_page(layers: Sequence[LayerMeasurement], on: Setting) -> str:
     """Return the page of a measured network, as HTML.
 
     Args:
@@ -53,7 +53,7 @@ def card_page(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> str:
     )
 
 
-def _picture(layer: MeasuredLayer, block: int) -> Picture | Curve:
+def _picture(layer: LayerMeasurement, block: int) -> Picture | Curve:
     field = layer.field
     trf, local = _box(field), _box(field.local) if has_local(field) else None
     region = _region(layer)
@@ -62,7 +62,7 @@ def _picture(layer: MeasuredLayer, block: int) -> Picture | Curve:
     return picture(flat(layer.map), region, trf, local, block)
 
 
-def _region(layer: MeasuredLayer) -> np.ndarray | None:
+def _region(layer: LayerMeasurement) -> np.ndarray | None:
     """Return the pixels of the ERF, of rows and columns those that are in it in any frame; None without an ERF."""
     if layer.reference is None:
         return None
@@ -75,13 +75,13 @@ def _box(field: ReceptiveField) -> Box | None:
     return None if {None, math.inf} & {*field.size[-2:]} else field.box[-2:]
 
 
-def _pack(layers: Sequence[MeasuredLayer], block: int) -> Pack | None:
+def _pack(layers: Sequence[LayerMeasurement], block: int) -> Pack | None:
     """Return the maps that are not 0 everywhere for the inspector."""
     entries = [_entry(layer, block) for layer in layers if layer.map.values.any()]
     return pack(entries) if entries else None
 
 
-def _entry(layer: MeasuredLayer, block: int) -> Entry:
+def _entry(layer: LayerMeasurement, block: int) -> Entry:
     box = _box(layer.field)
     note = "" if box else "the TRF spans the image"
     contour = contour_of(layer.comparison.fit) if layer.map.values.ndim == 2 else None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from erf.card.measured import MeasuredLayer
+from erf.layers.measured_layer import LayerMeasurement
 from erf.reachability.layers import Layer
 
 WIDTH, HEIGHT = 480, 260
@@ -60,7 +60,7 @@ class Chart:
     marks: tuple[Mark, ...]
 
 
-def depth_chart(layers: Sequence[MeasuredLayer]) -> Chart:
+def depth_chart(layers: Sequence[LayerMeasurement]) -> Chart:
     """Return the chart of measured layers among all that have run before the last of them."""
     rows = max((layer.field.layers for layer in layers), key=len)
     known = [row for row in rows if row.size]
@@ -75,7 +75,7 @@ def depth_chart(layers: Sequence[MeasuredLayer]) -> Chart:
     return chart(depths, sizes, _side(layers[0].map.values.shape))
 
 
-def _depth(layer: MeasuredLayer, rows: Sequence[Layer]) -> int:
+def _depth(layer: LayerMeasurement, rows: Sequence[Layer]) -> int:
     """Return where a layer stands among ``rows``: with the last of the layers that run in it."""
     until = [row for row in layer.field.layers if row.size]
     return min(len(until) - (rows[: len(until)] != until), len(rows)) - 1

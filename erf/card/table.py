@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from erf.card.measured import MeasuredLayer
-from erf.card.numbers import axes_text, ratio_text, size_text
+from erf.layers.measured_layer import LayerMeasurement
+from erf.layers.numbers import axes_text, ratio_text, size_text
 from erf.reachability.receptive_field import ReceptiveField
 
 
@@ -16,10 +16,10 @@ class Column(NamedTuple):
 
     title: str
     meaning: str
-    text: Callable[[MeasuredLayer], str]
+    text: Callable[[LayerMeasurement], str]
 
 
-def columns(layers: Sequence[MeasuredLayer]) -> list[Column]:
+def columns(layers: Sequence[LayerMeasurement]) -> list[Column]:
     """Return the columns of a table of these layers.
 
     Local fields stand in it where a field has another, what theory expects where that was asked for.

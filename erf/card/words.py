@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from erf.card.measured import MeasuredLayer, MeasuredOn
-from erf.card.numbers import axes_text, is_cut
+from erf.layers.measured_layer import LayerMeasurement, Setting
+from erf.layers.numbers import axes_text, is_cut
 from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import TWO_SIGMA_MASS
 
@@ -22,7 +22,7 @@ STATISTICS = {
 AS_MANY = {1: "as many samples", 2: "the side of a square of as many pixels", 3: "the side of a cube of as many pixels"}
 
 
-def headline(layer: MeasuredLayer) -> str:
+def headline(layer: LayerMeasurement) -> str:
     """Return how far the deepest layer sees, in a sentence or two."""
     sizes, pixels = layer.field.size, pixels_of(layer)
     reach = f"All {pixels}" if math.inf in sizes else f"{_sides(sizes)} {pixels}"
@@ -40,12 +40,12 @@ def _sides(sizes: Sequence[float]) -> str:
     return " x ".join(f"{size:.0f}" for size in sizes)
 
 
-def pixels_of(layer: MeasuredLayer) -> str:
+def pixels_of(layer: LayerMeasurement) -> str:
     """Return what the values of an input are called."""
     return "samples" if layer.map.values.ndim == 1 else "pixels"
 
 
-def about(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> tuple[str, str]:
+def about(layers: Sequence[LayerMeasurement], on: Setting) -> tuple[str, str]:
     """Return what was measured and how, in two sentences."""
     imap, pixels = layers[-1].map, pixels_of(layers[-1])
     return (
@@ -58,14 +58,14 @@ def about(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> tuple[str, str]:
     )
 
 
-def lengths(layer: MeasuredLayer) -> str:
+def lengths(layer: LayerMeasurement) -> str:
     """Return what lengths are in."""
     axes = layer.map.values.ndim
     order = "" if axes == 1 else "; rows come before columns where they differ"
     return f"{pixels_of(layer)}{order}"
 
 
-def maps(layer: MeasuredLayer) -> str:
+def maps(layer: LayerMeasurement) -> str:
     """Return how the maps are to be read."""
     shape = layer.map.values.shape
     if len(shape) == 1:
@@ -74,22 +74,22 @@ def maps(layer: MeasuredLayer) -> str:
     return f"How much each pixel counts for the layer's unit. Every map shows the whole image.{frames}"
 
 
-def sizes(layer: MeasuredLayer) -> str:
+def sizes(layer: LayerMeasurement) -> str:
     """Return what a layer's map shows: its two sizes."""
     return f"TRF {axes_text(layer.field.size)}, ERF {axes_text([layer.erf_size], 0)} {pixels_of(layer)}"
 
 
-def notes(layers: Sequence[MeasuredLayer]) -> list[tuple[str, str]]:
+def notes(layers: Sequence[LayerMeasurement]) -> list[tuple[str, str]]:
     """Return what is noted of layers, each note once, with the names of the layers that it is of."""
     texts = dict.fromkeys(note for layer in layers for note in layer.notes)
     return [(text, _names([layer for layer in layers if text in layer.notes], layers)) for text in texts]
 
 
-def _names(some: Sequence[MeasuredLayer], layers: Sequence[MeasuredLayer]) -> str:
+def _names(some: Sequence[LayerMeasurement], layers: Sequence[LayerMeasurement]) -> str:
     return "all layers" if len(some) == len(layers) > 1 else ", ".join(layer.name for layer in some)
 
 
-def advice(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> Iterator[str]:
+def advice(layers: Sequence[LayerMeasurement], on: Setting) -> Iterator[str]:
     """Yield what to try next, one sentence or two each."""
     if names := _names([layer for layer in layers if is_cut(layer)], layers):
         larger = _sides([2 * side for side in layers[-1].map.values.shape])
@@ -111,14 +111,14 @@ def advice(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> Iterator[str]:
         )
 
 
-def _is_wide(layer: MeasuredLayer) -> bool:
+def _is_wide(layer: LayerMeasurement) -> bool:
     if layer.interval is None or not layer.erf_size:
         return False
     low, high = layer.interval
     return (high - low) / layer.erf_size > WIDE
 
 
-def call(layers: Sequence[MeasuredLayer], on: MeasuredOn) -> str:
+def call(layers: Sequence[LayerMeasurement], on: Setting) -> str:
     """Return the lines of Python that measure the same again."""
     imap = layers[0].map
     images = f"input_size={imap.values.shape}, samples={int(imap.samples) + imap.skipped}"

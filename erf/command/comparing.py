@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from erf.card.numbers import is_cut, size_text
 from erf.card.table import LOCAL, RAW, Column, columns
 from erf.card.words import pixels_of
-from erf.measurement.layer import LayerMeasurement
+from erf.layers.measured_layer import LayerMeasurement
+from erf.layers.numbers import is_cut, size_text
 from erf.measurement.measurement import Measurement
 from erf.measurement.text import filled, laid_out, measured_on
 from erf.metrics.jackknife import Estimate

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from erf.errors import InvalidInput
-from erf.measurement.layer import LayerMeasurement, Setting
+from erf.layers.measured_layer import LayerMeasurement, Setting
 from erf.measurement.saving import draw, save
 from erf.measurement.text import as_html, as_text
 

@@ -24,14 +24,14 @@ from erf.arguments import (
 from erf.arguments.device import named_device
 from erf.data.noise import NoiseImages
 from erf.errors import InvalidInput
+from erf.layers.expected import expected_of
+from erf.layers.measured_layer import LayerMeasurement, Setting, layer_measurement
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.measured_maps import measured_maps
 from erf.maps.precision import Precision, PrecisionName
 from erf.maps.prepared import Prepared
 from erf.maps.statistic import Statistic, StatisticName, choice
 from erf.measurement.default_layers import default_layers
-from erf.measurement.expected import expected_of
-from erf.measurement.layer import LayerMeasurement, Setting, layer_measurement
 from erf.measurement.measurement import Measurement
 from erf.reachability.as_written import run_by
 from erf.reachability.forward import likely_channels

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from erf.card.numbers import axes_text, ratio_text, size_text, trf_text
 from erf.errors import InvalidInput
 from erf.files.atomic_file import atomic_write
-from erf.measurement.layer import LayerMeasurement, Setting
+from erf.layers.measured_layer import LayerMeasurement, Setting
+from erf.layers.numbers import axes_text, ratio_text, size_text, trf_text
 
 if TYPE_CHECKING:
     from erf.plotting import Figure

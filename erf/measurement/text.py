@@ -7,11 +7,11 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 
-from erf.card.numbers import axes_text
 from erf.card.table import RAW, columns
 from erf.card.words import headline, lengths, notes
+from erf.layers.measured_layer import LayerMeasurement, Setting
+from erf.layers.numbers import axes_text
 from erf.maps.precision import Precision
-from erf.measurement.layer import LayerMeasurement, Setting
 
 WIDE = 110  # columns of a terminal from which on a layer takes one line
 NO_BREAK = "\N{NO-BREAK SPACE}"

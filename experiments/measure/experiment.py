@@ -20,14 +20,14 @@ from torch import nn
 
 from erf import GaussianFit, InfluenceMap, InvalidInput, fit_gaussian
 from erf.arguments.device import resolve_device
-from erf.card.numbers import axes_text, ratio_text, trf_text
 from erf.command.network_source import make_network
 from erf.compatibility import Tool, compatible_map, replknet_area_ratio, replknet_scores
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
+from erf.layers.measured_layer import FAIR_FIT, LayerMeasurement
+from erf.layers.numbers import axes_text, ratio_text, trf_text
 from erf.maps.aggregation import require_aggregation
 from erf.measurement.default_layers import default_layers
-from erf.measurement.layer import FAIR_FIT, LayerMeasurement
 from erf.measurement.measuring import GROUPS, OUTPUT, UnitsOf
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides

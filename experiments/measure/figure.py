@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from erf import GaussianFit, InfluenceMap
-from erf.card.numbers import ratio_text, size_text, trf_text
-from erf.measurement.layer import FAIR_FIT
+from erf.layers.measured_layer import FAIR_FIT
+from erf.layers.numbers import ratio_text, size_text, trf_text
 from erf.plotting import draw_map_on
 from experiments.harness.style import map_colour_bar, new_figure, show_map
 from experiments.measure.config import NOISE, Compatibility

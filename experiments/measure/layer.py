@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from erf.card.numbers import notes
+from erf.layers.numbers import notes
 from experiments.harness.intervals import Interval
 
 

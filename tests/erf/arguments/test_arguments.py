@@ -65,7 +65,7 @@ WITHOUT_A_ROW |= {
     "erf.training.processes.require_fabric",
 }
 # What functions return, made by them alone.
-WITHOUT_A_ROW |= {f"erf.measurement.{name}" for name in ("layer.LayerMeasurement", "layer.Setting")}
+WITHOUT_A_ROW |= {f"erf.layers.measured_layer.{name}" for name in ("LayerMeasurement", "Setting")}
 WITHOUT_A_ROW |= {"erf.measurement.measurement.Measurement", "erf.agreement.agreement.Agreement"}
 # Steps of a function that checks what it is given.
 WITHOUT_A_ROW |= {

@@ -9,7 +9,7 @@ from torch import nn
 
 import erf
 from erf import InvalidInput
-from erf.measurement.layer import layer_measurement
+from erf.layers.measured_layer import layer_measurement
 from erf.measurement.text import answer, as_text
 from erf.metrics.grid_average import grid_average_inside
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from torch import nn
 
 from erf import InfluenceMap, InvalidInput, compare, effective_receptive_field, erf_size, theoretical_receptive_field
-from erf.card.numbers import ratio_text
 from erf.command.network_source import Source, make_network
 from erf.compatibility import compatible_map, replknet_area_ratio, replknet_scores
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
+from erf.layers.numbers import ratio_text
 from erf.maps.precision import Precision
 from erf.maps.statistic import Statistic
 from erf.metrics.jackknife import jackknife

@@ -9,10 +9,10 @@ from functools import partial, reduce
 
 import numpy as np
 
-from erf.card.numbers import notes
 from erf.errors import InvalidInput
+from erf.layers.expected import Expected, with_size
+from erf.layers.numbers import notes
 from erf.maps.influence_map import InfluenceMap
-from erf.measurement.expected import Expected, with_size
 from erf.metrics.comparison import Comparison, compare
 from erf.metrics.erf_size import Reference, erf_size
 from erf.metrics.gaussian_fit import GaussianFit
