@@ -52,11 +52,6 @@ class Init(StrEnum):
     equal = "equal"
 
 
-def _equal_(weight: Tensor, generator: torch.Generator | None) -> Tensor:
-    del generator  # nothing is drawn
-    return nn.init.constant_(weight, 1 / weight[0].numel())
-
-
 _FILL: dict[Init, Callable[[Tensor, torch.Generator | None], Tensor]] = {
     Init.he_normal: lambda w, g: nn.init.kaiming_normal_(w, nonlinearity="relu", generator=g),
     Init.he_uniform: lambda w, g: nn.init.kaiming_uniform_(w, nonlinearity="relu", generator=g),
@@ -64,7 +59,7 @@ _FILL: dict[Init, Callable[[Tensor, torch.Generator | None], Tensor]] = {
     Init.glorot_uniform: lambda w, g: nn.init.xavier_uniform_(w, generator=g),
     Init.orthogonal: lambda w, g: nn.init.orthogonal_(w, generator=g),
     Init.torch_default: lambda w, g: nn.init.kaiming_uniform_(w, a=math.sqrt(5), generator=g),
-    Init.equal: _equal_,
+    Init.equal: lambda w, g: nn.init.constant_(w, 1 / w[0].numel()),
 }
 
 
@@ -88,7 +83,9 @@ def fill_layers_(weights: Tensor, init: Init, generator: torch.Generator | None 
     if weights.ndim < 3 or 0 in weights.shape[1:] or weights.dtype not in REALS:
         raise InvalidInput(f"weights={shown(weights)}: allowed are real numbers [L, C_out, C_in, *kernel_size]")
     if choice(Init, init, "init") in (Init.he_normal, Init.glorot_normal) and weights[:1].numel() % NORMAL_BLOCK == 0:
-        return weights.normal_(0, _std(init, weights.shape[1:]), generator=generator)
+        c_out, c_in, *positions = weights.shape[1:]
+        std = math.sqrt(weight_variance(init, c_in, c_out, math.prod(positions)))
+        return weights.normal_(0, std, generator=generator)
     for weight in weights:
         fill_(weight, init, generator)
     return weights
@@ -112,11 +109,6 @@ def weight_variance(init: Init, channels_in: int, channels_out: int, positions: 
         case Init.orthogonal:
             return 1 / max(fan_in, channels_out)
     raise InvalidInput("init=equal is not random, so it has no variance")
-
-
-def _std(init: Init, shape: torch.Size) -> float:
-    c_out, c_in, *positions = shape
-    return math.sqrt(weight_variance(init, c_in, c_out, math.prod(positions)))
 
 
 def center_low_profile(kernel_size: tuple[int, ...], strength: float, period: tuple[int, ...] | None = None) -> Tensor:

@@ -21,8 +21,8 @@ from erf.arguments import (
 )
 from erf.arguments.device import enough_memory
 from erf.errors import InvalidInput
-from erf.inits import Init
-from erf.networks.residual import BasicBlock, ConvUnit, convolution
+from erf.networks.pointwise import pointwise
+from erf.networks.residual import BasicBlock, ConvUnit
 
 BLOCKS = (3, 4, 6, 3)  # after each subsampling, as in ResNet-34; the paper says 16 in all
 OUTPUT_STRIDE = 16  # section 3.2
@@ -75,9 +75,7 @@ class CamvidFrontend(nn.Module):
             )
             for (before, width), blocks in zip(pairwise((widths[0], *widths)), BLOCKS, strict=True)
         )
-        self.classifier: nn.Conv2d = convolution(
-            widths[-1], classes, generator, kernel_size=1, bias=True, init=Init.glorot_normal
-        )
+        self.classifier: nn.Conv2d = pointwise(widths[-1], classes, generator)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``[N, classes, H, W]`` of images ``[N, input_channels, H, W]``."""

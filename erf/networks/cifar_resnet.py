@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from erf.arguments import require_type, require_whole
-from erf.inits import Init
+from erf.networks.pointwise import pointwise
 from erf.networks.residual import BasicBlock, ConvUnit, convolution, norm
 
 BLOCKS = 17  # section 3.2
@@ -48,9 +48,7 @@ class CifarResNet(nn.Module):
         self.blocks: nn.Sequential = nn.Sequential(*(BasicBlock(width, generator, batch_norm) for _ in range(BLOCKS)))
         self.top: nn.Conv2d = convolution(width, width, generator, bias=not batch_norm)
         self.after_top: nn.Sequential = nn.Sequential(norm(width, batch_norm), nn.ReLU(inplace=True))
-        self.classifier: nn.Conv2d = convolution(
-            width, classes, generator, kernel_size=1, bias=True, init=Init.glorot_normal
-        )
+        self.classifier: nn.Conv2d = pointwise(width, classes, generator)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``[N, classes]`` of images ``[N, input_channels, H, W]``."""

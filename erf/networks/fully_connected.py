@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from erf.arguments import require_whole_per_axis
 from erf.arguments.device import enough_memory
 from erf.inits import Init, fill_
-from erf.networks.attention.pointwise import pointwise
+from erf.networks.pointwise import pointwise
 
 
 class FullyConnected(nn.Module):

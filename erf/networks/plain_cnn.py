@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from erf.arguments import require_whole
 from erf.inits import Init
+from erf.networks.pointwise import pointwise
 from erf.networks.residual import convolution
 
 # Channels over those of the first layer, and stride, of each convolution. Strides come early: they spare most.
@@ -52,7 +53,7 @@ class PlainCnn(nn.Module):
             *(part for layer in layers[:-1] for part in (layer, nn.ReLU(inplace=True)))
         )
         self.top: nn.Conv2d = layers[-1]
-        self.classifier: nn.Conv2d = convolution(widths[-1], classes, generator, 1, bias=True, init=Init.glorot_normal)
+        self.classifier: nn.Conv2d = pointwise(widths[-1], classes, generator)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``[N, classes]`` of images ``[N, input_channels, H, W]``."""

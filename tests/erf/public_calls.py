@@ -33,6 +33,7 @@ from erf.networks import (
     conv_stack,
     fully_connected,
     plain_cnn,
+    pointwise,
     residual,
     residual_stack,
     sparse_convolution,
@@ -40,7 +41,7 @@ from erf.networks import (
     subsampled_stack,
 )
 from erf.networks import batch_norm as folding
-from erf.networks.attention import multi_scale, non_local, pointwise, recurrent, second_order, squeeze_excitation
+from erf.networks.attention import multi_scale, non_local, recurrent, second_order, squeeze_excitation
 from erf.networks.attention import residual as residual_attention
 from erf.seeds import derive
 from erf.seeds import generator as generator_of
@@ -895,12 +896,12 @@ CALLS: dict[str, Call] = {
     "erf.networks.residual.norm": Call(
         residual.norm, lambda: {"channels": 2, "batch_norm": True}, {"channels": WHOLE}, free="batch_norm"
     ),
-    "erf.networks.attention.pointwise.pointwise": Call(
+    "erf.networks.pointwise.pointwise": Call(
         pointwise.pointwise,
         lambda: {"channels_in": 1, "channels_out": 2, "generator": None},
         {"channels_in": WHOLE, "channels_out": WHOLE, "generator": GENERATOR},
     ),
-    "erf.networks.attention.pointwise.reduced": Call(
+    "erf.networks.pointwise.reduced": Call(
         pointwise.reduced, lambda: {"channels": 4, "reduction": 2}, {"channels": WHOLE, "reduction": WHOLE}
     ),
 }

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from erf.inits import Init
-from erf.networks.attention.pointwise import pointwise
+from erf.networks.pointwise import pointwise
 from erf.networks.residual import convolution
 
 

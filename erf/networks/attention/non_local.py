@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from erf.networks.attention.pointwise import pointwise, reduced
+from erf.networks.pointwise import pointwise, reduced
 
 
 class NonLocalAttention(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from erf.arguments import require_whole
-from erf.networks.attention.pointwise import pointwise, reduced
+from erf.networks.pointwise import pointwise, reduced
 
 
 class RecurrentAttention(nn.Module):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from erf.networks.attention.pointwise import pointwise
+from erf.networks.pointwise import pointwise
 from erf.networks.residual import BasicBlock
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from erf.inits import Init, fill_
-from erf.networks.attention.pointwise import pointwise, reduced
+from erf.networks.pointwise import pointwise, reduced
 
 
 class SecondOrderAttention(nn.Module):

@@ -1,4 +1,4 @@
-"""1x1 convolutions, the parts of most blocks."""
+"""1x1 convolutions: the classifiers of networks, and parts of most attention blocks."""
 
 from __future__ import annotations
 
