@@ -5,23 +5,19 @@ from __future__ import annotations
 import argparse
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
 
-from erf.errors import InvalidInput
+from erf.command.words import OneLineParser, filled_path, filled_text
 from experiments.harness.machine import CORES
 from experiments.harness.validation import LARGEST
 
+__all__ = ["CORES_HERE", "Number", "Parser", "filled_path", "filled_text"]
 
-class Parser(argparse.ArgumentParser):
-    """One whose errors are of the user's input, in one line; words of options cannot be cut short."""
+
+class Parser(OneLineParser):
+    """The parser of a script; words of options cannot be cut short."""
 
     def __init__(self, script: str, about: str | None) -> None:
         super().__init__(f"scripts/{script}", description=f"{(about or '').partition(':')[0]}.", allow_abbrev=False)
-
-    def error(self, message: str) -> NoReturn:
-        """Raise InvalidInput."""
-        raise InvalidInput(f"{message}; {self.prog} --help shows what is allowed")
 
 
 @dataclass(frozen=True)
@@ -45,20 +41,3 @@ class Number:
 
 
 CORES_HERE = Number(most=CORES)
-
-
-def filled_text(argument: str) -> str:
-    """Return an argument that is not empty, as an unset variable would leave it."""
-    if not argument:
-        raise argparse.ArgumentTypeError("it is empty; allowed is a value")
-    return argument
-
-
-def filled_path(argument: str) -> Path:
-    """Return the path that is not empty: an empty one would mean the current folder."""
-    path = Path(filled_text(argument))
-    try:
-        path.exists()
-    except OSError as error:  # a name that is too long, a folder that cannot be looked into
-        raise argparse.ArgumentTypeError(f"{argument[:60]!r}: {error.strerror}") from error
-    return path

@@ -12,12 +12,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import erf
+from erf.command import words
 from erf.command.as_typed import as_typed
-from erf.command.per_channel import per_channel
 from erf.errors import InvalidInput, exit_code
 
 if TYPE_CHECKING:
@@ -41,19 +40,15 @@ examples:
 """
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are those of erf."""
+class Parser(words.OneLineParser):
+    """A parser that knows what is near to a word that is not allowed."""
 
-    def error(self, message: str) -> NoReturn:
-        """Raise what the command shows in one line."""
-        raise InvalidInput(f"{message}; {self.prog} --help shows what is allowed")
-
-    def parsed(self, words: Sequence[str]) -> argparse.Namespace:
+    def parsed(self, typed: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; one that is not allowed is answered with the nearest that is."""
-        options, unknown = self.parse_known_args(words)
+        options, unknown = self.parse_known_args(typed)
         if unknown:
             known = [*re.findall(r"--[\w-]+", self.format_usage()), *COMMANDS]
-            near = [name for word in (*unknown, words[0]) for name in difflib.get_close_matches(word, known, n=1)]
+            near = [name for word in (*unknown, typed[0]) for name in difflib.get_close_matches(word, known, n=1)]
             self.error(f"{' '.join(unknown)} is not allowed{' (nearest: ' + ', '.join(near) + ')' if near else ''}")
         return options
 
@@ -70,12 +65,12 @@ class Command:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1, with one line on stderr, for what the user can mend."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    name = words.pop(0) if words and words[0] in COMMANDS else ""
-    return exit_code(lambda: print(_answer(name, words)), "erf")
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    name = typed.pop(0) if typed and typed[0] in COMMANDS else ""
+    return exit_code(lambda: print(_answer(name, typed)), "erf")
 
 
-def _answer(name: str, words: list[str]) -> str:
+def _answer(name: str, typed: list[str]) -> str:
     command = COMMANDS.get(name, MEASURE)
     parser = Parser(
         f"erf {name}".strip(),
@@ -88,74 +83,20 @@ def _answer(name: str, words: list[str]) -> str:
     parser.add_argument("--json", action="store_true", help="print JSON")
     if command.takes_input:
         size = "pixels: 224 (a square), 480,640, or one axis: 2048,"
-        parser.add_argument("--input", type=_sides, default=(224, 224), metavar="SIZE", help=size)
-    parser.add_argument("--channels", type=_count, help="of the images; left out, the network's")
+        parser.add_argument("--input", type=words.sides, default=(224, 224), metavar="SIZE", help=size)
+    parser.add_argument("--channels", type=words.count, help="of the images; left out, the network's")
     parser.add_argument(
-        "--weights", type=_filled, default="none", help="none, DEFAULT (pretrained), or a file .pt, .safetensors"
+        "--weights",
+        type=words.filled_text,
+        default="none",
+        help="none, DEFAULT (pretrained), or a file .pt, .safetensors",
     )
-    parser.add_argument("--seed", type=_whole, default=0, help="of weights, noise and random signs")
+    parser.add_argument("--seed", type=words.whole_number, default=0, help="of weights, noise and random signs")
     command.options(parser)
-    parser.set_defaults(command=shlex.join(["erf", *filter(None, [name]), *words]))
-    options = parser.parsed(words)
+    parser.set_defaults(command=shlex.join(["erf", *filter(None, [name]), *typed]))
+    options = parser.parsed(typed)
     with as_typed(parser.format_usage(), input_size="--input"):
         return command.run(options)
-
-
-def _sides(text: str) -> tuple[int, ...]:
-    sides = [int(side) if _is_whole(side) else 0 for side in text.removesuffix(",").split(",")]
-    if not all(1 <= side < 2**31 for side in sides) or len(sides) > 3:
-        allowed = "whole numbers of pixels from 1, below 2^31: 224 (a square), 480,640, or 2048, for one axis"
-        raise argparse.ArgumentTypeError(f"{text!r}: allowed are {allowed}")
-    return tuple(sides * 2 if "," not in text else sides)
-
-
-def _is_whole(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
-
-
-def _whole(text: str) -> int:
-    if not _is_whole(text) or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers, below 2^63")
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not 1 <= _whole(text) < 2**31:
-        raise argparse.ArgumentTypeError(f"{text!r}: allowed are whole numbers from 1, below 2^31")
-    return int(text)
-
-
-def _filled(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty; allowed is a value")
-    return text
-
-
-def _path(text: str) -> Path:
-    path = Path(_filled(text))
-    try:
-        path.exists()
-    except OSError as error:  # a name that is too long, a folder that cannot be looked into
-        raise argparse.ArgumentTypeError(f"{text[:60]!r}: {error.strerror}") from error
-    return path
-
-
-def _unit(text: str) -> tuple[int, ...]:
-    places = text.split(",")
-    if not all(map(_is_whole, places)):
-        raise argparse.ArgumentTypeError(f"{text!r}: allowed is an index along each axis, as 3,4")
-    return tuple(map(int, places))
-
-
-def _aggregation(text: str) -> int | str:
-    return int(text) if _is_whole(text) else text
-
-
-def _names(text: str) -> list[str]:
-    names = [_filled(name) for name in text.split(",")]
-    if len({*names}) < len(names):
-        raise argparse.ArgumentTypeError(f"{text!r}: allowed is each layer once")
-    return names
 
 
 def _mode_option(parser: argparse.ArgumentParser) -> None:
@@ -163,27 +104,31 @@ def _mode_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _network_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", type=_filled, metavar="NETWORK", help=NETWORK)
+    parser.add_argument("network", type=words.filled_text, metavar="NETWORK", help=NETWORK)
 
 
 def _layer_options(parser: argparse.ArgumentParser) -> None:
     _network_option(parser)
     _mode_option(parser)
-    parser.add_argument("--layer", type=_filled, help="name of a module; left out, the network's output")
+    parser.add_argument("--layer", type=words.filled_text, help="name of a module; left out, the network's output")
 
 
 def _image_options(parser: argparse.ArgumentParser) -> None:
     _mode_option(parser)
-    parser.add_argument("--layers", type=_names, metavar="A,B", help="names of modules; left out, one a resolution")
-    parser.add_argument("--images", type=_filled, metavar="FOLDER", help="of pictures; left out, normal noise")
     parser.add_argument(
-        "--mean", type=per_channel, metavar="A,B", help="of each channel of pictures; ImageNet's (colour)"
+        "--layers", type=words.names, metavar="A,B", help="names of modules; left out, one a resolution"
     )
-    parser.add_argument("--std", type=per_channel, metavar="A,B", help="likewise")
-    parser.add_argument("--samples", type=_count, default=10, help="number of images (10)")
+    parser.add_argument(
+        "--images", type=words.filled_text, metavar="FOLDER", help="of pictures; left out, normal noise"
+    )
+    parser.add_argument(
+        "--mean", type=words.per_channel, metavar="A,B", help="of each channel of pictures; ImageNet's (colour)"
+    )
+    parser.add_argument("--std", type=words.per_channel, metavar="A,B", help="likewise")
+    parser.add_argument("--samples", type=words.count, default=10, help="number of images (10)")
     parser.add_argument("--statistic", default="mean_abs", help="mean_abs, rms or mean_square")
-    parser.add_argument("--unit", type=_unit, action="append", metavar="I,J", help=UNIT)
-    parser.add_argument("--aggregation", type=_aggregation, default="random_sign", help=AGGREGATION)
+    parser.add_argument("--unit", type=words.unit, action="append", metavar="I,J", help=UNIT)
+    parser.add_argument("--aggregation", type=words.aggregation, default="random_sign", help=AGGREGATION)
     parser.add_argument("--precision", default="as_is", help="as_is (the network's own), or bfloat16: says its error")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
@@ -192,14 +137,16 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
     _network_option(parser)
     _image_options(parser)
     endings = "card.html (a page), fields.csv, maps.npz, figure.pdf, .png, .svg; may be given again"
-    parser.add_argument("--save", type=_path, action="append", default=[], metavar="FILE", help=endings)
+    parser.add_argument("--save", type=words.filled_path, action="append", default=[], metavar="FILE", help=endings)
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
 
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", type=_filled, metavar="A", help=NETWORK)
-    parser.add_argument("b", type=_filled, metavar="B", nargs="+", help="likewise, one or more")
-    parser.add_argument("--weights-b", type=_filled, metavar="WEIGHTS", help="of all but A; left out, as of A")
+    parser.add_argument("a", type=words.filled_text, metavar="A", help=NETWORK)
+    parser.add_argument("b", type=words.filled_text, metavar="B", nargs="+", help="likewise, one or more")
+    parser.add_argument(
+        "--weights-b", type=words.filled_text, metavar="WEIGHTS", help="of all but A; left out, as of A"
+    )
     parser.add_argument("--sort", metavar="COLUMN", help="by erf_size, ratio, r95, difference, ...: names as in --json")
     _image_options(parser)
 
