@@ -95,7 +95,8 @@ def _answer(name: str, typed: list[str]) -> str:
     command.options(parser)
     parser.set_defaults(command=shlex.join(["erf", *filter(None, [name]), *typed]))
     options = parser.parsed(typed)
-    with as_typed(parser.format_usage(), input_size="--input"):
+    of_input = {"input_size": "--input"} if command.takes_input else {}
+    with as_typed(parser.format_usage(), network="network", folder="--images", **of_input):
         return command.run(options)
 
 

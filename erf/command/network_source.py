@@ -61,7 +61,9 @@ def make_network(source: Source, name: str, weights: str = UNTRAINED, seed: int 
         InvalidInput: There is no such network, its code fails, or the weights cannot be had or do not fit.
     """
     if source is Source.file and weights == PRETRAINED:
-        raise InvalidInput("weights=DEFAULT: only torchvision and timm have such; allowed with source=file: none, PATH")
+        raise InvalidInput(
+            "weights=DEFAULT: only torchvision and timm have such; allowed for the network of a file: none, PATH"
+        )
     make = {Source.torchvision: _from_torchvision, Source.timm: _from_timm, Source.file: _from_file}[source]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(seed))
@@ -142,7 +144,7 @@ def _from_file(name: str, pretrained: bool) -> nn.Module:
 def _split(name: str) -> tuple[Path, str]:
     path, colon, function = name.rpartition(":")
     if not colon or not path.endswith(".py") or not function:
-        raise InvalidInput(f"network={name!r}: allowed with source=file is path/to/file.py:factory")
+        raise InvalidInput(f"network={name!r}: allowed for the network of a file is path/to/file.py:factory")
     if not os.path.isfile(path):  # noqa: PTH113  # also for a name that no file can have
         raise InvalidInput(f"network={name}: there is no file {path}")
     return Path(path), function

@@ -231,7 +231,7 @@ BAD = {
     "size 0": (["net.py:make", "--input", "0"], "whole numbers of pixels from 1"),
     "no images": (["net.py:make", *SMALL, "--samples", "0"], "--samples: '0': allowed are whole numbers from 1"),
     "no channels": (["net.py:make", *SMALL, "--channels", "0"], "--channels: '0': allowed are whole numbers from 1"),
-    "no factory": (["net.py", *SMALL], "network='net.py': allowed is net.py:FACTORY"),
+    "no factory": (["net.py", *SMALL], "network 'net.py': allowed is net.py:FACTORY"),
     "a layer twice": (["net.py:make", *SMALL, "--layers", "0,0"], "--layers: '0,0': allowed is each layer once"),
     "other digits": (["fields", "net.py:make", "--input", "٣"], "--input: '٣': allowed are"),
     "one network to compare": (["compare", "net.py:make"], "B"),

@@ -184,7 +184,7 @@ def test_what_names_no_file_is_said(name, part):
 
 
 def test_a_users_network_has_no_default_weights(net):
-    assert "allowed with source=file: none, PATH" in refused(Source.file, f"{net}:small", "DEFAULT")
+    assert "allowed for the network of a file: none, PATH" in refused(Source.file, f"{net}:small", "DEFAULT")
 
 
 def test_the_files_of_a_network_are_named(net, tmp_path):
