@@ -42,7 +42,7 @@ def notes(layer: Measured) -> Iterator[str]:
     if layer.reference == Reference.peak:
         yield "the ERF size is relative to the peak, because the center is 0 or outside the image"
     if is_cut(layer):
-        rest = "" if is_infinite(layer.trf_size) else "; a larger input_size shows the rest"
+        rest = "" if is_infinite(layer.trf_size) else "; a larger input shows the rest"
         yield f"the ERF leaves the image, so its size is that of the part inside{rest}"
         if layer.ratio is not None:
             yield "its ratio is a lower bound for the same reason"
