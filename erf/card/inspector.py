@@ -89,14 +89,14 @@ class Pack:
 
 def pack(entries: Sequence[Entry]) -> Pack:
     """Return the maps as the inspector reads them; none is 0 everywhere."""
-    shown, first = [], 0
+    maps, first = [], 0
     for one in entries:
-        shown.append(_shown(one, first))
+        maps.append(_shown(one, first))
         first += one.values.size
     flat = np.concatenate([(one.values / np.abs(one.values).max()).ravel() for one in entries])
     bits = (flat.astype(np.float16).view(np.uint16) + (1 << SPARED - 1)) >> SPARED
     high, low = (bits >> 8).astype(np.uint8), bits.astype(np.uint8)
-    return Pack(tuple(shown), base64.b64encode(zlib.compress(high.tobytes() + low.tobytes(), 9)).decode())
+    return Pack(tuple(maps), base64.b64encode(zlib.compress(high.tobytes() + low.tobytes(), 9)).decode())
 
 
 def _shown(entry: Entry, first: int) -> Shown:

@@ -121,12 +121,12 @@ def _kept_lags(tape: Tape, output: int, between: Sequence[int]) -> dict[int, Lag
         for x, link in nodes[y].sources:
             for axis in axes if x in needed else ():
                 needed[y][axis] |= _within(nodes[y], axis, tape.axes, link.needed(axis, needed[x][axis]))
-    kept = {y: [set[int]() for _ in axes] for y in between} | {output: [{0} for _ in axes]}
+    reached = {y: [set[int]() for _ in axes] for y in between} | {output: [{0} for _ in axes]}
     for y in reversed(between):
         for x, link in nodes[y].sources:
             for axis in axes if x in needed else ():
-                kept[x][axis] |= link.reached(axis, kept[y][axis]) & needed[x][axis]
-    return {y: tuple(tuple(sorted(lags)) for lags in kept[y]) for y in between}
+                reached[x][axis] |= link.reached(axis, reached[y][axis]) & needed[x][axis]
+    return {y: tuple(tuple(sorted(lags)) for lags in reached[y]) for y in between}
 
 
 def _joined(tape: Tape, between: Sequence[int]) -> frozenset[int]:

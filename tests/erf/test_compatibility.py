@@ -108,8 +108,8 @@ def openerf_in_float64(monkeypatch):
         monkeypatch.setattr(openerf.erf, "torch", Float64Torch())
         monkeypatch.setattr(openerf.erf, "build_timm_eval_transform", lambda model: (None, {}))
         monkeypatch.setattr(openerf.erf, "FlatImageDataset", lambda **_: [(image, "name") for image in images])
-        theirs = copy.deepcopy(network)
-        result = openerf.compute_erf(theirs, target_layer=layer, device="cpu", show_progress=False)
+        in_float64 = copy.deepcopy(network)
+        result = openerf.compute_erf(in_float64, target_layer=layer, device="cpu", show_progress=False)
         assert result.num_images == len(images)
         return result.erf_map
 
@@ -137,10 +137,10 @@ def test_openerf_of_many_layers_under_the_right_names(openerf_in_float64):
 
 def test_openerf_measures_the_block_where_an_in_place_sum_follows(openerf_in_float64):
     network, images = small_resnet(), some_images(2, 3, 9, 10)
-    theirs = openerf_in_float64(network, images, "layer2.bn2")
+    of_openerf = openerf_in_float64(network, images, "layer2.bn2")
     maps = openerf_map(network, images, ["layer2.bn2", "layer2"])
-    assert difference(maps["layer2"], theirs) < 1e-10
-    assert difference(maps["layer2.bn2"], theirs) > 0.1
+    assert difference(maps["layer2"], of_openerf) < 1e-10
+    assert difference(maps["layer2.bn2"], of_openerf) > 0.1
 
     network.layer2.in_place = False
     assert difference(maps["layer2.bn2"], openerf_in_float64(network, images, "layer2.bn2")) < 1e-10
@@ -227,8 +227,8 @@ class Patches(nn.Module):
 )
 def test_openerf_of_patches(arguments, size, openerf_in_float64):
     network, images = Patches(*arguments).double(), some_images(2, 3, *size)
-    theirs = openerf_in_float64(network, images, "forward_features")
-    assert difference(openerf_map(network, images, "forward_features"), theirs) < 1e-10
+    of_openerf = openerf_in_float64(network, images, "forward_features")
+    assert difference(openerf_map(network, images, "forward_features"), of_openerf) < 1e-10
 
 
 def test_openerf_from_pictures(tmp_path):
@@ -237,10 +237,12 @@ def test_openerf_from_pictures(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
     for index, picture in enumerate(pixels):
         Image.fromarray(picture).save(tmp_path / f"{index}.png")
-    theirs = openerf.compute_erf(network, image_dir=tmp_path, target_layer="layer2", device="cpu", show_progress=False)
+    of_openerf = openerf.compute_erf(
+        network, image_dir=tmp_path, target_layer="layer2", device="cpu", show_progress=False
+    )
     transform, _ = build_timm_eval_transform(network)
     batches = [transform(Image.fromarray(picture))[None] for picture in pixels]
-    assert difference(openerf_map(network, batches, "layer2"), theirs.erf_map) < 1e-5
+    assert difference(openerf_map(network, batches, "layer2"), of_openerf.erf_map) < 1e-5
 
 
 def test_openerf_of_dead_units(openerf_in_float64):
@@ -283,9 +285,9 @@ def test_replknet_of_many_layers_and_of_the_output():
 @pytest.mark.parametrize("measure", [openerf_map, replknet_map])
 def test_batches_of_any_size_are_the_same_images(measure):
     network, images = small_resnet(), some_images(5, 3, 9, 10)
-    whole = measure(network, images, "layer2")
-    assert difference(measure(network, images.split(2), "layer2"), whole) < 1e-12
-    assert difference(measure(network, (image[None] for image in images), "layer2"), whole) < 1e-12
+    at_once = measure(network, images, "layer2")
+    assert difference(measure(network, images.split(2), "layer2"), at_once) < 1e-12
+    assert difference(measure(network, (image[None] for image in images), "layer2"), at_once) < 1e-12
 
 
 def test_an_image_without_influence_counts():
@@ -533,14 +535,14 @@ def test_a_layer_is_measured_on_the_crop_of_its_trf_with_the_same_numbers(measur
     network, layers = small_resnet(), ["stem", "layer1", "layer2"]
     images = torch.randn(2, 3, 61, 70, dtype=torch.float64)
     monkeypatch.setattr(cropping, "OVERHEAD", 10**9)  # so that no crop is cheaper
-    whole = measure(network, images, layers)
+    at_once = measure(network, images, layers)
     monkeypatch.setattr(cropping, "OVERHEAD", 0)
     sides = []
     network.stem.register_forward_pre_hook(
         lambda _, given: sides.append(given[0].shape[2:]) if not given[0].is_meta else None
     )
-    found = measure(network, images, layers)
+    with_less_memory = measure(network, images, layers)
     assert max(max(side) for side in sides) < 20
     for name in layers:
-        assert np.abs(whole[name]).max() > 0
-        assert np.abs(found[name] - whole[name]).max() < 1e-12 * np.abs(whole[name]).max()
+        assert np.abs(at_once[name]).max() > 0
+        assert np.abs(with_less_memory[name] - at_once[name]).max() < 1e-12 * np.abs(at_once[name]).max()

@@ -45,8 +45,8 @@ def maps(dtype):
         made = network().to(dtype)
     asked = made, images, ["2", "8", "11"], [None, (1, 2)]
     effective_receptive_field(*asked)
-    found = effective_receptive_field(*asked)  # which may use what the first call found
-    return [imap.values for by_unit in found.values() for imap in by_unit]
+    again = effective_receptive_field(*asked)  # which may use what the first call found
+    return [imap.values for by_unit in again.values() for imap in by_unit]
 
 
 @pytest.mark.parametrize("names", one_by_one_and_all(OFF_OF_NETWORKS), ids="-".join)

@@ -74,9 +74,9 @@ def test_a_map_of_three_axes_is_seen_from_three_sides_on_one_scale():
     names = ("depth", "row", "column")
     for along, axes in enumerate(panels):
         rows, columns = (axis for axis in range(3) if axis != along)
-        (shown,) = axes.images
-        np.testing.assert_array_equal(shown.get_array(), imap.values.max(along) / imap.values.max())
-        assert shown.get_clim() == (0, 1)
+        (image,) = axes.images
+        np.testing.assert_array_equal(image.get_array(), imap.values.max(along) / imap.values.max())
+        assert image.get_clim() == (0, 1)
         assert axes.get_title() == f"largest along {names[along]}"
         assert (axes.get_ylabel(), axes.get_xlabel()) == (f"{names[rows]} (pixels)", f"{names[columns]} (pixels)")
         (outline,) = (patch for patch in axes.patches if isinstance(patch, Rectangle))
@@ -97,9 +97,9 @@ def test_the_sides_of_a_signed_map_keep_the_sign_of_what_is_largest():
     values = np.zeros((3, 4, 5))
     values[1, 2, 3], values[0, 2, 3] = -2, 1
     imap = InfluenceMap(values, Statistic.signed_mean, (1, 2, 2), ((0, 3), (0, 4), (0, 5)), samples=1)
-    (shown,) = draw_map(imap).axes[0].images
-    assert shown.get_array()[2, 3] == -1
-    assert shown.get_clim() == (-1, 1)
+    (image,) = draw_map(imap).axes[0].images
+    assert image.get_array()[2, 3] == -1
+    assert image.get_clim() == (-1, 1)
 
 
 def test_a_map_of_one_axis_is_a_curve_over_the_span_of_the_field():

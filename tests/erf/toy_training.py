@@ -104,23 +104,23 @@ def _plain(tree):
 def in_two_processes(fabric, folder):
     """Train in several ways; return what process 0 knows, and whether the others have the same."""
     network, history = run_toy(fabric, folder / "whole", batches=ToyBatches(batch_size=BATCH // 2))
-    found: dict = {"weights": weights(network).tolist(), "history": history, "same": _same(fabric, weights(network))}
+    outcome: dict = {"weights": weights(network).tolist(), "history": history, "same": _same(fabric, weights(network))}
 
     stopped = {"batches": ToyBatches(batch_size=BATCH // 2, stop_before=(1, 3))}
     try:
         run_toy(fabric, folder / "resumed", **stopped)
     except Stopped:
-        network, found["resumed_history"] = run_toy(
+        network, outcome["resumed_history"] = run_toy(
             fabric, folder / "resumed", batches=ToyBatches(batch_size=BATCH // 2)
         )
-        found["resumed"] = weights(network).tolist()
+        outcome["resumed"] = weights(network).tolist()
 
     exact = toy_network(batch_norm=False, dtype=torch.float64)
     batches = ToyBatches(batch_size=BATCH // 2, dtype=torch.float64)
     validation = ToyBatches(images=12, batch_size=3, seed=1, dtype=torch.float64)
-    _, found["exact_history"] = run_toy(fabric, folder / "exact", exact, batches=batches, validation=validation)
-    found["exact"], found["exact_same"] = weights(exact).tolist(), _same(fabric, weights(exact))
-    return found
+    _, outcome["exact_history"] = run_toy(fabric, folder / "exact", exact, batches=batches, validation=validation)
+    outcome["exact"], outcome["exact_same"] = weights(exact).tolist(), _same(fabric, weights(exact))
+    return outcome
 
 
 def _same(fabric, values):

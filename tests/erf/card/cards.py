@@ -71,8 +71,8 @@ def measured(network: nn.Module, shape: tuple[int, ...], layers: Sequence[str], 
     images = torch.randn(4, *shape)
     fields = erf.theoretical_receptive_field(network, shape[1:], list(layers), channels=shape[0])
     maps = erf.effective_receptive_field(network, images, layer=list(layers))
-    found = [layer_of(name, fields[name], maps[name], maps[name].diagnostics) for name in layers]
-    return Network(**{"network": "Small net", "layers": found} | others)
+    of_layers = [layer_of(name, fields[name], maps[name], maps[name].diagnostics) for name in layers]
+    return Network(**{"network": "Small net", "layers": of_layers} | others)
 
 
 def convolutions(kind, channels=4, depth=3, **settings) -> nn.Sequential:

@@ -34,16 +34,16 @@ def test_values_are_right_to_four_per_mille_of_themselves_and_lie_one_map_after_
 
 
 def test_a_map_without_a_contour_says_so_beside_what_else_is_said():
-    (shown,) = pack([entry("a", np.ones((3, 3)), note="the TRF is infinite")]).maps
-    assert shown.note == f"the TRF is infinite; {NO_CONTOUR}"
+    (packed,) = pack([entry("a", np.ones((3, 3)), note="the TRF is infinite")]).maps
+    assert packed.note == f"the TRF is infinite; {NO_CONTOUR}"
 
 
 def test_the_json_is_read_back_and_ends_no_script():
     packed = pack([entry("</script><!--é", np.ones((3, 3)), box=(0, 3, 0, 3))])
     text = packed.json()
     assert "<" not in text
-    (shown,) = json.loads(text)["maps"]
-    assert (shown["key"], shown["box"], shown["contour"]) == ("</script><!--é", [0, 3, 0, 3], None)
+    (only,) = json.loads(text)["maps"]
+    assert (only["key"], only["box"], only["contour"]) == ("</script><!--é", [0, 3, 0, 3], None)
 
 
 def test_a_contour_is_the_ellipse_at_the_paper_s_threshold():

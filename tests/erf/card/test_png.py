@@ -19,10 +19,10 @@ def read(uri: str) -> Image.Image:
 def test_a_map_has_the_colours_of_magma_within_what_eyes_tell_apart():
     matplotlib = pytest.importorskip("matplotlib")
     shares = np.linspace(0, 1, 15 * 17).reshape(15, 17)
-    shown = np.asarray(read(png.of_shares(shares)).convert("RGB"), float)
+    colours = np.asarray(read(png.of_shares(shares)).convert("RGB"), float)
     expected = matplotlib.colormaps["magma"](shares)[..., :3] * 255
-    assert shown.shape == (15, 17, 3)
-    assert np.abs(shown - expected).max() < 4
+    assert colours.shape == (15, 17, 3)
+    assert np.abs(colours - expected).max() < 4
 
 
 def test_shares_beyond_0_and_1_are_those():
@@ -32,6 +32,6 @@ def test_shares_beyond_0_and_1_are_those():
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_an_image_is_read_back_as_it_was(channels):
     image = np.random.default_rng(0).integers(0, 256, (channels, 6, 9)) / 255
-    shown = np.asarray(read(png.of_image(image)), float)
+    pixels = np.asarray(read(png.of_image(image)), float)
     expected = np.moveaxis(image, 0, -1) if channels == 3 else image.mean(0)
-    np.testing.assert_allclose(shown / 255, expected, atol=0.5 / 255 + 1e-9)
+    np.testing.assert_allclose(pixels / 255, expected, atol=0.5 / 255 + 1e-9)

@@ -322,12 +322,12 @@ def test_reading_weights_runs_no_code(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
-@pytest.mark.parametrize("kept", [0, 5, 300])
-def test_a_damaged_file_of_weights_is_named(suffix, kept, net, tmp_path):
+@pytest.mark.parametrize("length", [0, 5, 300])
+def test_a_damaged_file_of_weights_is_named(suffix, length, net, tmp_path):
     path = tmp_path / f"weights{suffix}"
     weights = make_network(Source.file, f"{net}:small").state_dict()
     save_file(weights, path) if suffix == ".safetensors" else torch.save(weights, path)
-    path.write_bytes(path.read_bytes()[:kept])
+    path.write_bytes(path.read_bytes()[:length])
     assert f"weights={path} is damaged" in refused(Source.file, f"{net}:small", str(path))
 
 

@@ -33,11 +33,11 @@ def test_every_image_is_a_padded_crop_and_all_are_equally_likely(shift, flip):
     moves = list(itertools.product(range(-shift, shift + 1), range(-shift, shift + 1), [False, True][: 1 + flip]))
     expected = {moved(image.numpy(), *move, shift).tobytes(): move for move in moves}
     assert len(expected) == len(moves)
-    found = [expected[np.ascontiguousarray(one).tobytes()] for one in images.numpy()]
-    for move, one in zip(found, classes.numpy(), strict=True):
+    drawn = [expected[np.ascontiguousarray(one).tobytes()] for one in images.numpy()]
+    for move, one in zip(drawn, classes.numpy(), strict=True):
         assert np.array_equal(one, moved(labels.numpy(), *move, shift))
     mean = count / len(moves)
-    counts = Counter(found)
+    counts = Counter(drawn)
     assert all(abs(counts[move] - mean) <= 5 * mean**0.5 for move in moves)
 
 

@@ -23,9 +23,9 @@ def test_each_band_is_resized_cropped_and_normalized(tmp_path):
     (batch,) = Pictures(tmp_path, **SETTINGS)
     assert batch.shape == (1, BANDS, 28, 28)
     assert batch.dtype == torch.float32
-    for band, found in zip(bands, batch[0], strict=True):
+    for band, prepared in zip(bands, batch[0], strict=True):
         resized = np.asarray(Image.fromarray(band).resize((44, 32), Image.Resampling.BILINEAR))
-        np.testing.assert_allclose(found.numpy(), (resized[2:30, 8:36] - 0.5) / 2, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(prepared.numpy(), (resized[2:30, 8:36] - 0.5) / 2, rtol=1e-5, atol=1e-5)
 
 
 def test_whole_numbers_keep_their_units(tmp_path):
@@ -92,8 +92,8 @@ def test_bands_of_a_tiff_are_those_of_the_same_array(tmp_path, mode):
     (tmp_path / "npy").mkdir()
     Image.frombytes(mode, (56, 40), stored.tobytes()).save(tmp_path / "tif" / "a.tif")
     np.save(tmp_path / "npy" / "a.npy", stored.transpose(2, 0, 1))
-    (found,), (expected,) = Pictures(tmp_path / "tif", **FOUR), Pictures(tmp_path / "npy", **FOUR)
-    assert torch.equal(found, expected)
+    (of_tiff,), (of_array,) = Pictures(tmp_path / "tif", **FOUR), Pictures(tmp_path / "npy", **FOUR)
+    assert torch.equal(of_tiff, of_array)
 
 
 def test_grey_with_transparency_has_two_bands(tmp_path):

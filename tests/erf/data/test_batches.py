@@ -87,9 +87,9 @@ def test_the_last_step_of_many_processes_may_be_empty():
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_pass_can_start_at_any_step(rank):
     batches = Batches(numbered(29), 4, seed=2, augment=FlipAndShift(2))
-    whole = list(batches.epoch(3, rank, 2))
+    all_steps = list(batches.epoch(3, rank, 2))
     for start in range(batches.steps(2) + 1):
-        assert equal(batches.epoch(3, rank, 2, start_step=start), whole[start:])
+        assert equal(batches.epoch(3, rank, 2, start_step=start), all_steps[start:])
 
 
 def test_augmentation_differs_by_seed_epoch_process_and_step_and_by_nothing_else():
@@ -148,9 +148,9 @@ def test_portions_are_the_steps_of_all_passes_one_after_another(rank, length, dr
     passes = list(chain.from_iterable(batches.epoch(number, rank, 2) for number in range(14)))
     assert portions.steps(2) == length
     for number in range(4):
-        whole = passes[number * length : (number + 1) * length]
+        of_passes = passes[number * length : (number + 1) * length]
         for start in range(length + 1):
-            assert equal(portions.epoch(number, rank, 2, start_step=start), whole[start:])
+            assert equal(portions.epoch(number, rank, 2, start_step=start), of_passes[start:])
 
 
 def test_bad_portions():

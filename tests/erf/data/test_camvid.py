@@ -107,7 +107,7 @@ def test_class_weights_equal_the_naive_twin():
     labels = np.minimum(rng.geometric(0.3, (5, 8, 9)), 12).astype(np.uint8) - 1
     frequency = []
     for label in range(5):
-        shown = [image for image in labels if (image == label).any()]
-        frequency.append(sum((image == label).sum() for image in shown) / sum(image.size for image in shown))
+        with_label = [image for image in labels if (image == label).any()]
+        frequency.append(sum((image == label).sum() for image in with_label) / sum(image.size for image in with_label))
     weights = camvid.median_frequency_weights(torch.from_numpy(labels), classes=5)
     np.testing.assert_allclose(weights, np.median(frequency) / np.array(frequency), rtol=1e-6)

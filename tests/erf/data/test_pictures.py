@@ -47,11 +47,11 @@ def bytes_of(images, mean=IMAGENET_MEAN, std=IMAGENET_STD):
 )
 def test_images_are_those_of_torchvisions_evaluation(tmp_path, size):
     picture = photo(*size)
-    found = all_of(Pictures(saved(tmp_path, one=picture), (224, 224)))
-    assert found.dtype == torch.float32
-    assert found.shape == (1, 3, 224, 224)
+    pixels = all_of(Pictures(saved(tmp_path, one=picture), (224, 224)))
+    assert pixels.dtype == torch.float32
+    assert pixels.shape == (1, 3, 224, 224)
     expected = ImageClassification(crop_size=224, resize_size=256)(picture)
-    assert torch.equal(found[0], expected)
+    assert torch.equal(pixels[0], expected)
 
 
 @pytest.mark.parametrize(
@@ -60,17 +60,17 @@ def test_images_are_those_of_torchvisions_evaluation(tmp_path, size):
 def test_a_crop_that_is_not_square(tmp_path, size, resized):
     """The smallest size that covers (32, 64) = (28, 56) / 0.875, whichever side decides."""
     picture = photo(*size)
-    found = bytes_of(all_of(Pictures(saved(tmp_path, one=picture), (28, 56))))[0]
-    whole = TF.resize(picture, list(resized), InterpolationMode.BILINEAR)
-    expected = TF.pil_to_tensor(TF.center_crop(whole, [28, 56]))
-    assert (found - expected).abs().max() < 1e-3
+    prepared = bytes_of(all_of(Pictures(saved(tmp_path, one=picture), (28, 56))))[0]
+    uncropped = TF.resize(picture, list(resized), InterpolationMode.BILINEAR)
+    expected = TF.pil_to_tensor(TF.center_crop(uncropped, [28, 56]))
+    assert (prepared - expected).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("size", [(1, 100), (300, 3), (1, 1), (3, 2)])
 def test_small_and_elongated_pictures(tmp_path, size):
     picture = Image.new("RGB", size[::-1], (10, 20, 30))
-    found = bytes_of(all_of(Pictures(saved(tmp_path, one=picture), (31, 17))))
-    assert torch.equal(found.round(), torch.tensor([10.0, 20, 30])[:, None, None].expand(1, 3, 31, 17))
+    prepared = bytes_of(all_of(Pictures(saved(tmp_path, one=picture), (31, 17))))
+    assert torch.equal(prepared.round(), torch.tensor([10.0, 20, 30])[:, None, None].expand(1, 3, 31, 17))
 
 
 def test_grey_pictures(tmp_path):
@@ -92,9 +92,9 @@ def test_every_mode_of_8_bits_becomes_colour(tmp_path, mode):
     picture = photo(64, 64).convert(mode)
     suffix = {"CMYK": "tif", "YCbCr": "tif"}.get(mode, "png")
     picture.save(tmp_path / f"one.{suffix}")
-    found = bytes_of(all_of(Pictures(tmp_path, (56, 56))))
+    prepared = bytes_of(all_of(Pictures(tmp_path, (56, 56))))
     expected = TF.pil_to_tensor(TF.center_crop(picture.convert("RGB"), [56, 56]))
-    assert (found[0] - expected).abs().max() < 1e-3
+    assert (prepared[0] - expected).abs().max() < 1e-3
 
 
 def test_transparency_is_dropped_also_from_a_palette(tmp_path):
@@ -123,8 +123,8 @@ def test_pictures_stand_upright(tmp_path, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "one.png", exif=exif)
-    found = bytes_of(all_of(Pictures(tmp_path, (56, 56))))[0]
-    assert torch.allclose(found, torch.tensor(upright[4:60, 4:60]).permute(2, 0, 1).float(), atol=1e-3)
+    prepared = bytes_of(all_of(Pictures(tmp_path, (56, 56))))[0]
+    assert torch.allclose(prepared, torch.tensor(upright[4:60, 4:60]).permute(2, 0, 1).float(), atol=1e-3)
 
 
 def test_files_are_found_in_all_folders_and_sorted(tmp_path):
@@ -156,10 +156,10 @@ def damaged(folder, kind):
     saved(folder, a=photo(32, 32), z=photo(32, 32, seed=1))
     path = folder / "bad.jpg"
     photo(200, 200).save(path)
-    whole = path.read_bytes()
+    content = path.read_bytes()
     match kind:
         case "truncated":
-            path.write_bytes(whole[: len(whole) // 2])
+            path.write_bytes(content[: len(content) // 2])
         case "text":
             path.write_text("no picture")
         case "empty":
@@ -254,8 +254,8 @@ def test_odd_metadata_is_passed_over(tmp_path):
     picture.save(tmp_path / "one.png", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12")
     with Image.open(tmp_path / "one.png") as opened, pytest.warns(UserWarning, match="Corrupt EXIF"):
         opened.getexif()
-    found = bytes_of(all_of(Pictures(tmp_path, (56, 56))))[0]
-    assert torch.allclose(found, TF.pil_to_tensor(TF.center_crop(picture, [56, 56])).float(), atol=1e-3)
+    prepared = bytes_of(all_of(Pictures(tmp_path, (56, 56))))[0]
+    assert torch.allclose(prepared, TF.pil_to_tensor(TF.center_crop(picture, [56, 56])).float(), atol=1e-3)
 
 
 def test_folders_that_cannot_be_listed(tmp_path, monkeypatch):

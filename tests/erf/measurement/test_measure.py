@@ -41,13 +41,13 @@ def test_it_is_the_three_calls_in_one():
 
 
 def test_batches_tensors_and_pairs_of_images_and_labels_are_one_measurement():
-    whole = erf.measure(network(), images(), layers=["3"])["3"]
+    at_once = erf.measure(network(), images(), layers=["3"])["3"]
     batches = erf.measure(network(), iter(images().split(5)), layers=["3"])["3"]
     pairs = erf.measure(network(), [(part, torch.zeros(len(part))) for part in images().split(1)], layers=["3"])["3"]
     for other in (batches, pairs):
-        np.testing.assert_allclose(other.map.values, whole.map.values, rtol=1e-6)
+        np.testing.assert_allclose(other.map.values, at_once.map.values, rtol=1e-6)
         assert other.map.samples == 12
-    assert batches.interval != whole.interval  # of three groups, not of six
+    assert batches.interval != at_once.interval  # of three groups, not of six
 
 
 def test_the_interval_is_the_jackknife_s_over_ten_groups():
@@ -138,11 +138,11 @@ def test_html_escapes_names_and_holds_the_text_for_notebooks_without_styles():
 def test_it_is_saved_by_the_ending_of_the_name_and_never_over_another_file(ending, tmp_path):
     measured = erf.measure(network(), images(2), layers=["0", "3"])
     path = measured.save(tmp_path / f"fields.{ending}")
-    kept = path.read_bytes()
+    content = path.read_bytes()
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     with pytest.raises(InvalidInput, match="is there already"):
         measured.save(path)
-    assert path.read_bytes() == kept
+    assert path.read_bytes() == content
     measured.save(path, overwrite=True)
     if ending == "csv":
         rows = list(csv.DictReader(path.read_text().splitlines()))

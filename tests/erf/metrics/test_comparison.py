@@ -39,7 +39,7 @@ def field_of(box, size=None, jump=None, clipped=None, center=None):
     )
 
 
-def whole(imap):
+def own_field(imap):
     return field_of(imap.trf_box)
 
 
@@ -67,7 +67,7 @@ def test_a_measured_layer():
 @pytest.mark.parametrize("axes", [1, 3])
 def test_one_axis_or_three(axes):
     imap = map_of(gaussian((21,) * axes, (10,) * axes, 4.0 * np.eye(axes)))
-    comparison = compare(whole(imap), imap)
+    comparison = compare(own_field(imap), imap)
     assert comparison.trf_size == (21,) * axes
     assert comparison.ratio == pytest.approx(erf_size(imap) / 21, rel=1e-14)
     assert comparison.sigma == pytest.approx((2.0,) * axes, rel=1e-4)
@@ -86,7 +86,7 @@ def test_without_a_center_the_size_is_that_of_the_peak(center):
     values = gaussian((7, 7), (3, 3), 2 * np.eye(2))
     values[3, 3] = 0
     imap = map_of(values, center=center)
-    comparison = compare(whole(imap), imap)
+    comparison = compare(own_field(imap), imap)
     assert comparison.reference is Reference.peak
     assert comparison.erf_size == erf_size(imap, reference="peak")
 
@@ -107,7 +107,7 @@ def test_where_no_gaussian_can_be_fitted_the_rest_is_stated(values):
     imap = map_of(values)
     with pytest.raises(InvalidInput):
         fit_gaussian(imap)
-    comparison = compare(whole(imap), imap)
+    comparison = compare(own_field(imap), imap)
     assert (comparison.sigma, comparison.r_squared) == (None, None)
     assert comparison.erf_size == erf_size(imap)
     assert comparison.r95 == mass_radius(imap, 0.95)
@@ -149,7 +149,7 @@ def test_a_field_and_a_map_of_different_units():
 def test_a_signed_map_cannot_be_compared():
     imap = map_of([[1.0, -1.0]], statistic=Statistic.signed_mean)
     with pytest.raises(InvalidInput, match="negative values"):
-        compare(whole(imap), imap)
+        compare(own_field(imap), imap)
 
 
 def test_an_infinite_field_leaves_every_image_by_all_borders():

@@ -14,33 +14,33 @@ CORNERS = np.array([[1.0, 0, 1], [0, 0, 0], [1, 0, 1]])
 def test_every_window_is_averaged(period):
     values = np.random.default_rng(0).random((5, 6))
     imap = map_of(values, center=(1.5, 3.0), box=((1, 4), (0, 6)), statistic=Statistic.mean_abs)
-    found = grid_average(imap, period)
+    averaged = grid_average(imap, period)
     rows, columns = period if isinstance(period, tuple) else (period, period)
     padded = np.pad(values, [(rows - 1, rows - 1), (columns - 1, columns - 1)])
     expected = [
         [padded[i : i + rows, j : j + columns].mean() for j in range(6 + columns - 1)] for i in range(5 + rows - 1)
     ]
-    np.testing.assert_allclose(found.values, expected, rtol=1e-13)
-    assert found.values.sum() == pytest.approx(values.sum(), rel=1e-13)
-    assert found.center == (1.5 + (rows - 1) / 2, 3.0 + (columns - 1) / 2)
-    assert found.trf_box == ((1, 4 + rows - 1), (0, 6 + columns - 1))
+    np.testing.assert_allclose(averaged.values, expected, rtol=1e-13)
+    assert averaged.values.sum() == pytest.approx(values.sum(), rel=1e-13)
+    assert averaged.center == (1.5 + (rows - 1) / 2, 3.0 + (columns - 1) / 2)
+    assert averaged.trf_box == ((1, 4 + rows - 1), (0, 6 + columns - 1))
 
 
 def test_of_rms_the_squares_are_averaged():
     values = np.random.default_rng(1).random((4, 4))
     squares = grid_average(map_of(values**2, statistic=Statistic.mean_square), 3).values
-    found = grid_average(map_of(values, statistic=Statistic.rms), 3)
-    np.testing.assert_allclose(found.values, np.sqrt(squares), rtol=1e-13)
+    averaged = grid_average(map_of(values, statistic=Statistic.rms), 3)
+    np.testing.assert_allclose(averaged.values, np.sqrt(squares), rtol=1e-13)
 
 
 @pytest.mark.parametrize("depth", [4, 5, 12, 13])
 @pytest.mark.parametrize("period", [2, 3, 4])
 def test_variance_and_center(depth, period):
     exact = theory.influence_map([ConvLayer(3, profile=CORNERS)] * depth)
-    found = map_moments(grid_average(exact, period))
+    moments = map_moments(grid_average(exact, period))
     plain = map_moments(exact)
-    np.testing.assert_allclose(found.sigma, np.sqrt(np.square(plain.sigma) + (period**2 - 1) / 12), rtol=1e-12)
-    np.testing.assert_allclose(found.center, grid_average(exact, period).center, rtol=1e-12)
+    np.testing.assert_allclose(moments.sigma, np.sqrt(np.square(plain.sigma) + (period**2 - 1) / 12), rtol=1e-12)
+    np.testing.assert_allclose(moments.center, grid_average(exact, period).center, rtol=1e-12)
 
 
 @pytest.mark.parametrize("depth", [7, 8, 20, 21])
@@ -70,13 +70,13 @@ def test_a_clipped_map_is_refused():
 def test_every_window_in_the_map_is_averaged(period, statistic):
     values = np.random.default_rng(2).random((5, 6))
     imap = map_of(values, center=(1.5, 3.0), box=((-3, 7), (0, 6)), statistic=statistic)
-    found = grid_average_inside(imap, period)
+    averaged = grid_average_inside(imap, period)
     rows, columns = period if isinstance(period, tuple) else (period, period)
     moments = statistic.to_mean_moment(values)
     expected = [[moments[i : i + rows, j : j + columns].mean() for j in range(7 - columns)] for i in range(6 - rows)]
-    np.testing.assert_allclose(statistic.to_mean_moment(found.values), expected, rtol=1e-13)
-    assert found.center == (1.5 - (rows - 1) / 2, 3.0 - (columns - 1) / 2)
-    assert found.trf_box == ((-3 - (rows - 1), 7), (0 - (columns - 1), 6))
+    np.testing.assert_allclose(statistic.to_mean_moment(averaged.values), expected, rtol=1e-13)
+    assert averaged.center == (1.5 - (rows - 1) / 2, 3.0 - (columns - 1) / 2)
+    assert averaged.trf_box == ((-3 - (rows - 1), 7), (0 - (columns - 1), 6))
 
 
 @pytest.mark.parametrize("depth", [7, 8])

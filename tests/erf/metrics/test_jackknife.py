@@ -15,9 +15,9 @@ def one_map(moments, statistic=Statistic.mean_abs):
 def test_jackknife_of_a_mean_is_the_t_interval():
     values = np.random.default_rng(4).exponential(1.0, 9)
     maps = [one_map([[[value]]]) for value in values]
-    found = jackknife(maps, lambda m: float(m.values[0, 0])).interval
+    interval = jackknife(maps, lambda m: float(m.values[0, 0])).interval
     expected = stats.t.interval(0.95, 8, np.mean(values), stats.sem(values))
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    np.testing.assert_allclose(interval, expected, rtol=1e-12)
 
 
 @pytest.mark.slow

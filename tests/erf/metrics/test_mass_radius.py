@@ -30,8 +30,10 @@ def naive_mass_radius(imap, mass):
 @st.composite
 def maps(draw):
     shape = draw(st.sampled_from([(9,), (1,), (5, 4), (3, 6), (3, 2, 4)]))
-    whole = st.integers(0, 5).map(float)
-    values = np.array(draw(st.lists(whole, min_size=math.prod(shape), max_size=math.prod(shape)))).reshape(shape)
+    whole_numbers = st.integers(0, 5).map(float)
+    values = np.array(draw(st.lists(whole_numbers, min_size=math.prod(shape), max_size=math.prod(shape)))).reshape(
+        shape
+    )
     values[draw(st.sampled_from(list(np.ndindex(shape))))] += 1
     center = tuple(draw(st.integers(-4, 2 * side + 4)) / 2 for side in shape)
     return map_of(values, center=center)
@@ -48,9 +50,9 @@ def test_both_equal_the_naive_twins(imap, mass, halves):
 @given(maps(), st.floats(0.001, 1), st.floats(0, 9))
 def test_each_undoes_the_other(imap, mass, radius):
     """The radius holds the share, no smaller one does, and what is held reaches no farther than it was asked to."""
-    found = mass_radius(imap, mass)
-    assert mass_within(imap, found) >= mass
-    assert found == 0 or mass_within(imap, np.nextafter(found, 0)) < mass
+    reached = mass_radius(imap, mass)
+    assert mass_within(imap, reached) >= mass
+    assert reached == 0 or mass_within(imap, np.nextafter(reached, 0)) < mass
     held = mass_within(imap, radius)
     assert held == 0 or mass_radius(imap, held) <= radius
     assert mass_within(imap, math.inf) == 1

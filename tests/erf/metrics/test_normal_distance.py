@@ -23,7 +23,7 @@ def test_two_pixels_by_hand():
 @pytest.mark.parametrize("shape", [(9, 14), (7,), (3, 4, 5)])
 def test_it_is_the_largest_difference_over_a_fine_line(shape):
     values = np.random.default_rng(1).random(shape)
-    for axis, found in enumerate(normal_distance(map_of(values))):
+    for axis, distance in enumerate(normal_distance(map_of(values))):
         line = values.sum(axis=tuple(a for a in range(values.ndim) if a != axis)) / values.sum()
         places = np.arange(line.size)
         mean = line @ places
@@ -31,8 +31,8 @@ def test_it_is_the_largest_difference_over_a_fine_line(shape):
         fine = np.linspace(-3, line.size + 3, 200_001)
         distribution = (line[None, :] * (places[None, :] <= fine[::20, None])).sum(1)
         coarse = np.abs(distribution - stats.norm.cdf(fine[::20], mean, spread)).max()
-        assert coarse <= found + 1e-12
-        assert found == pytest.approx(coarse, abs=2e-3)
+        assert coarse <= distance + 1e-12
+        assert distance == pytest.approx(coarse, abs=2e-3)
 
 
 @given(arrays(float, (2, 8), elements=st.floats(0, 1)), st.floats(0.1, 1e6))
@@ -46,8 +46,8 @@ def test_neither_a_factor_nor_a_shift_matters(lines, factor):
 
 def test_half_a_step_is_left_of_a_normal_map_on_pixels():
     for sigma in (2.0, 5.0, 20.0):
-        found = normal_distance(map_of(gaussian((301, 301), (150, 150), sigma**2 * np.eye(2))))
-        assert found == pytest.approx((0.5 / math.sqrt(2 * math.pi) / sigma,) * 2, rel=1e-3)
+        distances = normal_distance(map_of(gaussian((301, 301), (150, 150), sigma**2 * np.eye(2))))
+        assert distances == pytest.approx((0.5 / math.sqrt(2 * math.pi) / sigma,) * 2, rel=1e-3)
 
 
 @given(
@@ -60,11 +60,11 @@ def test_the_bound_of_berry_and_esseen_holds_for_any_kernel(weights, depth):
     weights[0, 0] += 1
     weights[-1, -1] += 1  # two different steps along each axis
     exact = theory.influence_map([ConvLayer(weights.shape, profile=weights)] * depth)
-    for axis, found in enumerate(normal_distance(exact)):
+    for axis, distance in enumerate(normal_distance(exact)):
         line = weights.sum(axis=1 - axis) / weights.sum()
         offset = np.arange(line.size) - line @ np.arange(line.size)
         spread = math.sqrt(line @ offset**2)
-        assert found <= BERRY_ESSEEN * (line @ np.abs(offset) ** 3) / spread**3 / math.sqrt(depth)
+        assert distance <= BERRY_ESSEEN * (line @ np.abs(offset) ** 3) / spread**3 / math.sqrt(depth)
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ def test_squeeze_excitation_is_torchvisions():
     block, twin = SqueezeExcitation(8, generator=generator(0)).double(), ops.SqueezeExcitation(8, 2).double()
     twin.load_state_dict(
         {
-            f"{theirs}.{part}": block.gate[ours].state_dict()[part]
-            for ours, theirs in ((0, "fc1"), (2, "fc2"))
+            f"{of_source}.{part}": block.gate[of_block].state_dict()[part]
+            for of_block, of_source in ((0, "fc1"), (2, "fc2"))
             for part in ("weight", "bias")
         }
     )
@@ -36,11 +36,11 @@ def test_squeeze_excitation_is_torchvisions():
 
 def test_second_order_is_a_row_wise_convolution_of_a_covariance():
     block = SecondOrderAttention(8, generator=generator(0)).double()
-    for image, found in zip(X, block(X), strict=True):
+    for image, output in zip(X, block(X), strict=True):
         covariance = torch.cov(block.reduce(image[None])[0].flatten(1), correction=0)
         rows = F.conv2d(covariance[None, :, :, None], block.rows.reshape(16, 1, 4, 1), groups=4)
         expected = image * block.gate(rows)[0]
-        assert torch.allclose(found, expected, rtol=0, atol=1e-14)
+        assert torch.allclose(output, expected, rtol=0, atol=1e-14)
 
 
 def test_self_attention_is_torchs():

@@ -57,14 +57,14 @@ def test_a_small_gain_is_that_of_each_blocks_last_batch_norm_alone(kind, gain):
 @pytest.mark.parametrize("kind", BUILD)
 def test_the_frameworks_default_is_what_torchs_constructors_leave(kind):
     network = start_(BUILD[kind](), Start.framework_default, generator=torch.Generator().manual_seed(7))
-    theirs = BUILD[kind]()
+    reset = BUILD[kind]()
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        for module in theirs.modules():
+        for module in reset.modules():
             if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
                 module.reset_parameters()
     assert network.classifier.bias.abs().max() > 0
-    assert_equal(weights(network), weights(theirs))
+    assert_equal(weights(network), weights(reset))
 
 
 def test_without_a_generator_the_global_one_draws():

@@ -34,9 +34,9 @@ def test_values_far_from_the_center_keep_their_digits():
     stack = ConvStack(60, 4)
     expected = naive_influence(stack, range(RUNS))[:, 0]
     corners = torch.tensor([0, 0, 1, -1, -1]), torch.tensor([0, -1, 1, 0, -1])
-    found = influence_met_at(stack, 25)[:, 0]
+    from_both_ends = influence_met_at(stack, 25)[:, 0]
     assert float((expected[:, *corners].abs() / expected.abs().amax((1, 2))[:, None]).max()) < 1e-16
-    torch.testing.assert_close(found[:, *corners], expected[:, *corners], rtol=1e-10, atol=0)
+    torch.testing.assert_close(from_both_ends[:, *corners], expected[:, *corners], rtol=1e-10, atol=0)
 
 
 def least_by_counting(depth, channels, inputs, kernel_size):

@@ -18,8 +18,8 @@ def test_it_is_torchs_schedule_of_this_name(schedule, steps):
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], peak)
     scheduler = TORCHS[schedule](optimizer, steps, peak)
     for step in range(steps):
-        theirs = optimizer.param_groups[0]["lr"]
-        assert schedule.learning_rate(step, steps, peak) == pytest.approx(theirs, rel=1e-12), step
+        of_torch = optimizer.param_groups[0]["lr"]
+        assert schedule.learning_rate(step, steps, peak) == pytest.approx(of_torch, rel=1e-12), step
         if step < steps - 1:
             optimizer.step()
             scheduler.step()

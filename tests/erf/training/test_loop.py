@@ -83,12 +83,12 @@ def test_the_loop_does_what_a_bare_one_does(fabric, tmp_path):
 
 
 def assert_resumes_to(uninterrupted, fabric, folder):
-    expected, history, whole = uninterrupted
+    expected, history, of_uninterrupted = uninterrupted
     network, resumed = run_toy(fabric, folder)
     assert resumed == history
     assert torch.equal(weights(network), weights(expected))
-    assert checkpoint(folder) == checkpoint(whole)
-    assert (folder / BEST).read_bytes() == (whole / BEST).read_bytes()
+    assert checkpoint(folder) == checkpoint(of_uninterrupted)
+    assert (folder / BEST).read_bytes() == (of_uninterrupted / BEST).read_bytes()
     assert {path.name for path in folder.iterdir()} == {LAST, BEST}
 
 
@@ -144,10 +144,10 @@ def test_a_finished_training_is_told_again_without_training(uninterrupted, fabri
 
 
 def test_the_best_weights_are_those_of_the_best_epoch(fabric, tmp_path):
-    kept = {}
+    weights_of_epochs = {}
 
     def on_epoch(network, epoch):
-        kept[epoch] = weights(network)
+        weights_of_epochs[epoch] = weights(network)
         return {}
 
     _, history = run_toy(fabric, tmp_path, on_epoch=on_epoch, learning_rate=lambda step: 0.2 if step < STEPS else 10.0)
@@ -155,7 +155,7 @@ def test_the_best_weights_are_those_of_the_best_epoch(fabric, tmp_path):
     assert best.number < EPOCHS
     network = toy_network()
     load_weights(network, best_weights(fabric, tmp_path))
-    assert torch.equal(weights(network), kept[best.number])
+    assert torch.equal(weights(network), weights_of_epochs[best.number])
 
 
 def test_of_equally_good_epochs_the_first_is_best_and_the_untrained_one_never():
@@ -174,9 +174,9 @@ def test_a_batch_in_parts_gives_the_same_step(fabric):
             training_step(fabric, model, optimizer, nn.CrossEntropyLoss(), images, labels, accumulate) for _ in "twice"
         ]
         stepped.append((weights(network), torch.stack(losses).double()))
-    for found in stepped[1:]:
-        torch.testing.assert_close(found[0], stepped[0][0], rtol=1e-12, atol=1e-13)
-        torch.testing.assert_close(found[1], stepped[0][1], rtol=1e-6, atol=0)
+    for outcome in stepped[1:]:
+        torch.testing.assert_close(outcome[0], stepped[0][0], rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(outcome[1], stepped[0][1], rtol=1e-6, atol=0)
 
 
 def test_calibration_is_the_plain_average_over_batches():
@@ -212,10 +212,10 @@ def test_training_leaves_the_global_random_state_alone(fabric, tmp_path):
 
 def test_evaluation_sees_every_image_once_in_eval_mode(fabric):
     network, batches = toy_network(), ToyBatches(images=37, batch_size=37, seed=1)
-    found = evaluate(fabric, network, ToyBatches(images=37, batch_size=37, seed=1), accuracy())
+    at_once = evaluate(fabric, network, ToyBatches(images=37, batch_size=37, seed=1), accuracy())
     assert network.training
     right = (network.eval()(batches.images).argmax(1) == batches.labels).float().mean()
-    assert found == {"accuracy": pytest.approx(float(right))}
+    assert at_once == {"accuracy": pytest.approx(float(right))}
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
@@ -286,11 +286,11 @@ def test_half_precision_weights_are_those_of_the_network_to_three_digits():
     nn.init.normal_(network[1].running_mean, generator=torch.Generator().manual_seed(5))
     network[1].num_batches_tracked.fill_(70001)  # more than float16 can hold
     load_weights(reader, half_precision_weights(network))
-    for (name, value), found in zip(network.state_dict().items(), reader.state_dict().values(), strict=True):
-        assert found.dtype == value.dtype
+    for (name, value), saved in zip(network.state_dict().items(), reader.state_dict().values(), strict=True):
+        assert saved.dtype == value.dtype
         exact = value.half().to(value.dtype) if value.is_floating_point() else value
-        assert torch.equal(found, exact), name
-        torch.testing.assert_close(found, value, rtol=1 / 2048, atol=1e-7)
+        assert torch.equal(saved, exact), name
+        torch.testing.assert_close(saved, value, rtol=1 / 2048, atol=1e-7)
 
 
 def test_best_weights_that_are_missing_or_do_not_fit_are_named(fabric, tmp_path):
@@ -317,10 +317,10 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
     line = the_error(fabric, tmp_path, loss=loss)
     assert f"not finite in epoch {epoch + 1}, step {step + 1} of {STEPS}" in line
     assert str(tmp_path / LAST) in line
-    kept = torch.load(tmp_path / LAST, weights_only=True)
-    assert len(kept["history"]) - 1 == epoch
-    assert kept["step"] == step // 2 * 2
-    assert all(tensor.isfinite().all() for tensor in kept["network"].values())
+    checkpoint = torch.load(tmp_path / LAST, weights_only=True)
+    assert len(checkpoint["history"]) - 1 == epoch
+    assert checkpoint["step"] == step // 2 * 2
+    assert all(tensor.isfinite().all() for tensor in checkpoint["network"].values())
     assert_resumes_to(uninterrupted, fabric, tmp_path)
 
 
@@ -361,17 +361,17 @@ def test_a_plan_that_cannot_be_followed_is_refused(name):
 
 
 def test_progress_is_shown_for_what_is_left_of_an_epoch(fabric, tmp_path):
-    shown = []
+    descriptions = []
 
     def progress(batches, description, total):
-        shown.append((description, total))
+        descriptions.append((description, total))
         return batches
 
     with pytest.raises(Stopped):
         run_toy(fabric, tmp_path, batches=ToyBatches(stop_before=(1, 3)))
     network = toy_network()
     list(train(fabric, network, sgd(network), toy_plan(), tmp_path, lambda network, epoch: {"seen": epoch}, progress))
-    assert shown == [("epoch 2 of 3", STEPS - 2), ("epoch 3 of 3", STEPS)]
+    assert descriptions == [("epoch 2 of 3", STEPS - 2), ("epoch 3 of 3", STEPS)]
 
 
 @pytest.mark.parametrize("start", ["forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
@@ -381,20 +381,20 @@ def test_two_processes_agree_with_each_other_and_with_one(start, context, fabric
     launcher = two.strategy._launcher
     assert launcher._start_method == "spawn"
     launcher._start_method = start
-    found = launch(two, in_two_processes, tmp_path)
-    assert found["same"]
-    assert found["resumed"] == found["weights"]
-    assert found["resumed_history"] == found["history"]
+    outcome = launch(two, in_two_processes, tmp_path)
+    assert outcome["same"]
+    assert outcome["resumed"] == outcome["weights"]
+    assert outcome["resumed_history"] == outcome["history"]
 
-    assert found["exact_same"]
+    assert outcome["exact_same"]
     one = toy_network(batch_norm=False, dtype=torch.float64)
     batches = ToyBatches(batch_size=BATCH, dtype=torch.float64)
     validation = ToyBatches(images=12, batch_size=12, seed=1, dtype=torch.float64)
     _, history = run_toy(fabric, tmp_path / "one", one, batches=batches, validation=validation)
-    assert found["exact"] == pytest.approx(weights(one).tolist(), rel=1e-10, abs=1e-12)
-    theirs = found["exact_history"]
-    assert [epoch.loss for epoch in theirs[1:]] == pytest.approx([epoch.loss for epoch in history[1:]], rel=1e-5)
-    assert [replace(epoch, loss=None) for epoch in theirs] == [replace(epoch, loss=None) for epoch in history]
+    assert outcome["exact"] == pytest.approx(weights(one).tolist(), rel=1e-10, abs=1e-12)
+    of_two = outcome["exact_history"]
+    assert [epoch.loss for epoch in of_two[1:]] == pytest.approx([epoch.loss for epoch in history[1:]], rel=1e-5)
+    assert [replace(epoch, loss=None) for epoch in of_two] == [replace(epoch, loss=None) for epoch in history]
 
 
 def test_an_error_of_another_process_is_the_same_one_line():
