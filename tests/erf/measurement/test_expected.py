@@ -64,7 +64,7 @@ def test_the_measured_size_over_fresh_weights_is_the_expected_one():
         torch.manual_seed(seed)
         for conv in convs:
             nn.init.kaiming_normal_(conv.weight)
-        (layer,) = erf.measure(convs, input_size=24, layers=["6"], theory=True).layers
+        (layer,) = erf.measure(convs, input_size=24, layers=["6"], theory=seed == 19).layers
         sizes.append(layer.erf_size)
     assert layer.expected.erf_size == pytest.approx(np.mean(sizes), abs=4 * np.std(sizes) / math.sqrt(20))
 
