@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -56,8 +56,10 @@ def usage(command: str, capsys) -> str:
     return capsys.readouterr().out
 
 
-def messages() -> Iterator[str]:
-    """Yield every text of the library that may be part of a message, with X for what is filled in."""
+@cache
+def messages() -> list[str]:
+    """Return every text of the library that may be part of a message, with X for what is filled in."""
+    texts = []
     for path in {*LIBRARY.rglob("*.py")} - {LIBRARY / "command" / "as_typed.py"}:
         tree = ast.parse(path.read_text())
         no_messages = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
@@ -65,7 +67,8 @@ def messages() -> Iterator[str]:
         for node in ast.walk(tree):
             if id(node) not in no_messages and isinstance(node, ast.JoinedStr | ast.Constant):
                 parts = node.values if isinstance(node, ast.JoinedStr) else [node]
-                yield "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in parts)
+                texts.append("".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in parts))
+    return texts
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -55,7 +55,7 @@ def blur():
 
 UP = nn.Upsample(scale_factor=2, mode="bilinear")
 LINEAR = {
-    "convolution": [conv(1, 2, (2, 2)), conv(2, 1, (1, 3))],
+    "convolution": [conv(1, 2, (2, 2)), conv(2, 1)],
     "strides": [conv(kernel=(2, 2), stride=(1, 2)), conv(kernel=(1, 3), stride=2)],
     "dilation and padding": [conv(kernel=(1, 3), dilation=(1, 2), padding=(0, 2)), conv(padding=(0, 1))],
     "groups": [conv(2, 4, (1, 2), groups=2), conv(4, 1, (1, 1))],
@@ -101,7 +101,13 @@ LINEAR = {
         nn.ChannelShuffle(2),
         conv(4, 1),
     ],
-    "vector": [conv(1, 2), nn.AvgPool2d(3), nn.Flatten(), nn.Linear(4, 2, bias=False), nn.Linear(2, 1, bias=False)],
+    "vector": [
+        conv(1, 2, (1, 1)),
+        nn.AvgPool2d((3, 6)),
+        nn.Flatten(),
+        nn.Linear(4, 2, bias=False),
+        nn.Linear(2, 1, bias=False),
+    ],
     "factors": [
         nn.AvgPool2d(2, 1, padding=(0, 1)),
         conv(),
@@ -111,7 +117,15 @@ LINEAR = {
     ],
 }
 RELU = {
-    "stack": [conv(1, 2), nn.ReLU(), conv(2, 1), nn.ReLU(inplace=True), conv(1, 2), nn.ReLU(), conv(2, 1, (1, 1))],
+    "stack": [
+        conv(1, 2),
+        nn.ReLU(),
+        conv(2, 1),
+        nn.ReLU(inplace=True),
+        conv(1, 2, (1, 1)),
+        nn.ReLU(),
+        conv(2, 1, (1, 1)),
+    ],
     "batch scale": [conv(1, 2, (2, 1)), scale(2.0, 0.5), nn.ReLU(), conv(2, 1), scale(-3.0), nn.ReLU(), conv()],
     "leaky": [conv(1, 2), nn.LeakyReLU(0.3), conv(2, 1), nn.LeakyReLU(-2.0), conv()],
     "strides": [conv(1, 2, (2, 1), stride=2), nn.ReLU(), conv(2, 1, (1, 3), padding=(0, 1))],
