@@ -101,7 +101,8 @@ def _answer(name: str, typed: list[str]) -> str:
 
 
 def _mode_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mode", default="eval", help="eval, or as_is: the modes that the network is in")
+    about = "eval, or as_is: the modes that the network is in"
+    parser.add_argument("--mode", choices=("eval", "as_is"), default="eval", metavar="MODE", help=about)
 
 
 def _network_option(parser: argparse.ArgumentParser) -> None:

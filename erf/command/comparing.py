@@ -84,10 +84,9 @@ def _difference(layer: LayerMeasurement, base: LayerMeasurement) -> Estimate | N
     return None if layer.size is None or base.size is None else layer.size.minus(base.size)
 
 
-def comparison_text(measurements: Sequence[Measurement], order: str | None = None, width: int | None = None) -> str:
-    """Return which network sees farthest, on what was measured, and the table, in lines of ``width`` columns."""
-    width = width or shutil.get_terminal_size().columns
-    first = measurements[0]
+def comparison_text(measurements: Sequence[Measurement], order: str | None = None) -> str:
+    """Return which network sees farthest, on what was measured, and the table, in lines that fit the terminal."""
+    first, width = measurements[0], shutil.get_terminal_size().columns
     rows = rows_of(measurements, order)
     table = [column for column in columns([row.layer for row in rows]) if column.title in TITLES]
     at = [column.title for column in table].index(RAW) + 1

@@ -15,7 +15,6 @@ from erf.command.network_source import Source, make_network
 from erf.data.noise import NoiseImages
 from erf.data.pictures import Pictures
 from erf.errors import InvalidInput
-from erf.measurement.default_layers import default_layers
 from erf.measurement.measurement import Measurement
 from erf.measurement.measuring import GROUPS
 from erf.reachability.forward import likely_channels
@@ -40,9 +39,8 @@ def measured(options: argparse.Namespace, name: str, weights: str) -> Measuremen
     network = network_of(name, weights, options.seed)
     channels = likely_channels(network, options.input)[0] if options.channels is None else options.channels
     images, words = _images(options, channels)
-    layers = options.layers or default_layers(network, options.input, channels, options.mode) or None
     measurement = erf.measure(
-        network, with_progress(images), layers,
+        network, with_progress(images), options.layers,
         unit=options.unit and (options.unit if len(options.unit) > 1 else options.unit[0]),
         statistic=options.statistic, aggregation=options.aggregation, seed=options.seed, mode=options.mode,
         device=options.device, precision=options.precision,

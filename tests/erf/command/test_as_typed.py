@@ -98,6 +98,7 @@ SAID = {
     "sides": (["fields", "net.py:signal", "--input", "64"], "2 sides are given, --input 64,64)"),
     "side": (["fields", "net.py:make", "--input", "64,"], "1 sides are given, --input 64,)"),
     "mode": (["net.py:Fixed"], "pass --mode 'as_is'"),
+    "odd mode": (["fields", "net.py:make", "--mode", "train"], "erf: argument --mode: invalid choice: 'train'"),
     "one layer": (["fields", "net.py:Two"], "name a layer that has one (--layer ...)"),
     "a network": (["net.py:mak"], "erf: network net.py:mak: the file has no function"),
     "no function": (["net.py:"], "erf: network 'net.py:': allowed for the network of a file is path"),

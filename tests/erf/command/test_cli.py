@@ -241,7 +241,7 @@ BAD = {
     "odd unit": (["net.py:make", *SMALL, "--unit", "a"], "an index along each axis"),
     "unit outside": (["net.py:make", *SMALL, "--unit", "99,0"], "99"),
     "odd aggregation": (["net.py:make", *SMALL, "--aggregation", "mean"], "allowed: random_sign, sum"),
-    "odd mode": (["net.py:make", *SMALL, "--mode", "train"], "'as_is'"),
+    "odd mode": (["net.py:make", *SMALL, "--mode", "train"], "argument --mode: invalid choice: 'train' (choose from"),
     "odd precision": (
         ["net.py:make", *SMALL, "--precision", "float8"],
         "--precision 'float8' is unknown; allowed: as_is",
