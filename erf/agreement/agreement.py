@@ -168,7 +168,10 @@ def check(
 
 
 def _judged(case: _Case) -> Iterator[Finding]:
-    for judge, question in {"outside": _outside, "edges": _edges, "autograd": _autograd, "slow": _slow}.items():
+    of_autograd = partial(_compared, expected=_plain, other="plain autograd")
+    of_slow_ways = partial(_compared, expected=_slow_map, other="the slow ways")
+    judges = {"outside": _outside, "edges": _edges, "autograd": of_autograd, "slow": of_slow_ways}
+    for judge, question in judges.items():
         try:
             agrees, words = question(case)
         except InternalError as error:
@@ -203,14 +206,6 @@ def _edges(case: _Case) -> tuple[bool | None, str]:
     if missed:
         return False, f"the box of its field is {case.field.box}, but pixels at {', '.join(missed)} do not reach it"
     return (True, f"all {len(inside)} edges of its field reach it") if inside else (None, "its field ends nowhere")
-
-
-def _autograd(case: _Case) -> tuple[bool, str]:
-    return _compared(case, _plain, "plain autograd")
-
-
-def _slow(case: _Case) -> tuple[bool, str]:
-    return _compared(case, _slow_map, "the slow ways")
 
 
 def _plain(case: _Case) -> np.ndarray:

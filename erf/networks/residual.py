@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +26,7 @@ def convolution(
     require_type(bool, bias=bias)
     padding = kernel_size // 2
     with enough_memory(f"a convolution from {channels_in} to {channels_out} channels, kernel {kernel_size}"):
-        on_meta = nn.Conv2d(channels_in, channels_out, kernel_size, stride, padding, bias=bias, device="meta")
-        layer = on_meta.to_empty(device="cpu")  # torch's own initialization draws nothing on the meta device
+        layer: Any = nn.utils.skip_init(nn.Conv2d, channels_in, channels_out, kernel_size, stride, padding, bias=bias)
     fill_(layer.weight, init, generator)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

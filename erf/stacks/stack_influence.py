@@ -161,8 +161,8 @@ def _backward(
     first_slope, *slopes = _slopes(stack, [as_groups(first), *kernels], batch, seed, noise)
     g = joined(directions[:, :, None, None])
     for kernel, slope in zip(reversed(adjoints), reversed(slopes), strict=True):
-        g = correlate(_after(g, slope), kernel, full=True)
-    return correlate_by_rows(_after(g, first_slope), adjoint(first))
+        g = correlate(slope(g), kernel, full=True)
+    return correlate_by_rows(first_slope(g), adjoint(first))
 
 
 def _kernels(layers: list[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
@@ -173,39 +173,34 @@ def _kernels(layers: list[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
     return as_groups(weights).unbind(), as_groups(adjoint(weights)).unbind()
 
 
-def _after(g: Tensor, slope: Slope | None) -> Tensor:
-    return g if slope is None else slope(g)
-
-
-def _slopes(stack: ConvStack, kernels: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Slope | None]:
-    """Return what takes a gradient back from each layer's output to its convolution's; None where they are equal."""
+def _slopes(stack: ConvStack, kernels: list[Tensor], batch: range, seed: int, noise: Noise) -> list[Slope]:
+    """Return what takes a gradient back from each layer's output to its convolution's."""
     masks = [None if mask is None else joined(mask.to(kernels[0])) for mask in _draw_masks(stack, batch, seed)]
     if stack.activation is Activation.none:
-        return [None if mask is None else partial(_scale, mask) for mask in masks]
+        return [partial(_through, _unchanged, mask) for mask in masks]
     shape = (stack.input_channels, stack.trf_size, stack.trf_size)
     x = joined(torch.stack([noise.draw(shape, generator(seed, run, INPUTS)) for run in batch])).to(kernels[0])
     slopes = []
     for kernel, activation, mask in zip(kernels, stack.layer_activations(), masks, strict=True):
         x, slope = _activate(correlate(x, kernel), activation)
-        if mask is not None:
-            x, slope = x * mask, _after_mask(mask, slope)
-        slopes.append(slope)
+        x = x if mask is None else x * mask
+        slopes.append(partial(_through, slope, mask))
     return slopes
 
 
-def _scale(mask: Tensor, g: Tensor) -> Tensor:
-    return g.mul_(mask)
+def _unchanged(g: Tensor) -> Tensor:
+    return g
 
 
-def _after_mask(mask: Tensor, slope: Slope | None) -> Slope:
-    return partial(_scale, mask) if slope is None else lambda g: slope(_scale(mask, g))
+def _through(slope: Slope, mask: Tensor | None, g: Tensor) -> Tensor:
+    return slope(g if mask is None else g.mul_(mask))
 
 
-def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Slope | None]:
+def _activate(z: Tensor, activation: Activation) -> tuple[Tensor, Slope]:
     """Return the activation of z, in z's memory, and its slope, which is known from the output."""
     match activation:
         case Activation.none:
-            return z, None
+            return z, _unchanged
         case Activation.relu:
             y = z.relu_()
             return y, lambda g: _threshold_backward(g, y, 0, grad_input=g)
