@@ -17,18 +17,6 @@ MOST_TICKS = 10
 
 
 @dataclass(frozen=True)
-class Depth:
-    """The sides in pixels of the largest field of all layers called until one, and of the largest local field.
-
-    Branches have smaller fields than what they branch off. A field that is infinite is None, and a local one that is
-    not there 0.
-    """
-
-    field: float | None
-    local: float
-
-
-@dataclass(frozen=True)
 class Size:
     """The ERF of a layer: its number, its depth as an index into all layers, its size and interval in pixels."""
 
@@ -66,13 +54,12 @@ def depth_chart(layers: Sequence[LayerMeasurement]) -> Chart:
     known = [row for row in rows if row.size]
     fields = accumulate((_side(row.size) for row in known), max)
     locals_ = accumulate((_side(row.local_size) for row in known), max)
-    depths = [Depth(None if math.isinf(field) else field, local) for field, local in zip(fields, locals_, strict=True)]
     sizes = [
         Size(number, _depth(layer, known), layer.erf_size, layer.interval)
         for number, layer in enumerate(layers, 1)
         if layer.erf_size is not None
     ]
-    return chart(depths, sizes, _side(layers[0].map.values.shape))
+    return chart(list(fields), list(locals_), sizes, _side(layers[0].map.values.shape))
 
 
 def _depth(layer: LayerMeasurement, rows: Sequence[Layer]) -> int:
@@ -86,29 +73,31 @@ def _side(sizes: Sequence[float | None]) -> float:
     return math.prod(size or 0 for size in sizes) ** (1 / len(sizes))
 
 
-def chart(depths: Sequence[Depth], measured: Sequence[Size], input_side: float) -> Chart:
+def chart(fields: Sequence[float], locals_: Sequence[float], measured: Sequence[Size], input_side: float) -> Chart:
     """Return the drawing of fields and ERFs; the scale of pixels is logarithmic.
 
     Args:
-        depths: All layers until the deepest measured one.
+        fields: The sides in pixels of the largest field of all layers called until each one, as branches have smaller
+            fields than what they branch off; infinite where that is.
+        locals_: Likewise of the local fields; 0 where there is none.
         measured: Layers among them.
         input_side: Of the image; of several axes their geometric mean, as all sizes here.
     """
-    sizes = [size for depth in depths for size in (depth.field, depth.local) if size]
+    sizes = [size for size in (*fields, *locals_) if 0 < size < math.inf]
     sizes += [side for one in measured for side in (one.size, *(one.interval or ())) if side > 0]
     sizes.append(input_side)
     low, high = min(sizes) / BELOW, max(sizes) * ABOVE
 
     def x(depth: int) -> float:
-        return round(LEFT + (depth + 0.5) / len(depths) * (WIDTH - LEFT - RIGHT), 1)
+        return round(LEFT + (depth + 0.5) / len(fields) * (WIDTH - LEFT - RIGHT), 1)
 
     def y(size: float) -> float:
         share = math.log(max(size, low) / low) / math.log(high / low)
         return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
 
     return Chart(
-        field=_path([depth.field for depth in depths], x, y),
-        local=_path([depth.local for depth in depths], x, y),
+        field=_path(fields, x, y),
+        local=_path(locals_, x, y),
         input_y=y(input_side),
         ticks=tuple((y(tick), f"{tick:g}") for tick in _ticks(low, high)),
         marks=tuple(
@@ -117,13 +106,13 @@ def chart(depths: Sequence[Depth], measured: Sequence[Size], input_side: float) 
     )
 
 
-def _path(sizes: Sequence[float | None], x: Callable[[int], float], y: Callable[[float], float]) -> str:
-    """Return a line through the sizes that are known; what stands alone is a dot."""
-    parts, before = [], None
+def _path(sizes: Sequence[float], x: Callable[[int], float], y: Callable[[float], float]) -> str:
+    """Return a line through the sizes that are finite and not 0; what stands alone is a dot."""
+    parts, before = [], False
     for at, size in enumerate(sizes):
-        if size:
+        if drawn := 0 < size < math.inf:
             parts.append(f"L{x(at)} {y(size)}" if before else f"M{x(at)} {y(size)}h0")
-        before = size
+        before = drawn
     return "".join(parts)
 
 

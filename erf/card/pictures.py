@@ -18,16 +18,6 @@ MOST_SAMPLES = 1024  # of a curve
 
 
 @dataclass(frozen=True)
-class Rectangle:
-    """The box of a field, in pixels of the image."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
 class Picture:
     """A map of rows and columns as a data URI, the ERF's outline as a path, and the boxes of the fields.
 
@@ -39,8 +29,8 @@ class Picture:
     columns: int
     block: int
     outline: str
-    trf: Rectangle | None
-    local: Rectangle | None
+    trf: Box | None
+    local: Box | None
 
     @property
     def width(self) -> int:
@@ -97,14 +87,7 @@ def picture(values: np.ndarray, region: np.ndarray | None, trf: Box | None, loca
     border = "" if region is None else outline(blocks(region.astype(float), block) >= 0.5)
     source = of_shares(averaged / (averaged.max() or 1))
     rows, columns = values.shape
-    return Picture(source, rows, columns, block, border, _rectangle(trf), _rectangle(local))
-
-
-def _rectangle(box: Box | None) -> Rectangle | None:
-    if box is None:
-        return None
-    (top, bottom), (left, right) = box[-2:]
-    return Rectangle(left, top, right - left, bottom - top)
+    return Picture(source, rows, columns, block, border, trf, local)
 
 
 def curve(values: np.ndarray, region: np.ndarray | None, trf: Box | None, local: Box | None) -> Curve:

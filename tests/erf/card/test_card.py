@@ -56,6 +56,16 @@ def test_it_shows_the_numbers_of_each_layer():
     assert network.images in page
 
 
+def test_the_box_of_each_field_is_drawn_where_it_lies():
+    network = small()
+    drawn = re.findall(r'<rect class="trf" x="(-?\d+)" y="(-?\d+)" width="(\d+)" height="(\d+)"/>', page_of(network))
+    boxes = [layer.field.box for layer in network.layers]
+    assert [tuple(map(int, box)) for box in drawn] == [
+        (left, top, right - left, bottom - top) for (top, bottom), (left, right) in boxes
+    ]
+    assert boxes[0][0] != boxes[0][1]
+
+
 def test_it_says_how_to_make_it_again():
     page = html.unescape(page_of(small()))
     assert (

@@ -10,7 +10,7 @@ from PIL import Image
 
 from erf import InfluenceMap
 from erf.card.outline import outline
-from erf.card.pictures import MOST_PIXELS, Rectangle, block_of, blocks, curve, flat, picture
+from erf.card.pictures import MOST_PIXELS, block_of, blocks, curve, flat, picture
 from erf.card.png import of_shares
 
 
@@ -33,8 +33,7 @@ def test_the_outline_and_boxes_are_those_of_the_image():
     values[2:6, 4:10] = 2.0
     drawn = picture(values, values > 1, ((1, 7), (-3, 11)), ((2, 6), (4, 10)), 1)
     assert drawn.outline == outline(values > 1)
-    assert drawn.trf == Rectangle(-3, 1, 14, 6)
-    assert drawn.local == Rectangle(4, 2, 6, 4)
+    assert (drawn.trf, drawn.local) == (((1, 7), (-3, 11)), ((2, 6), (4, 10)))
     assert drawn.source == of_shares(values / 2)
     assert (drawn.rows, drawn.columns, drawn.width, drawn.height) == (8, 12, 12, 8)
 
