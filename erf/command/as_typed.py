@@ -14,7 +14,7 @@ EITHER = r"layer=\.\.\., or layers=\.\.\. of erf\.measure\), or let call=\.\.\. 
 
 
 @contextmanager
-def as_typed(usage: str, **typed: str) -> Iterator[None]:
+def as_typed(usage: str = "", **typed: str) -> Iterator[None]:
     """Let an InvalidInput name what is typed for the arguments of the library; what other code says stays as it is.
 
     Args:

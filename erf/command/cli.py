@@ -10,7 +10,6 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -221,7 +220,7 @@ def _all_measured(options: argparse.Namespace) -> Iterator[Measurement]:
 
     for place, name in enumerate([options.a, *options.b]):
         weights = options.weights if place == 0 or options.weights_b is None else options.weights_b
-        with as_typed("--weights-b ", weights="--weights-b") if place and options.weights_b else nullcontext():
+        with as_typed(**({"weights": "--weights-b"} if place and options.weights_b else {})):
             measurement = measured(options, name, weights)
         title = name if options.weights_b is None else f"{name} ({weights})"
         yield replace(measurement, setting=replace(measurement.setting, network=title))

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -112,7 +111,8 @@ def measure(
     require_initialized(network)
     require_whole(batch_size=batch_size, samples=samples)
     require_type(bool, theory=theory)
-    if choice(Statistic, statistic, "statistic") is Statistic.signed_mean:
+    of_statistic = choice(Statistic, statistic, "statistic")
+    if of_statistic is Statistic.signed_mean:
         raise InvalidInput("statistic='signed_mean' has no size; allowed: mean_abs, rms, mean_square")
     choice(Mode, mode, "mode")
     chosen = choice(Precision, precision, "precision")
@@ -127,7 +127,7 @@ def measure(
         first, batches = _opened(given, input_size)
         channels, *sides = first.shape[1:]
         size = tuple(sides)
-        example = None if images is None else _example(first)
+        example = None if images is None else first[0].detach().float().cpu().numpy()
         names = _names(network, layers, size, channels, mode, call)
         units = UnitsOf(network, names, unit, size, channels, mode, call, chosen)
         settings = (statistic, aggregation, seed, batch_size, of_channels)
@@ -135,7 +135,6 @@ def measure(
         theories: dict[str, Any] = {}
         if theory:
             refused = _outside_theory(network, aggregation, mode, of_channels)
-            of_statistic = choice(Statistic, statistic, "statistic")
             theories = _named(expected_of(network, names, unit, first, of_statistic, call, refused), unit)
     return Measurement(
         layers=units.measured(groups, theories),
@@ -218,11 +217,6 @@ def _opened(images: Any, input_size: Any) -> tuple[Tensor, Iterator[Any]]:
     if input_size is not None and image_size(input_size) != tuple(shape[2:]):
         raise InvalidInput(f"input_size={shown(input_size)}: the images have {list(shape[2:])} pixels; leave it out")
     return of_first, chain([first], batches)
-
-
-def _example(batch: Tensor) -> np.ndarray:
-    """Return the first image of a batch."""
-    return batch[0].detach().float().cpu().numpy()
 
 
 def _images_of(batch: Any) -> Tensor:
