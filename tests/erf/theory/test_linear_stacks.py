@@ -166,6 +166,8 @@ def test_no_overflow_and_no_second_at_depth_1000():
         begin = time.process_time()
         imap = theory.influence_map([ConvLayer(3)] * 1000, "signed_mean")
         seconds.append(time.process_time() - begin)
+        if seconds[-1] < 1:
+            break
     assert min(seconds) < 1
     assert imap.values.shape == (2001, 2001)
     assert np.isfinite(imap.values).all()
