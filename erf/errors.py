@@ -111,15 +111,17 @@ class InternalError(Exception):
         super().__init__(f"erf fails {what}; this is a fault of erf, not of the network: please report it")
 
 
-@contextmanager
-def own_faults(at: object) -> Iterator[None]:
+class own_faults:  # as contextlib.suppress is spelt; it is entered for every operator of a pass
     """Let whatever goes wrong inside, but for what the user can mend, be a fault of erf."""
-    try:
-        yield
-    except (InvalidInput, InternalError):
-        raise
-    except Exception as error:  # what a fault raises is not known before
-        raise InternalError(f"at {at}: {type(error).__name__}: {error}") from error
+
+    def __init__(self, at: object) -> None:
+        self._at = at
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, InvalidInput | InternalError):
+            raise InternalError(f"at {self._at}: {type(error).__name__}: {error}") from error
 
 
 @contextmanager

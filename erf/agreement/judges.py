@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from erf.arguments.process_wide import process_wide
 from erf.errors import InvalidInput
 from erf.maps import cropping, effective_field, measured_maps, passes, prepared
 from erf.maps.aggregation import output_direction
@@ -98,6 +99,7 @@ SLOW_WAYS: dict[str, tuple[Any, str, Any]] = {
 }
 
 
+@process_wide
 @contextmanager
 def slow_ways() -> Iterator[None]:
     """Measure maps without any fast way: whole images, each layer as it is, one backward pass through all of it."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from erf.arguments import require_type
+from erf.arguments.process_wide import process_wide
 from erf.errors import InvalidInput, is_out_of_memory
 
 
@@ -48,6 +49,7 @@ def enough_memory(what: str) -> Iterator[None]:
         raise InvalidInput(f"out of memory for {what}; allowed are smaller sizes") from error
 
 
+@process_wide
 @contextmanager
 def full_float32() -> Iterator[None]:
     """Keep float32 products at full precision inside the block: TF32 would round influences to 10 bits."""

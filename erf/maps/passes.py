@@ -19,8 +19,8 @@ from erf.maps.backward_cone import gradient_in_cone
 from erf.maps.cropping import Crop
 from erf.maps.layer_outputs import layer_outputs
 from erf.maps.precision import Precision
-from erf.maps.weights import require_weights_once, taken_by, tensors_of
-from erf.reachability.as_written import as_written, modes_of, put_into_eval_mode
+from erf.maps.weights import require_weights_once, taken_by
+from erf.reachability.as_written import as_written, modes_of, put_into_eval_mode, tensors_of
 from erf.reachability.request import Index, Mode, called
 
 FASTER_WITH_CHANNELS_LAST = (torch.float32, torch.bfloat16)

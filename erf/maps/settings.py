@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from enum import Enum
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -22,17 +23,22 @@ def settings(network: nn.Module) -> Hashable:
 
     An object that is neither is told by its identity and by the plain values that it holds, as a configuration does.
     """
-    return tuple((name, type(module), *_attributes(vars(module))) for name, module in network.named_modules())
+    return tuple(chain.from_iterable(_attributes(name, module) for name, module in network.named_modules()))
 
 
-def _attributes(attributes: dict[str, Any]) -> list[Hashable]:
-    """Return names and settings of a module's attributes, most of which are plain or empty."""
-    return [
-        (name, value)
-        if type(value) in _PLAINEST
-        else (name, _setting(value) if type(value) not in _HOLDERS or value else ())
-        for name, value in attributes.items()
-    ]
+def _attributes(name: str, module: nn.Module) -> Iterator[Hashable]:
+    """Yield a module's name and type, and the names and settings of its attributes, most of which are plain or empty.
+
+    They follow one another in no pairs: thousands of small tuples are what the garbage collector takes long to search.
+    """
+    yield name
+    yield type(module)
+    for attribute, value in vars(module).items():
+        yield attribute
+        if type(value) in _PLAINEST:
+            yield value
+        else:
+            yield _setting(value) if type(value) not in _HOLDERS or value else ()
 
 
 def _setting(value: Any, depth: int = 0) -> Hashable:

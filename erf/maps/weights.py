@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from weakref import WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor, nn
 
 from erf.arguments import require_initialized, require_weights
+from erf.reachability.as_written import tensors_of
 
 # By network, the tensors whose values were looked at, each with its place in memory and how often it had been written.
 _checked: WeakKeyDictionary[nn.Module, list[tuple[ref[Tensor], int, int]]] = WeakKeyDictionary()
-
-
-def tensors_of(network: nn.Module) -> Iterator[Tensor]:
-    """Yield parameters and buffers in the order of the modules that own them; shared ones for each of these."""
-    for module in network.modules():
-        for tensor in chain(module._parameters.values(), module._buffers.values()):
-            if tensor is not None:
-                yield tensor
 
 
 def taken_by(network: nn.Module) -> tuple[torch.device | None, torch.dtype | None]:

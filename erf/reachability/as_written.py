@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils import checkpoint
 
 from erf.arguments import shown
+from erf.arguments.process_wide import process_wide
 from erf.errors import InvalidInput, one_line
 from erf.reachability.request import Runner
 
@@ -45,6 +48,14 @@ def run_by(network: nn.Module, call: Runner | None) -> nn.Module:
     return network if call is None else Called(network, call)
 
 
+def tensors_of(network: nn.Module) -> Iterator[Tensor]:
+    """Yield parameters and buffers in the order of the modules that own them; shared ones for each of these."""
+    for module in network.modules():
+        for tensor in chain(module._parameters.values(), module._buffers.values()):
+            if tensor is not None:
+                yield tensor
+
+
 def is_scripted(network: nn.Module) -> bool:
     """Return whether a module in it is scripted or traced, so that its weights and layers are out of reach."""
     return any(isinstance(module, torch.jit.ScriptModule) for module in network.modules())
@@ -67,6 +78,15 @@ def as_written(network: nn.Module) -> Iterator[None]:
             if "forward" not in vars(wrapper):
                 stack.callback(vars(wrapper).pop, "forward")
                 vars(wrapper)["forward"] = wrapper.module
+        stack.enter_context(_plainly_called())
+        yield
+
+
+@process_wide
+@contextmanager
+def _plainly_called() -> Iterator[None]:
+    """Run nothing compiled, nor again to save memory."""
+    with ExitStack() as stack:
         stack.callback(setattr, checkpoint, "CheckpointFunction", checkpoint.CheckpointFunction)
         setattr(checkpoint, "CheckpointFunction", _Unchecked)  # noqa: B010
         if "torch._dynamo" in sys.modules:  # else nothing is compiled, and importing it takes seconds
@@ -104,18 +124,24 @@ def kept_buffers(network: nn.Module) -> Iterator[None]:
 @contextmanager
 def kept_attributes(network: nn.Module) -> Iterator[None]:
     """Put every module's attributes back in the end: what a forward notes, caches, or registers."""
-    attributes = {module: dict(module.__dict__) for module in network.modules()}
-    values = [value for before in attributes.values() for value in before.values()]
-    contents = [(value, value.copy()) for value in values if type(value) in (dict, list, set, OrderedDict)]
+    attributes = [(module.__dict__, module.__dict__.copy()) for module in network.modules()]
+    values = [value for _, before in attributes for value in before.values()]
+    contents = [(value, _copied(value)) for value in values if type(value) in (dict, list, set, OrderedDict)]
     try:
         yield
     finally:
-        for module, before in attributes.items():
-            module.__dict__.clear()
-            module.__dict__.update(before)
+        for now, before in attributes:
+            now.clear()
+            now.update(before)
         for value, before in contents:
-            value.clear()
-            value.extend(before) if isinstance(value, list) else value.update(before)
+            if value or before:
+                value.clear()
+                value.extend(before) if isinstance(value, list) else value.update(before)
+
+
+def _copied(value: Collection[Any]) -> Collection[Any]:
+    """Return a copy at little cost: most are a module's empty dicts of hooks, and an OrderedDict's own copy is slow."""
+    return value and (dict(value) if isinstance(value, dict) else copy(value))
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.parameter import is_lazy
 
 from erf.arguments.device import enough_memory
+from erf.arguments.process_wide import process_wide
 from erf.errors import InternalError, InvalidInput, one_line
-from erf.reachability.as_written import as_written, is_scripted, kept_attributes, kept_buffers
+from erf.reachability.as_written import as_written, is_scripted, kept_attributes, kept_buffers, tensors_of
 from erf.reachability.channels import axes_of_first_convolution, channels_of_first_layer, channels_read
 from erf.reachability.digit import NOTHING, NUMBERS, Digit
 from erf.reachability.functions import Functions
@@ -77,9 +79,10 @@ def first_read(network: nn.Module, size: Unit, channels: int) -> int | None:
     """
     if is_scripted(network):
         return None
-    state, image = _without_data(network), _empty_image(network, channels, size)
+    image = _empty_image(network, channels, size)
     with kept_attributes(network), torch.random.fork_rng(devices=[]), torch.no_grad(), as_written(network):
-        return channels_read(lambda: torch.func.functional_call(network, state, (image,), tie_weights=False), channels)
+        _leave_out_data(network)
+        return channels_read(lambda: network(image), channels)
 
 
 def likely_channels(network: nn.Module, size: Unit) -> list[int]:
@@ -122,35 +125,32 @@ def trace(
     """
     if images is None:
         _require_no_script(network)
-    state = _without_data(network) if images is None else {}
     image = _empty_image(network, channels, input_size) if images is None else images
-    owned = list(state.values()) or [tensor for _, tensor in _owned_tensors(network)]
     dims = [0] if across else range(2, image.ndim)
-    mode = ReachMode(network, owned, image, dims, bounded, until, needed)
-    mode.reaches[image] = tuple(_one_pixel(image) if flat else _positions(image, dim, bounded) for dim in dims)
-    functions = Functions(
-        mode.trace, bounded, mode.as_one_operator, mode.leave_for_python, mode.in_windows, mode.read_shape
-    )
     contexts = [kept_attributes(network), as_written(network), nested_refused()]
     contexts += [_without_fast_paths(), _random_state(image), torch.no_grad()]
     contexts += [] if images is None else [kept_buffers(network), _in_plain_operators()]
-    try:
-        with ExitStack() as stack:
-            stack.callback(mode.end)
-            for context in [
-                *contexts,
-                mode.modules.followed(),
-                functions,
-                mode,
-            ]:
-                stack.enter_context(context)
-            torch.func.functional_call(network, state, (image,), tie_weights=False) if state else network(image)
-    except Returned:
-        pass
-    except Exception:  # what runs after the needed modules may fail in any way
-        if not set(needed) <= {step.name for step in mode.trace.steps}:
-            raise
-    return mode.trace
+    with ExitStack() as ending, ExitStack() as stack:
+        for context in contexts:
+            stack.enter_context(context)
+        if images is None:
+            _leave_out_data(network)
+        mode = ReachMode(network, list(tensors_of(network)), image, dims, bounded, until, needed)
+        ending.callback(mode.end)
+        mode.reaches[image] = tuple(_one_pixel(image) if flat else _positions(image, dim, bounded) for dim in dims)
+        functions = Functions(
+            mode.trace, bounded, mode.as_one_operator, mode.leave_for_python, mode.in_windows, mode.read_shape
+        )
+        for context in [mode.modules.followed(), functions, mode]:
+            stack.enter_context(context)
+        try:
+            network(image)
+        except Returned:
+            pass
+        except Exception:  # what runs after the needed modules may fail in any way
+            if not set(needed) <= {step.name for step in mode.trace.steps}:
+                raise
+        return mode.trace
 
 
 def _require_no_script(network: nn.Module) -> None:
@@ -167,7 +167,7 @@ def noise(network: nn.Module, channels: int, size: Sequence[int]) -> Tensor:
 
 def as_taken(network: nn.Module, images: Tensor) -> Tensor:
     """Return images on the device and in the dtype of the network's (first floating-point) parameters or buffers."""
-    tensors = [tensor for _, tensor in _owned_tensors(network)]
+    tensors = list(tensors_of(network))
     device = tensors[0].device if tensors else images.device
     return images.detach().to(device, _dtype(tensors) or images.dtype)
 
@@ -182,19 +182,14 @@ def _empty_image(network: nn.Module, channels: int, size: Sequence[int]) -> Tens
     return torch.empty(IMAGES, channels, *size, dtype=dtype, device="meta")
 
 
-def _without_data(network: nn.Module) -> dict[str, Tensor]:
-    """Return a stand-in for each parameter and buffer, once for each module that has it.
-
-    A module that stands in the network under two names must be named once: torch would put its stand-in back as if it
-    were the original.
-    """
-    return {name: _weightless(tensor) for name, tensor in _owned_tensors(network)}
-
-
-def _owned_tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    for name, module in network.named_modules():
-        yield from module.named_parameters(name, recurse=False, remove_duplicate=False)
-        yield from module.named_buffers(name, recurse=False, remove_duplicate=False)
+def _leave_out_data(network: nn.Module) -> None:
+    """Put a stand-in in the place of each parameter and buffer, until the modules' attributes are put back."""
+    for module in network.modules():
+        places: tuple[dict[str, Any], dict[str, Any]] = module._parameters, module._buffers
+        for tensors in places:
+            for name, tensor in tensors.items():
+                if tensor is not None:
+                    tensors[name] = _weightless(tensor)
 
 
 def _weightless(tensor: Tensor) -> Tensor:
@@ -227,6 +222,7 @@ def _random_state(image: Tensor) -> AbstractContextManager[None]:
     return torch.random.fork_rng([image.device] if image.device.type == "cuda" else [])
 
 
+@process_wide
 @contextmanager
 def _without_fast_paths() -> Iterator[None]:
     """Keep attention in the operators that it is made of: the fused one has no meta kernel."""
@@ -238,6 +234,7 @@ def _without_fast_paths() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(enabled)
 
 
+@process_wide
 @contextmanager
 def _in_plain_operators() -> Iterator[None]:
     """Keep a pass on images in the operators that a pass without data runs."""

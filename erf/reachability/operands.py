@@ -18,6 +18,8 @@ def tensors_in(value: Any) -> list[Tensor]:
     """Return the tensors in nested sequences, dicts and dataclasses."""
     if isinstance(value, Tensor):
         return [value]
+    if value is None or isinstance(value, (int, float, str)):  # most of what is asked, which is soon answered
+        return []
     if isinstance(value, (list, tuple)):
         return [tensor for part in value for tensor in tensors_in(part)]
     if isinstance(value, dict):

@@ -66,7 +66,7 @@ def known_output(func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor]
         return None
     if args and args[0] is first:
         if func is torch.ops.aten.native_batch_norm.default and not args[5]:
-            return torch.empty_like(first), first.new_empty(0), first.new_empty(0)
+            return _like(first), first.new_empty(0), first.new_empty(0)
         if func._schema.is_mutable and is_in_place(func) and all(tensor.shape == first.shape for tensor in tensors):
             return first
     made = _made.get(_key(func, args, kwargs, tensors))
@@ -74,6 +74,13 @@ def known_output(func: OpOverload, args: Any, kwargs: Any, tensors: list[Tensor]
         return None
     outputs = tuple(torch.empty_strided(*layout, dtype=dtype, device="meta") for *layout, dtype in made.layouts)
     return outputs if made.several else outputs[0]
+
+
+def _like(tensor: Tensor) -> Tensor:
+    """Return what torch.empty_like does, which is slow Python on the meta device."""
+    if not tensor.is_contiguous():
+        return torch.empty_like(tensor)
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
 
 
 @cache

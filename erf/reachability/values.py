@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
+from erf.arguments.process_wide import process_wide
 from erf.errors import InvalidInput
 
 _DATA_DEPENDENT = ("_local_scalar_dense", "is_nonzero", "nonzero", "equal", "_unique2", "masked_select")
@@ -50,6 +51,7 @@ def refuse_nested(func: OpOverload, tensors: list[Tensor], where: Callable[[], s
         raise InvalidInput(f"{where()} uses nested tensors ({func}), which cannot be followed")
 
 
+@process_wide
 @contextmanager
 def nested_refused() -> Iterator[None]:
     """Let torch's makers of nested tensors say so, which without data fail in other ways."""

@@ -6,7 +6,8 @@ from torch import nn
 
 from erf import InvalidInput, effective_receptive_field
 from erf.maps import weights
-from erf.maps.weights import require_weights_once, taken_by, tensors_of
+from erf.maps.weights import require_weights_once, taken_by
+from erf.reachability.as_written import tensors_of
 
 
 @pytest.fixture
