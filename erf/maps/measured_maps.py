@@ -18,14 +18,13 @@ from erf.maps.aggregation import Aggregation, AggregationName, check_aggregation
 from erf.maps.cropping import Crop, Probe
 from erf.maps.diagnostics import findings
 from erf.maps.field_check import check_field, rounding_of
-from erf.maps.folding import folded, folds
+from erf.maps.folding import folded
 from erf.maps.influence_map import InfluenceMap
 from erf.maps.passes import at_unit, batches, forward_passes, gradient, measuring
 from erf.maps.precision import Precision, error_of
 from erf.maps.prepared import Changed, Parts, Prepared
 from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic, StatisticName, choice
-from erf.maps.workload import Workload
 from erf.reachability.receptive_field import ReceptiveField
 from erf.reachability.request import Mode
 
@@ -154,13 +153,10 @@ class _Maps:
     def _opened(self, images: Tensor) -> Parts:
         """Return the parts of the first images, and put the network into the state to measure on all in."""
         network, self._parts = self._prepared.looked_at, self._prepared.parts(images)
-        passed, crops = self._parts.passed, self._parts.crops
+        crops, workload = self._parts.crops, self._parts.workload
         self._shape, self._rounding = images.shape, rounding_of(images)
-        workload = Workload.of(network, passed, crops, len(images))
-        self._reorder = workload.outweighs_weights
-        self._folding.enter_context(
-            folded([fold for fold in folds(network, passed, self._prepared.asked.layers) if workload.pays(fold)])
-        )
+        self._reorder = workload.outweighs_weights(len(images))
+        self._folding.enter_context(folded([fold for fold in self._parts.folds if workload.pays(fold, len(images))]))
         of_sum = isinstance(self._aggregation, str) and self._aggregation == "sum"
         self.cancelling = _cancelling(network, images[:1], crops) if of_sum else set()
         return self._parts
@@ -171,7 +167,7 @@ class _Maps:
             return []
         channels, *size = self._shape[1:]
         on_image = _on_the_image(self._maps, self._parts.crops, size)
-        for _, probe, imap in () if self._parts.passed.on_images else on_image:
+        for _, probe, imap in () if self._parts.on_images else on_image:
             check_field(self._prepared.looked_at, probe.field, imap.values, channels, self._rounding)
         return on_image
 

@@ -10,15 +10,16 @@ from weakref import WeakKeyDictionary
 from torch import Tensor, nn
 
 from erf.maps.cropping import Crop, crops
+from erf.maps.folding import Fold, folds
 from erf.maps.graph import graph_of
 from erf.maps.precision import Precision, PrecisionName
 from erf.maps.settings import settings
 from erf.maps.statistic import choice
 from erf.maps.weights import forget_weights
+from erf.maps.workload import Workload
 from erf.reachability.as_written import run_by
 from erf.reachability.box import Box
 from erf.reachability.mixing import mixes_images
-from erf.reachability.record import Trace
 from erf.reachability.request import Layers, Mode, ModeName, NamedLayer, Request, Runner, Unit, Units, request
 
 REMEMBERED = 16  # answers of each network, the latest
@@ -33,13 +34,17 @@ class Parts:
     """What was found for images of one shape.
 
     Attributes:
-        passed: A pass without data.
         crops: The parts of the image that will do.
+        on_images: Whether the network had to be run on the images to find them.
+        folds: What can be folded on the way to the layers.
+        workload: What its convolutions make of an image.
         graphs: By crop, what autograd noted of the pass over it; see :func:`erf.maps.graph.graph_of`.
     """
 
-    passed: Trace
     crops: list[Crop]
+    on_images: bool
+    folds: list[Fold]
+    workload: Workload
     graphs: dict[Box, Hashable | None] = field(default_factory=dict)
 
 
@@ -84,8 +89,11 @@ class Prepared:
         if key not in self._answers:
             channels, *size = images.shape[1:]
             asked = self.asked.layers, self.asked.units, self.mode
-            parts = Parts(*crops(self.looked_at, size, channels, *asked, images[[0, -1]]))
-            if parts.passed.on_images:
+            passed, parts_of_image = crops(self.looked_at, size, channels, *asked, images[[0, -1]])
+            foldable = folds(self.looked_at, passed, self.asked.layers)
+            workload = Workload.of(self.looked_at, passed, parts_of_image)
+            parts = Parts(parts_of_image, passed.on_images, foldable, workload)
+            if parts.on_images:
                 return parts
             self._answers[key] = parts
         return self._answers[key]
@@ -150,7 +158,7 @@ class Remembered(Prepared):
         graph = graph_of(outputs)
         if parts.graphs.setdefault(crop.box, graph) != graph:
             raise Changed
-        if graph is None or parts.passed.on_images:
+        if graph is None or parts.on_images:
             self._answers.clear()
         for oldest in [*self._answers][:-REMEMBERED]:
             del self._answers[oldest]

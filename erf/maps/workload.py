@@ -21,23 +21,22 @@ from erf.reachability.registry import name_of
 
 @dataclass(frozen=True)
 class Workload:
-    """What the convolutions make of a batch, up to the last layer that is measured.
+    """What the convolutions make of an image, up to the last layer that is measured.
 
     Attributes:
-        values: By convolution, of two such batches: half as many values as weights are enough.
+        values: By convolution, of two images: half as many values as weights are enough.
     """
 
     values: dict[_ConvNd, float]
 
     @classmethod
-    def of(cls, network: nn.Module, passed: Trace, crops: Sequence[Crop], images: int) -> Workload:
+    def of(cls, network: nn.Module, passed: Trace, crops: Sequence[Crop]) -> Workload:
         """Return that of a network.
 
         Args:
             network: Whose pass it is.
             passed: On two whole images.
             crops: Parts of them that are run.
-            images: How many of each.
         """
         last = max((probe.field.step.operations for crop in crops for probe in crop.probes.values()), default=0)
         share = sum(prod(end - first for first, end in crop.box) for crop in crops) / prod(passed.size)
@@ -52,14 +51,13 @@ class Workload:
             module = modules[step.name]
             if step.leaf and step.operations <= last and isinstance(module, _ConvNd):
                 own = sum(made.get(number, 0) for number in step.results if number is not None)
-                values[module] = values.get(module, 0) + images * share * own
+                values[module] = values.get(module, 0) + share * own
         return cls(values)
 
-    @property
-    def outweighs_weights(self) -> bool:
-        """Whether all convolutions together make enough values to order all of their weights anew."""
-        return sum(self.values.values()) >= sum(module.weight.numel() for module in self.values)
+    def outweighs_weights(self, images: int) -> bool:
+        """Return whether all convolutions together make enough values of them to order all of their weights anew."""
+        return images * sum(self.values.values()) >= sum(module.weight.numel() for module in self.values)
 
-    def pays(self, fold: Fold) -> bool:
-        """Return whether one of them makes enough values to multiply its weights."""
-        return self.values.get(fold.convolution, 0) >= fold.convolution.weight.numel()
+    def pays(self, fold: Fold, images: int) -> bool:
+        """Return whether one of them makes enough values of them to multiply its weights."""
+        return images * self.values.get(fold.convolution, 0) >= fold.convolution.weight.numel()

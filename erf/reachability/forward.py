@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
@@ -127,7 +128,7 @@ def trace(
         _require_no_script(network)
     image = _empty_image(network, channels, input_size) if images is None else images
     dims = [0] if across else range(2, image.ndim)
-    contexts = [kept_attributes(network), as_written(network), nested_refused()]
+    contexts = [_without_collection(), kept_attributes(network), as_written(network), nested_refused()]
     contexts += [_without_fast_paths(), _random_state(image), torch.no_grad()]
     contexts += [] if images is None else [kept_buffers(network), _in_plain_operators()]
     with ExitStack() as ending, ExitStack() as stack:
@@ -220,6 +221,19 @@ def _one_pixel(image: Tensor) -> Reach:
 
 def _random_state(image: Tensor) -> AbstractContextManager[None]:
     return torch.random.fork_rng([image.device] if image.device.type == "cuda" else [])
+
+
+@process_wide
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Spare the garbage collector the pass, which makes thousands of objects and lets go of most when it is read."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @process_wide
