@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from erf.arguments.process_wide import process_wide
 from erf.errors import InvalidInput
-from erf.maps import cropping, effective_field, measured_maps, passes, prepared
+from erf.maps import cropping, effective_field, passes, prepared
 from erf.maps.aggregation import output_direction
 from erf.maps.layer_outputs import layer_outputs
 from erf.reachability.forward import _in_plain_operators
@@ -92,7 +92,7 @@ class _ContiguousNorms(TorchDispatchMode):
 # What stands in the place of each fast way, by its module and name there.
 SLOW_WAYS: dict[str, tuple[Any, str, Any]] = {
     "crops": (cropping, "OVERHEAD", 10**12),  # no part of an image is worth a pass of its own
-    "folding": (measured_maps, "folds", lambda *_: []),
+    "folding": (prepared, "folds", lambda *_: []),
     "cone": (passes, "gradient_in_cone", _plain_gradient),
     "channels_last": (passes, "_is_faster_with_channels_last", lambda *_: False),
     "memory": (effective_field, "Remembered", prepared.Prepared),

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from erf import effective_receptive_field, stack_moments
-from erf.maps import backward_cone, cropping, effective_field, measured_maps, passes, prepared
+from erf.maps import backward_cone, cropping, effective_field, passes, prepared
 from erf.networks import ConvStack
 from erf.stacks import stack_influence
 
@@ -17,7 +17,7 @@ def plain_gradient(output, leaf):
 
 OFF_OF_NETWORKS = {
     "crops": (cropping, "OVERHEAD", 10**12),  # no part of an image is worth a pass of its own
-    "folding": (measured_maps, "folds", lambda *_: []),
+    "folding": (prepared, "folds", lambda *_: []),
     "cone": (passes, "gradient_in_cone", plain_gradient),
     "channels_last": (passes, "_is_faster_with_channels_last", lambda *_: False),
     "memory": (effective_field, "Remembered", prepared.Prepared),
@@ -87,7 +87,7 @@ def test_all_of_them_are_used_here(monkeypatch):
         monkeypatch.setattr(module, name, watched)
 
     seeing(prepared, "crops", "crops", lambda result, _, size, *__: any(c.box[0][1] < size[0] for c in result[1]))
-    seeing(measured_maps, "folds", "folding", lambda result, *_: result)
+    seeing(prepared, "folds", "folding", lambda result, *_: result)
     seeing(backward_cone, "input_gradient", "cone", lambda *_: True)
     seeing(passes, "_is_faster_with_channels_last", "channels_last", lambda result, *_: result)
     seeing(effective_field, "Remembered", "memory", lambda result, *_: result._answers)

@@ -11,7 +11,7 @@ from torch import nn
 import erf
 from erf import InvalidInput, effective_receptive_field
 from erf.errors import InternalError
-from erf.maps import backward_cone, cropping, measured_maps, passes, prepared
+from erf.maps import backward_cone, cropping, passes, prepared
 from erf.maps.aggregation import output_direction
 from erf.maps.precision import error_of
 from erf.reachability.registry import RULES
@@ -96,7 +96,7 @@ def test_every_fast_way_is_used(monkeypatch):
         monkeypatch.setattr(module, name, watched)
 
     seeing(prepared, "crops", lambda result, *_: any(crop.box[0][1] < 96 for crop in result[1]))
-    seeing(measured_maps, "folds", lambda result, *_: result)
+    seeing(prepared, "folds", lambda result, *_: result)
     seeing(backward_cone, "input_gradient", lambda _, _box, gradient, *__: gradient.dtype is torch.bfloat16)
     seeing(passes, "_is_faster_with_channels_last", lambda result, *_: result)
     effective_receptive_field(drawn(), images(), ["2", "8", "11"], **COARSE)
