@@ -14,17 +14,19 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.hydra import Hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException
+from hydra.plugins.sweeper import Sweeper
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -118,7 +120,12 @@ def _prepare_hydra(runs: Sequence[str]) -> None:
     # Our settings of a launcher have its plugin's name, so that they go over the plugin's: Hydra warns of it each time.
     warnings.filterwarnings("ignore", r"\n'hydra/launcher/\w+' is validated against ConfigStore schema")
     for experiment in map(load, runs):
-        ConfigStore.instance().store(group="schema", name=experiment.name, node=experiment.Config)
+        _register(experiment.name, experiment.Config)
+
+
+@cache
+def _register(name: str, config: type) -> None:
+    ConfigStore.instance().store(group="schema", name=name, node=config)
 
 
 def _show_help(runs: Sequence[str]) -> None:
@@ -210,6 +217,8 @@ def _run_hydra(arguments: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come back to main instead of being printed
     sys.argv[1:] = arguments  # where hydra.main reads them
     setattr(JobReturn, "return_value", RETURN_VALUE.getter(_return_value))  # noqa: B010  # not seen by type checkers
+    # Each composes everything once more: to find that there is a sweep, which -m says, and that each job can begin.
+    Hydra.get_mode = Sweeper.validate_batch_is_legal = lambda *_, **__: None
     hydra.main(config_path=str(CONF), **HYDRA)(_job)()
 
 
