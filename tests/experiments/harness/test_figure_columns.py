@@ -47,17 +47,17 @@ def figure():
 def seen(figure, part):
     """Return the texts that a part of a figure shows, and where, in pixels."""
     figure.draw_without_rendering()
-    shown = figure.findobj(lambda one: isinstance(one, Text) and bool(one.get_text()) and _visible(one, figure))
     box = part.transformed(figure.dpi_scale_trans)
-    boxes = {one.get_text(): one.get_window_extent() for one in shown}
-    return {text: where for text, where in boxes.items() if box.overlaps(where)}
+    boxes = {one.get_text(): one.get_window_extent() for one in _visible(figure) if isinstance(one, Text)}
+    return {text: where for text, where in boxes.items() if text and box.overlaps(where)}
 
 
-def _visible(text, figure):
-    parts = {id(child): part for part in figure.findobj() for child in part.get_children()}
-    while text.get_visible() and text is not figure:
-        text = parts[id(text)]
-    return text is figure
+def _visible(part):
+    """Yield a part of a figure and all that is in it, except for what is hidden, itself or with all around it."""
+    if part.get_visible():
+        yield part
+        for child in part.get_children():
+            yield from _visible(child)
 
 
 def words_of_columns(figure, monkeypatch):
