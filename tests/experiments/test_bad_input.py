@@ -1,6 +1,5 @@
 import re
 import resource
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,10 @@ from experiments.harness.cli import main
 from tests.experiments.run_once import run_once
 from tests.experiments.toy_data import toy_data
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 GROWTH = "experiment=erf_growth"
 SMALL = ["experiment=erf_growth", "kinds=[uniform]", "depths=[2,3]", "runs=3", "channels=4", "bootstrap=20"]
-
-
-@pytest.fixture(autouse=True)
-def main_ends_with_the_test(monkeypatch):
-    """It changes the process's arguments and environment."""
-    monkeypatch.setattr(sys, "argv", ["run.py"])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +104,11 @@ def test_what_cannot_be_run_is_one_line_and_touches_no_record(arguments, parts, 
 
 
 @pytest.mark.usefixtures("empty_figures")
-def test_an_even_kernel_is_legal(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_an_even_kernel_is_legal():
     assert main([*SMALL, "kernel_size=2"]) == 0
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_a_folder_that_cannot_be_written_is_named(capsys):
     Path("file").touch()
     assert "file/runs: Not a directory" in the_one_line(capsys, [*SMALL, "hydra.run.dir=file/runs"])
 
@@ -126,9 +118,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys)
     [pytest.param(1_000, marks=pytest.mark.slow), 10_000, pytest.param(20_000, marks=pytest.mark.slow)],
     ids="{} bytes".format,
 )
-def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monkeypatch, capsys, request):
+def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, capsys, request):
     """Files may not grow beyond a limit: writing fails there, as on a full disk, first at one file, then another."""
-    monkeypatch.chdir(tmp_path)
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
@@ -144,8 +135,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(limit, tmp_path, monk
 
 
 @pytest.mark.parametrize("name", ["cifar10", "camvid"])
-def test_missing_data_are_one_line_with_the_command_that_fetches_them(name, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_missing_data_are_one_line_with_the_command_that_fetches_them(name, tmp_path, capsys):
     line = the_one_line(capsys, [f"experiment={name}", "data_dir=nowhere"])
     assert line.startswith(f"error: data_dir=nowhere: nowhere/{name} holds no")
     assert line.endswith(f"to fetch it: python scripts/fetch_data.py {name} --data-dir nowhere")
@@ -163,15 +153,13 @@ def test_missing_data_are_one_line_with_the_command_that_fetches_them(name, tmp_
         ),
     ],
 )
-def test_what_only_the_data_show_leaves_nothing_behind(setting, said, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_what_only_the_data_show_leaves_nothing_behind(setting, said, tmp_path, capsys):
     toy = ["scale=smallest", "partial_data=true", *([f"data_dir={toy_data()}"] if "data_dir" not in setting else [])]
     assert the_one_line(capsys, ["experiment=cifar10", *toy, setting]).startswith(f"error: {said}")
     assert files(tmp_path) == {}
 
 
-def test_a_sweep_whose_jobs_are_all_refused_leaves_nothing_behind(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_a_sweep_whose_jobs_are_all_refused_leaves_nothing_behind(tmp_path, capsys):
     toy = ["scale=smallest", "partial_data=true", f"data_dir={toy_data()}"]
     assert main(["-m", "experiment=cifar10", *toy, "images=11,12"]) == 1
     printed = capsys.readouterr()
@@ -180,16 +168,14 @@ def test_a_sweep_whose_jobs_are_all_refused_leaves_nothing_behind(tmp_path, monk
     assert [*tmp_path.rglob("multirun.yaml")] == []
 
 
-def test_what_only_training_shows_names_the_settings_and_keeps_the_checkpoint(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_what_only_training_shows_names_the_settings_and_keeps_the_checkpoint(tmp_path, capsys):
     toy = ["scale=smallest", "partial_data=true", f"data_dir={toy_data()}"]
     line = the_one_line(capsys, ["experiment=cifar10", *toy, "weight_decay=1e38"])
     assert re.match(r"error: learning_rate=[\d.]+, weight_decay=1e\+38: (the loss|after epoch \d: )", line)
     assert len([*tmp_path.rglob("last.pt")]) == 1
 
 
-def test_running_out_of_memory_is_one_line(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_running_out_of_memory_is_one_line(monkeypatch, capsys):
 
     def too_large(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")

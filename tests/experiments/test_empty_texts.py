@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import sys
 from enum import Enum
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +14,8 @@ from experiments.harness.cli import main
 from experiments.harness.experiment import experiment_names, load
 from scripts.options import Number, filled_path, filled_text
 from scripts.reproduce import other_seed
+
+pytestmark = pytest.mark.usefixtures("nothing_is_written")
 
 # The function of each script that its last line calls.
 SCRIPTS = {
@@ -38,15 +39,6 @@ TEXTS = [
     for key, annotation in get_type_hints(load(name).Config).items()
     if (kind := text_kind(annotation))
 ]
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_written(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["run.py"])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    yield
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(("name", "key", "kind"), TEXTS)

@@ -1,7 +1,6 @@
 """A record of one data set is never shown for another, and without any data it is shown all the same."""
 
 import os
-import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,18 +16,12 @@ from experiments.harness.run_folder import run_folder
 from tests.erf.data.tiny_sets import camvid_folder, cifar_folder
 from tests.experiments.toy_data import toy_data
 
+pytestmark = pytest.mark.usefixtures("elsewhere", "empty_figures")
+
 WITH_DATA = [name for name in experiment_names() if "data_dir" in {field.name for field in fields(load(name).Config)}]
 TOY = {"training_images": 40, "held_out": 10, "images": 2}  # of center_low_init: as few as there are
 STUDY = ["experiment=center_low_init", "partial_data=true", *(f"{key}={value}" for key, value in TOY.items())]
 STUDY += ["width=2", "steps=2", "evaluate_every=2", "batch_size=10", "levels=[0.12]"]
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch, empty_figures):
-    """Run in an empty folder; main changes the process's arguments and environment, which end with the test."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["run.py"])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
 
 @pytest.fixture

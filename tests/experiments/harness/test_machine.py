@@ -15,16 +15,8 @@ from experiments.harness import job, machine
 from experiments.harness.cli import main
 from tests.experiments.smallest import smallest_config
 
+pytestmark = pytest.mark.usefixtures("nothing_is_written")
 CORES = os.cpu_count() or 1
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["run.py"])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    yield
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(
