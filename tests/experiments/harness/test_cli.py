@@ -1,13 +1,10 @@
 import fcntl
-import os
 import shlex
 import shutil
-import signal
-import subprocess
-import sys
-import time
+from contextlib import redirect_stdout
 from dataclasses import fields
-from functools import cache, partial
+from functools import cache
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -28,19 +25,12 @@ from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 from tests.conftest import leave_figures_empty
 from tests.experiments.run_once import run_once
 
-RUN = Path(experiment.__file__).parents[2] / "run.py"
-SMALL = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[2,3]", "runs=3", "channels=4", "bootstrap=20"]
-NAME = "bootstrap=20+channels=4+depths=2,3+kinds=uniform,random+runs=3"
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+SMALL = ["experiment=erf_growth", "kinds=[uniform]", "depths=[2,3]", "runs=3", "channels=4", "bootstrap=20"]
+NAME = "bootstrap=20+channels=4+depths=2,3+kinds=uniform+runs=3"
 FOLDERS = Path("results", "runs", "erf_growth")
 BOARD = Path("results", "tensorboard", "erf_growth")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Run in an empty folder; main changes the process's arguments and environment, which end with the test."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["run.py"])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +59,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_help_lists_every_experiment_and_what_it_measures(capsys):
     assert main([]) == 0
     alone = capsys.readouterr().out
-    assert main(["--help"]) == 0
-    assert capsys.readouterr().out == alone
+    assert help_of() == alone
     for name in experiment_names():
         assert any(name in line and about(name).question in line for line in alone.splitlines())
     for part in ("seed=1", "-m", "fresh=true", "results/runs"):
@@ -80,18 +69,22 @@ def test_help_lists_every_experiment_and_what_it_measures(capsys):
 VARIANTS = sorted({*run_names()} - {*experiment_names()})
 
 
+@cache
+def help_of(*overrides):
+    with redirect_stdout(StringIO()) as text:
+        assert main([*overrides, "--help"]) == 0
+    return text.getvalue()
+
+
 @pytest.mark.parametrize("run", VARIANTS)
-def test_help_lists_every_variant_with_the_first_line_of_its_yaml(run, capsys):
+def test_help_lists_every_variant_with_the_first_line_of_its_yaml(run):
     comment = (CONF / "experiment" / f"{run}.yaml").read_text().splitlines()[1]
     description = comment.removeprefix("# ").split(":  ")[0]
     assert len(description) > 10
-    for arguments in (["--help"], [f"experiment={experiment_of(run)}", "--help"]):
-        assert main(arguments) == 0
-        lines = capsys.readouterr().out.splitlines()
-        (line,) = (line for line in lines if line.startswith(f" {run} "))
+    for text in (help_of(), help_of(f"experiment={experiment_of(run)}")):
+        (line,) = (line for line in text.splitlines() if line.startswith(f" {run} "))
         assert line.rstrip().split(maxsplit=2)[1:] == [experiment_of(run), description]
-    assert main(["experiment=kernels", "--help"]) == 0  # which has none
-    assert "variant" not in capsys.readouterr().out
+    assert "variant" not in help_of("experiment=kernels")  # which has none
 
 
 def test_help_leaves_out_a_variant_of_no_experiment(tmp_path, monkeypatch):
@@ -103,9 +96,8 @@ def test_help_leaves_out_a_variant_of_no_experiment(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", experiment_names())
-def test_help_of_an_experiment_shows_every_field(name, capsys):
-    assert main([f"experiment={name}", "--help"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+def test_help_of_an_experiment_shows_every_field(name):
+    lines = help_of(f"experiment={name}").splitlines()
     for known in fields(load(name).Config):
         (line,) = (line for line in lines if line.startswith(f" {known.name} "))
         assert known.metadata["help"].split()[0] in line
@@ -113,11 +105,9 @@ def test_help_of_an_experiment_shows_every_field(name, capsys):
     assert not Path("results").exists()
 
 
-def test_help_shows_the_choices_and_lists_as_they_are_typed(capsys):
-    main(["experiment=erf_growth", "--help"])
-    out = capsys.readouterr().out
-    assert "he_normal | he_uniform" in out
-    assert "[uniform,random,relu" in out
+def test_help_shows_the_choices_and_lists_as_they_are_typed():
+    assert "he_normal | he_uniform" in help_of("experiment=erf_growth")
+    assert "[uniform,random,relu" in help_of("experiment=erf_growth")
 
 
 @pytest.mark.parametrize("run", run_names())
@@ -273,13 +263,13 @@ def test_a_second_process_is_kept_out_of_a_folder_in_use(measured, capsys):
 
 
 def test_what_a_run_killed_behind_its_record_left_goes_once_no_process_is_at_work(measured, capsys):
-    before, kept = contents(measured), measured / "partial" / "kind" / "one.npz"
-    kept.parent.mkdir(parents=True)
-    kept.touch()
+    before, point = contents(measured), measured / "partial" / "kind" / "one.npz"
+    point.parent.mkdir(parents=True)
+    point.touch()
     with (measured / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         assert main(SMALL) == 0
-        assert kept.exists()
+        assert point.exists()
     assert main(SMALL) == 0
     assert capsys.readouterr().out.count("already measured") == 2
     assert contents(measured) == before
@@ -312,28 +302,23 @@ def test_a_run_without_memory_leaves_nothing(capsys, monkeypatch):
 
 
 @pytest.mark.usefixtures("empty_figures")
-def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys):
-    slow = ["experiment=erf_growth", "kinds=[uniform,random]", "depths=[5,10,15,20]", "channels=8", "bootstrap=50"]
-    with subprocess.Popen(
-        [sys.executable, str(RUN), *slow],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # shells' background jobs ignore it
-    ) as process:
-        deadline = time.monotonic() + 60
-        while not list(FOLDERS.rglob("partial/**/[!.]*.npz")) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGINT)
-        error = process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    assert error == "interrupted; the same command goes on from here\n"
+def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys, monkeypatch):
+    once = TensorBoardLogbook.once
+
+    def interrupted_after(logbook, *point):
+        once(logbook, *point)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TensorBoardLogbook, "once", interrupted_after)
+        assert main(SMALL) == 130
+    assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
     (folder,) = FOLDERS.iterdir()
     assert not (folder / "result.json").exists()
 
-    assert main(slow) == 0
-    assert "going on:" in capsys.readouterr().out
-    assert main([*slow, "hydra.run.dir=uninterrupted"]) == 0
+    assert main(SMALL) == 0
+    assert "going on: 1 points are kept" in capsys.readouterr().out
+    assert main([*SMALL, "hydra.run.dir=uninterrupted"]) == 0
     (reference,) = Path("uninterrupted").iterdir()
     for name in ("result.json", "arrays.npz"):
         assert (folder / name).read_bytes() == (reference / name).read_bytes()
