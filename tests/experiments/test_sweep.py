@@ -3,31 +3,31 @@ import json
 import re
 import shlex
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 from hydra.core.config_store import ConfigNode, ConfigStore
+from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from experiments.center_low_init.study import Study
 from experiments.harness.cli import config_of, main
+from experiments.harness.figure_file import write_figure
 from experiments.harness.record import UNCHECKED, read_environment, read_record
 from scripts import gather_sweep
 from tests.experiments.run_once import run_once
 from tests.experiments.toy_data import toy_data
 
-SWEEP = ["-m", "experiment=erf_growth", "kinds=[uniform]", "depths=[2,3,4]", "runs=2", "channels=2", "seed=0,1"]
+SWEEP = ["-m", "experiment=erf_growth", "kinds=[uniform]", "depths=[2,3]", "runs=2", "channels=2", "bootstrap=20"]
+SWEEP += ["seed=0,1"]
 SWEEPS = Path("results", "sweeps", "erf_growth")
 LAUNCHERS = Path(__file__).parents[2] / "conf" / "hydra" / "launcher"
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch, empty_figures):
-    """Run in an empty folder; main changes the process's arguments and environment, which end with the test."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["run.py"])
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+def empty(elsewhere, monkeypatch, empty_figures):
+    """Run in an empty folder, and leave the figures empty, also those of the sweep."""
+    monkeypatch.setattr(gather_sweep, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_jobs_of_a_folder_of_several_sweeps_are_called_by_all_overrides():
     assert main([*SWEEP[:-1], "seed=0,1", *sweep]) == 0
     assert main([*SWEEP[:-1], "seed=0", "kernel_size=5", *sweep]) == 0
     names = {path.name for path in Path("results", "tensorboard", "erf_growth", "many").iterdir()}
-    shared = "channels=2+depths=2,3,4+{}kinds=uniform+runs=2+seed={}"
+    shared = "bootstrap=20+channels=2+depths=2,3+{}kinds=uniform+runs=2+seed={}"
     assert names == {shared.format(*one) for one in [("", 0), ("", 1), ("kernel_size=5+", 0)]}
 
 
@@ -175,9 +175,9 @@ def test_a_job_that_cannot_be_read_is_left_out(file, sweep, capsys):
 )
 def test_the_command_that_measures_a_damaged_job_again_does_so(file, sweep, capsys):
     assert gather_sweep.main([str(sweep)]) == 0
-    whole = {name: (sweep / name).read_bytes() for name in ("sweep.csv", "sweep.png")}
     assert "unchecked" not in capsys.readouterr().out
     job = jobs(sweep)[0]
+    before = {path: path.read_bytes() for path in (sweep / "sweep.csv", job / "result.json", job / "arrays.npz")}
     content = (job / file).read_bytes()
     (job / file).write_bytes(content.replace(b'"', b"'", 1) if file != "arrays.npz" else content[:-1])
     assert gather_sweep.main([str(sweep)]) == 1
@@ -195,7 +195,7 @@ def test_the_command_that_measures_a_damaged_job_again_does_so(file, sweep, caps
     assert main(shlex.split(measure)[2:]) == 0
     assert len(jobs(sweep)) == 2
     assert gather_sweep.main([str(sweep)]) == 0
-    assert {name: (sweep / name).read_bytes() for name in whole} == whole
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_jobs_without_checksums_are_gathered_and_counted(sweep, capsys):
@@ -212,7 +212,7 @@ def test_jobs_without_checksums_are_gathered_and_counted(sweep, capsys):
 
 
 def test_jobs_of_a_single_depth_have_no_slope_and_are_gathered():
-    assert main(["-m", "experiment=erf_growth", "kinds=[uniform]", "runs=2", "channels=2", "depths=[2],[3]"]) == 0
+    assert main([*(each for each in SWEEP if "depths" not in each and "seed" not in each), "depths=[2],[3]"]) == 0
     (sweep,) = SWEEPS.iterdir()
     assert gather_sweep.main([str(sweep)]) == 0
     assert [row["depths"] for row in table(sweep)] == ["[2]", "[3]"]
@@ -262,11 +262,11 @@ def test_a_study_is_gathered_into_one_table_one_figure_and_one_record(capsys):
     files = study("all")
     assert "save 30% of the steps or more" in capsys.readouterr().out
     assert len(table(Path("all"))) == 6
-    found = read_record(Path("all"), Study)
-    assert [(arm.start.strength, arm.start.draw, arm.seeds) for arm in found.arms] == [
+    record = read_record(Path("all"), Study)
+    assert [(arm.start.strength, arm.start.draw, arm.seeds) for arm in record.arms] == [
         (0.0, 0, (0, 1)), (0.0, 1, (0, 1)), (0.5, 0, (0, 1)),
     ]  # fmt: skip
-    assert len(found.comparisons) == 6
+    assert len(record.comparisons) == 6
     records = [read_environment(job) for job in jobs(Path("all"))]
     assert read_environment(Path("all")).seconds == pytest.approx(sum(one.seconds for one in records))
     times = {job: (job / "result.json").stat().st_mtime_ns for job in jobs(Path("all"))}
@@ -319,12 +319,12 @@ def test_no_launcher_of_ours_is_left_untested():
 
 
 def test_an_unfinished_study_is_one_line_and_keeps_its_table(capsys):
-    assert main([*STUDY, "strength=0,0.5", "hydra.sweep.dir=some"]) == 0
+    assert main([*STUDY, "strength=0", "hydra.sweep.dir=some"]) == 0
     (jobs(Path("some"))[-1] / "result.json").unlink()
     capsys.readouterr()
     assert gather_sweep.main(["some"]) == 1
     left_out, problem = capsys.readouterr().err.splitlines()
     assert left_out.startswith("left out: some/")
     assert problem.endswith("-0: 1 training; at least 2 seeds are needed")
-    assert len(table(Path("some"))) == 3
+    assert len(table(Path("some"))) == 1
     assert not Path("some", "result.json").exists()
