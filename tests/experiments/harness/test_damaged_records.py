@@ -109,15 +109,15 @@ def test_any_byte_that_is_flipped_is_found(name, file, checked):
     folder = checked(name)
     original, about = (folder / file).read_bytes(), read_environment(folder)
     rng = np.random.default_rng(0)
-    found = 0
+    refusals = 0
     for position, bit in zip(rng.integers(0, len(original), 20), rng.integers(0, 8, 20), strict=True):
         flip(folder / file, position, bit)
         if read := readable(folder, name):
             same(read, recorded(name))
             assert read_environment(folder) == about  # white space that says nothing
-        found += read is None
+        refusals += read is None
         (folder / file).write_bytes(original)
-    assert found > 15
+    assert refusals > 15
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -137,7 +137,7 @@ def test_without_checksums_flipped_bytes_end_in_no_other_error(name, file, unche
     folder = unchecked(name)
     original = (folder / file).read_bytes()
     rng = np.random.default_rng(1)
-    positions = np.concatenate([rng.integers(0, len(original), 25), rng.integers(-300, 0, 25) % len(original)])
+    positions = np.concatenate([rng.integers(0, len(original), 12), rng.integers(-300, 0, 12) % len(original)])
     for position, bit in zip(positions, rng.integers(0, 8, len(positions)), strict=True):
         flip(folder / file, position, bit)
         readable(folder, name)

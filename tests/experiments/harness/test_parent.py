@@ -69,7 +69,7 @@ def test_a_worker_ends_soon_after_its_parent_is_killed(way):
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
 def test_it_would_not_end_by_itself():
-    assert outlives("multiprocessing", "pass", 3)
+    assert outlives("multiprocessing", "pass", 1.5)
 
 
 def test_a_process_that_is_no_worker_is_left_alone():

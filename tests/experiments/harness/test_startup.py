@@ -43,7 +43,14 @@ def experiments_in(modules: set[str]) -> set[str]:
     return {name for name in experiment_names() if f"experiments.{name}.experiment" in modules}
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["experiment=erf_growht"], ["experiment=erf_growht", "-m"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["experiment=erf_growht"],
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (["--help"], ["experiment=erf_growht", "-m"])),
+    ],
+)
 def test_a_list_and_a_misspelt_name_load_neither_torch_nor_an_experiment(arguments, tmp_path):
     modules, done = loaded_by(tmp_path / "modules", *arguments)
     assert "hydra" in modules
