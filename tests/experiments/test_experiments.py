@@ -27,9 +27,9 @@ from tests.figures import assert_shows
 def few_layers():
     """Train shallower networks, and measure few of their layers and of their draws."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(camvid_frontend, "BLOCKS", (1, 1, 1, 1))
+        patch.setattr(camvid_frontend, "BLOCKS", (0, 0, 0, 1))
         patch.setattr(CamvidFrontend, "layers", ("stem", "stage4.1"))
-        patch.setattr(cifar_resnet, "BLOCKS", 4)
+        patch.setattr(cifar_resnet, "BLOCKS", 2)
         patch.setattr(CifarResNet, "layers", ("stem", "top"))
         patch.setattr(expected_maps, "MORE_OF_SMALL", 1)
         for name in ("shufflenet_v2_x1_0", "resnet18"):
@@ -42,10 +42,10 @@ def experiment(request):
     return load(request.param)
 
 
-# Runs of more than half a second, which the slow tests repeat. cifar10 is measured by the same code as camvid and as
-# what is built on both, kernels by that of all stacks.
-LONG = ("architectures", "attention", "camvid", "expected_maps", "growth_start", "magnitudes_and_signs")
-LONG += ("skip_connections",)
+# Runs that the slow tests repeat. cifar10 is measured by the same code as camvid and as what is built on both,
+# erf_growth by that of all stacks.
+REPEATED = ("architectures", "attention", "camvid", "expected_maps", "gaussian_shape", "growth_controls")
+REPEATED += ("growth_start", "kernels", "magnitudes_and_signs", "skip_connections", "sparse_connections", "subsampling")
 
 
 def slow(*names, of=None):
@@ -76,17 +76,17 @@ def test_its_record_names_the_data_that_its_config_names(experiment):
     assert (data is not None) is bool(about(experiment.name).data)
 
 
-@slow(*LONG)
+@slow(*REPEATED)
 def test_another_seed_gives_other_numbers(experiment):
     assert smallest_run(experiment, seed=1).metrics() != smallest_result(experiment.name)[0].metrics()
 
 
-@slow(*LONG)
+@slow(*REPEATED)
 def test_the_same_seed_gives_the_same_numbers_also_to_a_run_that_goes_on(experiment):
-    expected, whole = smallest_result(experiment.name)
-    points = list(whole.kept)
+    expected, logbook = smallest_result(experiment.name)
+    points = list(logbook.kept)
     for done in [points[:1], points[1:]] if points else [[]]:  # each point is measured again once
-        resumed = smallest_run(experiment, ListLogbook({name: whole.kept[name] for name in done}))
+        resumed = smallest_run(experiment, ListLogbook({name: logbook.kept[name] for name in done}))
         assert resumed.metrics() == expected.metrics()
         for name, values in expected.arrays.items():
             np.testing.assert_array_equal(resumed.arrays[name], values)
@@ -127,7 +127,7 @@ def test_every_logged_map_carries_the_statistic_that_it_was_measured_by(experime
 # What makes the smallest run of these smaller still, where both statistics are not the one that it has.
 SMALLER = {
     "architectures": {"networks": ["shufflenet_v2_x1_0"], "draws": 1},
-    "cifar10": {"epochs": 1},
+    "cifar10": {"epochs": 1, "bootstrap": 2},
 }
 
 
@@ -146,7 +146,7 @@ def allows_rms(name):
         return False
 
 
-@slow("attention", "camvid", "skip_connections", of=[name for name in experiment_names() if allows_rms(name)])
+@slow(*REPEATED, of=[name for name in experiment_names() if allows_rms(name)])
 def test_maps_of_another_statistic_are_other_maps_and_say_so(experiment):
     maps = {statistic: maps_by(experiment, statistic) for statistic in (Statistic.mean_square, Statistic.rms)}
     expected = maps[Statistic.mean_square]
