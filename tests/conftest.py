@@ -77,8 +77,10 @@ def leave_figures_empty(patch: pytest.MonkeyPatch) -> None:
     from experiments.harness.figure_file import write_figure
     from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 
+    log_map = TensorBoardLogbook.map
     patch.setattr(job, "write_figure", lambda path, _: write_figure(path, Figure((1, 1))))
     patch.setattr(TensorBoardLogbook, "figure", lambda *_: None)
+    patch.setattr(TensorBoardLogbook, "map", lambda book, tag, imap, _, step: log_map(book, tag, imap, None, step))
 
 
 @pytest.fixture

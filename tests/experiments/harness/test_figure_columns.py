@@ -85,20 +85,20 @@ def test_every_panel_is_as_wide_as_a_column_and_nothing_is_cut_off(figure, tmp_p
 
 
 def test_a_panel_has_all_words_that_it_needs_and_no_others(figure, monkeypatch):
-    shown = words_of_columns(figure, monkeypatch)
+    panels = words_of_columns(figure, monkeypatch)
     names = ["a curve with a long name", "another one, whose name is longer"]
     for words, title, labels in (
-        (shown[0], "a title that is much wider than one column", ["depth", "size (pixels)", *names]),
-        (shown[1], "of two kinds", ["depth", "size (pixels)", "layer 0", "layer 19", *names]),
-        (shown[2], "before", ["influence / peak", "1.0"]),
-        (shown[4], "before", ["fresh", "influence / peak"]),
+        (panels[0], "a title that is much wider than one column", ["depth", "size (pixels)", *names]),
+        (panels[1], "of two kinds", ["depth", "size (pixels)", "layer 0", "layer 19", *names]),
+        (panels[2], "before", ["influence / peak", "1.0"]),
+        (panels[4], "before", ["fresh", "influence / peak"]),
     ):
         assert any(title in text.replace("\n", " ") for text in words)
         assert {*labels} <= {*words}
         assert "The message" not in words
-    assert "fresh" not in shown[2]
-    assert "influence / peak" not in shown[0]
-    for words in shown:
+    assert "fresh" not in panels[2]
+    assert "influence / peak" not in panels[0]
+    for words in panels:
         for one, other in combinations(words, 2):
             assert not words[one].padded(-1).overlaps(words[other].padded(-1)), (one, other)
 
@@ -119,8 +119,8 @@ def test_a_panel_names_what_it_shows_and_nothing_else(monkeypatch):
     monkeypatch.setattr(
         figure_columns, "_alone", lambda *given: (alone_as_before(*given), below.append([*figure.legends]))[0]
     )
-    shown = words_of_columns(figure, monkeypatch)
-    named = [{"wide", "narrow", "theory"} & {*words} for words in shown]
+    panels = words_of_columns(figure, monkeypatch)
+    named = [{"wide", "narrow", "theory"} & {*words} for words in panels]
     assert named == [{"wide", "narrow"}, {"narrow"}, {"wide"}, {"theory"}]
     assert [len(legends) for legends in below] == [1, 1, 1, 0]  # what has a legend needs no second one
 
@@ -155,8 +155,8 @@ def test_titles_that_are_broken_for_a_narrow_panel_are_joined_again(monkeypatch)
     ):
         axes.plot([0, 1])
         axes.set_title(title)
-    shown = words_of_columns(figure, monkeypatch)
-    assert [max(words, key=len) for words in shown] == [
+    panels = words_of_columns(figure, monkeypatch)
+    assert [max(words, key=len) for words in panels] == [
         "random labels, batch norm",
         "efficientnet_b0\nstem",
         "plain\nERF 19",

@@ -125,13 +125,13 @@ def test_a_run_without_curves_has_no_layout(tmp_path):
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("shape", [(3, 3), (11, 31), (200, 180)])
 def test_a_map_is_shown_large_enough_and_its_peak_brightest(tmp_path, monkeypatch, shape, signed):
-    shown = []
+    images = []
     logbook = TensorBoardLogbook(tmp_path)
-    monkeypatch.setattr(logbook, "_image", lambda tag, pixels, step: shown.append(pixels))
+    monkeypatch.setattr(logbook, "_image", lambda tag, pixels, step: images.append(pixels))
     imap = a_map(*shape)
     imap.values -= 0.5 * signed
     logbook.map("map", imap, None, 0)
-    pixels = shown[0].astype(int)
+    pixels = images[0].astype(int)
     assert pixels.shape[2] == 3
     assert min(pixels.shape[:2]) >= SMALLEST_SIDE
     assert pixels.shape[0] * shape[1] == pixels.shape[1] * shape[0]
@@ -226,9 +226,9 @@ def test_a_tensorboard_server_shows_tags_and_an_image(tensorboard, tmp_path):
         time.sleep(0.2)
     assert set(tags["tensorboard"]) == {"uniform/map", "figure"}
     assert set(json.loads(get("scalars/tags"))["tensorboard"]) == {"uniform/size"}
-    (found,) = json.loads(get("images/images", run="tensorboard", tag="figure", sample="0"))
+    (image_of_figure,) = json.loads(get("images/images", run="tensorboard", tag="figure", sample="0"))
     (tmp_path / "figure.png").write_bytes(
-        get("images/individualImage", blob_key=urllib.parse.parse_qs(found["query"])["blob_key"][0])
+        get("images/individualImage", blob_key=urllib.parse.parse_qs(image_of_figure["query"])["blob_key"][0])
     )
     with Image.open(tmp_path / "figure.png") as image:
         assert image.size == (300, 200)
