@@ -4,11 +4,13 @@ import os
 import random
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 
+from erf import InfluenceMap
 from erf.networks import cifar_resnet
 from experiments.cifar10 import experiment as cifar10
 from experiments.harness.cli import main
@@ -28,11 +30,17 @@ def train(folder: Path, data_dir: Path) -> None:
     if is_complete(folder):  # the command shows it
         return
     torch.set_num_threads(1)
-    cifar_resnet.BLOCKS = 2  # in this process alone, as is the next
+    cifar_resnet.BLOCKS = 2  # in this process alone, as are the next
     cifar_resnet.CifarResNet.layers = ("stem", "top")  # measuring each of the others takes longest
+    TensorBoardLogbook.animation = attach_maps
     result = cifar10.run(cifar10.Config(**SETTINGS, data_dir=str(data_dir)), logbook := TensorBoardLogbook(folder))
     write_record(folder, result, Environment.now("cpu"))
     logbook.discard_partial()
+
+
+def attach_maps(logbook: TensorBoardLogbook, name: str, maps: Mapping[str, InfluenceMap]) -> None:
+    """Write what an animation is drawn from."""
+    logbook.attach(f"{name}.gif", b"".join(title.encode() + imap.values.tobytes() for title, imap in maps.items()))
 
 
 def train_by_command(folder: Path, data_dir: Path) -> None:
