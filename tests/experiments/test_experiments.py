@@ -29,7 +29,7 @@ def few_layers():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(camvid_frontend, "BLOCKS", (0, 0, 0, 1))
         patch.setattr(CamvidFrontend, "layers", ("stem", "stage4.1"))
-        patch.setattr(cifar_resnet, "BLOCKS", 2)
+        patch.setattr(cifar_resnet, "BLOCKS", 4)
         patch.setattr(CifarResNet, "layers", ("stem", "top"))
         patch.setattr(expected_maps, "MORE_OF_SMALL", 1)
         for name in ("shufflenet_v2_x1_0", "resnet18"):
