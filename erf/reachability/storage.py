@@ -105,11 +105,15 @@ def shares_storage(func: OpOverload) -> bool:
 
 
 def _in_one_direction(reach: Reach) -> Reach:
-    """Where parts of a view were written along several of its dimensions, let one of them run along the axis."""
+    """Where parts of a view were written along several of its dimensions, let one of them run along the axis.
+
+    Where the boxes move along none, as where all of them span the axis, nothing tells which.
+    """
     if sum(map(reach.along, range(reach.ndim))) < 2:
         return reach
     dims = tuple(tuple(replace(digit, along=False) for digit in digits) for digits in reach.dims)
-    return directed(replace(reach, dims=dims))
+    in_one = directed(replace(reach, dims=dims))
+    return in_one if any(map(in_one.along, range(reach.ndim))) else reach
 
 
 def strided(first: First, reaches: tuple[Reach, ...], view: Tensor) -> tuple[Reach, ...]:

@@ -321,6 +321,11 @@ def test_an_axis_of_one_position_leaves_the_direction_to_others():
     check([(one_window, 0, 0), (stacked_columns, 0, 0)], (0.0, 0.0))
 
 
+def test_rows_that_all_see_the_whole_image_stay_rows_where_a_channel_is_written():
+    """A window that is the whole map leaves its one row to the channels too; no box tells which of them are rows."""
+    check([(zeroed_channel, 0, 0), (halo_attention, 1, 0), (zeroed_channel, 0, 0)], (0.0, 0.0))
+
+
 @settings(max_examples=40)
 @given(st.lists(steps, min_size=1, max_size=3), shares)
 def test_drawn_views_and_writes_read_what_nan_poisoning_finds(steps: list[tuple], share: tuple[float, float]) -> None:
