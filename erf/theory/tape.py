@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._ops import OpOverload
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from erf.errors import InternalError, InvalidInput, one_line, own_faults
 from erf.reachability.request import called
+from erf.reachability.running_modules import RunningModules
 from erf.reachability.tracer import tensors_in
 from erf.theory.backward_links import Link
 
@@ -144,26 +144,14 @@ class _Recorder(TorchDispatchMode):
         self._parameters = WeakTensorKeyDictionary()  # per tensor: of which parameters it is made
         for number, parameter in enumerate(network.parameters()):
             self._parameters[parameter] = frozenset([number])
-        self._names = {module: name for name, module in network.named_modules()}
+        self.modules: RunningModules = RunningModules(network, self._returned)
         self._asked = {module: name for name, module in network.named_modules(remove_duplicate=False) if name in layers}
-        self._running = [(type(network).__name__, "")]  # what a message calls the modules, and their kinds
+        names = self.modules.names.items()
+        # What a message calls the modules, by their names, and their kinds.
+        self._called = {name: (repr(name), f" ({type(module).__name__})") for module, name in names}
+        self._called[""] = type(network).__name__, ""
 
-    @contextmanager
-    def following_modules(self) -> Iterator[None]:
-        """Know which module runs, and stop when all layers have returned."""
-        handles = register_module_forward_pre_hook(self._enter), register_module_forward_hook(self._leave)
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def _enter(self, module: nn.Module, _args: object) -> None:
-        name = self._names.get(module)
-        self._running.append((repr(name), f" ({type(module).__name__})") if name else self._running[-1])
-
-    def _leave(self, module: nn.Module, _args: object, output: object) -> None:
-        self._running.pop()
+    def _returned(self, module: nn.Module, output: object) -> None:
         if module in self._asked:
             self.keep(self._asked[module], output)
 
@@ -180,7 +168,7 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: OpOverload, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs, in_place = kwargs or {}, func._schema.is_mutable
         given = tensors_in((args, kwargs))
-        module, of_kind = self._running[-1]
+        module, of_kind = self._called[self.modules.running]
         operator = f"{_name(func)} in {module}"
         with _naming(operator + of_kind):
             inputs = [number for tensor in given if (number := self._numbers.get(tensor)) is not None]
@@ -273,7 +261,7 @@ def record(
     image = image.clone()
     recorder = _Recorder(network, image, rules, squares_of, layers)
     try:
-        with torch.no_grad(), recorder.following_modules(), recorder:
+        with torch.no_grad(), recorder.modules.followed(), recorder:
             output = network(image)
             for name in set(layers) - set(recorder.tape.outputs):
                 recorder.keep(name, output if name is None else None)

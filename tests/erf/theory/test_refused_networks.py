@@ -1,6 +1,7 @@
 """What expected maps have no rule for: one line that names the operator and its module."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -99,3 +100,17 @@ def test_what_has_no_rule_is_refused_by_name(message):
         erf.theory.expected_map(REFUSED[message], 6, channels=2)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_sigma_of_a_network_that_runs_in_another_thread_is_refused():
+    """What a thread of its own does is not seen: the sum of two branches would have the sigma of one."""
+
+    def in_a_thread(x):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(branch, x).result() + x
+
+    branch = conv(2, 2, (3, 3), padding=1)
+    with pytest.raises(erf.InvalidInput, match="runs in a thread of its own"):
+        erf.theory.expected_sigma(
+            nn.ModuleList([Function(in_a_thread), branch]), 6, channels=2, call=lambda n, x: n[0](x)
+        )
