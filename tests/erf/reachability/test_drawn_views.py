@@ -294,8 +294,8 @@ def _check_field(network: Drawn, unit: tuple[int, int], shape: torch.Size, expec
         return
     field = theoretical_receptive_field(network, SIZE, channels=CHANNELS)
     if field.grid != tuple(shape[2:]):
-        assert ONE_BY_ONE & {step[0] for step in network.steps}
-        assert field.grid is None or all(found in (1, n) for found, n in zip(field.grid, shape[2:], strict=True))
+        for axis, (units, n) in enumerate(zip(field.grid or (1, 1), shape[2:], strict=True)):
+            assert units == n or (units == 1 and _is_without_direction(network, unit, axis, n, expected))
         return
     field = theoretical_receptive_field(network, SIZE, unit=unit, channels=CHANNELS)
     for axis, (low, high) in enumerate(field.box):
@@ -306,6 +306,15 @@ def _check_field(network: Drawn, unit: tuple[int, int], shape: torch.Size, expec
             assert SPANNING & {step[0] for step in network.steps} or (first, end) == (0, SIZE[axis])
         elif not field.clipped[axis]:
             assert (low, high) == (first, end)
+
+
+def _is_without_direction(network: Drawn, unit: tuple[int, int], axis: int, units: int, expected: tuple) -> bool:
+    """Whether boxes need not tell what runs along an axis: behind a prefix of tokens, where units see the same."""
+    operations = {step[0] for step in network.steps}
+    line = [(0, slice(None), *unit[:axis], k, *unit[axis + 1 :]) for k in range(units)]
+    boxes = (poisoned_box(values_at(network, None, place), CHANNELS, SIZE) for place in line)
+    alike = all(box and box[axis] == expected[axis] for box in boxes)
+    return bool(ONE_BY_ONE & operations) or (tokens in operations and alike)
 
 
 # Where positions are put together one by one, the boxes alone tell the direction; some boxes do not.
@@ -324,6 +333,11 @@ def test_an_axis_of_one_position_leaves_the_direction_to_others():
 def test_rows_that_all_see_the_whole_image_stay_rows_where_a_channel_is_written():
     """A window that is the whole map leaves its one row to the channels too; no box tells which of them are rows."""
     check([(zeroed_channel, 0, 0), (halo_attention, 1, 0), (zeroed_channel, 0, 0)], (0.0, 0.0))
+
+
+def test_columns_that_see_the_same_behind_a_prefix_of_tokens_are_one_unit():
+    """A dimension of prefix, rows and columns does not say which of its parts were columns."""
+    check([(halo_attention, 0, 1), (tokens, 0, 0)], (0.0, 0.0))
 
 
 @settings(max_examples=40)
