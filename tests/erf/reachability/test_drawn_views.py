@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from erf.errors import InvalidInput
 from erf.reachability.forward import trace
 from erf.reachability.reach import Reach
-from erf.reachability.receptive_field import theoretical_receptive_field
+from erf.reachability.receptive_field import ReceptiveField, theoretical_receptive_field
 from tests.oracles.nan_poisoning import poisoned_box, values_at
 
 CHANNELS = 4
@@ -295,7 +295,7 @@ def _check_field(network: Drawn, unit: tuple[int, int], shape: torch.Size, expec
     field = theoretical_receptive_field(network, SIZE, channels=CHANNELS)
     if field.grid != tuple(shape[2:]):
         for axis, (units, n) in enumerate(zip(field.grid or (1, 1), shape[2:], strict=True)):
-            assert units == n or (units == 1 and _is_without_direction(network, unit, axis, n, expected))
+            assert units == n or (units == 1 and _is_without_direction(network, field, axis, n))
         return
     field = theoretical_receptive_field(network, SIZE, unit=unit, channels=CHANNELS)
     for axis, (low, high) in enumerate(field.box):
@@ -308,13 +308,12 @@ def _check_field(network: Drawn, unit: tuple[int, int], shape: torch.Size, expec
             assert (low, high) == (first, end)
 
 
-def _is_without_direction(network: Drawn, unit: tuple[int, int], axis: int, units: int, expected: tuple) -> bool:
-    """Whether boxes need not tell what runs along an axis: behind a prefix of tokens, where units see the same."""
-    operations = {step[0] for step in network.steps}
-    line = [(0, slice(None), *unit[:axis], k, *unit[axis + 1 :]) for k in range(units)]
-    boxes = (poisoned_box(values_at(network, None, place), CHANNELS, SIZE) for place in line)
-    alike = all(box and box[axis] == expected[axis] for box in boxes)
-    return bool(ONE_BY_ONE & operations) or (tokens in operations and alike)
+def _is_without_direction(network: Drawn, field: ReceptiveField, axis: int, units: int) -> bool:
+    """Whether boxes need not tell what runs along an axis: where windows wider than the image let all units see all."""
+    places = [(0, slice(None), *((k, 0), (0, k))[axis]) for k in range(units)]
+    boxes = (poisoned_box(values_at(network, None, place), CHANNELS, SIZE) for place in places)
+    see_all = math.isfinite(field.size[axis]) and all(box and box[axis] == (0, SIZE[axis]) for box in boxes)
+    return see_all or bool(ONE_BY_ONE & {step[0] for step in network.steps})
 
 
 # Where positions are put together one by one, the boxes alone tell the direction; some boxes do not.
@@ -335,9 +334,10 @@ def test_rows_that_all_see_the_whole_image_stay_rows_where_a_channel_is_written(
     check([(zeroed_channel, 0, 0), (halo_attention, 1, 0), (zeroed_channel, 0, 0)], (0.0, 0.0))
 
 
-def test_columns_that_see_the_same_behind_a_prefix_of_tokens_are_one_unit():
-    """A dimension of prefix, rows and columns does not say which of its parts were columns."""
-    check([(halo_attention, 0, 1), (tokens, 0, 0)], (0.0, 0.0))
+@pytest.mark.parametrize("above", [tokens, stripes])
+def test_columns_that_all_see_the_whole_width_may_be_one_unit(above: Callable):
+    """No box tells that columns which are cut apart, or from a prefix of tokens, are columns still."""
+    check([(halo_attention, 0, 1), (above, 0, 0)], (0.0, 0.0))
 
 
 @settings(max_examples=40)
