@@ -193,6 +193,8 @@ class Reach:
             step: ``(outputs, inputs)``: in the table, this many rows further means this much more.
             bounded: Stands for ``table`` where the boxes beyond the border are unknown.
         """
+        if self.constant(dim):
+            return self.resized(dim, len(table))
         source = self.single(dim)
         place, digit = source.place(dim), source.dims[dim][0]
         if digit.period == 1 and digit.size and table.size and table.min() > NOWHERE:

@@ -202,7 +202,7 @@ def _put_back(x: Reach, taps: int, windows: int, size: int, stride: int, padding
         tap = moved(x, taps, np.array([k]))
         window, rest = np.divmod(np.arange(size)[:, None] + padding - k * dilation, stride)
         table = np.where(rest == 0, window, NOWHERE)
-        parts.append(tap.resized(windows, size) if tap.constant(windows) else tap.read(windows, table, (stride, 1)))
+        parts.append(tap.read(windows, table, (stride, 1)))
     return union(parts, parts[0].shape)
 
 

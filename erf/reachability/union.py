@@ -105,8 +105,7 @@ class LazyUnion(Reach):
         """Let position ``i`` of the dimension join the positions ``table[i, :]`` of the old one."""
         if np.any((table < 0) | (table >= self.shape[dim])):  # beyond, parts may go on where the union does not
             return super().read(dim, table, step, bounded)
-        size = len(table)
-        return self.each(lambda part: part.resized(dim, size) if part.constant(dim) else part.read(dim, table, step))
+        return self.each(lambda part: part.read(dim, table, step))
 
 
 def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:

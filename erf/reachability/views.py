@@ -17,8 +17,6 @@ from erf.reachability.union import LazyUnion, concatenate, union
 
 def moved(x: Reach, dim: int, positions: Integers, step: int = 1, bounded: Integers | None = None) -> Reach:
     """Put position ``positions[i]`` at ``i``, where one further is ``step`` further."""
-    if x.constant(dim):
-        return x.resized(dim, len(positions))
     return x.read(dim, positions[:, None], (1, step), None if bounded is None else bounded[:, None])
 
 

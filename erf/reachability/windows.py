@@ -74,8 +74,6 @@ def _slid(x: Reach, dim: int, size: int, kernel: int, stride: int, padding: int,
 
 def _transposed(x: Reach, dim: int, size: int, kernel: int, stride: int, padding: int, dilation: int) -> Reach:
     """Input i is written to i * stride - padding + k * dilation."""
-    if x.constant(dim):
-        return x.resized(dim, size)
     position, remainder = np.divmod(np.arange(size)[:, None] + padding - np.arange(kernel) * dilation, stride)
     return x.read(dim, np.where(remainder == 0, position, NOWHERE), (stride, 1))
 
@@ -106,8 +104,6 @@ def _adaptive_pool(call: Call, x: Reach, size: Ints) -> Reach:
 
 def _adapted(x: Reach, dim: int, size: int) -> Reach:
     """Output i reads from floor(i * old / size) to ceil((i + 1) * old / size)."""
-    if x.constant(dim):
-        return x.resized(dim, size)
     old, i = x.shape[dim], np.arange(size)[:, None]
     start, end = i * old // size, -(-(i + 1) * old // size)
     table = start + np.arange(np.max(end - start))
@@ -175,9 +171,7 @@ def _resampled(
     scales = [*scales, *(None,) * (len(size) - len(scales))]
     for dim, (new, factor) in enumerate(zip(size, scales, strict=True), first):
         old = x.shape[dim]
-        if x.constant(dim):
-            x = x.resized(dim, new)
-        elif new != old or factor not in (None, 1.0):
+        if new != old or factor not in (None, 1.0):
             ratio = _inputs_per_output(old, new, factor, aligned)
             table, bounded = table_of(float(ratio), np.arange(new), old)
             x = x.read(dim, table, (ratio.denominator, ratio.numerator), bounded)
@@ -210,15 +204,11 @@ def _padded(x: Reach, padding: Ints, repeated: Callable[[Integers, int], Integer
     for k in range(len(padding) // 2):
         dim, before, after = x.ndim - 1 - k, padding[2 * k], padding[2 * k + 1]
         size = x.shape[dim]
-        if x.constant(dim):
-            x = x.resized(dim, before + size + after)
+        table = np.arange(-before, size + after)[:, None]
+        if repeated is None:
+            x = x.read(dim, table)
         else:
-            table = np.arange(-before, size + after)[:, None]
-            x = (
-                x.read(dim, table)
-                if repeated is None
-                else ended(x, dim).read(dim, table, bounded=repeated(table, size))
-            )
+            x = ended(x, dim).read(dim, table, bounded=repeated(table, size))
     return x
 
 
