@@ -165,11 +165,9 @@ def _map(reaches: Sequence[Reach], dims: Sequence[int | None]) -> Grid:
 
 def _joined(reach: Reach, dims: Sequence[int | None]) -> Floats:
     """Join everything but the given dimensions, and put those in order."""
-    reach = reach.hull([dim for dim in range(reach.ndim) if dim not in dims])
-    kept = [reach.place(dim) for dim in dims if dim is not None]
-    others = tuple(place for place in range(1, reach.values.ndim) if place not in kept)
-    order = np.argsort(np.argsort(kept))
-    values = reach.values.min(axis=others).transpose(0, *(1 + order))
+    others = [dim for dim in range(reach.ndim) if dim not in dims]
+    own = [dim for dim in dims if dim is not None]
+    values = reach.hull(others).permute([*own, *others]).values
     widths = iter(values.shape[1:])
     return values.reshape(NUMBERS, *(1 if dim is None else next(widths) for dim in dims))
 

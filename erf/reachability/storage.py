@@ -35,8 +35,8 @@ class WrittenStorage:
         self._element_size = first.element_size()
         elements = nbytes // first.element_size()
         self.version: int = 0
-        self._run = _run(first, reaches, elements)
-        self._flat = [np.full((NUMBERS, elements // self._run), NOTHING) for _ in reaches]
+        self._run = elements
+        self._flat = [np.full((NUMBERS, 1), NOTHING) for _ in reaches]
         self._exact = [True for _ in reaches]
         self._strides: list[set[int]] = [set() for _ in reaches]  # of what runs along the axis
         self.write(first, reaches)
@@ -122,14 +122,6 @@ def strided(first: First, reaches: tuple[Reach, ...], view: Tensor) -> tuple[Rea
     storage = WrittenStorage(first, reaches, view.untyped_storage().nbytes())
     storage.forget_directions()
     return storage.directed(storage.read(view, unknown))
-
-
-def _run(first: First, reaches: tuple[Reach, ...], elements: int) -> int:
-    """Return how many elements in a row have the same boxes in all of a tensor."""
-    alike = [dim for dim in range(first.ndim) if all(reach.constant(dim) for reach in reaches)]
-    run = _contiguous(first, alike)
-    outer = [stride for size, stride in zip(first.shape, first.stride(), strict=True) if size > 1 and stride >= run]
-    return run if not any(n % run for n in (elements, first.storage_offset(), *outer)) else 1
 
 
 def _contiguous(tensor: Tensor | First, dims: Sequence[int]) -> int:
