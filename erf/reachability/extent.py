@@ -25,6 +25,7 @@ class Extent:
         local: The range that is left where such operators are held constant; None if nothing is.
         jump: Pixels from unit to unit; None where they are not evenly spaced.
         start: Where unit 0 stands; None where ``jump`` is.
+        center: Where the unit stands.
     """
 
     box: tuple[int, int]
@@ -32,6 +33,7 @@ class Extent:
     local: tuple[int, int] | None
     jump: float | None
     start: float | None
+    center: float
 
     @property
     def size(self) -> float:
@@ -54,8 +56,14 @@ def extent_of(grid: Grid, axis: int, unit: Unit, side: Side | None, pixels: int)
         raise InvalidInput(f"no input pixel reaches unit {unit}")
     low, high = local or (0, pixels)
     box = (0 if np.isfinite(before) else low, pixels if np.isfinite(after) else high)
+    if side is not None:
+        center = float(low if side is Side.first else high - 1)
+    elif np.isfinite(operator) and jump is not None and start is not None:
+        center = start + unit[axis] * jump
+    else:
+        center = (box[0] + box[1] - 1) / 2
     jump = None if jump is None else _whole(jump)
-    return Extent(box, None if np.isinf(operator) else int(operator), local, jump, start)
+    return Extent(box, None if np.isinf(operator) else int(operator), local, jump, start, center)
 
 
 def middle(grid: Grid) -> Unit:
@@ -72,15 +80,3 @@ def clipped(grid: Grid, box: Box, size: Unit, finite: Sequence[bool]) -> tuple[b
     leaves = [low < 0 or high > n for (low, high), n in zip(box, size, strict=True)]
     cut = [ends and not exact for ends, exact in zip(finite, grid.exact, strict=True)]
     return tuple(a or b for a, b in zip(leaves, cut, strict=True))
-
-
-def place(grid: Grid, axis: int, unit: Unit, side: Side | None, box: tuple[int, int]) -> float:
-    """Return where a unit stands along an axis, ``box`` being its field's; the grid's own box is the local one."""
-    first, minus_last, *spanning = grid.box(axis, unit)
-    spacing = grid.spacing(axis, unit, side)
-    if side is not None:
-        return float(first if side is Side.first else 0 - minus_last)
-    if np.isfinite(spanning).any() and spacing is not None:
-        jump, start = spacing
-        return start + unit[axis] * jump
-    return (box[0] + box[1] - 1) / 2

@@ -14,7 +14,7 @@ from erf.arguments import require_real, require_whole
 from erf.errors import InvalidInput, own_faults
 from erf.reachability.as_written import in_mode, run_by
 from erf.reachability.box import Box, require_box
-from erf.reachability.extent import Extent, clipped, extent_of, place
+from erf.reachability.extent import Extent, clipped, extent_of
 from erf.reachability.grid import Grid, grid_of
 from erf.reachability.layers import Layer, layer_of, only_output, table
 from erf.reachability.long_inputs import pass_to_in_short
@@ -269,7 +269,7 @@ def _field(grid: Grid, size: Unit, unit: Unit, passed: Trace, path: tuple[Step, 
         grid=grid.shape,
         index=(slice(None),) if grid.shape is None else grid.index(unit),
         one_sided=sides,
-        center=tuple(place(grid, axis, unit, side, box[axis]) for axis, side in enumerate(sides)),
+        center=tuple(e.center for e in extents),
         assumptions=passed.assumed(path[-1].operations),
         _path=path,
         _image=size,

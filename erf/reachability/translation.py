@@ -23,13 +23,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from erf.reachability.box import Box
 from erf.reachability.digit import DIRECTION, NUMBERS, Digit
 from erf.reachability.reach import Reach
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
 from erf.reachability.registry import RULES, is_pointwise, name_of
-
-Box = tuple[tuple[int, int], ...]
-Index = tuple[int | slice, ...]
+from erf.reachability.request import Index
 
 # Operators that do the same at every position, besides pointwise ones. Left out are roll and circular
 # padding (they read the other end), reflection and replication (they read what is inside for what is outside),

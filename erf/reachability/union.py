@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import reduce
+from functools import reduce, wraps
 from math import prod
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +13,18 @@ from erf.reachability.digit import NUMBERS, Digit, Floats, Integers, common_size
 from erf.reachability.reach import Digits, Joiner, Reach, nothing
 
 LARGEST = 2**17  # numbers of a union that is written out
+
+Method = TypeVar("Method", bound=Callable[..., Reach])
+
+
+def _in_parts(method: Method) -> Method:
+    """Return the method that does to each part of a union what a tensor's own does to all of it."""
+
+    @wraps(method)
+    def of_union(self: LazyUnion, *args: Any) -> Reach:
+        return self.each(lambda part: method(part, *args))
+
+    return of_union  # pyright: ignore[reportReturnType]
 
 
 class LazyUnion(Reach):
@@ -29,41 +42,15 @@ class LazyUnion(Reach):
 
     parts: tuple[Reach, ...]
 
-    def permute(self, dims: Sequence[int]) -> Reach:
-        """Reorder the dimensions of each part."""
-        return self.each(lambda part: part.permute(dims))
-
-    def reshape(self, shape: Sequence[int]) -> Reach:
-        """View each part as another shape."""
-        return self.each(lambda part: part.reshape(shape))
-
-    def single(self, dim: int) -> Reach:
-        """Write the dimension of each part with one digit."""
-        return self.each(lambda part: part.single(dim))
-
-    def divided(self, dim: int, sizes: Sequence[int]) -> Reach:
-        """Write the dimension of each part with digits of these sizes."""
-        return self.each(lambda part: part.divided(dim, sizes))
-
-    def expand(self, shape: Sequence[int]) -> Reach:
-        """Repeat dimensions of each part that have size 1."""
-        return self.each(lambda part: part.expand(shape))
-
-    def remove(self, dims: Sequence[int]) -> Reach:
-        """Drop dimensions of each part that have size 1."""
-        return self.each(lambda part: part.remove(dims))
-
-    def resized(self, dim: int, size: int) -> Reach:
-        """Change the size of a dimension of each part."""
-        return self.each(lambda part: part.resized(dim, size))
-
-    def hull(self, dims: Sequence[int]) -> Reach:
-        """Join all positions of each part along the dimensions."""
-        return self.each(lambda part: part.hull(dims))
-
-    def settled(self) -> Reach:
-        """Forget how boxes without pixels would go on, in each part."""
-        return self.each(lambda part: part.settled())
+    permute = _in_parts(Reach.permute)
+    reshape = _in_parts(Reach.reshape)
+    single = _in_parts(Reach.single)
+    divided = _in_parts(Reach.divided)
+    expand = _in_parts(Reach.expand)
+    remove = _in_parts(Reach.remove)
+    resized = _in_parts(Reach.resized)
+    hull = _in_parts(Reach.hull)
+    settled = _in_parts(Reach.settled)
 
     def each(self, operation: Callable[[Reach], Reach]) -> Reach:
         """Return the union of what an operation makes of the parts."""

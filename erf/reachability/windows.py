@@ -205,10 +205,7 @@ def _padded(x: Reach, padding: Ints, repeated: Callable[[Integers, int], Integer
         dim, before, after = x.ndim - 1 - k, padding[2 * k], padding[2 * k + 1]
         size = x.shape[dim]
         table = np.arange(-before, size + after)[:, None]
-        if repeated is None:
-            x = x.read(dim, table)
-        else:
-            x = ended(x, dim).read(dim, table, bounded=repeated(table, size))
+        x = x.read(dim, table) if repeated is None else ended(x, dim).read(dim, table, bounded=repeated(table, size))
     return x
 
 

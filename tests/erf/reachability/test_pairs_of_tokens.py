@@ -155,10 +155,10 @@ def test_first_pixels_are_those_of_the_boxes_that_are_written_out(first) -> None
 
 
 def test_a_part_that_is_lost_is_seen(monkeypatch) -> None:
-    whole = theoretical_receptive_field(CASES["no softmax"], 8, channels=1)
+    both = theoretical_receptive_field(CASES["no softmax"], 8, channels=1)
     monkeypatch.setattr(union, "LARGEST", 0)
     monkeypatch.setattr(union.LazyUnion, "each", lambda lazy, operation: operation(lazy.parts[0]))
     queries = theoretical_receptive_field(CASES["no softmax"], 8, channels=1)
     monkeypatch.setattr(union.LazyUnion, "each", lambda lazy, operation: operation(lazy.parts[1]))
     keys = theoretical_receptive_field(CASES["no softmax"], 8, channels=1)
-    assert (queries != whole) or (keys != whole)
+    assert (queries != both) or (keys != both)
