@@ -19,16 +19,13 @@ def from_dense(values: Floats, dims: Sequence[Digits], exact: bool) -> Reach:
         dims: The digits that each dimension may have; where they do not explain the boxes, others are seen from these.
         exact: As in :class:`Reach`.
     """
-    values = values.reshape(NUMBERS, *(digit.size for digits in dims for digit in digits))
-    place, explained = 1, []
-    for digits in dims:
-        explained.append([])
-        for digit in digits:
-            known = explains(digit, values, place)
-            values = narrowed(values, place)
-            explained[-1].append(digit if known else seen(digit, values, place))
-            place += 1
-    return Reach(tuple(map(tuple, explained)), values, exact)
+    reach, digits = Reach(tuple(dims), values, exact), []
+    values = values.reshape(NUMBERS, *(digit.size for digit in reach.digits))
+    for place, digit in enumerate(reach.digits, 1):
+        known = explains(digit, values, place)
+        values = narrowed(values, place)
+        digits.append(digit if known else seen(digit, values, place))
+    return reach.with_each(digits, values)
 
 
 def directed(reach: Reach) -> Reach:
@@ -36,7 +33,7 @@ def directed(reach: Reach) -> Reach:
 
     So it is where positions were computed one by one and put together.
     """
-    digits = [digit for digits in reach.dims for digit in digits]
+    digits = list(reach.digits)
     if any(digit.along and digit.size > 1 for digit in digits):  # one position has no direction
         return reach
     distances = [_distance(reach.values, place) for place in range(1, len(digits) + 1)]
@@ -44,9 +41,7 @@ def directed(reach: Reach) -> Reach:
         return reach
     k = int(np.argmax(distances))
     digits[k] = seen(replace(digits[k], along=True), reach.values, k + 1)
-    parts = iter(digits)
-    dims = tuple(tuple(next(parts) for _ in group) for group in reach.dims)
-    return Reach(dims, reach.values, reach.exact)
+    return reach.with_each(digits)
 
 
 def _distance(values: Floats, place: int) -> float:

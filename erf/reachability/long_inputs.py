@@ -14,17 +14,15 @@ Everywhere else, and below the size at which it pays, the long image itself is f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import overload
 
 import numpy as np
 from torch import Tensor, nn
 
 from erf.errors import InternalError, InvalidInput
-from erf.reachability.digit import FEWEST, NOWHERE, Digit, boxes_at
+from erf.reachability.digit import FEWEST, NOWHERE, boxes_at
 from erf.reachability.forward import likely_channels, trace, traced
 from erf.reachability.pass_to_layers import pass_to
 from erf.reachability.reach import Reach
@@ -97,7 +95,7 @@ class _Growth:
 
     def sizes(self, first: Reaches, second: Reaches) -> dict[int, int]:
         """Return the digits, by their number, that are longer in the long image, and how long they are."""
-        here, there = ([digit.size for digits in each[0].dims for digit in digits] for each in (first, second))
+        here, there = ([digit.size for digit in each[0].digits] for each in (first, second))
         sizes = {}
         for axis, stretch in enumerate(stretches(second, first, (0,) * len(first))):
             if stretch:
@@ -115,21 +113,19 @@ class _Growth:
 
     def shape(self, first: Reaches, second: Reaches) -> Unit:
         """Return the shape of a tensor in the long image."""
-        return tuple(math.prod(digit.size for digit in dim) for dim in _dims(first[0], self.sizes(first, second)))
+        return _resized(first[0], self.sizes(first, second)).shape
 
 
-def _dims(reach: Reach, sizes: dict[int, int]) -> tuple[tuple[Digit, ...], ...]:
-    numbered = enumerate(digit for digits in reach.dims for digit in digits)
-    grown = (replace(digit, size=sizes.get(k, digit.size)) for k, digit in numbered)
-    return tuple(tuple(islice(grown, len(digits))) for digits in reach.dims)
+def _resized(reach: Reach, sizes: dict[int, int]) -> Reach:
+    return reach.with_each(replace(digit, size=sizes.get(k, digit.size)) for k, digit in enumerate(reach.digits))
 
 
 def _continued(reach: Reach, sizes: dict[int, int]) -> Reach:
-    digits, values = [digit for digits in reach.dims for digit in digits], reach.values
+    values = reach.values
     for k, size in sizes.items():
-        if not digits[k].constant:
-            values, _ = boxes_at(values, 1 + k, digits[k], np.arange(size), None)
-    return replace(reach, dims=_dims(reach, sizes), values=values)
+        if not reach.digits[k].constant:
+            values, _ = boxes_at(values, 1 + k, reach.digits[k], np.arange(size), None)
+    return replace(_resized(reach, sizes), values=values)
 
 
 def _compare(first: Trace, second: Trace, long: Trace, operations: int, growth: _Growth) -> None:
@@ -159,8 +155,7 @@ def _check_laws(reaches: Reaches, sizes: dict[int, int]) -> None:
     if any(not reach.exact or np.isfinite(reach.values[2:]).any() for reach in reaches):
         raise Differs("an operator spans the image, or reads what is not known")
     for reach in reaches:
-        digits = [digit for digits in reach.dims for digit in digits]
-        if any(digits[k].size < max(FEWEST, digits[k].period + 1) for k in sizes):
+        if any(reach.digits[k].size < max(FEWEST, reach.digits[k].period + 1) for k in sizes):
             raise Differs("the short image does not show how the boxes go on")
 
 

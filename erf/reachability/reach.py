@@ -14,14 +14,14 @@ padding does not clip a receptive field.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, reduce
+from itertools import islice
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from erf.reachability.digit import (
@@ -74,6 +74,11 @@ class Reach:
         """The tensor's shape."""
         return tuple(prod(digit.size for digit in digits) for digits in self.dims)
 
+    @cached_property
+    def digits(self) -> Digits:
+        """The digits of all dimensions, one after the other."""
+        return tuple(digit for digits in self.dims for digit in digits)
+
     @property
     def ndim(self) -> int:
         """The tensor's number of dimensions."""
@@ -107,7 +112,7 @@ class Reach:
 
     def dense(self) -> Floats:
         """Return ``[4, *shape]`` with every position written out."""
-        sizes = [digit.size for digits in self.dims for digit in digits]
+        sizes = [digit.size for digit in self.digits]
         return np.broadcast_to(self.values, (NUMBERS, *sizes)).reshape(NUMBERS, *self.shape)
 
     def with_digits(self, new: dict[int, Digits], values: Floats | None = None) -> Reach:
@@ -120,6 +125,12 @@ class Reach:
                 widths += [1] * len(new[dim]) if dim in new else own
             values = self.values.reshape(widths)
         return Reach(dims, values, self.exact, self.data)
+
+    def with_each(self, digits: Iterable[Digit], values: Floats | None = None) -> Reach:
+        """Put other digits, all of them in their order, in the place of its own, and other values if they are given."""
+        following = iter(digits)
+        dims = tuple(tuple(islice(following, len(own))) for own in self.dims)
+        return Reach(dims, self.values if values is None else values, self.exact, self.data)
 
     def widths(self, dim: int) -> tuple[int, ...]:
         """Return the extent of ``values`` along the dimension's digits."""
@@ -136,7 +147,7 @@ class Reach:
         """View the same positions, in the same order, as another shape."""
         if 0 in shape:
             return nothing(shape)
-        groups, values = regroup([digit for digits in self.dims for digit in digits], self.values, shape)
+        groups, values = regroup(self.digits, self.values, shape)
         return replace(self, dims=tuple(map(tuple, groups)), values=values)
 
     def single(self, dim: int) -> Reach:
@@ -174,9 +185,9 @@ class Reach:
 
     def remove(self, dims: Sequence[int]) -> Reach:
         """Drop dimensions of size 1."""
-        kept = [dim for dim in range(self.ndim) if dim not in dims]
-        widths = sum((self.widths(dim) for dim in kept), ())
-        return replace(self, dims=tuple(self.dims[dim] for dim in kept), values=self.values.reshape(NUMBERS, *widths))
+        others = [dim for dim in range(self.ndim) if dim not in dims]
+        widths = sum((self.widths(dim) for dim in others), ())
+        return replace(self, dims=tuple(self.dims[dim] for dim in others), values=self.values.reshape(NUMBERS, *widths))
 
     def resized(self, dim: int, size: int) -> Reach:
         """Change the size of a dimension along which the boxes are constant."""
@@ -201,9 +212,7 @@ class Reach:
             new, values = digit.step(*step, len(table)), moved_by_ends(source.values, place, digit.shift, table)
             dims = (*source.dims[:dim], (new,), *source.dims[dim + 1 :])
             return Reach(dims, narrowed(values, place) if new.constant else values, self.exact)
-        taken = self.take(dim, table, step, bounded)
-        values = taken.values.min(axis=taken.place(dim + 1))
-        return Reach(taken.dims[: dim + 1] + taken.dims[dim + 2 :], values, taken.exact)
+        return self.take(dim, table, step, bounded).hull([dim + 1]).remove([dim + 1])
 
     def take(
         self, dim: int, table: Integers, step: tuple[int, int] = (1, 1), bounded: Integers | None = None, tap: int = 0
@@ -226,7 +235,10 @@ class Reach:
         joined = self.hull(dims)
         if any(self.along(dim) for dim in dims):
             values = joined.values
-            spanned = self._spans(dims, values, operator.extent)
+            missing = np.maximum(values[0], values[1] + operator.extent - 1)
+            spanned = missing <= 0
+            if not spanned.all():  # a slice or half of the axis does not go from one end to the other
+                spanned |= missing < self.spacing(dims)
             numbers = np.where(spanned, np.minimum(values[2:], operator.number), values[2:])
             values = np.concatenate([np.where(spanned, NOTHING, values[:2]), numbers])
             joined = Reach(joined.dims, values, joined.exact)
@@ -241,14 +253,11 @@ class Reach:
 
     def settled(self) -> Reach:
         """Forget how boxes without pixels would go on along the digits along which they are all the same."""
-        values, dims, place = self.values, [], 1
-        for digits in self.dims:
-            dims.append([])
-            for digit in digits:
-                values = narrowed(values, place)
-                dims[-1].append(Digit(digit.size, along=digit.along) if values.shape[place] == 1 else digit)
-                place += 1
-        return replace(self, dims=tuple(map(tuple, dims)), values=values)
+        values, digits = self.values, []
+        for place, digit in enumerate(self.digits, 1):
+            values = narrowed(values, place)
+            digits.append(Digit(digit.size, along=digit.along) if values.shape[place] == 1 else digit)
+        return self.with_each(digits, values)
 
     def in_windows(self, dim: int) -> bool:
         """Whether the dimension runs along windows of the input axis, so that its ends are not the image's."""
@@ -259,12 +268,6 @@ class Reach:
         if self.is_nothing:
             return nothing(())
         return self.contract(range(self.ndim), operator).remove(range(self.ndim))
-
-    def _spans(self, dims: Sequence[int], joined: Floats, extent: float) -> NDArray[np.bool_]:
-        """Whether joined boxes go from one end of the axis to the other: a slice or half of the axis does not."""
-        missing = np.maximum(joined[0], joined[1] + extent - 1)
-        spanned = missing <= 0
-        return spanned if spanned.all() else spanned | (missing < self.spacing(dims))
 
     def spacing(self, dims: Sequence[int]) -> float:
         """The most pixels from one position to the next: strides leave out fewer than that at the end of the image."""
@@ -278,10 +281,7 @@ class Reach:
         return np.unique(self.values[0][np.isfinite(self.values[0])])
 
     def everywhere(self, dims: Sequence[int], shape: Sequence[int], operator: Joiner) -> Reach:
-        """Let every position of a new shape depend on all positions along the dimensions: nothing local is left.
-
-        The dimensions still run along the input axis if they did before.
-        """
+        """Let all of a new shape depend on all along the dimensions, which still run along the axis if they did."""
         joined = self.contract(dims, operator)
         return joined.with_digits({dim: (Digit(shape[dim], along=self.along(dim)),) for dim in dims}).expand(shape)
 

@@ -111,8 +111,7 @@ def _in_one_direction(reach: Reach) -> Reach:
     """
     if sum(map(reach.along, range(reach.ndim))) < 2:
         return reach
-    dims = tuple(tuple(replace(digit, along=False) for digit in digits) for digits in reach.dims)
-    in_one = directed(replace(reach, dims=dims))
+    in_one = directed(reach.with_each(replace(digit, along=False) for digit in reach.digits))
     return in_one if any(map(in_one.along, range(reach.ndim))) else reach
 
 

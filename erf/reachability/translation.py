@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from erf.reachability.box import Box
-from erf.reachability.digit import DIRECTION, NUMBERS, Digit
+from erf.reachability.digit import DIRECTION, NUMBERS
 from erf.reachability.reach import Reach
 from erf.reachability.record import Operand, Operation, Reaches, Step, Trace
 from erf.reachability.registry import RULES, is_pointwise, name_of
@@ -130,7 +130,7 @@ def alignment(passed: Trace, operations: int, axis: int) -> int:
         for operation in passed.operations[:operations]
         for reaches in operation.reaches
         if reaches
-        for digit in _digits(reaches[axis])
+        for digit in reaches[axis].digits
     }
     return math.lcm(*(shifts - {0}))
 
@@ -210,7 +210,7 @@ def check_moved(a: Operation, b: Operation, start: Sequence[int], box: Box) -> N
 def stretches(whole: Reaches, part: Reaches, start: Sequence[int]) -> list[tuple[int, int] | None]:
     """Return, per axis, the digit along which the part is shorter and where it begins; None if it is along none."""
     layouts = {tuple(map(len, reach.dims)) for reach in (*whole, *part)}
-    sizes = [{tuple(digit.size for digit in _digits(reach)) for reach in reaches} for reaches in (whole, part)]
+    sizes = [{tuple(digit.size for digit in reach.digits) for reach in reaches} for reaches in (whole, part)]
     if len(layouts) > 1 or any(len(found) > 1 for found in sizes):
         raise Differs("the dimensions are made of other directions")
     shorter = {k for k, (n, m) in enumerate(zip(sizes[0].pop(), sizes[1].pop(), strict=True)) if n != m}
@@ -221,7 +221,7 @@ def stretches(whole: Reaches, part: Reaches, start: Sequence[int]) -> list[tuple
 
 
 def _stretch(whole: Reach, part: Reach, start: int, shorter: set[int]) -> tuple[int, int] | None:
-    digits = _digits(whole), _digits(part)
+    digits = whole.digits, part.digits
     along = [k for k in shorter if not (digits[0][k].constant and digits[1][k].constant)]
     if not along:
         return None
@@ -238,7 +238,7 @@ def _check_boxes(whole: Reach, part: Reach, start: int, found: tuple[int, int] |
     values = whole.values
     if found:
         k, first = found
-        values = values.take(range(first, first + _digits(part)[k].size), 1 + k) if values.shape[1 + k] > 1 else values
+        values = values.take(range(first, first + part.digits[k].size), 1 + k) if values.shape[1 + k] > 1 else values
     expected = part.values + start * DIRECTION.reshape(NUMBERS, *(1,) * (part.values.ndim - 1))
     if not np.array_equal(values, expected):
         raise Differs("the boxes are not the same")
@@ -246,7 +246,7 @@ def _check_boxes(whole: Reach, part: Reach, start: int, found: tuple[int, int] |
 
 def _check_beyond(whole: Reach, part: Reach, k: int, first: int, sides: tuple[int, int]) -> None:
     """Raise if a position next to the stretch, which only the whole has, may lie in the cone: those after it do not."""
-    digit, values = _digits(part)[k], part.values
+    digit, values = part.digits[k], part.values
     if values.shape[1 + k] != digit.size or digit.period > digit.size:
         raise Differs("how the boxes go on is not known")
     spanned = np.isfinite(values[2:]).any(axis=0)
@@ -254,9 +254,5 @@ def _check_beyond(whole: Reach, part: Reach, k: int, first: int, sides: tuple[in
     above = (digit.shift - values[1] >= sides[1]) | spanned
     if first > 0 and not below.take(range(digit.period), k).all():
         raise Differs("what the unit depends on goes on before the part")
-    if first + digit.size < _digits(whole)[k].size and not above.take(range(-digit.period, 0), k).all():
+    if first + digit.size < whole.digits[k].size and not above.take(range(-digit.period, 0), k).all():
         raise Differs("what the unit depends on goes on after the part")
-
-
-def _digits(reach: Reach) -> list[Digit]:
-    return [digit for digits in reach.dims for digit in digits]
