@@ -50,8 +50,10 @@ class WrittenStorage:
         for axis, reach in enumerate(reaches):
             _viewed(self._flat[axis], tensor, self._run, inner)[...] = _resized(reach, inner).dense()
             self._exact[axis] &= reach.exact
-            for digits, stride in zip(reach.dims, tensor.stride(), strict=True):
-                self._strides[axis] |= {step for digit, step in _strided(digits, stride) if digit.along}
+            for digits, size, stride in zip(reach.dims, tensor.shape, tensor.stride(), strict=True):
+                along = [(digit, step) for digit, step in _strided(digits, stride) if digit.along]
+                # One position among others has no direction.
+                self._strides[axis] |= {step for digit, step in along if digit.size > 1 or size == 1}
 
     def read(self, tensor: Tensor | First, before: tuple[Reach, ...]) -> tuple[Reach, ...]:
         """Return the boxes of the elements that the tensor views, which were those of ``before`` once."""

@@ -325,9 +325,12 @@ SPANNING = {global_mean, attention, grid_attention}
 shares = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
-def test_an_axis_of_one_position_leaves_the_direction_to_others():
-    """Columns that are stacked run along the image's axis though a channel did, where a window took one pixel of it."""
-    check([(one_window, 0, 0), (stacked_columns, 0, 0)], (0.0, 0.0))
+@pytest.mark.parametrize("above", [stacked_columns, written_columns])
+def test_an_axis_of_one_position_leaves_the_direction_to_others(above: Callable):
+    """Columns put together run along the image's axis though a channel did, where a window took one pixel of it."""
+    network = Drawn([(one_window, 0, 0), (above, 0, 0)])
+    check(network.steps, (0.0, 0.0))
+    assert theoretical_receptive_field(network, SIZE, channels=CHANNELS).grid == SIZE
 
 
 def test_rows_that_all_see_the_whole_image_stay_rows_where_a_channel_is_written():
