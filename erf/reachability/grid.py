@@ -113,10 +113,10 @@ def _grid_of(reaches: Sequence[Reach]) -> Grid:
     # Channels may hold the one row or column of a map of one unit.
     if reaches[0].ndim == len(axes) + 2 and all({*along[axis]} - {1} == {2 + axis} for axis in axes):
         return _map(reaches, [2 + axis for axis in axes])
-    if any(len(found) > 1 for found in along):
+    if any(len(dims) > 1 for dims in along):
         return _pooled(reaches)  # between pairs of positions, as scores and distances: one unit, all of the output
-    dims = [found[0] if found else None for found in along]
-    dim = next(found for found in dims if found is not None)
+    dims = [next(iter(each), None) for each in along]
+    dim = next(each for each in dims if each is not None)
     together = all(_varies(reach, dim) if d is None else d == dim for reach, d in zip(reaches, dims, strict=True))
     if together and (len(reaches) > 1 or _has_prefix(reaches[0], dim)):
         try:
@@ -149,13 +149,13 @@ def _pooled(reaches: Sequence[Reach]) -> Grid:
 
 def _map(reaches: Sequence[Reach], dims: Sequence[int | None]) -> Grid:
     shape = tuple(1 if dim is None else reaches[0].shape[dim] for dim in dims)
-    kept = [dim for dim in dims if dim is not None]
+    own = [dim for dim in dims if dim is not None]
     pooled = [reach for reach, dim in zip(reaches, dims, strict=True) if dim is None]
-    if len(set(kept)) < len(kept) or any(_varies(reach, dim) for reach in pooled for dim in kept):
+    if len(set(own)) < len(own) or any(_varies(reach, dim) for reach in pooled for dim in own):
         raise InvalidInput("its units are not the rows and columns of one map")
     boxes, digits = [], []
     for axis, reach in enumerate(reaches):
-        for dim in kept:
+        for dim in own:
             reach = reach.single(dim)
         boxes.append(_joined(reach, dims))
         along = dims[axis]
@@ -205,12 +205,12 @@ def _places_by_digits(reaches: Sequence[Reach], dim: int) -> list[Integers] | No
     digits = list(zip(*(reach.dims[dim] for reach in aligned(reaches, [dim])), strict=True))
     sizes = [parts[0].size for parts in digits]
     axes = [[axis for axis, part in enumerate(parts) if not part.constant] for parts in digits]
-    if any(len(found) != 1 for found in axes):
+    if any(len(varying) != 1 for varying in axes):
         return None
     counts = np.unravel_index(np.arange(np.prod(sizes)), sizes)
     places = []
     for axis in range(len(reaches)):
-        own = [k for k, found in enumerate(axes) if found == [axis]]
+        own = [k for k, varying in enumerate(axes) if varying == [axis]]
         places.append(np.ravel_multi_index([counts[k] for k in own], [sizes[k] for k in own]) if own else 0 * counts[0])
     return places
 

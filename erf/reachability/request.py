@@ -55,9 +55,9 @@ class Request:
     several_layers: bool
     several_units: bool
 
-    def answer(self, found: Sequence[Sequence[T]]) -> Answer[T]:
-        """Return what was found for each unit of each layer, in the shape in which it was asked for."""
-        of_layer: list[Any] = [list(each) if self.several_units else each[0] for each in found]
+    def answer(self, results: Sequence[Sequence[T]]) -> Answer[T]:
+        """Return the result for each unit of each layer, in the shape in which it was asked for."""
+        of_layer: list[Any] = [list(each) if self.several_units else each[0] for each in results]
         if self.several_layers:
             return dict(zip(self.layers, of_layer, strict=True))  # pyright: ignore[reportReturnType]  # all have names
         return of_layer[0]

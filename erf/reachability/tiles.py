@@ -145,8 +145,8 @@ def _check(network: nn.Module, channels: int, needed: Halo, name: str) -> None:
     part, box = traced(network, tile, channels, until=name), tuple((0, side) for side in tile)
     for steps in (2, 3):  # an even and an odd number of steps more than the tile, since some networks look at that
         image = tuple(side + steps * step for side, step in zip(tile, needed.alignment, strict=True))
-        whole = traced(network, image, channels)
+        on_image = traced(network, image, channels)
         try:
-            check_translation(whole, step_of(network, whole, name), part, needed.alignment, box)
+            check_translation(on_image, step_of(network, on_image, name), part, needed.alignment, box)
         except Differs as error:
             raise InvalidInput(f"a tile does not give what the image gives at {called(name)}: {error}") from None

@@ -108,7 +108,7 @@ def moved_index(whole: Reaches, part: Reaches, start: Sequence[int], index: Inde
     Raises:
         Differs: It is not there.
     """
-    offsets = dict(found for found in stretches(whole, part, start) if found)
+    offsets = dict(filter(None, stretches(whole, part, start)))
     moved: list[int | slice] = []
     first = 0  # digit of the dimension
     for place, old, new in zip(index, whole[0].dims, part[0].dims, strict=False):
@@ -201,23 +201,23 @@ def check_moved(a: Operation, b: Operation, start: Sequence[int], box: Box) -> N
             continue
         if not all(reach.values.size for reach in (*whole, *part)):
             raise Differs(f"the boxes of {a.operator} take too much memory to be kept")
-        for x, y, first, sides, found in zip(whole, part, start, box, stretches(whole, part, start), strict=True):
-            _check_boxes(x, y, first, found)
-            if found:
-                _check_beyond(x, y, *found, sides)
+        for x, y, first, sides, stretch in zip(whole, part, start, box, stretches(whole, part, start), strict=True):
+            _check_boxes(x, y, first, stretch)
+            if stretch:
+                _check_beyond(x, y, *stretch, sides)
 
 
 def stretches(whole: Reaches, part: Reaches, start: Sequence[int]) -> list[tuple[int, int] | None]:
     """Return, per axis, the digit along which the part is shorter and where it begins; None if it is along none."""
     layouts = {tuple(map(len, reach.dims)) for reach in (*whole, *part)}
     sizes = [{tuple(digit.size for digit in reach.digits) for reach in reaches} for reaches in (whole, part)]
-    if len(layouts) > 1 or any(len(found) > 1 for found in sizes):
+    if len(layouts) > 1 or any(len(different) > 1 for different in sizes):
         raise Differs("the dimensions are made of other directions")
     shorter = {k for k, (n, m) in enumerate(zip(sizes[0].pop(), sizes[1].pop(), strict=True)) if n != m}
-    found = [_stretch(*axis, shorter) for axis in zip(whole, part, start, strict=True)]
-    if sorted(pair[0] for pair in found if pair) != sorted(shorter):
+    pairs = [_stretch(*axis, shorter) for axis in zip(whole, part, start, strict=True)]
+    if sorted(pair[0] for pair in pairs if pair) != sorted(shorter):
         raise Differs("a dimension has another size, but no axis of the image runs along it")
-    return found
+    return pairs
 
 
 def _stretch(whole: Reach, part: Reach, start: int, shorter: set[int]) -> tuple[int, int] | None:
@@ -234,10 +234,10 @@ def _stretch(whole: Reach, part: Reach, start: int, shorter: set[int]) -> tuple[
     return along[0], first
 
 
-def _check_boxes(whole: Reach, part: Reach, start: int, found: tuple[int, int] | None) -> None:
+def _check_boxes(whole: Reach, part: Reach, start: int, stretch: tuple[int, int] | None) -> None:
     values = whole.values
-    if found:
-        k, first = found
+    if stretch:
+        k, first = stretch
         values = values.take(range(first, first + part.digits[k].size), 1 + k) if values.shape[1 + k] > 1 else values
     expected = part.values + start * DIRECTION.reshape(NUMBERS, *(1,) * (part.values.ndim - 1))
     if not np.array_equal(values, expected):

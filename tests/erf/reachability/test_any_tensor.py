@@ -142,9 +142,9 @@ def test_boxes_between_all_pairs_of_tokens_are_not_kept() -> None:
         return (tokens @ tokens.transpose(1, 2)).softmax(-1) @ tokens
 
     passed = trace(Forward(lambda x, conv: attention(conv(x)), conv()), (32, 32), 2)
-    kept = [reach.values.nbytes for each in passed.operations for boxes in each.reaches if boxes for reach in boxes]
-    assert 0 in kept
-    assert sum(kept) < 2**24
+    sizes = [reach.values.nbytes for each in passed.operations for boxes in each.reaches if boxes for reach in boxes]
+    assert 0 in sizes
+    assert sum(sizes) < 2**24
 
 
 @pytest.mark.parametrize("forward", STRIPS.values(), ids=STRIPS)
@@ -190,8 +190,8 @@ def test_what_a_function_has_kept_of_an_earlier_pass_is_a_constant_unless_pixels
     for _ in range(2):
         field = theoretical_receptive_field(network, SIZE)
         assert (field.size, field.assumptions) == ((3, 3), ())
-    kept: list[Tensor] = []
-    network = Forward(lambda x, conv: kept.append(conv(x)) or conv(x) + kept[0], conv())
+    earlier: list[Tensor] = []
+    network = Forward(lambda x, conv: earlier.append(conv(x)) or conv(x) + earlier[0], conv())
     assert theoretical_receptive_field(network, SIZE).assumptions == ()
     assert "unknown origin" in theoretical_receptive_field(network, SIZE).assumptions[0]
 

@@ -185,7 +185,7 @@ def window_attention(x: Tensor, a: int, b: int) -> Tensor:
 def halo_attention(x: Tensor, a: int, b: int) -> Tensor:
     """Of windows to windows with a border: one that is the whole map, a row of such, or many of 2 x 2 tokens."""
     n, c, *sides = x.shape
-    h, w = (side if whole or side % 2 else 2 for side, whole in zip(sides, (a % 2, b % 2), strict=True))
+    h, w = (side if all_of_it or side % 2 else 2 for side, all_of_it in zip(sides, (a % 2, b % 2), strict=True))
     rows, columns = sides[0] // h, sides[1] // w
     q = x.reshape(n, c, rows, h, columns, w).transpose(3, 4).reshape(n, c, rows * columns, h * w)
     k = F.pad(x, (1, 1, 1, 1)).unfold(2, h + 2, h).unfold(3, w + 2, w).reshape(n, c, rows * columns, -1)

@@ -162,12 +162,12 @@ def told_in_short(monkeypatch, network, size, needed=("",)):
     return passed
 
 
-def assert_equal(told, whole):
-    assert told.size == whole.size
-    assert told.operators == whole.operators
-    assert told.network == whole.network
-    assert [long_inputs._facts(step) for step in told.steps] == [long_inputs._facts(step) for step in whole.steps]
-    for one, other in zip(told.steps, whole.steps, strict=True):
+def assert_equal(told, direct):
+    assert told.size == direct.size
+    assert told.operators == direct.operators
+    assert told.network == direct.network
+    assert [long_inputs._facts(step) for step in told.steps] == [long_inputs._facts(step) for step in direct.steps]
+    for one, other in zip(told.steps, direct.steps, strict=True):
         assert len(one.outputs) == len(other.outputs)
         for reaches, expected in zip(one.outputs, other.outputs, strict=True):
             for a, b in zip(reaches, expected, strict=True):
@@ -182,10 +182,10 @@ def test_short_images_tell_every_box_of_a_long_one(monkeypatch, name):
     needed = ("1",) if name == "head of another kind" else ("",)
     told = told_in_short(monkeypatch, network, size, needed)
     assert told is not None
-    whole = pass_to(network, size, 2, needed, None)
+    direct = pass_to(network, size, 2, needed, None)
     if needed != ("",):
-        told.steps, whole.steps = told.steps[:2], whole.steps[:2]
-    assert_equal(told, whole)
+        told.steps, direct.steps = told.steps[:2], direct.steps[:2]
+    assert_equal(told, direct)
 
 
 @pytest.mark.parametrize("name", TOLD)
@@ -194,12 +194,12 @@ def test_fields_and_rows_of_layers_are_those_of_the_long_image(monkeypatch, name
     network = make()
     layer = "1" if name == "head of another kind" else None
     unit: Any = [None, (0,) * len(size)]
-    whole: Any = erf.theoretical_receptive_field(network, size, layer, unit, channels=2)
+    direct: Any = erf.theoretical_receptive_field(network, size, layer, unit, channels=2)
     monkeypatch.setattr(long_inputs, "LONG", LONG)
     monkeypatch.setattr(long_inputs, "SHORT", 64)
     told: Any = erf.theoretical_receptive_field(network, size, layer, unit, channels=2)
-    assert told == whole
-    for one, other in zip(told, whole, strict=True):
+    assert told == direct
+    for one, other in zip(told, direct, strict=True):
         assert one.layers == other.layers
         assert one.calls == other.calls
         assert one.first_larger_than_input == other.first_larger_than_input

@@ -34,28 +34,28 @@ def test_a_layer_that_runs_again_after_its_return_is_refused() -> None:
 
 
 def test_a_constant_that_is_made_and_kept_after_the_needed_layer_is_one() -> None:
-    kept: list[Tensor] = []
+    cache: list[Tensor] = []
 
     def forward(x: Tensor, conv: nn.Module) -> Tensor:
         y = conv(x)
-        if not kept:
-            kept.append(torch.ones(7, device=y.device))
-        return y + kept[0]
+        if not cache:
+            cache.append(torch.ones(7, device=y.device))
+        return y + cache[0]
 
     network = Forward(forward, nn.Conv2d(2, 2, 3))
     erf.theoretical_receptive_field(network, (9, 9), "layers.0", channels=2)
-    assert kept[0].is_meta
+    assert cache[0].is_meta
     assert erf.theoretical_receptive_field(network, (9, 9), channels=2).assumptions == ()
 
 
 def test_values_that_depend_on_pixels_and_are_kept_after_the_needed_layer_are_no_constant() -> None:
-    kept: list[Tensor] = []
+    cache: list[Tensor] = []
 
     def forward(x: Tensor, conv: nn.Module) -> Tensor:
         y = conv(x)
-        if not kept:
-            kept.append(y.mean((0, 1, 2)).neg_())
-        return y + kept[0]
+        if not cache:
+            cache.append(y.mean((0, 1, 2)).neg_())
+        return y + cache[0]
 
     network = Forward(forward, nn.Conv2d(2, 2, 3))
     erf.theoretical_receptive_field(network, (9, 9), "layers.0", channels=2)

@@ -156,8 +156,8 @@ def contains(box: Any, inner: Any) -> bool:
 @pytest.mark.parametrize(("make", "size"), EXACT.values(), ids=EXACT)
 def test_operators_with_a_rule_read_what_nan_poisoning_finds(make: Any, size: tuple[int, ...]) -> None:
     network = seeded(make)
-    for said, found in boxes(network, size):
-        assert said == found
+    for said, poisoned in boxes(network, size):
+        assert said == poisoned
     field = theoretical_receptive_field(network, size, channels=2)
     assert field.assumptions == ()
     assert field.index is not None
@@ -168,8 +168,8 @@ def test_operators_with_a_rule_read_what_nan_poisoning_finds(make: Any, size: tu
 @pytest.mark.parametrize(("make", "size"), [*SAFE.values(), *JOINED.values()], ids=[*SAFE, *JOINED])
 def test_other_operators_are_never_too_small(make: Any, size: tuple[int, ...]) -> None:
     network = seeded(make)
-    for said, found in boxes(network, size):
-        assert contains(said, found)
+    for said, poisoned in boxes(network, size):
+        assert contains(said, poisoned)
     field = theoretical_receptive_field(network, size, channels=2)
     place = (0, *field.index[1:]) if field.index else (0,)
     assert contains(field.box, poisoned_box(values_at(network, None, place), 2, size))
@@ -237,13 +237,13 @@ def test_fold_reads_what_nan_poisoning_finds(window: tuple[int, int, int, int], 
     network = Forward(lambda x: F.fold(F.unfold(x, **options), x.shape[2:], **options))
     step = trace(network, (size, size), 2, bounded=True).steps[-1]
     unit = round(share * (size - 1))
-    found = poisoned_box(values_at(network, None, (0, slice(None), unit, unit)), 2, (size, size))
+    poisoned = poisoned_box(values_at(network, None, (0, slice(None), unit, unit)), 2, (size, size))
     numbers = [reach.dense()[:, 0, :, unit, unit].min(1)[:2] for reach in step.outputs[0]]
     said = tuple((int(first), int(1 - last)) for first, last in numbers if np.isfinite(first)) or None
-    if found is not None and windows == 1:  # is taken to lie anywhere
-        assert contains(said, found)
+    if poisoned is not None and windows == 1:  # is taken to lie anywhere
+        assert contains(said, poisoned)
     else:
-        assert windows == 1 or said == found
+        assert windows == 1 or said == poisoned
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
@@ -258,12 +258,12 @@ def test_running_sums_among_convolutions_are_one_sided_as_nan_poisoning_finds(st
     network = seeded(lambda: nn.Sequential(*(make[step]() for step in steps)))
     units = network(torch.zeros(1, 2, 40, dtype=torch.float64)).shape[2]
     unit = round(share * (units - 1))
-    found = poisoned_box(values_at(network, None, (0, slice(None), unit)), 2, (40,))
+    poisoned = poisoned_box(values_at(network, None, (0, slice(None), unit)), 2, (40,))
     (reach,) = trace(network, (40,), 2, bounded=True).steps[-1].outputs[0]
     first, last = reach.dense()[:, 0, :, unit].min(1)[:2]
-    assert ((int(first), int(1 - last)),) == found
+    assert ((int(first), int(1 - last)),) == poisoned
     field = theoretical_receptive_field(network, (40,), unit=(unit,), channels=2)
-    assert contains(field.box, found)
+    assert contains(field.box, poisoned)
     assert (field.size[0] == np.inf) == ("sum" in steps)
 
 

@@ -61,10 +61,10 @@ def test_padding_does_not_clip_a_resnet_s_field() -> None:
     assert fields["layer4"].box == ((-117, 310), (-117, 310))
     assert fields["layer4"].clipped == (True, True)
     assert fields["layer2"].clipped == (False, False)
-    whole = theoretical_receptive_field(network, (224, 224))
-    assert whole.size == (math.inf, math.inf)
-    assert whole.box == ((0, 224), (0, 224))
-    assert whole.spanned_by == ("avgpool", "avgpool")
+    field = theoretical_receptive_field(network, (224, 224))
+    assert field.size == (math.inf, math.inf)
+    assert field.box == ((0, 224), (0, 224))
+    assert field.spanned_by == ("avgpool", "avgpool")
 
 
 def test_a_map_of_one_unit_still_knows_its_jump() -> None:
@@ -148,8 +148,8 @@ def test_hard_cases_clip_to_what_nan_poisoning_finds(name: str, make: Network, s
     network = seeded(make)
     field = theoretical_receptive_field(network, size, channels=2)
     grid = trace(network, size, 2).steps[-1].outputs[0][0].shape[2:]
-    found = poisoned_box(values_at(network, None, (0, slice(None), *(n // 2 for n in grid))), 2, size)
-    assert (within(field.box, size) == found) == ((name, size) not in ENDS_BEFORE_THE_BORDER)
+    poisoned = poisoned_box(values_at(network, None, (0, slice(None), *(n // 2 for n in grid))), 2, size)
+    assert (within(field.box, size) == poisoned) == ((name, size) not in ENDS_BEFORE_THE_BORDER)
 
 
 @st.composite
@@ -256,15 +256,15 @@ def test_drawn_networks_have_the_box_of_a_large_image(make: Network, share: floa
     """Far from the border an image is unbounded, and the box is what is found there."""
     network = seeded(make)
     unit = round(share * (units_of(network, 200) - 1))
-    found = poisoned_box(values_at(network, None, (0, slice(None), unit)), 2, (200,))
-    if found is None:
+    poisoned = poisoned_box(values_at(network, None, (0, slice(None), unit)), 2, (200,))
+    if poisoned is None:
         with pytest.raises(InvalidInput, match="no input pixel reaches"):
             theoretical_receptive_field(network, (200,), unit=(unit,), channels=2)
         return
     field = theoretical_receptive_field(network, (200,), unit=(unit,), channels=2)
     if not field.clipped[0]:
-        assert field.box == found
-        assert field.size[0] == found[0][1] - found[0][0]
+        assert field.box == poisoned
+        assert field.size[0] == poisoned[0][1] - poisoned[0][0]
 
 
 def _torchvision(name: str, **options: object) -> nn.Module:
@@ -320,17 +320,17 @@ def _compare_with_nan_poisoning(make: Network, size: tuple[int, int], layer: str
     steps = trace(network, size, 3, bounded=True).steps
     step = next(step for step in steps if step.name == (layer or ""))
     unit = tuple(n // 2 for n in step.outputs[0][0].shape[2:])
-    found = poisoned_box(values_at(network, layer, (0, slice(None), *unit)), 3, size)
-    assert bounded_box(step, (0, slice(None), *unit)) == found
-    assert within(theoretical_receptive_field(network, size, layer).box, size) == found
+    poisoned = poisoned_box(values_at(network, layer, (0, slice(None), *unit)), 3, size)
+    assert bounded_box(step, (0, slice(None), *unit)) == poisoned
+    assert within(theoretical_receptive_field(network, size, layer).box, size) == poisoned
 
 
 def test_shifted_windows_of_a_swin_read_what_nan_poisoning_finds() -> None:
     network, size = seeded(lambda: _torchvision("swin_t")), (56, 56)
     place = (0, 6, 6, slice(None))
-    found = poisoned_box(values_at(network, "features.1", place), 3, size)
+    poisoned = poisoned_box(values_at(network, "features.1", place), 3, size)
     (step,) = [step for step in trace(network, size, 3, bounded=True).steps if step.name == "features.1"]
-    assert bounded_box(step, place) == found
+    assert bounded_box(step, place) == poisoned
     assert theoretical_receptive_field(network, size, "features.1", unit=(6, 6)).size == (56, 56)
 
 

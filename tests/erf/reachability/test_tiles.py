@@ -39,8 +39,8 @@ def whole_numbers(make) -> nn.Module:
     return network
 
 
-def in_tiles(network: nn.Module, image: Tensor, tile: int, needed: Halo, whole: Tensor) -> Tensor:
-    output = torch.full_like(whole, torch.nan)
+def in_tiles(network: nn.Module, image: Tensor, tile: int, needed: Halo, untiled: Tensor) -> Tensor:
+    output = torch.full_like(untiled, torch.nan)
     rates = [units / pixels for units, pixels in zip(needed.units, needed.alignment, strict=True)]
     for top in range(0, image.shape[2], tile):
         for left in range(0, image.shape[3], tile):
@@ -61,8 +61,8 @@ def test_tiles_equal_the_whole_image_bit_by_bit_and_with_less_they_do_not(make) 
     network = whole_numbers(make)
     needed = halo(network)
     image = torch.randint(1, 10, (1, 3, 64, 48), dtype=torch.float64)
-    whole = network(image)
-    assert torch.equal(in_tiles(network, image, 16, needed, whole), whole)
+    untiled = network(image)
+    assert torch.equal(in_tiles(network, image, 16, needed, untiled), untiled)
     for side in ("before", "after"):
         for axis in range(2):
             pixels = list(getattr(needed, side))
@@ -70,7 +70,7 @@ def test_tiles_equal_the_whole_image_bit_by_bit_and_with_less_they_do_not(make) 
                 continue
             pixels[axis] -= needed.alignment[axis]
             less = Halo(**(vars(needed) | {side: tuple(pixels)}))
-            assert not torch.equal(in_tiles(network, image, 16, less, whole), whole)
+            assert not torch.equal(in_tiles(network, image, 16, less, untiled), untiled)
 
 
 def test_a_network_that_looks_back_needs_nothing_after() -> None:

@@ -120,8 +120,8 @@ WRITTEN = {
 @pytest.mark.parametrize("forward", WRITTEN.values(), ids=WRITTEN)
 def test_what_is_written_in_place_is_never_too_small(forward: Any) -> None:
     network = seeded(lambda: Forward(forward, nn.Conv2d(2, 2, 3, padding=1)))
-    for said, found in boxes(network, (8, 8)):
-        assert said == found
+    for said, poisoned in boxes(network, (8, 8)):
+        assert said == poisoned
 
 
 @pytest.mark.parametrize(("law", "other"), [((1, 2), (0, 0)), ((1, 2), (1, -2)), ((1, 2), (2, 4))])
