@@ -59,11 +59,6 @@ def _batch_norm(
     return mixed(x, [0, *range(2, x.ndim)], call.operator) if training else x
 
 
-@rule("_native_batch_norm_legit_no_training")
-def _fixed_batch_norm(call: Call, x: Reach, *_args: Any) -> Reach:
-    return x
-
-
 @rule("mean", "sum", "amax", "amin", "prod", "logsumexp", "nansum", "count_nonzero", "any", "all")
 @rule("var", "std", "max", "min", "median", "argmax", "argmin", "aminmax", "var_mean", "std_mean")
 def _reduce(call: Call, x: Reach, dim: Any = None, *args: Any, keepdim: bool | None = None, **_kwargs: Any) -> Reach:

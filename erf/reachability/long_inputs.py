@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -185,11 +185,5 @@ class _Outputs(Sequence[Reaches]):
     def __len__(self) -> int:
         return len(self._pairs)
 
-    @overload
-    def __getitem__(self, index: int) -> Reaches: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Reaches]: ...
-    def __getitem__(self, index: int | slice) -> Reaches | Sequence[Reaches]:
-        if isinstance(index, slice):
-            return [self._growth.reaches(*pair) for pair in self._pairs[index]]
+    def __getitem__(self, index: Any) -> Any:  # no slice is taken
         return self._growth.reaches(*self._pairs[index])

@@ -122,12 +122,6 @@ def listed(value: Any, name: str) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def is_unit(unit: Any, grid: Sequence[int]) -> bool:
-    """Return whether ``unit`` is a place in a grid of these sides."""
-    fits = isinstance(unit, Sequence) and len(unit) == len(grid)
-    return fits and all(is_whole(index) and 0 <= index < side for index, side in zip(unit, grid, strict=True))
-
-
 def image_size(input_size: Any) -> Unit:
     """Return the sides of an image that is given by them, or by the one side of a square."""
     if is_whole(input_size):
@@ -144,7 +138,8 @@ def checked_unit(grid: Grid, unit: Unit | None, name: str) -> Unit:
         return middle(grid)
     if grid.shape is None:
         raise InvalidInput(f"{called(name)} has no spatial axes, so no unit {shown(unit)}: leave the unit out")
-    if not is_unit(unit, grid.shape):
+    fits = isinstance(unit, Sequence) and len(unit) == len(grid.shape)
+    if not (fits and all(is_whole(index) and 0 <= index < n for index, n in zip(unit, grid.shape, strict=True))):
         raise InvalidInput(
             f"unit {shown(unit)} is outside the grid of {called(name)}, which is {grid.shape}; allowed are places in it"
         )

@@ -119,9 +119,11 @@ def _scatter(
     dim %= x.ndim
     if index.data is not None and index.ndim == x.ndim:
         return _landed(x, dim, index.data.numpy(), source, adds=bool(reduce or options.get("reduce")))
-    source = source.everywhere([dim], _with(source.shape, dim, x.shape[dim]), call.operator)
-    for other, size in enumerate(x.shape):
-        source = _extended(source, other, size)
+    anywhere = *source.shape[:dim], x.shape[dim], *source.shape[dim + 1 :]
+    source = source.everywhere([dim], anywhere, call.operator)
+    for other, (size, written) in enumerate(zip(x.shape, anywhere, strict=True)):
+        if written != size:  # beyond a smaller source nothing is written
+            source = moved(source, other, np.where(np.arange(size) < written, np.arange(size), NOWHERE))
     return union([x, source], call.shape)
 
 
@@ -204,15 +206,3 @@ def _put_back(x: Reach, taps: int, windows: int, size: int, stride: int, padding
         table = np.where(rest == 0, window, NOWHERE)
         parts.append(tap.read(windows, table, (stride, 1)))
     return union(parts, parts[0].shape)
-
-
-def _with(shape: Sequence[int], dim: int, size: int) -> tuple[int, ...]:
-    return (*shape[:dim], size, *shape[dim + 1 :])
-
-
-def _extended(x: Reach, dim: int, size: int) -> Reach:
-    """The source may be smaller than the tensor: nothing is written beyond."""
-    if x.shape[dim] == size:
-        return x
-    positions = np.arange(size)
-    return moved(x, dim, np.where(positions < x.shape[dim], positions, NOWHERE), 1)

@@ -31,7 +31,7 @@ def ended(x: Reach, dim: int) -> Reach:
     return source.with_digits({dim: (replace(digit, period=0, shift=0),)}, np.broadcast_to(source.values, shape))
 
 
-@rule("clone", "detach", "alias", "lift_fresh")
+@rule("clone", "detach", "alias", "lift_fresh", "_native_batch_norm_legit_no_training")
 def _same(call: Call, x: Reach, *_args: Any, **_kwargs: Any) -> Reach:
     return x
 
