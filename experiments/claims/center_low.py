@@ -43,8 +43,8 @@ def _i2_parts(study: Study) -> Iterator[Part]:
         yield Part(f"no clear speed-up in {rest} of {len(cases)} cases", rest > 0)
     level = study.config.levels[len(study.config.levels) // 2]
     for init in study.inits():
-        shown = [one for one in study.of_init(init) if one.level == level]
-        text = f"{_whose(init, shown)}median of the steps saved to {level:.0%} accuracy: {_medians(shown)}"
+        at_level = [one for one in study.of_init(init) if one.level == level]
+        text = f"{_whose(init, at_level)}median of the steps saved to {level:.0%} accuracy: {_medians(at_level)}"
         yield Part(text, None, shown=False)
 
 

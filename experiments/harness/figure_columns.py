@@ -166,10 +166,10 @@ def _alone(figure: Figure, axes: Axes, title: str, outside: _Named | None) -> Bb
     bar = next(
         (one for one in (*parts[0].axes, *figure.get_axes()) if _is_bar(one) and _colours(one) == _colours(axes)), None
     )
-    shown = {figure.patch, axes, *parts} | ({bar, *_parts(bar)} if bar else set())
+    visible = {figure.patch, axes, *parts} | ({bar, *_parts(bar)} if bar else set())
     for part in _all_parts(figure):
         for child in part.get_children():
-            child.set_visible(child in shown)
+            child.set_visible(child in visible)
     around = [axes, bar] if bar else [axes]
     _widen(axes, bar)
     inside = axes.get_legend()

@@ -140,8 +140,8 @@ def _measure(
     events = partial(events_folder, folder, run_name(overrides, config.name))
     version = environment.commit or "unknown"
     logbook = TensorBoardLogbook(folder, version, environment.device, experiment.name, events)
-    if kept := logbook.kept():
-        print(f"going on: {kept} points are kept from before (to start anew, remove {folder / PARTIAL})")
+    if points := logbook.kept():
+        print(f"going on: {points} points are kept from before (to start anew, remove {folder / PARTIAL})")
     result = experiment.run(config, logbook)
     figures = {experiment.name: experiment.draw(result)} | {name: draw(result) for name, draw in others.items()}
     for name, figure in figures.items():

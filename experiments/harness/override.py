@@ -23,7 +23,7 @@ def value_text(value: Any) -> str:
 
 def quoted(key: str, text: str) -> str:
     """Return the override that gives ``key`` just this text, whatever characters are in it."""
-    escaped = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + found[2].replace('"', '\\"'), text)
+    escaped = re.sub(r'(\\*)("|$)', lambda match: match[1] * 2 + match[2].replace('"', '\\"'), text)
     return f'{key}="{escaped}"'
 
 

@@ -62,8 +62,8 @@ def _beside(key: str, arrays: dict[str, np.ndarray]) -> str | None:
     """Return the key of a map's exact map, its own or one that all of the record share, or of its other moment."""
     moment = "/".join(OTHERS.get(part, part) for part in key.split("/"))
     candidates = (key.replace("map/", "theory/", 1), "theory", moment)
-    found = (name for name in candidates if name != key and name in arrays)
-    return next((name for name in found if arrays[name].shape == arrays[key].shape), None)
+    present = (name for name in candidates if name != key and name in arrays)
+    return next((name for name in present if arrays[name].shape == arrays[key].shape), None)
 
 
 def _box(result: Any, key: str, shape: tuple[int, ...]) -> tuple[tuple[int, int, int, int] | None, str]:
