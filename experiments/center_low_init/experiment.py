@@ -38,7 +38,7 @@ from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.trainings.metrics import accuracy
 from experiments.trainings.plan import Stream, in_order, optimizer_of, settings_of
-from experiments.trainings.probe import shown
+from experiments.trainings.probe import thumbnails
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -157,7 +157,7 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:
         period=probe.period,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         data=data.content(),
-        arrays={"before": probe.shown(network_of(config).to(fabric.device)), "after": probe.shown(network)},
+        arrays={"before": probe.thumbnail(network_of(config).to(fabric.device)), "after": probe.thumbnail(network)},
     )
 
 
@@ -215,11 +215,11 @@ class _Probe:
         except InvalidInput:  # the center has no influence
             return sigma
 
-    def shown(self, network: nn.Module) -> np.ndarray:
+    def thumbnail(self, network: nn.Module) -> np.ndarray:
         """Return the map, to be looked at; 0 where there is none."""
         imap = self._map(network)
         values = np.zeros(self._images.shape[2:]) if imap is None else imap.values
-        return shown(values[None])[0]
+        return thumbnails(values[None])[0]
 
     def _map(self, network: nn.Module) -> InfluenceMap | None:
         try:

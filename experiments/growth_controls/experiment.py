@@ -7,7 +7,6 @@ several ways, with several seeds each, and the ERF is measured on held-out image
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +30,7 @@ from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.validation import typed_as
 from experiments.trainings.plan import Probe, naming_sgd, optimizer_of, plan_of, progress_of
-from experiments.trainings.probe import UnitSizes, measure_units, probing_of, read_units, shown
+from experiments.trainings.probe import UnitSizes, measure_units, probing_of, read_units, thumbnails
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -136,8 +135,8 @@ def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result | None:
         if fabric.is_global_zero:
             trainings.append(_training(arm, number, history, by_probe))
             for probe, by_epoch in by_probe.items():
-                maps.setdefault(f"{arm}/{probe}/before", []).append(by_epoch[0].shown[0])
-                maps.setdefault(f"{arm}/{probe}/after", []).append(by_epoch[-1].shown[0])
+                maps.setdefault(f"{arm}/{probe}/before", []).append(by_epoch[0].thumbnails[0])
+                maps.setdefault(f"{arm}/{probe}/after", []).append(by_epoch[-1].thumbnails[0])
     if not fabric.is_global_zero:
         return None
     return Result(
@@ -172,7 +171,7 @@ def _train(
         for probe, probing in probings.items():
             text = f"ERF on {probe} after {epoch} epochs"
             with naming_sgd(own, epoch):
-                numbers = measure_units(own, probing, LAYER, file(probe, epoch), network, logbook.progress, text)
+                numbers = measure_units(probing, file(probe, epoch), network, logbook.progress, text)
             sizes[probe.value] = numbers["erf_size"]
         return sizes
 
@@ -186,15 +185,15 @@ def _train(
                 _report(config, arm, number, epoch, logbook)
     if not fabric.is_global_zero:
         return history, {}
-    read = partial(read_units, own)
     by_probe = {
-        probe: [read(probing, file(probe, epoch.number)) for epoch in history] for probe, probing in probings.items()
+        probe: [read_units(probing, file(probe, epoch.number)) for epoch in history]
+        for probe, probing in probings.items()
     }
     return history, by_probe
 
 
 def _mean_map(maps: list[np.ndarray]) -> np.ndarray:
-    return shown(np.stack(maps).mean(0, dtype=np.float64, keepdims=True))[0]
+    return thumbnails(np.stack(maps).mean(0, dtype=np.float64, keepdims=True))[0]
 
 
 def _report(config: Config, arm: Arm, number: int, epoch: Epoch, logbook: Logbook) -> None:

@@ -42,7 +42,7 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.trainings.plan import Probe, Task, batches_of
-from experiments.trainings.probe import center_map, map_numbers, probing_of, shown, without_box_of
+from experiments.trainings.probe import center_map, map_numbers, probing_of, thumbnails, without_box_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -209,16 +209,18 @@ class StartSizes:
 
 
 def _measure(training: Training, task: Task, aggregation: str) -> StartSizes:
-    network, layer = task.network, task.network.top_layer
-    probing = probing_of(training, network, layer, task.data.validation, Probe.images, grid=1, of=training.name)
+    network = task.network
+    probing = probing_of(
+        training, network, network.top_layer, task.data.validation, Probe.images, grid=1, of=training.name
+    )
     absolute, square = (
-        center_map(training, probing, layer, network, statistic, aggregation)
+        center_map(probing, network, statistic, aggregation)
         for statistic in (Statistic.mean_abs, Statistic.mean_square)
     )
     root = square.with_moment(square.values, Statistic.rms)
-    numbers = {imap.statistic: map_numbers(training, probing, imap) for imap in (absolute, root, square)}
+    numbers = {imap.statistic: map_numbers(probing, imap) for imap in (absolute, root, square)}
     sizes = {statistic: tuple(some[size] for size in SIZES) for statistic, some in numbers.items()}
-    return StartSizes(sizes, shown(absolute.values[None])[0])
+    return StartSizes(sizes, thumbnails(absolute.values[None])[0])
 
 
 def _specifications(

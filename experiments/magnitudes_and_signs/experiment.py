@@ -23,7 +23,6 @@ from erf.maps.statistic import Statistic
 from erf.metrics.grid_average import grid_average_inside
 from erf.networks.camvid_frontend import CamvidFrontend
 from erf.networks.cifar_resnet import CifarResNet
-from erf.reachability.receptive_field import ReceptiveField
 from erf.seeds import SIGNS, derive, generator
 from erf.theory import expected_map
 from erf.training.checkpoints import load_weights
@@ -39,7 +38,7 @@ from experiments.harness.table import table
 from experiments.magnitudes_and_signs.config import Config, Network, When, data_of
 from experiments.magnitudes_and_signs.random_signs import draw_signs_
 from experiments.trainings.plan import Probe, batches_of
-from experiments.trainings.probe import Probing, probing_of, shown, without_box_of
+from experiments.trainings.probe import Probing, probing_of, thumbnails, without_box_of
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -219,7 +218,7 @@ def _measure(fabric: Fabric, config: Config, asked: Network, when: When, data: D
         recalibrate(null)
         random.append(_both(null, probing, slice(None), config.seed, expected_on=draw % training.images))
     kinds = [*zip(*own, strict=True), *zip(*random, strict=True)]
-    return _kind_sizes(config, kinds, probing.fields[0])
+    return _kind_sizes(config, kinds, probing.period)
 
 
 def _network(fabric: Fabric, training: Training, data: DataSet) -> CifarResNet | CamvidFrontend:
@@ -235,7 +234,7 @@ def _both(
     network: CifarResNet | CamvidFrontend, probing: Probing, which: slice, seed: int, expected_on: int | None = None
 ) -> tuple[InfluenceMap, InfluenceMap]:
     """Return the mean_square maps over some images, measured and expected; the latter perhaps on one image alone."""
-    images, unit, layer = probing.images[which], probing.units[0], network.top_layer
+    images, unit, layer = probing.images[which], probing.units[0], probing.layer
     measured = effective_receptive_field(
         network, images, layer, unit, Statistic.mean_square, seed=seed, first_sample=which.start or 0
     )
@@ -243,9 +242,8 @@ def _both(
     return measured, expected_map(network, images.shape[2:], layer, unit, weights="squared", images=gates)
 
 
-def _kind_sizes(config: Config, kinds: Sequence[Sequence[InfluenceMap]], field: ReceptiveField) -> KindSizes:
+def _kind_sizes(config: Config, kinds: Sequence[Sequence[InfluenceMap]], period: tuple[int, ...]) -> KindSizes:
     """Return the sizes and maps of each kind, from its mean_square maps of images or draws."""
-    period = tuple(int(jump) for jump in field.jump if jump is not None)
     sizes, replicates, maps = [], [], []
     for maps_of_kind, stream in zip(kinds, (IMAGES, IMAGES, DRAWS, DRAWS), strict=True):
         moments = np.stack([imap.values for imap in maps_of_kind])
@@ -254,7 +252,7 @@ def _kind_sizes(config: Config, kinds: Sequence[Sequence[InfluenceMap]], field: 
         drawn = resampled(moments, mean, partial(_size, period), config.bootstrap, derive(config.seed, stream))
         replicates.append(widened(drawn, sizes[-1], len(moments)))
         maps.append(mean.values)
-    return KindSizes(np.array(sizes), np.stack(replicates), shown(np.stack(maps)))
+    return KindSizes(np.array(sizes), np.stack(replicates), thumbnails(np.stack(maps)))
 
 
 def _size(period: tuple[int, ...], imap: InfluenceMap) -> float:

@@ -22,7 +22,6 @@ from experiments.trainings.growth_tables import in_words
 from experiments.trainings.plan import (
     GrowthConfig,
     Task,
-    TrainingConfig,
     images_a_step,
     in_order,
     naming_sgd,
@@ -60,17 +59,17 @@ def study(fabric: Fabric, config: GrowthConfig, task: Task, logbook: Logbook) ->
     tested = evaluate(fabric, task.network, in_order(task.data.test, share), task.metrics)
     if not fabric.is_global_zero:
         return None, tested
-    measure = partial(_measure, config, task, probing, logbook)
+    measure = partial(_measure, probing, logbook)
     best = best_epoch(history, task.best_by).number
     if not history[best].measured:
         history[best] = replace(history[best], measured=measure(task.network, _maps_file(logbook, best)))
-        _report_erf(config, probing, history[best], logbook)
+        _report_erf(probing, history[best], logbook)
     logbook.scalars({f"test/{name}": value for name, value in tested.items()}, best)
-    _animate(config, probing, history, logbook)
+    _animate(probing, history, logbook)
     fresh_file = logbook.training / "maps_fresh.npz"
-    fresh = _measures(measure(untrained.to(fabric.device), fresh_file), read_units(config, probing, fresh_file))
+    fresh = _measures(measure(untrained.to(fabric.device), fresh_file), read_units(probing, fresh_file))
     calibrate(untrained, plan.batches, plan.calibration, fabric.device)
-    measure_all = partial(measure_layers, config, probing, list(task.network.layers))
+    measure_all = partial(measure_layers, probing, list(task.network.layers))
     before = measure_all(untrained, logbook.progress, "ERF of every layer before training")
     after = measure_all(task.network, logbook.progress, "ERF of every layer at the best epoch")
     logbook.attach("weights_before.safetensors", half_precision_weights(untrained))
@@ -88,24 +87,21 @@ def _epochs(
         if not config.measures(epoch):
             return {}
         with naming_sgd(config, epoch):
-            return _measure(config, task, probing, logbook, network, _maps_file(logbook, epoch))
+            return _measure(probing, logbook, network, _maps_file(logbook, epoch))
 
     progress = progress_of(fabric, logbook)
     optimizer = optimizer_of(config, task.network)
     with naming_sgd(config):
         for epoch in train(fabric, task.network, optimizer, plan, logbook.training, measure, progress):
             if fabric.is_global_zero:
-                _report(config, probing, epoch, logbook)
+                _report(probing, epoch, logbook)
             yield epoch
 
 
-def _measure(
-    config: GrowthConfig, task: Task, probing: Probing, logbook: Logbook, network: nn.Module, file: Path
-) -> dict[str, float]:
+def _measure(probing: Probing, logbook: Logbook, network: nn.Module, file: Path) -> dict[str, float]:
     """Measure the top layer's units, keep in ``file`` what is large, and return the numbers of the center unit."""
-    layer = task.network.top_layer
-    numbers = measure_units(config, probing, layer, file, network, logbook.progress, "ERF of the top layer")
-    return numbers | measure_mean_square(config, probing, layer, network)
+    numbers = measure_units(probing, file, network, logbook.progress, "ERF of the top layer")
+    return numbers | measure_mean_square(probing, network)
 
 
 def result_of(kind: type[Any], growth: Growth | None, **others: Any) -> Any:
@@ -119,25 +115,25 @@ def _maps_file(logbook: Logbook, epoch: int) -> Path:
     return logbook.training / f"maps_{epoch:04}.npz"
 
 
-def _kept(config: TrainingConfig, probing: Probing, logbook: Logbook, epoch: int) -> UnitSizes:
-    return read_units(config, probing, _maps_file(logbook, epoch))
+def _kept(probing: Probing, logbook: Logbook, epoch: int) -> UnitSizes:
+    return read_units(probing, _maps_file(logbook, epoch))
 
 
-def _report(config: TrainingConfig, probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
+def _report(probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
     numbers = {f"validation/{name}": value for name, value in epoch.metrics.items()}
     if epoch.loss is not None:
         numbers["training_loss"] = epoch.loss
     logbook.scalars(numbers, epoch.number)
     if epoch.measured:
-        _report_erf(config, probing, epoch, logbook)
+        _report_erf(probing, epoch, logbook)
     judged = ", ".join(f"{in_words(name)} {value:.3f}" for name, value in epoch.metrics.items())
     loss = "" if epoch.loss is None else f"loss {epoch.loss:.3f}, "
     size = f", {_sizes_text(epoch)}" if epoch.measured else ""
-    logbook.say(f"epoch {epoch.number} of {config.epochs}: {loss}validation {judged}{size}")
+    logbook.say(f"epoch {epoch.number} of {probing.config.epochs}: {loss}validation {judged}{size}")
 
 
-def _report_erf(config: TrainingConfig, probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
-    units = _kept(config, probing, logbook, epoch.number)
+def _report_erf(probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
+    units = _kept(probing, logbook, epoch.number)
     others = {"erf_size/other_units": float(units.sizes[1:].mean())} if len(units.sizes) > 1 else {}
     logbook.scalars(epoch.measured | others, epoch.number)
     logbook.map("map", units.center, None, epoch.number)
@@ -148,10 +144,10 @@ def _sizes_text(epoch: Epoch) -> str:
     return f"ERF size {size:.1f}" + (f" ({averaged:.1f} on the averaged map)" if size != averaged else "")
 
 
-def _animate(config: TrainingConfig, probing: Probing, history: Sequence[Epoch], logbook: Logbook) -> None:
+def _animate(probing: Probing, history: Sequence[Epoch], logbook: Logbook) -> None:
     measured = [epoch for epoch in history if epoch.measured]
     titles = [f"epoch {epoch.number}: ERF size {epoch.measured['erf_size']:.1f} pixels" for epoch in measured]
-    maps = [_kept(config, probing, logbook, epoch.number).center for epoch in measured]
+    maps = [_kept(probing, logbook, epoch.number).center for epoch in measured]
     logbook.animation("erf", dict(zip(titles, maps, strict=True)))
 
 
@@ -160,7 +156,7 @@ def _growth(
     layers: tuple[list[LayerErf], list[LayerErf]], logbook: Logbook,
 ) -> Growth:  # fmt: skip
     best = best_epoch(list(history), task.best_by).number
-    by_epoch = {at.number: _kept(config, probing, logbook, at.number) for at in history if at.measured}
+    by_epoch = {at.number: _kept(probing, logbook, at.number) for at in history if at.measured}
     measured, first, last = list(by_epoch), by_epoch[0], by_epoch[best]
     frames = [measured[index] for index in filmstrip(len(measured), measured.index(best))]
     moments = tuple(_moment(epoch, by_epoch.get(epoch.number)) for epoch in history)
@@ -202,12 +198,12 @@ def _growth(
         arrays={
             "before": layers[0][-1].values.astype(np.float32),
             "after": layers[1][-1].values.astype(np.float32),
-            "units/before": first.shown,
-            "units/after": last.shown,
-            "layers/before": np.stack([layer.shown for layer in layers[0]]),
-            "layers/after": np.stack([layer.shown for layer in layers[1]]),
+            "units/before": first.thumbnails,
+            "units/after": last.thumbnails,
+            "layers/before": np.stack([layer.thumbnail for layer in layers[0]]),
+            "layers/after": np.stack([layer.thumbnail for layer in layers[1]]),
             "frames": np.array(frames),
-            "maps": np.stack([by_epoch[epoch].shown[0] for epoch in frames]),
+            "maps": np.stack([by_epoch[epoch].thumbnails[0] for epoch in frames]),
             "measured": np.array(measured),
             "resampled_sizes": np.stack([at.resampled_sizes for at in by_epoch.values()]),
             "resampled_averaged_sizes": np.stack([at.resampled_averaged_sizes for at in by_epoch.values()]),

@@ -30,15 +30,20 @@ from experiments.harness.record import decode_arrays, encode_arrays
 from experiments.harness.trf_box import without_box
 from experiments.trainings.plan import Probe, Progress, Stream, TrainingConfig
 
-LARGEST_SHOWN = 128  # pixels a side of the maps that a record keeps to be looked at only
+LARGEST_THUMBNAIL = 128  # pixels a side of the maps that a record keeps to be looked at only
 HALF_HEIGHT = 0.5
 TRF_SIZES = {"camvid": CamvidFrontend.trf_size, "cifar10": CifarResNet.trf_size}
 
 
 @dataclass(frozen=True)
 class Probing:
-    """Where the ERF is measured: images as the network sees them, and the fields of the units, the center's first."""
+    """How and where the ERF is measured: images as the network sees them, and fields of the layer's units.
 
+    Of ``fields`` the center's is the first.
+    """
+
+    config: TrainingConfig
+    layer: str
     images: Tensor
     fields: tuple[ReceptiveField, ...]
 
@@ -47,18 +52,23 @@ class Probing:
         """The units, the center's first."""
         return [field.unit for field in self.fields]
 
+    @property
+    def period(self) -> tuple[int, ...]:
+        """The period of the grid that strides leave on a map: the jump of the units, which are evenly spaced."""
+        return tuple(int(jump) for jump in self.fields[0].jump if jump is not None)
+
 
 @dataclass(frozen=True)
 class UnitSizes:
-    """What one measurement left on disk: maps ``[U, h, w]`` to be looked at, ERF sizes ``[U]``, and the center's map.
+    """What one measurement left on disk: thumbnails of the maps ``[U, h, w]``, ERF sizes ``[U]``, and the center's map.
 
-    ``center`` is to be looked at, too: it has the image's size but the details of ``shown``. ``resampled_sizes [B]``
-    are the center's, of images drawn anew; ``resampled_averaged_sizes`` and ``resampled_half_height_sizes [B]``, of
-    the same draws, are those of its map averaged over the grid's period.
+    ``center`` is to be looked at, too: it has the image's size but the details of its thumbnail. ``resampled_sizes
+    [B]`` are the center's, of images drawn anew; ``resampled_averaged_sizes`` and ``resampled_half_height_sizes [B]``,
+    of the same draws, are those of its map averaged over the grid's period.
     """
 
     center: InfluenceMap
-    shown: np.ndarray
+    thumbnails: np.ndarray
     sizes: np.ndarray
     resampled_sizes: np.ndarray
     resampled_averaged_sizes: np.ndarray
@@ -69,7 +79,7 @@ class UnitSizes:
 class LayerErf:
     """The middle unit of one layer: its ERF size (None where its center has none), 95 % over images, and its map.
 
-    ``values [H, W]`` is the map, ``shown [h, w]`` what a record keeps of it.
+    ``values [H, W]`` is the map, ``thumbnail [h, w]`` what a record keeps of it.
     """
 
     layer: str
@@ -77,7 +87,7 @@ class LayerErf:
     size: float | None
     interval: Interval | None
     values: np.ndarray
-    shown: np.ndarray
+    thumbnail: np.ndarray
 
 
 def probing_of(
@@ -104,43 +114,42 @@ def probing_of(
     places = [[(i + 1) * side // (grid + 1) for i in range(grid)] for side in center.grid]
     others = [(row, column) for row in places[0] for column in places[1] if (row, column) != center.unit]
     fields = theoretical_receptive_field(network, images.shape[2:], layer, unit=[center.unit, *others])
-    return Probing(images, tuple(fields))
+    return Probing(config, layer, images, tuple(fields))
 
 
-def measure_units(
-    config: TrainingConfig, probing: Probing, layer: str, file: Path, network: nn.Module, progress: Progress, text: str
-) -> dict[str, float]:
+def measure_units(probing: Probing, file: Path, network: nn.Module, progress: Progress, text: str) -> dict[str, float]:
     """Keep what is measured of all units in ``file``; return the :func:`map_numbers` of the center unit."""
+    config = probing.config
     moments, maps = [], []
     for index in progress(range(config.images), text, config.images):
-        of_image = _measured(config, probing, network, index, layer, probing.units)
+        of_image = _measured(probing, network, index, probing.layer, probing.units)
         moments.append(config.statistic.to_mean_moment(of_image[0].values))
         maps = [old.merge(new) for old, new in zip(maps, of_image, strict=True)] if maps else of_image
     size = partial(erf_size, reference=config.reference)
     half_height = partial(size, level=HALF_HEIGHT)
-    average = partial(grid_average_inside, period=_period(probing.fields[0]))
+    average = partial(grid_average_inside, period=probing.period)
     center, averaged = maps[0], average(maps[0])
     means = np.stack([_averaged_moment(config, average, center, moment) for moment in moments])
     arrays = {
         "samples": np.array(center.samples),
-        "units": shown(np.stack([imap.values for imap in maps])),
+        "units": thumbnails(np.stack([imap.values for imap in maps])),
         "sizes": np.array([size(imap) for imap in maps]),
         "resampled_sizes": _resampled(config, np.stack(moments), center, size),
         "resampled_averaged_sizes": _resampled(config, means, averaged, size),
         "resampled_half_height_sizes": _resampled(config, means, averaged, half_height),
     }
     atomic_write(file, encode_arrays(arrays))
-    return map_numbers(config, probing, center)
+    return map_numbers(probing, center)
 
 
-def map_numbers(config: TrainingConfig, probing: Probing, imap: InfluenceMap) -> dict[str, float]:
+def map_numbers(probing: Probing, imap: InfluenceMap) -> dict[str, float]:
     """Return the numbers of a map of the center unit.
 
     The size, the radii and sigma are those of the map as it is, the averaged and the half-height size those of the map
     averaged over the period of the layer's grid.
     """
-    size = partial(erf_size, reference=config.reference)
-    averaged = grid_average_inside(imap, _period(probing.fields[0]))
+    size = partial(erf_size, reference=probing.config.reference)
+    averaged = grid_average_inside(imap, probing.period)
     rows, columns = map_moments(imap).sigma
     return {
         "erf_size": size(imap),
@@ -154,39 +163,24 @@ def map_numbers(config: TrainingConfig, probing: Probing, imap: InfluenceMap) ->
     }
 
 
-def center_map(
-    config: TrainingConfig, probing: Probing, layer: str, network: nn.Module, statistic: Statistic,
-    aggregation: Aggregation,
-) -> InfluenceMap:  # fmt: skip
+def center_map(probing: Probing, network: nn.Module, statistic: Statistic, aggregation: Aggregation) -> InfluenceMap:
     """Return the center unit's map over all images."""
-    return effective_receptive_field(
-        network,
-        probing.images,
-        layer,
-        probing.units[0],
-        statistic,
-        require_aggregation(aggregation),
-        derive(config.seed, Stream.signs),
-    )
+    signs = derive(probing.config.seed, Stream.signs)
+    kind = require_aggregation(aggregation)
+    return effective_receptive_field(network, probing.images, probing.layer, probing.units[0], statistic, kind, signs)
 
 
-def measure_mean_square(config: TrainingConfig, probing: Probing, layer: str, network: nn.Module) -> dict[str, float]:
+def measure_mean_square(probing: Probing, network: nn.Module) -> dict[str, float]:
     """Return the numbers of the center unit's map by another statistic, the mean over images of the squares.
 
     Its size is that of the map averaged over the period of the layer's grid.
     """
-    imap = center_map(config, probing, layer, network, Statistic.mean_square, config.aggregation)
-    numbers = map_numbers(config, probing, imap)
+    numbers = map_numbers(probing, center_map(probing, network, Statistic.mean_square, probing.config.aggregation))
     return {
         "mean_square_size": numbers["averaged_size"],
         "mean_square_sigma_rows": numbers["sigma_rows"],
         "mean_square_sigma_columns": numbers["sigma_columns"],
     }
-
-
-def _period(field: ReceptiveField) -> tuple[int, ...]:
-    """Return the period of the grid that strides leave on a map: the jump of the units, which are evenly spaced."""
-    return tuple(int(jump) for jump in field.jump if jump is not None)
 
 
 def _averaged_moment(
@@ -197,9 +191,9 @@ def _averaged_moment(
     return config.statistic.to_mean_moment(averaged.values)
 
 
-def read_units(config: TrainingConfig, probing: Probing, file: Path) -> UnitSizes:
+def read_units(probing: Probing, file: Path) -> UnitSizes:
     """Return what :func:`measure_units` kept in ``file``."""
-    arrays = decode_arrays(file)
+    config, arrays = probing.config, decode_arrays(file)
     field, samples = probing.fields[0], int(arrays["samples"])
     center = InfluenceMap(
         values=_enlarged(arrays["units"][0], probing.images.shape[2:]),
@@ -215,18 +209,18 @@ def read_units(config: TrainingConfig, probing: Probing, file: Path) -> UnitSize
 
 
 def measure_layers(
-    config: TrainingConfig, probing: Probing, layers: list[str], network: nn.Module, progress: Progress, text: str
+    probing: Probing, layers: list[str], network: nn.Module, progress: Progress, text: str
 ) -> list[LayerErf]:
     """Measure the middle unit of each of ``layers``, on the same images as the units."""
     fields = theoretical_receptive_field(network, probing.images.shape[2:], layers)
     return [
-        _layer_erf(config, probing, layer, int(fields[layer].size[0]), network)
-        for layer in progress(layers, text, len(layers))
+        _layer_erf(probing, layer, int(fields[layer].size[0]), network) for layer in progress(layers, text, len(layers))
     ]
 
 
-def _layer_erf(config: TrainingConfig, probing: Probing, layer: str, trf_size: int, network: nn.Module) -> LayerErf:
-    maps = [_measured(config, probing, network, index, layer, None) for index in range(config.images)]
+def _layer_erf(probing: Probing, layer: str, trf_size: int, network: nn.Module) -> LayerErf:
+    config = probing.config
+    maps = [_measured(probing, network, index, layer, None) for index in range(config.images)]
     moments = np.stack([config.statistic.to_mean_moment(one.values) for one in maps])
     imap = reduce(InfluenceMap.merge, maps)
     try:
@@ -234,10 +228,11 @@ def _layer_erf(config: TrainingConfig, probing: Probing, layer: str, trf_size: i
         size, interval = measure(imap), middle(_resampled(config, moments, imap, measure))
     except InvalidInput:  # the center has no influence, in all images or in those that were drawn
         size, interval = None, None
-    return LayerErf(layer, trf_size, size, interval, imap.values, shown(imap.values[None])[0])
+    return LayerErf(layer, trf_size, size, interval, imap.values, thumbnails(imap.values[None])[0])
 
 
-def _measured(config: TrainingConfig, probing: Probing, network: nn.Module, index: int, layer: str, units: Any) -> Any:
+def _measured(probing: Probing, network: nn.Module, index: int, layer: str, units: Any) -> Any:
+    config = probing.config
     return effective_receptive_field(
         network, probing.images[index : index + 1], layer, units, config.statistic,
         require_aggregation(config.aggregation), derive(config.seed, Stream.signs), first_sample=index,
@@ -251,7 +246,7 @@ def _resampled(
     return resampled(moments, imap, quantity, config.bootstrap, derive(config.seed, Stream.bootstrap))
 
 
-def shown(maps: np.ndarray) -> np.ndarray:
+def thumbnails(maps: np.ndarray) -> np.ndarray:
     """Return maps ``[N, H, W]`` with peak 1 (or all 0), precise enough to look at; large ones as means of blocks."""
     block = _block(maps.shape[1:])
     rows, columns = (side // block for side in maps.shape[1:])
@@ -262,14 +257,14 @@ def shown(maps: np.ndarray) -> np.ndarray:
 
 
 def _enlarged(values: np.ndarray, sides: Sequence[int]) -> np.ndarray:
-    """Return a map of :func:`shown` in the size that it had, every mean in place of its block."""
+    """Return a map of :func:`thumbnails` in the size that it had, every mean in place of its block."""
     block = _block(sides)
     large = np.kron(values.astype(np.float64), np.ones((block, block)))
     return np.pad(large, [(0, side - there) for side, there in zip(sides, large.shape, strict=True)], mode="edge")
 
 
 def _block(sides: Sequence[int]) -> int:
-    return -(-max(sides) // LARGEST_SHOWN)
+    return -(-max(sides) // LARGEST_THUMBNAIL)
 
 
 def without_box_of(key: str, values: np.ndarray) -> str:

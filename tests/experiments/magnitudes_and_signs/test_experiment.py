@@ -69,12 +69,11 @@ def test_random_signs_keep_magnitudes_and_batch_norm():
 def test_intervals_are_as_wide_as_the_number_of_maps_says(monkeypatch):
     monkeypatch.setattr(experiment, "widened", lambda replicates, _estimate, maps: np.full_like(replicates, maps))
     network = nn.Conv2d(1, 2, 3, padding=1)
-    field = erf.theoretical_receptive_field(network, 9)
     maps = [
         erf.effective_receptive_field(network, torch.ones(1, 1, 9, 9), statistic="mean_square", seed=seed)
         for seed in range(3)
     ]
-    kept = _kind_sizes(Config(**TOY), [maps, maps, maps[:2], maps[:2]], field)
+    kept = _kind_sizes(Config(**TOY), [maps, maps, maps[:2], maps[:2]], (1, 1))
     assert kept.resampled[:, 0].tolist() == [3, 3, 2, 2]
 
 

@@ -41,7 +41,7 @@ from experiments.trainings.probe import (
     measure_units,
     probing_of,
     read_units,
-    shown,
+    thumbnails,
 )
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
@@ -158,10 +158,10 @@ def test_a_layer_whose_center_has_no_influence_has_no_size(data):
     network = CifarResNet(16)  # of a few channels, all may be 0 after the first ReLU
     torch.nn.init.zeros_(network.top.weight)
     probing = probing_of(config_of(), network, "top", data.validation, Probe.images, grid=1)
-    found = measure_layers(config_of(), probing, ["stem", "top"], network, lambda items, *_: items, "")
+    found = measure_layers(probing, ["stem", "top"], network, lambda items, *_: items, "")
     assert [layer.size is None for layer in found] == [False, True]
     assert found[1].interval is None
-    assert not found[1].shown.any()
+    assert not found[1].thumbnail.any()
 
 
 def test_large_maps_are_shown_as_means_of_blocks():
@@ -169,9 +169,9 @@ def test_large_maps_are_shown_as_means_of_blocks():
     means = np.stack(
         [[[m[r : r + 3, c : c + 3].mean() for c in range(0, 201, 3)] for r in range(0, 300, 3)] for m in maps]
     )
-    np.testing.assert_allclose(shown(maps), means / means.max((1, 2), keepdims=True), rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(thumbnails(maps), means / means.max((1, 2), keepdims=True), rtol=1e-3, atol=1e-7)
     small = maps[:, :128, :128]
-    np.testing.assert_allclose(shown(small), small / small.max((1, 2), keepdims=True), rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(thumbnails(small), small / small.max((1, 2), keepdims=True), rtol=1e-3, atol=1e-7)
 
 
 def test_the_test_images_are_judged_by_the_best_epochs_weights(trained, data):
@@ -364,8 +364,8 @@ def test_strided_networks_are_measured_on_the_map_averaged_over_the_grid(tmp_pat
     )
     network = CamvidFrontend(config.widths, generator=weights_generator(config)).eval()
     probing = probing_of(config, network, "stage4", data.validation, Probe.images, grid=1)
-    numbers = measure_units(config, probing, "stage4", tmp_path / "maps.npz", network, lambda items, *_: items, "")
-    numbers |= measure_mean_square(config, probing, "stage4", network)
+    numbers = measure_units(probing, tmp_path / "maps.npz", network, lambda items, *_: items, "")
+    numbers |= measure_mean_square(probing, network)
     seed = derive(config.seed, Stream.signs)
     mean_abs, mean_square = (
         effective_receptive_field(network, probing.images, "stage4", probing.units[0], statistic, seed=seed)
@@ -377,7 +377,7 @@ def test_strided_networks_are_measured_on_the_map_averaged_over_the_grid(tmp_pat
     assert numbers["half_height_size"] == pytest.approx(erf_size(averaged, level=0.5), rel=1e-2)
     assert numbers["averaged_size"] != pytest.approx(numbers["erf_size"], rel=2e-2)
     assert numbers["mean_square_size"] == pytest.approx(erf_size(grid_average_inside(mean_square, 16)), rel=1e-2)
-    kept = read_units(config, probing, tmp_path / "maps.npz")
+    kept = read_units(probing, tmp_path / "maps.npz")
     each = [
         effective_receptive_field(network, image[None], "stage4", probing.units[0], seed=seed, first_sample=first)
         for first, image in enumerate(probing.images)
