@@ -27,11 +27,9 @@ from experiments.stacks.paper_stacks import (
     Kind,
     StackConfig,
     Stream,
-    map_of,
-    measure_runs,
+    measure_map,
     predicted_map,
     predicted_sigma,
-    require_runs,
 )
 
 # Figure 2 of the paper.
@@ -156,11 +154,8 @@ def run(config: Config, logbook: Logbook) -> Result:
 
 
 def _measure(config: Config, kind: Kind, depth: int) -> Condition:
-    moments = measure_runs(config, kind, depth, config.runs)
-    imap = map_of(config, moments)
-    replicates = 0 if kind is Kind.uniform else config.bootstrap
-    if replicates:
-        require_runs(imap, kind, depth, least=2)
+    least, replicates = (1, 0) if kind is Kind.uniform else (2, config.bootstrap)
+    moments, imap = measure_map(config, kind, depth, config.runs, least)
     seed = derive(config.seed, depth, Stream.bootstrap)
     return Condition(imap, estimates_of(moments, imap, {"size": erf_size}, replicates, seed))
 

@@ -30,9 +30,9 @@ from experiments.stacks.paper_stacks import (
     map_of,
     mean_sigma,
     mean_square_total,
+    measure_map,
     measure_runs,
     predicted_sigma,
-    require_runs,
     stack_of,
 )
 
@@ -150,9 +150,7 @@ def _coefficients(kernel_size: int, depth: int) -> np.ndarray:
 
 
 def _measure(config: Config, exact: InfluenceMap, kind: Kind) -> Condition:
-    moments = measure_runs(config, kind, config.depth, config.runs)
-    imap = map_of(config, moments)
-    require_runs(imap, kind, config.depth, least=2)
+    moments, imap = measure_map(config, kind, config.depth, config.runs, least=2)
     influential = moments[moments.any(axis=(1, 2))]
     # The total of a linear stack follows from its weights' variances; that of ReLU is compared up to a factor.
     linear = kind is Kind.random

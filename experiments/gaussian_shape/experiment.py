@@ -28,10 +28,10 @@ from experiments.stacks.paper_stacks import (
     Kind,
     StackConfig,
     map_of,
+    measure_map,
     measure_runs,
     predicted_map,
     predicted_sigma,
-    require_runs,
 )
 
 BOOTSTRAP = 1000  # resamplings of the groups for the exponent's interval
@@ -159,9 +159,7 @@ def run(config: Config, logbook: Logbook) -> Result:
 
 
 def _measure(config: Config, kind: Kind, depth: int) -> InfluenceMap:
-    imap = map_of(config, measure_runs(config, kind, depth, config.runs))
-    require_runs(imap, kind, depth, least=1)
-    return imap
+    return measure_map(config, kind, depth, config.runs, least=1)[1]
 
 
 def _panel(

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
-from erf import InfluenceMap, erf_size, theory
+from erf import theory
 from erf.inits import center_low_profile
 from erf.metrics.gaussian_fit import map_moments
-from erf.metrics.grid_average import grid_average
 from erf.networks.conv_stack import ConvStack
 from erf.seeds import derive
 from experiments.harness.intervals import Interval, interval_of
@@ -19,7 +18,7 @@ from experiments.harness.marginals import marginals, sigma
 from experiments.kernels.config import Config
 from experiments.kernels.profiles import profile_moments, profile_stack
 from experiments.stacks.condition import Condition, estimates_of, line_estimate, measure_each
-from experiments.stacks.paper_stacks import Stream, map_of
+from experiments.stacks.paper_stacks import Stream, averaged_size, map_of
 
 
 @dataclass(frozen=True)
@@ -61,13 +60,9 @@ def _center_low(config: Config, kernel_size: int, strength: float) -> ConvStack:
     return profile_stack(config, (center_low_profile((kernel_size,) * 2, strength) ** 2).numpy(), config.depth)
 
 
-def _size(kernel_size: int, imap: InfluenceMap) -> float:
-    return erf_size(grid_average(imap, kernel_size - 1))
-
-
 def _measure(config: Config, kernel_size: int, strength: float) -> Condition:
     moments = profile_moments(config, _center_low(config, kernel_size, strength))
-    imap, size = map_of(config, moments), {"size": partial(_size, kernel_size)}
+    imap, size = map_of(config, moments), {"size": partial(averaged_size, kernel_size - 1)}
     # One seed for all strengths: they are compared over the same runs.
     seed = derive(config.seed, config.depth, Stream.bootstrap)
     width = line_estimate(marginals(moments), sigma, config.bootstrap, seed)
@@ -90,5 +85,5 @@ def _strength(
         gain_interval=interval_of(gains),
         predicted_gain=predicted / without,
         step=None if before is None else interval_of(gains - before.estimates["sigma"].resampled / standard.resampled),
-        **condition.row(size=_size(kernel_size, exact)),
+        **condition.row(size=averaged_size(kernel_size - 1, exact)),
     )

@@ -24,10 +24,9 @@ from experiments.stacks.paper_stacks import (
     Kind,
     StackConfig,
     map_of,
-    measure_runs,
+    measure_map,
     predicted_map,
     predicted_sigma,
-    require_runs,
 )
 
 
@@ -123,9 +122,7 @@ def _measure(config: Config, kind: Kind) -> GroupFits:
     wanted = config.runs * config.groups
     # With a ReLU at the end about half of the runs are 0 everywhere; three times as many leave enough.
     drawn = 3 * wanted if kind is Kind.relu and config.final_activation else wanted
-    moments = measure_runs(config, kind, config.depth, drawn)
-    over_all = map_of(config, moments)
-    require_runs(over_all, kind, config.depth, least=wanted)
+    moments, over_all = measure_map(config, kind, config.depth, drawn, least=wanted)
     influential = moments[moments.any(axis=(1, 2))][:wanted]
     first = map_of(config, influential[: config.runs])
     more, fewer = (tuple(_r_squared(config, influential, runs)) for runs in (config.runs, config.fewer_runs))

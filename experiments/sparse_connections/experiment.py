@@ -14,7 +14,7 @@ from itertools import product
 import numpy as np
 from rich.console import Group
 
-from erf import InfluenceMap, InvalidInput, erf_size, fit_gaussian
+from erf import InfluenceMap, InvalidInput, fit_gaussian
 from erf.arguments.device import resolve_device
 from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
@@ -29,7 +29,7 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
 from experiments.stacks.condition import Condition, Quantity, estimates_of, log_condition, measure_each
-from experiments.stacks.paper_stacks import StackConfig, Stream, mean_sigma
+from experiments.stacks.paper_stacks import StackConfig, Stream, averaged_size, mean_sigma
 
 # Pixels below this share of the exact map's peak are not compared with it one by one: where positions are drawn, few
 # runs reach them at all, and a standard error over runs says nothing.
@@ -177,16 +177,12 @@ def _period(config: Config, layout: Layout) -> int:
     return config.dilation if layout is Layout.dilated else 1
 
 
-def _size(period: int, imap: InfluenceMap) -> float:
-    return erf_size(grid_average(imap, period))
-
-
 def _distance(period: int, imap: InfluenceMap) -> float:
     return float(np.mean(normal_distance(grid_average(imap, period))))
 
 
 def _quantities(period: int) -> dict[str, Quantity]:
-    return {"sigma": mean_sigma, "size": partial(_size, period), "distance": partial(_distance, period)}
+    return {"sigma": mean_sigma, "size": partial(averaged_size, period), "distance": partial(_distance, period)}
 
 
 def _measure(config: Config, layout: Layout, depth: int) -> Condition:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from erf import InfluenceMap, InvalidInput, theory
+from erf import InfluenceMap, InvalidInput, erf_size, theory
 from erf.arguments.device import resolve_device
 from erf.data.noise import Noise
 from erf.inits import Init, weight_variance
@@ -18,6 +18,7 @@ from erf.maps.aggregation import check_aggregation
 from erf.maps.sampled_map import map_of_samples
 from erf.maps.statistic import Statistic
 from erf.metrics.gaussian_fit import map_moments
+from erf.metrics.grid_average import grid_average
 from erf.networks.conv_stack import Activation, ConvStack
 from erf.seeds import derive
 from erf.stacks.stack_influence import stack_moments
@@ -143,6 +144,18 @@ def map_of(config: StackConfig, moments: np.ndarray) -> InfluenceMap:
     return map_of_samples(moments, config.statistic, ((0, moments.shape[1]),) * 2, config.aggregation)
 
 
+def measure_map(config: StackConfig, kind: Kind, depth: int, runs: int, least: int) -> tuple[np.ndarray, InfluenceMap]:
+    """Return the runs' moment maps, as :func:`measure_runs` does, and the map over them.
+
+    Raises:
+        InvalidInput: Fewer than ``least`` of them had any influence at all.
+    """
+    moments = measure_runs(config, kind, depth, runs)
+    imap = map_of(config, moments)
+    require_runs(imap, kind, depth, least)
+    return moments, imap
+
+
 def predicted_map(config: StackConfig, kind: Kind, depth: int) -> InfluenceMap:
     """Return the exact map (mean_abs of random kinds: that of wide layers) up to a factor, by sections 2.1 and 2.2."""
     layers = stack_of(config, kind, depth).theory()
@@ -164,6 +177,11 @@ def mean_square_total(config: StackConfig, stack: ConvStack) -> float:
     for c_in, c_out in pairwise(widths):
         total *= c_out * window * weight_variance(stack.init, c_in, c_out, window)
     return total / stack.channels if isinstance(config.aggregation, int) else total
+
+
+def averaged_size(period: int, imap: InfluenceMap) -> float:
+    """Return the ERF size of a map averaged over the period of its grid, in pixels."""
+    return erf_size(grid_average(imap, period))
 
 
 def mean_sigma(imap: InfluenceMap) -> float:

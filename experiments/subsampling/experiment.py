@@ -26,7 +26,7 @@ from experiments.harness.soundness import Sides
 from experiments.harness.table import measured, table
 from experiments.stacks.condition import Condition, Quantity, estimates_of, log_condition, measure_each
 from experiments.stacks.drawn_networks import exact_map, measure_draws
-from experiments.stacks.paper_stacks import Stream, mean_sigma, require_runs
+from experiments.stacks.paper_stacks import Stream, averaged_size, mean_sigma, require_runs
 from experiments.subsampling.variants import STRIDE, Config, Variant, placed, variant_stack
 
 # Placements that are predicted where there are more: evenly spaced ones, in lexicographic order.
@@ -137,7 +137,7 @@ def run(config: Config, logbook: Logbook) -> Result:
 
 
 def _quantities(period: int) -> dict[str, Quantity]:
-    return {"size": partial(_averaged_size, period=period), "kurtosis": _kurtosis}
+    return {"size": partial(averaged_size, period), "kurtosis": _kurtosis}
 
 
 def _measure(config: Config, variant: Variant) -> Condition:
@@ -148,10 +148,6 @@ def _measure(config: Config, variant: Variant) -> Condition:
     # One seed for all variants: each resampling takes the same runs of each, which pairs them.
     seed, quantities = derive(config.seed, Stream.bootstrap), _quantities(stack.period)
     return Condition(imap, estimates_of(draws.moments, imap, quantities, config.bootstrap, seed, paired=True))
-
-
-def _averaged_size(imap: InfluenceMap, period: int) -> float:
-    return erf_size(grid_average(imap, period))
 
 
 def _kurtosis(imap: InfluenceMap) -> float:
@@ -193,7 +189,7 @@ def _predict_placements(config: Config) -> Placements:
     for layers in placements:
         strides = placed(config.depth, layers, [STRIDE] * config.subsampled)
         stack = replace(variant_stack(config, Variant.plain), strides=strides)
-        sizes.append(_averaged_size(exact_map(stack.theory(), config.statistic), stack.period))
+        sizes.append(averaged_size(stack.period, exact_map(stack.theory(), config.statistic)))
     return Placements(np.array(placements) + 1, np.array(sizes))
 
 

@@ -295,7 +295,7 @@ def test_a_run_without_memory_leaves_nothing(capsys, monkeypatch):
     def measure(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
 
-    monkeypatch.setattr("experiments.erf_growth.experiment.measure_runs", measure)
+    monkeypatch.setattr("experiments.stacks.paper_stacks.measure_runs", measure)
     assert main(SMALL) == 1
     assert "out of memory" in capsys.readouterr().err
     assert [path for path in FOLDERS.rglob("*") if path.is_file()] == []
