@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from erf import InvalidInput
 from erf.arguments.device import resolve_device
@@ -22,6 +22,10 @@ from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.record import recorded_experiment
 from experiments.harness.reference import REFERENCE, reference
 from experiments.harness.validation import typed_as
+from experiments.trainings.plan import Task
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 WEIGHTS = "weights.safetensors"  # of a training's best epoch, beside its record
 STAGES = 4  # of the CamVid network; each has twice the channels of the one before
@@ -131,8 +135,17 @@ def start_text(start: Start, gain: float | None) -> str:
 
 def data_of(data_sets: Mapping[str, DataSet]) -> str:
     """Return the SHA-256 of all data sets."""
-    contents = [data_sets[name].content() for name in LOADERS]
-    return hashlib.sha256("".join(contents).encode()).hexdigest()
+    return hashlib.sha256("".join(data.content() for data in data_sets.values()).encode()).hexdigest()
+
+
+def task_of(fabric: Fabric, training: Training, data: DataSet) -> Task:
+    """Return what a training learns, its network, as the training begins, on the device."""
+    if isinstance(training, cifar10.Config):
+        task = cifar10.task_of(training, data)
+    else:
+        task = camvid.task_of(training, data, fabric.device)
+    task.network.to(fabric.device)
+    return task
 
 
 def weights_file(name: str) -> Path:

@@ -23,7 +23,6 @@ from erf.training.checkpoints import load_weights
 from erf.training.loop import calibrate
 from erf.training.processes import launch, make_fabric
 from experiments.camvid import experiment as camvid
-from experiments.cifar10 import experiment as cifar10
 from experiments.growth_start.closed_form import closed_form_sigma
 from experiments.growth_start.config import (
     LOADERS,
@@ -34,13 +33,15 @@ from experiments.growth_start.config import (
     data_of,
     recorded,
     start_text,
+    task_of,
     weights_file,
 )
-from experiments.growth_start.specifications import SIZES, Specification, agreeing, verdicts
+from experiments.growth_start.specifications import Specification, agreeing, verdicts
 from experiments.harness.intervals import mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
+from experiments.trainings.growth_result import SIZES
 from experiments.trainings.plan import Probe, Task, batches_of
 from experiments.trainings.probe import center_map, map_numbers, probing_of, thumbnails, without_box_of
 
@@ -179,20 +180,10 @@ def _in_seeds(case: Case, fresh: bool, measured: list[StartSizes]) -> Untrained:
 
 def _measure_untrained(fabric: Fabric, config: Config, case: Case, fresh: bool, seed: int, data: DataSet) -> StartSizes:
     training = config.training(case, seed)
-    task = _task(fabric, training, data)
+    task = task_of(fabric, training, data)
     if not fresh:
         _calibrate(fabric, training, task)
     return replace(_measure(training, task, "random_sign"), closed_form_sigma=closed_form_sigma(task.network))
-
-
-def _task(fabric: Fabric, training: Training, data: DataSet) -> Task:
-    """Return what a training learns, its network on the device."""
-    if isinstance(training, cifar10.Config):
-        task = cifar10.task_of(training, data)
-    else:
-        task = camvid.task_of(training, data, fabric.device)
-    task.network.to(fabric.device)
-    return task
 
 
 def _calibrate(fabric: Fabric, training: Training, task: Task) -> None:
@@ -250,7 +241,7 @@ def _measure_trained(
     fabric: Fabric, training: Training, data: DataSet, weights: bytes | None, aggregation: str
 ) -> StartSizes:
     """Measure the network that a training began with, or the one with these ``weights``."""
-    task = _task(fabric, training, data)
+    task = task_of(fabric, training, data)
     if weights is None:
         _calibrate(fabric, training, task)
     else:

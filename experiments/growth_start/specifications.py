@@ -9,7 +9,6 @@ from itertools import combinations
 
 from erf.maps.statistic import Statistic
 
-SIZES = ("averaged_size", "erf_size", "half_height_size", "r50", "r95", "sigma_rows", "sigma_columns")
 # What may be chosen, in words; on one data set all but the first.
 AXES = {
     "data_set": "the data set",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -15,10 +13,10 @@ from erf.networks.start import Start
 from experiments.camvid.study import Study as CamvidStudy
 from experiments.cifar10.study import Study as Cifar10Study
 from experiments.growth_start import config as growth_start
-from experiments.growth_start.config import LOADERS, Case, Training
+from experiments.growth_start.config import LOADERS, Case, Training, data_of
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.reference import REFERENCE, reference
-from experiments.harness.validation import require_at_least, require_choices, typed_as
+from experiments.harness.validation import typed_as
 from experiments.trainings.arms import Training as Recorded
 
 STUDIES = {"camvid": CamvidStudy, "cifar10": Cifar10Study}  # results/reference/<data set>_starts
@@ -32,27 +30,23 @@ class Config(ExperimentConfig):
     name: str = option("magnitudes_and_signs", "the experiment's name, fixed; it names the folder of results")
     data_dir: str = option("data", "folder of the data sets; it does not name the folder of results")
     partial_data: bool = option(False, "accept fewer images than were published")
-    data_sets: list[str] = option(["cifar10", "camvid"], "of the trainings")
-    starts: list[Start] = option([Start.small_gain, Start.unit_gain], "of the trainings")
+    data_sets: list[str] = option(["cifar10", "camvid"], "of the trainings", distinct=True)
+    starts: list[Start] = option([Start.small_gain, Start.unit_gain], "of the trainings", distinct=True)
     gain: float = option(0.16, "of start=small_gain")
     cifar10_width: int = option(16, "channels of CIFAR-10's layers")
     camvid_width: int = option(8, "channels of the first of CamVid's four stages; each next has twice")
-    cifar10_seeds: int = option(3, "trainings from each start on CIFAR-10, of seeds from 0 on")
-    camvid_seeds: int = option(1, "likewise on CamVid")
+    cifar10_seeds: int = option(3, "trainings from each start on CIFAR-10, of seeds from 0 on", least=1)
+    camvid_seeds: int = option(1, "likewise on CamVid", least=1)
     trained: bool = option(True, "measure after training, too, with weights of results/reference/trained_networks/")
     cifar10_images: int = option(16, "held-out images of CIFAR-10, evenly spaced")
     camvid_images: int = option(16, "held-out images of CamVid, likewise")
-    draws: int = option(16, "of random signs, the same ones for each network of one data set")
+    draws: int = option(16, "of random signs, the same ones for each network of one data set", least=2)
     calibration: int = option(2, "batches that batch norm's statistics are averaged over, before training or anew")
     batch_size: int | None = option(None, "images in each of them; None: as many as in a step of the trainings")
-    bootstrap: int = option(400, "resamplings of the images, and of the draws, for the intervals")
+    bootstrap: int = option(400, "resamplings of the images, and of the draws, for the intervals", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("data_sets", self.data_sets)
-        require_choices("starts", self.starts)
-        require_at_least(1, cifar10_seeds=self.cifar10_seeds, camvid_seeds=self.camvid_seeds, bootstrap=self.bootstrap)
-        require_at_least(2, draws=self.draws)
         if unknown := {*self.data_sets} - {*LOADERS}:
             raise InvalidInput(f"data_sets={min(unknown)!r} is unknown; allowed: {', '.join(LOADERS)}")
         for network in self.networks():
@@ -144,8 +138,3 @@ class Network:
         )  # fmt: skip
         with typed_as(**{f"{name}_widths": f"{name}_width" for name in LOADERS}):
             return settings.training(self.case, self.seed)
-
-
-def data_of(data_sets: Mapping[str, DataSet]) -> str:
-    """Return the SHA-256 of all data sets."""
-    return hashlib.sha256("".join(data.content() for data in data_sets.values()).encode()).hexdigest()

@@ -28,14 +28,12 @@ from erf.theory import expected_map
 from erf.training.checkpoints import load_weights
 from erf.training.loop import calibrate
 from erf.training.processes import launch, make_fabric
-from experiments.camvid import experiment as camvid
-from experiments.cifar10 import experiment as cifar10
-from experiments.growth_start.config import LOADERS, Case, Training
+from experiments.growth_start.config import LOADERS, Case, data_of, task_of
 from experiments.harness.intervals import Interval, Mean, interval_of, resampled, widened
 from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
-from experiments.magnitudes_and_signs.config import Config, Network, When, data_of
+from experiments.magnitudes_and_signs.config import Config, Network, When
 from experiments.magnitudes_and_signs.random_signs import draw_signs_
 from experiments.trainings.plan import Probe, batches_of
 from experiments.trainings.probe import Probing, probing_of, thumbnails, without_box_of
@@ -202,7 +200,7 @@ class KindSizes:
 
 def _measure(fabric: Fabric, config: Config, asked: Network, when: When, data: DataSet) -> KindSizes:
     training = asked.training(config)
-    network = _network(fabric, training, data)
+    network = task_of(fabric, training, data).network
     batches = batches_of(fabric, training, data)
     recalibrate = partial(calibrate, batches=batches, count=training.calibration, device=fabric.device)
     if when == When.first:
@@ -219,15 +217,6 @@ def _measure(fabric: Fabric, config: Config, asked: Network, when: When, data: D
         random.append(_both(null, probing, slice(None), config.seed, expected_on=draw % training.images))
     kinds = [*zip(*own, strict=True), *zip(*random, strict=True)]
     return _kind_sizes(config, kinds, probing.period)
-
-
-def _network(fabric: Fabric, training: Training, data: DataSet) -> CifarResNet | CamvidFrontend:
-    """Return the network as its training begins, on the device."""
-    if isinstance(training, cifar10.Config):
-        task = cifar10.task_of(training, data)
-    else:
-        task = camvid.task_of(training, data, fabric.device)
-    return task.network.to(fabric.device)
 
 
 def _both(

@@ -12,6 +12,7 @@ from experiments.harness.trf_box import without_box
 from experiments.trainings.plan import GrowthConfig
 
 FRAMES = 8  # epochs whose maps the record keeps, for the filmstrip
+SIZES = ("averaged_size", "erf_size", "half_height_size", "r50", "r95", "sigma_rows", "sigma_columns")  # of one map
 
 
 @dataclass(frozen=True)

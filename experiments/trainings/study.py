@@ -23,22 +23,11 @@ from experiments.harness.study import shared_config
 from experiments.harness.table import table, text
 from experiments.trainings.arms import Arm, Gap, Point, Training, Way
 from experiments.trainings.expectations import Expectation, NotTrained
-from experiments.trainings.growth_result import Growth, Moment
+from experiments.trainings.growth_result import SIZES, Growth, Moment
 from experiments.trainings.growth_tables import in_words
 from experiments.trainings.plan import GrowthConfig
 
-MEASURES = (
-    "averaged_size",
-    "erf_size",
-    "half_height_size",
-    "r50",
-    "r95",
-    "sigma_rows",
-    "sigma_columns",
-    "mean_square_size",
-    "mean_square_sigma_rows",
-    "mean_square_sigma_columns",
-)
+MEASURES = (*SIZES, "mean_square_size", "mean_square_sigma_rows", "mean_square_sigma_columns")
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from experiments.growth_start import config as growth_start
 from experiments.growth_start.closed_form import closed_form_sigma
 from experiments.growth_start.experiment import Case, Config, cases, run
 from experiments.growth_start.figure import draw
-from experiments.growth_start.specifications import SIZES
 from experiments.harness.environment import Environment
 from experiments.harness.record import write_record
+from experiments.trainings.growth_result import SIZES
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.toy_data import toy_data
 

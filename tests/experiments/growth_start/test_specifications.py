@@ -5,7 +5,8 @@ from itertools import product
 import pytest
 
 from erf.maps.statistic import Statistic
-from experiments.growth_start.specifications import SIZES, Specification, agreeing, flip_of, verdicts
+from experiments.growth_start.specifications import Specification, agreeing, flip_of, verdicts
+from experiments.trainings.growth_result import SIZES
 
 STATISTICS = [Statistic.mean_abs, Statistic.rms, Statistic.mean_square]
 
