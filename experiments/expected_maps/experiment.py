@@ -5,7 +5,6 @@ No claim of the paper, but of its theory carried on (section 2.2), for networks 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -16,7 +15,7 @@ import numpy as np
 import scipy
 from rich.table import Table
 
-from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size, map_moments
+from erf import InfluenceMap, InvalidInput, effective_receptive_field, erf_size
 from erf.arguments.device import resolve_device
 from erf.data.noise import NoiseImages
 from erf.maps.statistic import Statistic
@@ -29,7 +28,7 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.trf_box import without_box
-from experiments.harness.validation import require_at_least, require_choices
+from experiments.stacks.paper_stacks import mean_sigma
 
 SAMPLES = 2  # images of each draw, with signs of their own
 MORE_OF_SMALL = 4  # times as many draws of small networks, whose maps scatter more and take less time
@@ -51,16 +50,15 @@ class Config(ExperimentConfig):
     """Which networks are compared with theory, and over how many draws."""
 
     name: str = option("expected_maps", "the experiment's name, fixed; it names the folder of results")
-    networks: list[str] = option([*ARCHITECTURES], "they are listed in experiments/expected_maps/networks.py")
-    draws: int = option(24, "draws of weights of each network as it is, of small ones 4 times as many; >= 2")
-    linear_draws: int = option(96, "likewise of networks without nonlinearities; >= 2")
-    bootstrap: int = option(400, "resamplings of the draws for each interval")
+    networks: list[str] = option(
+        [*ARCHITECTURES], "they are listed in experiments/expected_maps/networks.py", distinct=True
+    )
+    draws: int = option(24, "draws of weights of each network as it is, of small ones 4 times as many; >= 2", least=2)
+    linear_draws: int = option(96, "likewise of networks without nonlinearities; >= 2", least=2)
+    bootstrap: int = option(400, "resamplings of the draws for each interval", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_choices("networks", self.networks)
-        require_at_least(2, draws=self.draws, linear_draws=self.linear_draws)
-        require_at_least(1, bootstrap=self.bootstrap)
         for network in self.networks:
             if network not in ARCHITECTURES:
                 raise InvalidInput(f"networks: {network!r} is unknown; allowed: {', '.join(ARCHITECTURES)}")
@@ -216,7 +214,7 @@ def _stage(about: dict[str, Any], pairs: list[tuple[InfluenceMap, InfluenceMap]]
     measured, expected = (np.stack([imap.values for imap in side]) for side in zip(*pairs, strict=True))
     means = [replace(one, values=maps.mean(0)) for one, maps in zip(pairs[0], (measured, expected), strict=True)]
     sigmas = [
-        resampled(maps, mean, _sigma, config.bootstrap, derive(config.seed, 1))
+        resampled(maps, mean, mean_sigma, config.bootstrap, derive(config.seed, 1))
         for maps, mean in zip((measured, expected), means, strict=True)
     ]
     # Where theory is exact, each draw's difference has mean 0.
@@ -225,8 +223,8 @@ def _stage(about: dict[str, Any], pairs: list[tuple[InfluenceMap, InfluenceMap]]
     return Stage(
         **about,
         draws=len(measured),
-        sigma=_sigma(means[0]),
-        expected_sigma=_sigma(means[1]),
+        sigma=mean_sigma(means[0]),
+        expected_sigma=mean_sigma(means[1]),
         error_interval=interval_of(sigmas[1] / sigmas[0] - 1),
         size=_size(means[0]),
         expected_size=_size(means[1]),
@@ -236,10 +234,6 @@ def _stage(about: dict[str, Any], pairs: list[tuple[InfluenceMap, InfluenceMap]]
         trf_size=int(max(theory.trf_size)),
         findings=theory.findings,
     )
-
-
-def _sigma(imap: InfluenceMap) -> float:
-    return math.sqrt(np.mean(np.square(map_moments(imap).sigma)))
 
 
 def _size(imap: InfluenceMap) -> float | None:
