@@ -233,15 +233,15 @@ def _report(stage: Stage, logbook: Logbook) -> None:
 
 def summary(result: Result) -> Group:
     """Return the tables of stages and of networks by ERF size, and what must be known about each network."""
-    stages = table(
-        result.stages, ("network, stage", lambda stage: f"{stage.network} {stage.layer}"), "depth",
-        ("TRF", _trf), ("ERF size", _size), ("95 %", "interval", 1), ("ratio", _ratio),
+    columns = (
+        "depth", ("TRF", _trf), ("ERF size", lambda stage: _bound(stage, stage.size, 1)), ("95 %", "interval", 1),
+        ("ratio", lambda stage: _bound(stage, stage.ratio, 3)),
     )  # fmt: skip
-    lasts = [result.of_network(network)[-1] for network in result.config.networks]
-    by_size = table(
-        sorted(lasts, key=lambda stage: stage.size or 0), "network", "depth", ("TRF", _trf), ("ERF size", _size),
-        ("95 %", "interval", 1), ("ratio", _ratio), title="last stages, by ERF size",
-    )  # fmt: skip
+    stages = table(result.stages, ("network, stage", lambda stage: f"{stage.network} {stage.layer}"), *columns)
+    lasts = sorted(
+        (result.of_network(network)[-1] for network in result.config.networks), key=lambda stage: stage.size or 0
+    )
+    by_size = table(lasts, "network", *columns, title="last stages, by ERF size")
     return Group(stages, by_size, *_notes(result))
 
 
@@ -249,16 +249,8 @@ def _trf(stage: Stage) -> str:
     return "inf" if stage.trf_size is None else str(stage.trf_size)
 
 
-def _size(stage: Stage) -> str:
-    """Return the size; where the image ends before the ERF does, it is at least that of the part inside."""
-    return _bound(stage, stage.size, 1)
-
-
-def _ratio(stage: Stage) -> str:
-    return _bound(stage, stage.ratio, 3)
-
-
 def _bound(stage: Stage, value: float | None, digits: int) -> str:
+    """Return a size or ratio; where the image ends before the ERF does, it is at least that of the part inside."""
     return f"{'≥ ' if stage.cut and value is not None else ''}{text(value, digits)}"
 
 

@@ -48,19 +48,5 @@ ARCHITECTURES = {
     "swin_t": _stages(Family.transformer, "features.{}", 1, 3, 5, 7),
     "vit_b_16": _stages(Family.transformer, "encoder.layers.encoder_layer_{}", 2, 5, 8, 11),
 }
-DEFAULT = [
-    "alexnet",
-    "vgg11_bn",
-    "googlenet",
-    "resnet18",
-    "resnet50",
-    "regnet_x_400mf",
-    "densenet121",
-    "shufflenet_v2_x1_0",
-    "mobilenet_v2",
-    "mobilenet_v3_large",
-    "efficientnet_b0",
-    "convnext_tiny",
-    "swin_t",
-    "vit_b_16",
-]
+DEEPER = ("vgg16_bn", "resnet34", "resnet101")  # than others of their kind
+DEFAULT = [name for name in ARCHITECTURES if name not in DEEPER]
