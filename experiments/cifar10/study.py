@@ -11,7 +11,7 @@ from experiments.cifar10.experiment import Config, Result
 from experiments.harness.override import Sweep
 from experiments.trainings import study as starts
 from experiments.trainings.arms import SWEPT as STARTS_SWEPT
-from experiments.trainings.expectations import Condition, Expectation, grows, of_one_sign, two_approach
+from experiments.trainings.expectations import READ_ALIKE, Condition, Expectation, grows, of_one_sign, two_approach
 from experiments.trainings.study import StartsStudy, caption, gather_starts, summary
 
 __all__ = ["QUICK", "SWEPT", "Study", "caption", "gather", "summary", "sweeps"]
@@ -52,9 +52,7 @@ class Study(StartsStudy):
         Expectation(9, "unit gains start where the two meet", _unit_stays),
         Expectation(10, "the two approach each other", two_approach(UNIT, SMALL, NARROW)),
         Expectation(11, f"at width {RECORDED} unit gains grow a little", grows(UNIT, RECORDED)),
-        Expectation(
-            12, "no sign hangs on how the map is read, except at half height", of_one_sign(SMALL, width=NARROW)
-        ),
+        Expectation(12, READ_ALIKE, of_one_sign(SMALL, width=NARROW)),
     )
 
 
