@@ -35,8 +35,7 @@ def _i2_parts(study: Study) -> Iterator[Part]:
     yield Part(text, bool(faster), tuple(one.interval for one in cases))
     for large in study.large:
         if large.init is INIT:
-            brief = _large_brief(large)
-            yield Part(_large_text(large), large.beyond_chance, (large.excess,), brief, answer=_large_answer(large))
+            yield _large_part(large)
     yield Part(f"clearly slower in {sum(one.slower for one in cases)} of {len(cases)} cases", None)
     if faster:
         rest = len(cases) - len(faster)
@@ -67,26 +66,17 @@ def _whose(init: Init, cases: Sequence[Comparison]) -> str:
     return "" if init is INIT else f"{init} (n = {_pairs(cases)} pairs, a look beside): "
 
 
-def _large_text(large: LargeReductions) -> str:
-    text = f"{large.share:.1%} of {large.pairs} pairs save {PAPER_REDUCTION:.0%} of the steps or more (the most: "
-    return (
-        f"{text}{large.largest:.0%}), of fresh weights {large.null_share:.1%} of {large.null_pairs} "
-        f"({large.null_largest:.0%}): difference {percent_text(large.excess)}"
+def _large_part(large: LargeReductions) -> Part:
+    """Return whether pairs that save as much as the paper says are more frequent than by chance."""
+    share, null, least = (f"{large.share:.1%}", f"{large.null_share:.1%}", f"{PAPER_REDUCTION:.0%}")
+    difference = f"difference {percent_text(large.excess)}"
+    text = (
+        f"{share} of {large.pairs} pairs save {least} of the steps or more (the most: {large.largest:.0%}), of fresh "
+        f"weights {null} of {large.null_pairs} ({large.null_largest:.0%}): {difference}"
     )
-
-
-def _large_brief(large: LargeReductions) -> str:
-    return (
-        f"{large.share:.1%} of pairs save {PAPER_REDUCTION:.0%} or more, of fresh weights {large.null_share:.1%} "
-        f"(difference {percent_text(large.excess)})"
-    )
-
-
-def _large_answer(large: LargeReductions) -> str:
-    return (
-        f"{large.share:.1%} of trainings save {PAPER_REDUCTION:.0%} or more; with weights only drawn again "
-        f"{large.null_share:.1%} do (difference {percent_text(large.excess)})"
-    )
+    brief = f"{share} of pairs save {least} or more, of fresh weights {null} ({difference})"
+    answer = f"{share} of trainings save {least} or more; with weights only drawn again {null} do ({difference})"
+    return Part(text, large.beyond_chance, (large.excess,), brief, answer=answer)
 
 
 def _medians(cases: Sequence[Comparison]) -> str:

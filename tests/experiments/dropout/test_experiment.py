@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from erf.networks.conv_stack import Dropout
-from experiments.claims.dropout import dropout_parts
+from experiments.claims.architecture import dropout_parts
 from experiments.dropout import experiment as dropout
 from experiments.dropout.experiment import Config, run
 from experiments.stacks import paper_stacks as stacks
