@@ -15,18 +15,17 @@ from rich.console import Group
 from torch import nn
 
 from erf import InvalidInput
-from erf.arguments.device import resolve_device
 from erf.data import camvid
 from erf.data.split import DataSet
 from erf.networks.camvid_frontend import CamvidFrontend
-from erf.training.processes import launch, make_fabric
+from erf.training.processes import launch
 from experiments.harness.experiment import option
 from experiments.harness.logbook import Logbook
 from experiments.harness.machine import KERNEL_3X3, require_memory
 from experiments.trainings.growth import result_of, study
 from experiments.trainings.growth_result import Growth
 from experiments.trainings.growth_tables import growth_tables
-from experiments.trainings.plan import GrowthConfig, Task, started, weights_generator
+from experiments.trainings.plan import GrowthConfig, Task, fabric_of, started, weights_generator
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -77,8 +76,7 @@ class Result(Growth):
 
 def run(config: Config, logbook: Logbook) -> Result:
     """Train the network and measure its ERF after every epoch."""
-    fabric = make_fabric(resolve_device(config.device), config.processes, config.precision)
-    return launch(fabric, _run, config, logbook)
+    return launch(fabric_of(config), _run, config, logbook)
 
 
 def _run(fabric: Fabric, config: Config, logbook: Logbook) -> Result:

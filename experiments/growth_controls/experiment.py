@@ -15,13 +15,12 @@ import numpy as np
 from rich.console import Group
 from torch import nn
 
-from erf.arguments.device import resolve_device
 from erf.data import cifar10 as cifar10_data
 from erf.data.split import DataSet
 from erf.networks.batch_norm import fold_batch_norm_
 from erf.training.loop import calibrate, train
 from erf.training.plan import Epoch
-from erf.training.processes import launch, make_fabric
+from erf.training.processes import launch
 from experiments.cifar10 import experiment as cifar10
 from experiments.growth_controls.config import LAYER, Arm, Config, config_of, rate_of
 from experiments.harness.intervals import Interval, interval_of, mean_interval
@@ -29,7 +28,7 @@ from experiments.harness.logbook import Logbook
 from experiments.harness.soundness import Sides
 from experiments.harness.table import table
 from experiments.harness.validation import typed_as
-from experiments.trainings.plan import Probe, naming_sgd, optimizer_of, plan_of, progress_of
+from experiments.trainings.plan import Probe, fabric_of, naming_sgd, optimizer_of, plan_of, progress_of
 from experiments.trainings.probe import UnitSizes, measure_units, probing_of, read_units, thumbnails
 
 if TYPE_CHECKING:
@@ -120,8 +119,7 @@ class Result:
 
 def run(config: Config, logbook: Logbook) -> Result:
     """Train every arm with every seed and measure the ERF after every epoch."""
-    fabric = make_fabric(resolve_device(config.device), config.processes, config.precision)
-    result = launch(fabric, _run, config, logbook)
+    result = launch(fabric_of(config), _run, config, logbook)
     assert result is not None, "process 0 has measured"
     return result
 

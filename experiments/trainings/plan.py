@@ -28,7 +28,7 @@ from erf.seeds import derive, generator
 from erf.training.learning_rate import Schedule
 from erf.training.loop import Diverged
 from erf.training.plan import Loss, Plan
-from erf.training.processes import Precision
+from erf.training.processes import Precision, make_fabric
 from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.logbook import Logbook
 from experiments.harness.machine import require_cores, require_memory
@@ -154,6 +154,11 @@ class Task:
     loss: Loss
     metrics: MetricCollection
     best_by: str
+
+
+def fabric_of(config: TrainingConfig) -> Fabric:
+    """Return what spreads a training over its processes."""
+    return make_fabric(resolve_device(config.device), config.processes, config.precision)
 
 
 def weights_generator(config: TrainingConfig) -> torch.Generator:
