@@ -115,7 +115,7 @@ def _maps_file(logbook: Logbook, epoch: int) -> Path:
     return logbook.training / f"maps_{epoch:04}.npz"
 
 
-def _kept(probing: Probing, logbook: Logbook, epoch: int) -> UnitSizes:
+def _units_at(probing: Probing, logbook: Logbook, epoch: int) -> UnitSizes:
     return read_units(probing, _maps_file(logbook, epoch))
 
 
@@ -133,7 +133,7 @@ def _report(probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
 
 
 def _report_erf(probing: Probing, epoch: Epoch, logbook: Logbook) -> None:
-    units = _kept(probing, logbook, epoch.number)
+    units = _units_at(probing, logbook, epoch.number)
     others = {"erf_size/other_units": float(units.sizes[1:].mean())} if len(units.sizes) > 1 else {}
     logbook.scalars(epoch.measured | others, epoch.number)
     logbook.map("map", units.center, None, epoch.number)
@@ -147,7 +147,7 @@ def _sizes_text(epoch: Epoch) -> str:
 def _animate(probing: Probing, history: Sequence[Epoch], logbook: Logbook) -> None:
     measured = [epoch for epoch in history if epoch.measured]
     titles = [f"epoch {epoch.number}: ERF size {epoch.measured['erf_size']:.1f} pixels" for epoch in measured]
-    maps = [_kept(probing, logbook, epoch.number).center for epoch in measured]
+    maps = [_units_at(probing, logbook, epoch.number).center for epoch in measured]
     logbook.animation("erf", dict(zip(titles, maps, strict=True)))
 
 
@@ -156,7 +156,7 @@ def _growth(
     layers: tuple[list[LayerErf], list[LayerErf]], logbook: Logbook,
 ) -> Growth:  # fmt: skip
     best = best_epoch(list(history), task.best_by).number
-    by_epoch = {at.number: _kept(probing, logbook, at.number) for at in history if at.measured}
+    by_epoch = {at.number: _units_at(probing, logbook, at.number) for at in history if at.measured}
     measured, first, last = list(by_epoch), by_epoch[0], by_epoch[best]
     frames = [measured[index] for index in filmstrip(len(measured), measured.index(best))]
     moments = tuple(_moment(epoch, by_epoch.get(epoch.number)) for epoch in history)
