@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from experiments.harness.figure_file import write_figure
-from experiments.harness.style import COLUMN, joined
+from experiments.harness.style import COLUMN, is_colour_bar, joined
 
 MARGIN = 0.04  # inches, on all sides
 GAP = 0.08  # inches between a panel and what stands above, beside or below it
@@ -40,7 +40,7 @@ def write_columns(path: Path, figure: Figure) -> list[Path]:
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    panels = [axes for axes in figure.get_axes() if axes.axison and axes.has_data() and not _is_bar(axes)]
+    panels = [axes for axes in figure.get_axes() if axes.axison and axes.has_data() and not is_colour_bar(axes)]
     words = [_words(axes) for axes in panels]
     legends = [_legend(axes) for axes in panels]
     paths = [path.with_name(f"{path.name}_column_{number}") for number, _ in enumerate(panels, 1)]
@@ -54,13 +54,9 @@ def write_columns(path: Path, figure: Figure) -> list[Path]:
     return paths
 
 
-def _is_bar(axes: Axes) -> bool:
-    return axes.get_label() == "<colorbar>"
-
-
 def _colours(axes: Axes) -> set[str]:
     """Return the names of the colour maps of a map, or of a colour bar."""
-    drawn = axes.collections if _is_bar(axes) else axes.images
+    drawn = axes.collections if is_colour_bar(axes) else axes.images
     return {one.get_cmap().name for one in drawn if one.get_array() is not None}
 
 
@@ -151,7 +147,7 @@ def _mates(axes: Axes) -> tuple[list[Axes], list[Axes]]:
     places = {
         one: place
         for one in _parts(axes)[0].axes
-        if (place := one.get_subplotspec()) and place.get_gridspec() is own.get_gridspec() and not _is_bar(one)
+        if (place := one.get_subplotspec()) and place.get_gridspec() is own.get_gridspec() and not is_colour_bar(one)
     }
     row = [one for one, place in places.items() if place.rowspan == own.rowspan]
     column = [one for one, place in places.items() if place.colspan == own.colspan]
@@ -163,9 +159,8 @@ def _mates(axes: Axes) -> tuple[list[Axes], list[Axes]]:
 def _alone(figure: Figure, axes: Axes, title: str, outside: _Named | None) -> Bbox:
     """Lay a panel out as wide as a column, with its legend and colour bar and nothing else; return where, in inches."""
     parts = _parts(axes)
-    bar = next(
-        (one for one in (*parts[0].axes, *figure.get_axes()) if _is_bar(one) and _colours(one) == _colours(axes)), None
-    )
+    bars = (one for one in (*parts[0].axes, *figure.get_axes()) if is_colour_bar(one))
+    bar = next((one for one in bars if _colours(one) == _colours(axes)), None)
     visible = {figure.patch, axes, *parts} | ({bar, *_parts(bar)} if bar else set())
     for part in _all_parts(figure):
         for child in part.get_children():

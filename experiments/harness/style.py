@@ -135,6 +135,11 @@ def map_colour_bar(part: Figure | SubFigure, axes: Sequence[Axes], location: str
     bar.set_label("influence / peak")
 
 
+def is_colour_bar(axes: Axes) -> bool:
+    """Return whether axes are a colour scale, as matplotlib marks them."""
+    return axes.get_label() == "<colorbar>"
+
+
 def from_zero(axes: Axes) -> None:
     """Let the y axis begin at 0 and end above what is drawn, so that no difference looks larger than it is."""
     axes.set_ylim(0, 1.1 * axes.get_ylim()[1])

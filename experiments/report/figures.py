@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from erf.errors import InvalidInput
 from experiments.harness.experiment import Experiment, Study
+from experiments.harness.style import is_colour_bar
 from experiments.report.pictures import inlined
 
 
@@ -75,13 +75,9 @@ def picture(
 
 def _maps(figure: Figure) -> Iterator[Box]:
     """Yield where a figure has maps, and the bars of their colours."""
-    axes = [one for one in figure.axes if one.images or _is_colour_bar(one)]
+    axes = [one for one in figure.axes if one.images or is_colour_bar(one)]
     if axes:
         figure.draw_without_rendering()  # which lays it out
     for one in axes:
         x, y, width, height = one.get_window_extent().transformed(figure.transFigure.inverted()).bounds
         yield Box(x, 1 - y - height, width, height)
-
-
-def _is_colour_bar(axes: Axes) -> bool:
-    return axes.get_label() == "<colorbar>"
