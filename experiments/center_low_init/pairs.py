@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from experiments.harness.paired import holm, pairs_interval, sign_flip_p
 PAPER_REDUCTION = 0.30  # section 4: in a few cases up to so much faster
 REPLICATES = 10_000
 SIGNIFICANT = 0.05
+MEAN, MEDIAN = partial(np.mean, axis=1), partial(np.median, axis=1)  # over pairs
 
 
 class Stream(IntEnum):
@@ -159,7 +161,7 @@ def compare_steps(arms: Mapping[Start, Sequence[Result]], start: Start, place: i
     logs, standard_logs = (np.log([clipped_steps(one, place) for one in arm]) for arm in (own, standard))
     ratios = standard_logs - logs
     missed = [(a.steps_to[place] is None, b.steps_to[place] is None) for a, b in zip(own, standard, strict=True)]
-    low, high = pairs_interval(ratios, _median, REPLICATES, derive(0, Stream.pairs))
+    low, high = pairs_interval(ratios, MEDIAN, REPLICATES, derive(0, Stream.pairs))
     return Comparison(
         start=start,
         level=own[0].config.levels[place],
@@ -172,14 +174,6 @@ def compare_steps(arms: Mapping[Start, Sequence[Result]], start: Start, place: i
     )
 
 
-def _median(values: np.ndarray) -> np.ndarray:
-    return np.median(values, axis=1)
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    return values.mean(1)
-
-
 def _reduction(log_ratio: float) -> float:
     """Return 1 - steps / standard's steps from the logarithm of standard's steps / steps."""
     return float(-np.expm1(-log_ratio))
@@ -189,7 +183,7 @@ def compare_accuracy(arms: Mapping[Start, Sequence[Result]], start: Start) -> Ac
     """Return the final accuracies from a start, compared with its standard."""
     own, standard = ([one.final_accuracy for one in arms[key]] for key in (start, start.standard))
     differences = np.subtract(own, standard)
-    interval = pairs_interval(differences, _mean, REPLICATES, derive(0, Stream.pairs))
+    interval = pairs_interval(differences, MEAN, REPLICATES, derive(0, Stream.pairs))
     return Accuracy(start, float(differences.mean()), interval, sign_flip_p(differences, derive(0, Stream.signs)), None)
 
 
@@ -217,7 +211,7 @@ def large_reductions(init: Init, comparisons: Sequence[Comparison]) -> LargeRedu
     # Fresh weights could as well have been the standard: 1 - a / b becomes 1 - b / a.
     chance = np.concatenate([chance, 1 - 1 / (1 - chance)])
     by_seed = [(reductions >= PAPER_REDUCTION).mean(0) for reductions in (ours, chance)]
-    excess = pairs_interval(by_seed[0] - by_seed[1], _mean, REPLICATES, derive(0, Stream.pairs))
+    excess = pairs_interval(by_seed[0] - by_seed[1], MEAN, REPLICATES, derive(0, Stream.pairs))
     shares = [float(one.mean()) for one in by_seed]
     return LargeReductions(
         init, ours.size, shares[0], float(ours.max()), chance.size, shares[1], float(chance.max()), excess

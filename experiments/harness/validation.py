@@ -16,25 +16,14 @@ def require_allowed(key: str, value: Any, rules: Mapping[str, Any]) -> None:
     """Raise InvalidInput unless a setting's value is what the rules of its :func:`option` allow; None keeps all."""
     if value is None:
         return
-    if rules.get("distinct"):
-        require_choices(key, value)
+    if rules.get("distinct") and (not value or len(set(value)) < len(value)):
+        raise InvalidInput(f"{key}=[{','.join(map(str, value))}]: allowed is a list of different values, at least one")
     if (first := rules.get("increasing_from")) is not None:
         require_increasing(key, value, first)
     if (least := rules.get("least")) is not None:
-        require_at_least(least, **{key: min(value) if isinstance(value, list) else value})
-
-
-def require_at_least(least: float, **values: float) -> None:
-    """Raise InvalidInput for the first value, named by its key, that is smaller."""
-    for key, value in values.items():
-        if not value >= least:
-            raise InvalidInput(f"{key}={value} is too small; allowed: {least} or more")
-
-
-def require_choices(key: str, values: list) -> None:
-    """Raise InvalidInput unless the list has an entry and none twice."""
-    if not values or len(set(values)) < len(values):
-        raise InvalidInput(f"{key}=[{','.join(map(str, values))}]: allowed is a list of different values, at least one")
+        smallest = min(value) if isinstance(value, list) else value
+        if not smallest >= least:
+            raise InvalidInput(f"{key}={smallest} is too small; allowed: {least} or more")
 
 
 def require_increasing(key: str, values: list[int], least: int) -> None:

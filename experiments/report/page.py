@@ -85,13 +85,14 @@ def render(
     """Return the page of the records in ``folder``."""
     claims = claim_rows(folder)
     sections = [section(folder, name, commands[name]) for name in _as_claimed(commands, claims)]
+    _, _, below_title = (ROOT / "docs" / "theory.md").read_text().partition("\n")
     return rendered(
         "report.html.j2",
         SOURCES,
         note=note,
         claims=claims,
         verdicts=Counter(claim.verdict for claim in claims),
-        theory=_linked(_below_title((ROOT / "docs" / "theory.md").read_text()), folder, commands.keys()),
+        theory=_linked(below_title, folder, commands.keys()),
         sections=sections,
         marked={one.name for one in sections if one.warnings},
         speed=speed and _speed(folder, speed),
@@ -156,10 +157,6 @@ def _link_here(link: re.Match[str], folder: Path, sections: Set[str]) -> str:
         return f"[{words}](#{target.removesuffix('.md')})"
     file = target.removeprefix("../../results/reference/")
     return f"[{words}]({file})" if file != target and (folder / file).exists() else words
-
-
-def _below_title(page: str) -> str:
-    return page.partition("\n")[2]
 
 
 def _markdown(text: str) -> str:

@@ -9,12 +9,8 @@ from functools import cache
 from experiments.harness.environment import ROOT, Environment
 
 
-def warnings(environment: Environment) -> tuple[str, ...]:
-    """Return what sets a record apart from one of clean code and the pinned versions; empty if nothing does."""
-    return tuple(_warnings(environment))
-
-
-def _warnings(environment: Environment) -> Iterator[str]:
+def warnings(environment: Environment) -> Iterator[str]:
+    """Yield what sets a record apart from one of clean code and the pinned versions."""
     if environment.commit is None:
         yield "measured outside a checkout: the code is unknown"
     if environment.dirty:

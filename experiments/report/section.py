@@ -73,7 +73,7 @@ def section(folder: Path, name: str, command: str) -> Section:
         experiment=experiment,
         command=command,
         problems=problems,
-        warnings=provenance.warnings(environment) if environment else (),
+        warnings=tuple(provenance.warnings(environment)) if environment else (),
         settings={
             key: v for key, v in msgspec.to_builtins(result.config).items() if not study or key not in study.swept
         },
