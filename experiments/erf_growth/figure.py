@@ -109,13 +109,7 @@ def _draw_against_root(axes: Axes, result: Result) -> None:
         if len(roots) > 1:
             line = np.polyfit(roots, predicted, 1)
             axes.plot(roots, np.polyval(line, roots), ls=DASHES.get(kind, "-"), color=KINDS[kind].colour)
-    axes.set(
-        xlabel="√depth (square root of convolutions)",
-        ylabel="ERF size (pixels)",
-        title="size against √depth, with theory's line",
-    )
-    axes.grid()
-    axes.legend(frameon=False)
+    _name(axes, "√depth (square root of convolutions)", "ERF size (pixels)", "size against √depth, with theory's line")
 
 
 def _draw_local_slope(axes: Axes, result: Result) -> None:
@@ -131,10 +125,11 @@ def _draw_local_slope(axes: Axes, result: Result) -> None:
     axes.set_xscale("log")
     axes.set_xticks(depths[:-2:2], [f"{depth:.0f}" for depth in depths[:-2:2]])
     axes.minorticks_off()
-    axes.set(
-        xlabel="depth n (convolutions)",
-        ylabel="exact slope from n to 2n",
-        title="the excess over 0.5 fades as the TRF grows",
-    )
+    _name(axes, "depth n (convolutions)", "exact slope from n to 2n", "the excess over 0.5 fades as the TRF grows")
+
+
+def _name(axes: Axes, xlabel: str, ylabel: str, title: str) -> None:
+    """Name a panel's axes and curves."""
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axes.grid()
     axes.legend(frameon=False)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from experiments.exact_theory.experiment import Result
-from experiments.harness.style import KINDS, PAGE, bar_lengths, entitle, new_figure
+from experiments.harness.style import KINDS, PAGE, entitle, error_bars, new_figure
 
 SEEN = 1e-3  # of the peak: residuals are drawn where the exact map has as much, elsewhere they are noise
 CAPTION = (
@@ -61,10 +61,8 @@ def _draw_rows(rows: Axes, residuals: Axes, result: Result) -> None:
 
 def _draw_sigmas(axes: Axes, result: Result) -> None:
     for place, random in enumerate(result.random):
-        scale, kind = random.predicted_sigma, random.kind
-        bars = bar_lengths([random.sigma], [random.sigma_interval]) / scale
-        look = {"fmt": KINDS[kind].marker, "capsize": 4, "color": KINDS[kind].colour}
-        axes.errorbar([place], [random.sigma / scale], bars, **look)
+        look = {"fmt": KINDS[random.kind].marker, "capsize": 4, "color": KINDS[random.kind].colour}
+        error_bars(axes, [place], [random], "sigma", random.predicted_sigma, **look)
     axes.axhline(1, color="black", lw=0.8)
     names = [
         KINDS[random.kind].label.replace(" + ", "\n+ ").replace(" weights", "\nweights") for random in result.random

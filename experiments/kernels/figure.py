@@ -47,7 +47,7 @@ def draw(result: Result) -> Figure:
 
 def message(result: Result) -> str:
     """Return the largest gain of the center-low init in sigma."""
-    best = max((one for size in result.config.kernel_sizes for one in result.of_size(size)), key=lambda one: one.gain)
+    best = max(result.strengths, key=lambda one: one.gain)
     return (
         f"Maps of any kernel become Gaussian with depth; the center-low init widens them up to {best.gain:.2f} times "
         f"({best.kernel_size}x{best.kernel_size} kernels)"

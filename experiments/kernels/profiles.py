@@ -34,7 +34,7 @@ class Profile(StrEnum):
         """Return the kernel ``[k, k]``, whole numbers from 0."""
         k = kernel_size
         place = np.arange(k)
-        border = np.maximum.outer(place % (k - 1) == 0, place % (k - 1) == 0)
+        is_end = place % (k - 1) == 0
         match self:
             case Profile.equal:
                 return np.ones((k, k), dtype=int)
@@ -44,11 +44,11 @@ class Profile(StrEnum):
             case Profile.lopsided:
                 return 1 + np.add.outer(place, 2 * place)
             case Profile.ring:
-                return np.where(border, 9, 1)
+                return np.where(np.maximum.outer(is_end, is_end), 9, 1)
             case Profile.drawn:
                 return np.random.default_rng(derive(seed, k)).integers(1, 10, (k, k))
             case Profile.corners:
-                return np.outer(place % (k - 1) == 0, place % (k - 1) == 0).astype(int)
+                return np.outer(is_end, is_end).astype(int)
 
 
 def whole_numbers(weights: np.ndarray, depth: int) -> np.ndarray:

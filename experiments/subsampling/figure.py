@@ -65,7 +65,7 @@ def draw(result: Result) -> Figure:
 
 def message(result: Result) -> str:
     """Return which variant's ERF is largest, and how many times that of the plain stack."""
-    (plain,) = (one for one in result.variants if one.variant is Variant.plain)
+    plain = result.of_variant(Variant.plain)
     largest = max(result.variants, key=lambda one: one.size)
     return (
         f"Strides, pooling and dilation enlarge the ERF: from {plain.size:.0f} to up to {largest.size:.0f} pixels "
