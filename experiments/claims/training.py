@@ -10,7 +10,6 @@ start. The row lists the other starts, too, and the first rule keeps what it say
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from experiments.camvid import experiment as camvid
 from experiments.camvid import study as camvid_study
@@ -37,13 +36,6 @@ PAPER_F3B = (
     "CamVid front end, 16 blocks and 4 subsamplings: the ERF's diameter grows from about 100 to about 150 pixels"
 )
 PAPER_FACTOR = camvid.PAPER_DIAMETERS[1] / camvid.PAPER_DIAMETERS[0]
-
-
-def _growth(result: Growth) -> Part:
-    sizes = f"ERF size {result.erf_size_before:.1f} before, {result.erf_size_after:.1f} at epoch {result.best_epoch}"
-    n = f"n = {result.images} images, one training"
-    text = f"{sizes}: growth {result.growth:.1f} ({interval_text(result.growth_interval, 1)}; {n})"
-    return Part(text, result.growth_interval[0] > 0, (result.growth_interval,))
 
 
 @CLAIMS.add(
@@ -133,7 +125,8 @@ def _unclear(arm: Arm) -> str:
 
 def _at_first(result: Growth) -> Part:
     """Return what the rule said of one training."""
-    brief = (
-        f"one from {in_words(result.config.start)}: {result.growth:.1f} ({interval_text(result.growth_interval, 1)})"
-    )
-    return replace(_growth(result), brief=brief)
+    sizes = f"ERF size {result.erf_size_before:.1f} before, {result.erf_size_after:.1f} at epoch {result.best_epoch}"
+    growth = f"{result.growth:.1f} ({interval_text(result.growth_interval, 1)}"
+    text = f"{sizes}: growth {growth}; n = {result.images} images, one training)"
+    brief = f"one from {in_words(result.config.start)}: {growth})"
+    return Part(text, result.growth_interval[0] > 0, (result.growth_interval,), brief)
