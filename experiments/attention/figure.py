@@ -84,10 +84,8 @@ def _draw_shares(axes: Axes, result: Result, name: str, ylabel: str) -> None:
             known = [(x, p.predicted) for x, p in zip(places, points, strict=True) if p.predicted is not None]
             axes.plot([x for x, _ in known], [y for _, y in known], "x", color="black", ms=6, zorder=3)
             axes.set_yscale("symlog", linthresh=SMALLEST, linscale=0.3)
-    axes.set_xticks(range(len(blocks)), [joined(label(result.of_block(block)[0])) for block in blocks])
-    axes.tick_params(axis="x", rotation=40)
-    for text in axes.get_xticklabels():
-        text.set(ha="right", rotation_mode="anchor")
+    names = [joined(label(result.of_block(block)[0])) for block in blocks]
+    axes.set_xticks(range(len(blocks)), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.set(
         ylim=(-SMALLEST / 4 if name == "outside_stack" else 0, 1.5 if name == "outside_stack" else 1.03), ylabel=ylabel
     )

@@ -14,9 +14,9 @@ LABELS = {Way.as_it_is: "as it is", Way.linear: "without nonlinearities"}
 WITHIN = 2  # per cent of sigma
 STANDARD_ERRORS = 5
 CAPTION = (
-    "Mean_square maps over {draws} draws of He's weights, {linear_draws} of linear networks, {more} times as many of "
-    "small ones, seed {seed}; layers of each network from low to high. Bars: 95 % over draws. Hollow: theory is "
-    "approximate there. Grey: 2 % of σ, 5 standard errors."
+    "Mean_square maps over {config.draws} draws of He's weights, {config.linear_draws} of linear networks, {more} "
+    "times as many of small ones, seed {config.seed}; layers of each network from low to high. Bars: 95 % over draws. "
+    "Hollow: theory is approximate there. Grey: 2 % of σ, 5 standard errors."
 )
 
 
@@ -39,8 +39,7 @@ def draw(result: Result) -> Figure:
     of_pixels.set_xscale("log")
     ticks_within(of_pixels.xaxis, [first * 10**power for power in range(-1, 4) for first in (1, 2, 5)])
     figure.legend(*of_sigma.get_legend_handles_labels(), loc="outside lower center", ncols=len(Way), frameon=False)
-    values = {"draws": config.draws, "linear_draws": config.linear_draws, "more": MORE_OF_SMALL, "seed": config.seed}
-    entitle(figure, message(result), CAPTION.format(**values))
+    entitle(figure, message(result), CAPTION, config=config, more=MORE_OF_SMALL)
     return figure
 
 

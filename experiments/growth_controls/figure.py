@@ -125,5 +125,4 @@ def _draw_growth(axes: Axes, result: Result) -> None:
     axes.axhline(0, color="black", lw=0.8)
     axes.set_xticks(range(len(result.config.arms)), [_broken(arm, 9) for arm in result.config.arms])
     axes.set_xlim(-0.5, len(result.config.arms) - 0.5)
-    axes.tick_params(axis="x")
     axes.set(ylabel="growth (pixels)", title="filled: on images; open: on noise")

@@ -29,10 +29,10 @@ LABELS = {
 APART = 0.7  # of the way from one epoch to the next that its points take up
 CAPTION = (
     "Above: ERF size of the rms map of the top layer's center unit, averaged over the grid's period; each point a "
-    "training, seeds from 0 on ({seeds}); bars: 95 % over {images} held-out images, or over {draws} draws of signs, "
-    "seed {seed}. Random signs: of all weights, batch norm's statistics estimated anew. Hollow: expected maps of the "
-    "squared weights, with the gates of images, as if these did not depend on the weights. Last: where it is not the "
-    "best. Below: rms maps of the first seed at the {when} epoch."
+    "training, seeds from 0 on ({seeds}); bars: 95 % over {images} held-out images, or over {config.draws} draws of "
+    "signs, seed {config.seed}. Random signs: of all weights, batch norm's statistics estimated anew. Hollow: expected "
+    "maps of the squared weights, with the gates of images, as if these did not depend on the weights. Last: where it "
+    "is not the best. Below: rms maps of the first seed at the {when} epoch."
 )
 
 
@@ -53,16 +53,14 @@ def draw(result: Result) -> Figure:
     for row, kind in zip(maps, (Kind.measured, Kind.random_signs), strict=True):
         for axes, case in zip(row, cases, strict=True):
             show_map(axes, result.arrays[f"{kind}/{case.network}/{case.start_text}/{when}"])
-            axes.set_xticks([])
-            axes.set_yticks([])
+            axes.set(xticks=[], yticks=[])
         row[0].set_ylabel(LABELS[kind])
     for axes, case in zip(maps[0], cases, strict=True):
         axes.set_title(name_of(case))
     map_colour_bar(below, list(maps.flat))
     seeds = ", ".join(f"{in_words(name)}: {getattr(config, f'{name}_seeds')}" for name in config.data_sets)
     images = " and ".join(str(getattr(config, f"{name}_images")) for name in config.data_sets)
-    caption = CAPTION.format(seeds=seeds, images=images, draws=config.draws, seed=config.seed, when=when)
-    entitle(figure, message(result.arms), caption)
+    entitle(figure, message(result.arms), CAPTION, config=config, seeds=seeds, images=images, when=when)
     return figure
 
 
