@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
+from matplotlib.transforms import Bbox
 
 from erf.errors import InvalidInput
 
@@ -41,7 +42,9 @@ def inline(tex: str) -> str:
         path = TextPath((0, 0), f"${tex}$", size=EM, prop=FONT)
     except ValueError as error:
         raise InvalidInput(f"formula {tex!r}: {str(error).splitlines()[-1]}") from error
-    box = path.get_extents()
+    # The curves of this font reach as far as their vertices: to search each curve for its extremes takes long.
+    outline = path.vertices[path.codes != Path.CLOSEPOLY]
+    box = Bbox([outline.min(0), outline.max(0)])
     drawn = "".join(_segment(points, int(code)) for points, code in path.iter_segments(simplify=False))
     size = f"width:{box.width / EM:.2f}em;height:{box.height / EM:.2f}em;vertical-align:{box.y0 / EM:.2f}em"
     view = f"{box.x0:.0f} {-box.y1:.0f} {box.width:.0f} {box.height:.0f}"

@@ -1,9 +1,10 @@
 import re
 
 import pytest
+from matplotlib.textpath import TextPath
 
 from erf.errors import InvalidInput
-from experiments.report.formulas import displayed, inline, with_formulas
+from experiments.report.formulas import EM, FONT, displayed, inline, with_formulas
 
 PATH = re.compile(r' d="((?:[MLQC]-?\d[-\d ]*|Z)+)"')
 
@@ -16,7 +17,9 @@ def drawn(svg):
     return [*zip(numbers[::2], numbers[1::2], strict=True)], (left, top, left + width, top + height)
 
 
-@pytest.mark.parametrize("tex", ["x", r"\sigma = \sqrt{n (k^2 - 1) / 12}", r"\frac{\partial y}{\partial x}"])
+@pytest.mark.parametrize(
+    "tex", ["x", r"S_{\theta}", r"\sigma = \sqrt{n (k^2 - 1) / 12}", r"\frac{\partial y}{\partial x}"]
+)
 def test_a_formula_is_a_path_within_its_box_in_the_colour_of_the_text(tex):
     svg = inline(tex)
     assert f'aria-label="{tex}"' in svg
@@ -25,6 +28,9 @@ def test_a_formula_is_a_path_within_its_box_in_the_colour_of_the_text(tex):
     assert all(left - 1 <= x <= right + 1 and top - 1 <= y <= bottom + 1 for x, y in points)
     assert min(x for x, _ in points) <= left + 1
     assert max(y for _, y in points) >= bottom - 1
+    exact = TextPath((0, 0), f"${tex}$", size=EM, prop=FONT).get_extents()
+    assert (left, -top) == (round(exact.x0), round(exact.y1))
+    assert (right - left, bottom - top) == (round(exact.width), round(exact.height))
 
 
 def test_what_stands_below_the_line_of_text_does_so_in_the_picture():
