@@ -4,6 +4,9 @@ INSTALLED := .venv/installed
 
 .PHONY: run test slow reproduce
 
+# Modules are compiled once, not by each of the many processes that the tests start.
+test slow: export PYTHONDONTWRITEBYTECODE =
+
 run: $(INSTALLED)
 	.venv/bin/python run.py experiment=erf_growth
 
