@@ -15,7 +15,7 @@ from experiments.architectures.families import ARCHITECTURES
 from experiments.expected_maps import experiment as expected_maps
 from experiments.harness.about import Series, about
 from experiments.harness.environment import Environment
-from experiments.harness.experiment import experiment_names, load
+from experiments.harness.experiment import experiment_names, load, load_study
 from experiments.harness.record import read_environment, read_record, write_record
 from tests.experiments.list_logbook import ListLogbook
 from tests.experiments.shown import shown_of
@@ -160,3 +160,17 @@ def test_maps_of_another_statistic_are_other_maps_and_say_so(experiment):
 def test_its_summary_prints(experiment, capsys):
     Console(width=200).print(experiment.summary(smallest_result(experiment.name)[0]))
     assert capsys.readouterr().out.count("\n") > 3
+
+
+@pytest.mark.parametrize("name", ["camvid", "cifar10"])
+def test_trainings_of_toy_size_are_gathered(name):
+    """It stands here, where they have been run."""
+    result, _ = smallest_result(name)
+    parts = load_study(name)
+    study = parts.gather([replace(result, config=replace(result.config, seed=seed)) for seed in (0, 1)])
+    first, best = result.trajectory[0].measures, result.trajectory[result.best_epoch].measures
+    assert study.arms[0].before.value == pytest.approx(first.averaged_size)
+    assert study.arms[0].growth.value == pytest.approx(best.averaged_size - first.averaged_size)
+    assert study.trainings[0].fresh == result.fresh.averaged_size
+    np.testing.assert_array_equal(study.arrays[f"after/{study.arms[0].way.key}"], result.arrays["units/after"][0])
+    parts.draw(study)

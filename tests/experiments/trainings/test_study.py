@@ -13,7 +13,6 @@ from experiments.camvid import study as camvid_study
 from experiments.cifar10 import experiment as cifar10
 from experiments.cifar10 import study as cifar10_study
 from experiments.harness.environment import Environment
-from experiments.harness.experiment import load_study
 from experiments.harness.intervals import Mean
 from experiments.harness.record import read_record, write_record
 from experiments.harness.reference import reference
@@ -22,7 +21,6 @@ from experiments.trainings.arms import Way
 from experiments.trainings.expectations import Condition, Outcome
 from experiments.trainings.study import MEASURES
 from experiments.trainings.study_figure import draw_starts, message, spread
-from tests.experiments.smallest import smallest_result
 from tests.experiments.trainings.made_up_trainings import training
 
 UNIT, SMALL, DEFAULT, BRANCHES = Start.unit_gain, Start.small_gain, Start.framework_default, Start.small_branches
@@ -208,19 +206,6 @@ def test_a_study_is_written_and_read_and_told_in_full(tmp_path):
     assert "55.0 (" in text or "54.7 (" in text
     assert text.count("holds") == 7
     assert "3 of small gain 0.16" in camvid_study.caption(study)
-
-
-@pytest.mark.parametrize("name", ["camvid", "cifar10"])
-def test_trainings_of_toy_size_are_gathered(name):
-    result, _ = smallest_result(name)
-    parts = load_study(name)
-    study = parts.gather([replace(result, config=replace(result.config, seed=seed)) for seed in (0, 1)])
-    first, best = result.trajectory[0].measures, result.trajectory[result.best_epoch].measures
-    assert study.arms[0].before.value == pytest.approx(first.averaged_size)
-    assert study.arms[0].growth.value == pytest.approx(best.averaged_size - first.averaged_size)
-    assert study.trainings[0].fresh == result.fresh.averaged_size
-    np.testing.assert_array_equal(study.arrays[f"after/{study.arms[0].way.key}"], result.arrays["units/after"][0])
-    parts.draw(study)
 
 
 def texts(figure):
