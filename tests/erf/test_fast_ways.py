@@ -45,8 +45,8 @@ def maps(dtype):
         made = network().to(dtype)
     asked = made, images, ["2", "8", "11"], [None, (1, 2)]
     effective_receptive_field(*asked)
-    again = effective_receptive_field(*asked)  # which may use what the first call found
-    return [imap.values for by_unit in again.values() for imap in by_unit]
+    maps_again = effective_receptive_field(*asked)  # which may use what the first call found
+    return [imap.values for by_unit in maps_again.values() for imap in by_unit]
 
 
 @pytest.mark.parametrize("names", one_by_one_and_all(OFF_OF_NETWORKS), ids="-".join)
@@ -71,27 +71,37 @@ def test_stacks(names, monkeypatch):
     assert np.abs(fast - slow).max() <= 1e-12 * slow.max()
 
 
-def test_all_of_them_are_used_here(monkeypatch):
-    """A switch of what is not used anyway would show nothing."""
-    seen = set()
+def ways_used(monkeypatch, watched):
+    """Return a set that will hold each of these ways once a call of its function shows that it is used."""
+    used = set()
 
-    def seeing(module, name, way, used):
+    def watch(way, module, name, shows_it):
         own = getattr(module, name)
 
-        def watched(*given):
+        def watching(*given):
             result = own(*given)
-            if used(result, *given):
-                seen.add(way)
+            if shows_it(result, *given):
+                used.add(way)
             return result
 
-        monkeypatch.setattr(module, name, watched)
+        monkeypatch.setattr(module, name, watching)
 
-    seeing(prepared, "crops", "crops", lambda result, _, size, *__: any(c.box[0][1] < size[0] for c in result[1]))
-    seeing(prepared, "folds", "folding", lambda result, *_: result)
-    seeing(backward_cone, "input_gradient", "cone", lambda *_: True)
-    seeing(passes, "_is_faster_with_channels_last", "channels_last", lambda result, *_: result)
-    seeing(effective_field, "Remembered", "memory", lambda result, *_: result._answers)
-    seeing(stack_influence, "meeting_layer", "both_ends", lambda result, *_: result)
+    for way, function in watched.items():
+        watch(way, *function)
+    return used
+
+
+def test_all_of_them_are_used_here(monkeypatch):
+    """A switch of what is not used anyway would show nothing."""
+    watched = {
+        "crops": (prepared, "crops", lambda result, _, size, *__: any(c.box[0][1] < size[0] for c in result[1])),
+        "folding": (prepared, "folds", lambda result, *_: result),
+        "cone": (backward_cone, "input_gradient", lambda *_: True),
+        "channels_last": (passes, "_is_faster_with_channels_last", lambda result, *_: result),
+        "memory": (effective_field, "Remembered", lambda result, *_: result._answers),
+        "both_ends": (stack_influence, "meeting_layer", lambda result, *_: result),
+    }
+    used = ways_used(monkeypatch, watched)
     maps(torch.float32)
     stack_moments(ConvStack(depth=10), 1)
-    assert seen == {*OFF_OF_NETWORKS, *OFF_OF_STACKS}
+    assert used == watched.keys() == {*OFF_OF_NETWORKS, *OFF_OF_STACKS}

@@ -17,7 +17,7 @@ from erf.maps.precision import error_of
 from erf.reachability.registry import RULES
 from tests.erf.maps.test_field_check import network as field_check_network
 from tests.erf.maps.test_field_check import too_small
-from tests.erf.test_fast_ways import OFF_OF_NETWORKS, network
+from tests.erf.test_fast_ways import OFF_OF_NETWORKS, network, ways_used
 
 COARSE = {"precision": "bfloat16"}
 
@@ -82,25 +82,15 @@ def test_each_fast_way_holds(name, monkeypatch):
 
 
 def test_every_fast_way_is_used(monkeypatch):
-    seen = set()
-
-    def seeing(module, name, used):
-        own = getattr(module, name)
-
-        def watched(*given):
-            result = own(*given)
-            if used(result, *given):
-                seen.add(name)
-            return result
-
-        monkeypatch.setattr(module, name, watched)
-
-    seeing(prepared, "crops", lambda result, *_: any(crop.box[0][1] < 96 for crop in result[1]))
-    seeing(prepared, "folds", lambda result, *_: result)
-    seeing(backward_cone, "input_gradient", lambda _, _box, gradient, *__: gradient.dtype is torch.bfloat16)
-    seeing(passes, "_is_faster_with_channels_last", lambda result, *_: result)
+    watched = {
+        "crops": (prepared, "crops", lambda result, *_: any(crop.box[0][1] < 96 for crop in result[1])),
+        "folding": (prepared, "folds", lambda result, *_: result),
+        "cone": (backward_cone, "input_gradient", lambda _, _box, gradient, *__: gradient.dtype is torch.bfloat16),
+        "channels_last": (passes, "_is_faster_with_channels_last", lambda result, *_: result),
+    }
+    used = ways_used(monkeypatch, watched)
     effective_receptive_field(drawn(), images(), ["2", "8", "11"], **COARSE)
-    assert seen == {"crops", "folds", "input_gradient", "_is_faster_with_channels_last"}
+    assert used == watched.keys()
 
 
 def test_the_network_s_own_precision_is_what_it_was(monkeypatch):
