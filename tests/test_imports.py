@@ -191,13 +191,13 @@ def arrows(root: Path, depth: int | None = None) -> set[tuple[str, str]]:
         for path in root.rglob("*.py")
     }
     cut = lambda name: ".".join(name.split(".")[:depth])  # noqa: E731
-    found = set()
+    pairs = set()
     for name, path in files.items():
         named = imports(path) & files.keys()
         # A package that is named only on the way to one of its modules is not what is imported.
         named -= {one for one in named for other in named if other.startswith(f"{one}.")} - _imported_names(path, files)
-        found |= {(cut(name), cut(other)) for other in named if cut(name) != cut(other)}
-    return found
+        pairs |= {(cut(name), cut(other)) for other in named if cut(name) != cut(other)}
+    return pairs
 
 
 def _imported_names(path: Path, files: dict[str, Path]) -> set[str]:

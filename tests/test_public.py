@@ -113,14 +113,14 @@ def test_the_reference_has_all_that_erf_exports():
 
 def hidden(root: Path) -> list[str]:
     """Return the modules below a package to whose names their own package gives something else."""
-    found = []
+    namesakes = []
     for init in sorted(root.rglob("__init__.py")):
         package = ".".join(init.parent.relative_to(root.parent).parts)
         modules = {
             path.stem for path in init.parent.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
         }
-        found += [f"{package}.{name}" for name in sorted(modules & _bound(init.read_text(), package))]
-    return found
+        namesakes += [f"{package}.{name}" for name in sorted(modules & _bound(init.read_text(), package))]
+    return namesakes
 
 
 def _bound(source: str, package: str) -> set[str]:

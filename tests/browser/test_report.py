@@ -157,8 +157,8 @@ def test_values_arrive_as_they_are_recorded(page):
         recorded = arrays["map/lopsided"] / arrays["map/lopsided"].max()
     root = inspector(page, "kernels")
     root.locator(".which").select_option("map/lopsided")
-    shown = root.evaluate("({inspector: i}) => Array.from(i.values.slice(i.shown.first, i.shown.first + 41 * 41))")
-    np.testing.assert_allclose(np.reshape(shown, (41, 41)), recorded, rtol=4.5e-3, atol=3e-7)
+    values = root.evaluate("({inspector: i}) => Array.from(i.values.slice(i.shown.first, i.shown.first + 41 * 41))")
+    np.testing.assert_allclose(np.reshape(values, (41, 41)), recorded, rtol=4.5e-3, atol=3e-7)
 
 
 @pytest.mark.parametrize("control", ["log", "contour", "box"])

@@ -80,10 +80,10 @@ def test_commands_that_a_page_shows_are_allowed(page, tmp_path, monkeypatch):
 
 
 def test_pages_show_commands_of_all_programs():
-    shown = {command for page in PAGES for command in commands(page.read_text())}
-    assert len(shown) > 60
-    assert {command.split()[0] for command in shown} >= {"erf", "python", "pip", "make", "tensorboard"}
-    assert set(QUICK) <= shown
+    commands_shown = {command for page in PAGES for command in commands(page.read_text())}
+    assert len(commands_shown) > 60
+    assert {command.split()[0] for command in commands_shown} >= {"erf", "python", "pip", "make", "tensorboard"}
+    assert set(QUICK) <= commands_shown
 
 
 @pytest.mark.parametrize(

@@ -31,16 +31,16 @@ class Page(HTMLParser):
         self.feed(path.read_text())
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
+        attributes = dict(attrs)
         self._in.append(tag)
         if tag == "p":
             self.paragraphs.append("")
         if tag == "td":
-            self.cells.append(found.get("data-label"))
+            self.cells.append(attributes.get("data-label"))
         if tag == "a":
-            self.linked.append(found.get("href", ""))
-        elif tag in ("script", "img", "link", "iframe") and found.get("rel") != "canonical":
-            self.loaded.append(found.get("src") or found.get("href") or "")
+            self.linked.append(attributes.get("href", ""))
+        elif tag in ("script", "img", "link", "iframe") and attributes.get("rel") != "canonical":
+            self.loaded.append(attributes.get("src") or attributes.get("href") or "")
 
     def handle_endtag(self, tag):
         while self._in and self._in.pop() != tag:
@@ -153,13 +153,13 @@ def test_a_card_that_begins_with_a_bare_number_is_marked():
 
 
 def test_on_a_phone_such_a_card_names_its_first_column(browser, site):
-    shown = browser.new_page(viewport=PHONE)
-    shown.goto((site / "measure" / "index.html").as_uri())
-    names = shown.locator("td[data-number]").evaluate_all(
+    page = browser.new_page(viewport=PHONE)
+    page.goto((site / "measure" / "index.html").as_uri())
+    names = page.locator("td[data-number]").evaluate_all(
         "all => all.map(one => getComputedStyle(one, '::before').content)"
     )
     assert names[:3] == ['"images: "'] * 3
-    shown.close()
+    page.close()
 
 
 def test_code_is_wrapped_unless_its_words_stand_in_columns():
@@ -205,11 +205,11 @@ def names(request, pages):
     "viewport", [pytest.param(WIDE, id="wide", marks=pytest.mark.slow), pytest.param(PHONE, id="phone")]
 )
 def test_no_page_scrolls_sideways_and_no_table_is_cut(browser, site, names, viewport):
-    shown = browser.new_page(viewport=viewport)
+    page = browser.new_page(viewport=viewport)
     cut = "all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.textContent.slice(0, 80))"
     for name in names:
-        shown.goto((site / name / "index.html").as_uri())
-        screenshot(shown, f"site-{name.replace('/', '-')}-{viewport['width']}")
-        assert shown.evaluate("document.documentElement.scrollWidth") == viewport["width"], name
-        assert shown.locator(f".md-content :is(td, {WRAPPED})").evaluate_all(cut) == [], name
-    shown.close()
+        page.goto((site / name / "index.html").as_uri())
+        screenshot(page, f"site-{name.replace('/', '-')}-{viewport['width']}")
+        assert page.evaluate("document.documentElement.scrollWidth") == viewport["width"], name
+        assert page.locator(f".md-content :is(td, {WRAPPED})").evaluate_all(cut) == [], name
+    page.close()

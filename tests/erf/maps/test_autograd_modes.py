@@ -57,9 +57,9 @@ def test_the_numbers_are_the_same_in_every_mode(measured, images_made, network_m
         network = build().train(measure == "as is")
     state = copy.deepcopy(network.state_dict())
     with within[measured]():
-        found = numbers(MEASURES[measure](network, images))
-    np.testing.assert_array_equal(found, numbers(MEASURES[measure](build().train(measure == "as is"), some_images())))
-    assert found.any()
+        values = numbers(MEASURES[measure](network, images))
+    np.testing.assert_array_equal(values, numbers(MEASURES[measure](build().train(measure == "as is"), some_images())))
+    assert values.any()
     assert images.is_inference() == (images_made == "inference_mode")
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
         assert tensor.is_inference() == (network_made == "inference_mode")
@@ -83,8 +83,8 @@ def test_parameters_made_in_inference_mode_stay_shared():
     for module in plain.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             setattr(module, name, nn.Parameter(parameter.clone()))
-    found, expected = (erf.effective_receptive_field(n, some_images()).values for n in (network, plain))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * expected.max())
+    values, expected = (erf.effective_receptive_field(n, some_images()).values for n in (network, plain))
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6 * expected.max())
     assert network.other.weight is network.one.weight
 
 

@@ -67,12 +67,12 @@ def test_it_is_the_plain_gradient_in_the_same_layout(case):
     with pytest.MonkeyPatch.context() as patch:
         counted = Counted()
         patch.setattr(CALLS, counted)
-        found = gradient_in_cone(output, leaf)
+        in_cone = gradient_in_cone(output, leaf)
     event(f"in the cone: {len(counted.boxes)}")
     expected = plain(output, leaf)
     peak = float(expected.abs().max())
-    assert float((found - expected).abs().max()) <= (1e-12 if images.dtype == torch.float64 else 1e-5) * peak
-    assert significant_strides(found) == significant_strides(expected)
+    assert float((in_cone - expected).abs().max()) <= (1e-12 if images.dtype == torch.float64 else 1e-5) * peak
+    assert significant_strides(in_cone) == significant_strides(expected)
 
 
 class Counted:
@@ -89,8 +89,8 @@ class Counted:
 def boxes_of(output, leaf, monkeypatch):
     counted = Counted()
     monkeypatch.setattr(CALLS, counted)
-    found = gradient_in_cone(output, leaf)
-    torch.testing.assert_close(found, plain(output, leaf), rtol=0, atol=1e-12 * float(found.abs().max()))
+    in_cone = gradient_in_cone(output, leaf)
+    torch.testing.assert_close(in_cone, plain(output, leaf), rtol=0, atol=1e-12 * float(in_cone.abs().max()))
     return counted.boxes
 
 
@@ -120,8 +120,8 @@ def test_what_is_not_finite_still_shows():
     weight = drawn(1, 1, 3, 3)
     weight[0, 0, 1, 1] = torch.inf
     leaf = drawn(1, 1, 9, 9).requires_grad_()
-    found = gradient_in_cone(F.conv2d(leaf, weight, padding=1)[..., 4, 4].sum(), leaf)
-    assert found[0, 0, 4, 4] == torch.inf
+    in_cone = gradient_in_cone(F.conv2d(leaf, weight, padding=1)[..., 4, 4].sum(), leaf)
+    assert in_cone[0, 0, 4, 4] == torch.inf
     values = torch.zeros(1, 2, 4, 5)
     values[0, 1, 2, 3] = torch.nan
     assert nonzero_box(values) == ((2, 3), (3, 4))
@@ -155,9 +155,9 @@ def test_a_box_is_widened_inside_of_its_layer_and_no_more_than_it_must(data):
     sides = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))
     ends = [data.draw(st.integers(1, side)) for side in sides]
     box = tuple((data.draw(st.integers(0, end - 1)), end) for end in ends)
-    found = widened(box, sides)
+    wider = widened(box, sides)
     single = all(end - first == 1 for first, end in box)
-    for (first, end), (low, high), side in zip(box, found, sides, strict=True):
+    for (first, end), (low, high), side in zip(box, wider, sides, strict=True):
         assert 0 <= low <= first < end <= high <= side
         assert high - low == (end - first if single else max(end - first, min(LEAST_SIDE, side)))
 
@@ -185,10 +185,10 @@ def test_a_row_of_many_is_multiplied_alone(monkeypatch, rows, sizes):
     leaf = drawn(1, 8, 5).requires_grad_()
     network = nn.Sequential(nn.Linear(5, 6), nn.GELU(), nn.Linear(6, 4)).double().requires_grad_(False)
     output = network(leaf)[0, :rows].sum()
-    found = gradient_in_cone(output, leaf)
+    in_cone = gradient_in_cone(output, leaf)
     assert products == sizes
-    assert found is not None
-    assert torch.allclose(found, plain(output, leaf), rtol=0, atol=1e-14)
+    assert in_cone is not None
+    assert torch.allclose(in_cone, plain(output, leaf), rtol=0, atol=1e-14)
 
 
 def test_a_nan_in_a_row_is_no_0():

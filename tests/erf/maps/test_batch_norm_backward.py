@@ -67,9 +67,9 @@ def test_the_gradient_is_that_of_the_formula_in_every_order(data, dtype, trainin
     else:
         output = F.batch_norm(leaf, mean.clone(), variance.clone(), scale, mean, training=training)
         expected = by_hand(gradient.double(), input.double(), scale.double(), variance.double(), training)
-    found = gradient_in_cone(Weighted.apply(output, cotangent), leaf)
-    assert found is not None
-    assert float((found - expected).abs().max()) <= TOLERANCE[dtype] * float(expected.abs().max())
+    in_cone = gradient_in_cone(Weighted.apply(output, cotangent), leaf)
+    assert in_cone is not None
+    assert float((in_cone - expected).abs().max()) <= TOLERANCE[dtype] * float(expected.abs().max())
 
 
 class Weighted(torch.autograd.Function):
@@ -90,9 +90,9 @@ def test_torch_is_still_wrong():
     gradient = drawn(1, 12, 2, seed=1)
     mean, variance = torch.zeros(2, dtype=torch.float64), torch.ones(2, dtype=torch.float64)
     tokens = F.batch_norm(leaf, mean, variance).flatten(2).transpose(1, 2)
-    (found,) = torch.autograd.grad(tokens, leaf, gradient)
+    (by_torch,) = torch.autograd.grad(tokens, leaf, gradient)
     expected = by_hand(gradient.transpose(1, 2).reshape(leaf.shape), leaf, torch.ones_like(mean), variance, False)
-    assert not torch.allclose(found, expected), (
+    assert not torch.allclose(by_torch, expected), (
         f"torch {torch.__version__} takes gradients through batch norm rightly: remove erf/batch_norm_backward.py, its "
         "use in erf/backward_cone.py and these tests, once no older torch is supported"
     )
@@ -152,5 +152,5 @@ def test_other_tools_maps_of_one_image_are_right(kind):
     # Twice the image: as two torch takes them rightly.
     (gradient,) = torch.autograd.grad(network(torch.cat([leaf, leaf.detach()]))[unit].mean(), leaf)
     expected = gradient[0].mean(0).clamp(min=0)
-    found = openerf_map(network, image)
-    assert abs(found - (expected / expected.sum()).numpy()).max() <= 1e-12 * found.max()
+    imap = openerf_map(network, image)
+    assert abs(imap - (expected / expected.sum()).numpy()).max() <= 1e-12 * imap.max()

@@ -377,7 +377,7 @@ def test_every_choice_gives_the_same_as_on_the_whole_image(monkeypatch, statisti
     choices = {"statistic": statistic, "aggregation": aggregation, "normalize": normalize, "seed": 4}
     measure = partial(effective_receptive_field, network, layer=layers, unit=units, batch_size=3, **choices)
     with pixels_run(network) as seen:
-        found = measure(images)
+        cropped = measure(images)
     assert max(seen) < 40 * 36 / 4
     halves = measure(images[:4]), measure(images[4:], first_sample=4)
     monkeypatch.setattr(cropping, "OVERHEAD", 10**9)
@@ -386,27 +386,31 @@ def test_every_choice_gives_the_same_as_on_the_whole_image(monkeypatch, statisti
         expected = measure(images)
     assert seen == [40 * 36] * 3 + ([40 * 36] * 2 if aggregation == "sum" else [])
     for name in layers:
-        for k, whole in enumerate(expected[name]):
-            for imap in (found[name][k], halves[0][name][k].merge(halves[1][name][k])):
+        for k, of_image in enumerate(expected[name]):
+            for imap in (cropped[name][k], halves[0][name][k].merge(halves[1][name][k])):
                 np.testing.assert_allclose(
-                    imap.values, whole.values, rtol=0, atol=TOLERANCE * np.abs(whole.values).max()
+                    imap.values, of_image.values, rtol=0, atol=TOLERANCE * np.abs(of_image.values).max()
                 )
                 assert (imap.samples, imap.skipped, imap.diagnostics) == (
-                    whole.samples,
-                    whole.skipped,
-                    whole.diagnostics,
+                    of_image.samples,
+                    of_image.skipped,
+                    of_image.diagnostics,
                 )
-                assert (imap.trf_box, imap.center, imap.statistic) == (whole.trf_box, whole.center, whole.statistic)
+                assert (imap.trf_box, imap.center, imap.statistic) == (
+                    of_image.trf_box,
+                    of_image.center,
+                    of_image.statistic,
+                )
 
 
 def test_units_share_a_pass_where_that_is_cheaper():
     network = made(nn.Sequential(same(), nn.Tanh(), same(), nn.Tanh(), same()))
     together = [(20, 20), (20, 21), (21, 20), (21, 21)]
-    _, found = cropping.crops(network, (60, 60), 2, ["0", "2", "4"], [*together, (50, 5)])
-    sharing = [sorted({probe.field.unit for probe in crop.probes.values()}) for crop in found]
-    assert len(found) < 15
+    _, crops = cropping.crops(network, (60, 60), 2, ["0", "2", "4"], [*together, (50, 5)])
+    sharing = [sorted({probe.field.unit for probe in crop.probes.values()}) for crop in crops]
+    assert len(crops) < 15
     assert all(units == [(50, 5)] or set(units) <= set(together) for units in sharing)
-    assert sorted(number for crop in found for number in crop.probes) == list(range(15))
+    assert sorted(number for crop in crops for number in crop.probes) == list(range(15))
     global_too = nn.Sequential(same(), nn.GroupNorm(1, 2), same()).double()
     assert [crop.box for crop in cropping.crops(global_too, (20, 20), 2, ["0", "2"], [None])[1]] == [
         ((9, 12), (9, 12)), ((0, 20), (0, 20))
@@ -517,11 +521,11 @@ class Drawn(nn.Module):
         self.skip = skip
 
     def forward(self, x):
-        kept = []
+        remembered = []
         for layer in self.layers:
             x = torch.tanh(layer(x))
-            alike = [other for other in kept if other.shape == x.shape]
-            kept.append(x)
+            alike = [other for other in remembered if other.shape == x.shape]
+            remembered.append(x)
             x = x + alike[-1] if self.skip and alike else x
         return x
 
@@ -559,5 +563,5 @@ def test_any_stack_gives_in_float32_nearly_the_map_of_float64(layers, skip, side
     with one_thread():
         imap = effective_receptive_field(network, images)
     expected = whole_image_map(network.double(), images.double(), None, field.index)
-    found = imap.values * (imap.samples / count)
-    assert np.linalg.norm(found - expected) <= 1e-2 * np.linalg.norm(expected)
+    values = imap.values * (imap.samples / count)
+    assert np.linalg.norm(values - expected) <= 1e-2 * np.linalg.norm(expected)

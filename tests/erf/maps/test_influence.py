@@ -169,21 +169,21 @@ def test_neither_batches_nor_shards_change_the_result(statistic, normalize):
     measure = partial(
         effective_receptive_field, network, statistic=statistic, aggregation=aggregation, normalize=normalize, seed=2
     )
-    whole = measure(images, batch_size=7)
+    at_once = measure(images, batch_size=7)
     others = [measure(images, batch_size=size) for size in (1, 3)]
     others.append(measure(iter([images[:2], images[2:3], images[3:]])))
     others.append(measure(images[:3]).merge(measure(images[3:], first_sample=3)))
     others.append(measure(images[5:], first_sample=5).merge(measure(images[:5])))
     for other in others:
-        assert difference(other.values, whole.values) < 1e-12
-        assert other.samples == whole.samples == 7
+        assert difference(other.values, at_once.values) < 1e-12
+        assert other.samples == at_once.samples == 7
 
 
 def test_random_signs_depend_on_the_image_s_index():
     network, images = small_network(), some_images(1, 2, 8, 8).expand(6, -1, -1, -1)
-    whole = effective_receptive_field(network, images).values
-    assert difference(effective_receptive_field(network, images, first_sample=40).values, whole) > 1e-3
-    assert difference(effective_receptive_field(network, images, seed=1).values, whole) > 1e-3
+    values = effective_receptive_field(network, images).values
+    assert difference(effective_receptive_field(network, images, first_sample=40).values, values) > 1e-3
+    assert difference(effective_receptive_field(network, images, seed=1).values, values) > 1e-3
 
 
 def test_random_signs_do_not_cancel():
@@ -310,11 +310,11 @@ def test_lists_of_layers_and_units_take_one_forward_pass():
     calls = []
     handle = network.register_forward_pre_hook(lambda _, given: calls.append(1) if not given[0].is_meta else None)
     units = [(1, 1), (2, 3)]
-    found = effective_receptive_field(network, images, layer=["2", "0"], unit=units, batch_size=2)
+    by_layer = effective_receptive_field(network, images, layer=["2", "0"], unit=units, batch_size=2)
     assert len(calls) == 2
     handle.remove()
-    assert list(found) == ["2", "0"]
-    for name, maps in found.items():
+    assert list(by_layer) == ["2", "0"]
+    for name, maps in by_layer.items():
         for unit, imap in zip(units, maps, strict=True):
             alone = effective_receptive_field(network[: int(name) + 1], images, unit=unit)
             assert difference(imap.values, alone.values) < 1e-12
@@ -340,8 +340,8 @@ def test_images_without_influence_are_left_out_and_counted():
     images[1] = images[4] = -1
     imap = effective_receptive_field(network, images, batch_size=2)
     assert (imap.samples, imap.skipped) == (3, 2)
-    kept = [effective_receptive_field(network, images[i : i + 1], first_sample=i).values for i in (0, 2, 3)]
-    np.testing.assert_allclose(imap.values, np.mean(kept, 0), rtol=1e-12)
+    others = [effective_receptive_field(network, images[i : i + 1], first_sample=i).values for i in (0, 2, 3)]
+    np.testing.assert_allclose(imap.values, np.mean(others, 0), rtol=1e-12)
     nothing = effective_receptive_field(network, images[[1, 4]])
     assert (nothing.samples, nothing.skipped) == (0, 2)
     assert not nothing.values.any()

@@ -74,9 +74,9 @@ def test_geometry():
 def test_merged_maps_are_those_of_all_samples(statistic, normalize, cut):
     g = np.abs(samples()) if normalize and statistic is Statistic.signed_mean else samples()
     g[2] = 0
-    whole = measured(g, statistic, normalize=normalize)
+    at_once = measured(g, statistic, normalize=normalize)
     merged = measured(g[:cut], statistic, normalize=normalize).merge(measured(g[cut:], statistic, normalize=normalize))
-    np.testing.assert_allclose(merged.values, whole.values, rtol=0, atol=1e-14 * np.abs(whole.values).max())
+    np.testing.assert_allclose(merged.values, at_once.values, rtol=0, atol=1e-14 * np.abs(at_once.values).max())
     assert (merged.samples, merged.skipped) == (5, 1)
     assert merged.normalized == normalize
 

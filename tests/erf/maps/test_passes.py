@@ -9,10 +9,10 @@ from erf.maps.passes import batches
 
 def given(sizes, joined):
     images = torch.arange(float(sum(sizes))).view(-1, 1, 1, 1)
-    found = list(batches(nn.Identity(), images.split(sizes), 8, first=5, joined=joined))
-    assert torch.equal(torch.cat([batch for _, batch in found]), images)
-    assert all(batch[0] == first - 5 for first, batch in found)
-    return [(first, len(batch)) for first, batch in found]
+    numbered = list(batches(nn.Identity(), images.split(sizes), 8, first=5, joined=joined))
+    assert torch.equal(torch.cat([batch for _, batch in numbered]), images)
+    assert all(batch[0] == first - 5 for first, batch in numbered)
+    return [(first, len(batch)) for first, batch in numbered]
 
 
 def test_batches_that_follow_one_another_are_joined_up_to_the_size():
@@ -37,11 +37,11 @@ def test_joined_images_may_be_given_in_one_buffer_that_is_filled_anew():
 def test_a_gpu_gets_what_a_buffer_held_when_it_was_given(device, pinned, dtype):
     network = nn.Conv2d(1, 1, 1).cuda()
     buffer = torch.zeros(4, 3, 512, 512, dtype=dtype, device=device, pin_memory=pinned)
-    found = []
+    ranges = []
     for first, batch in batches(network, (buffer.fill_(value) for value in (1.0, 2.0, 3.0)), 4, first=0):
         assert (batch.device.type, batch.dtype) == ("cuda", torch.float32)
-        found.append((first, *(float(value) for value in (batch.min(), batch.max()))))
-    assert found == [(0, 1, 1), (4, 2, 2), (8, 3, 3)]
+        ranges.append((first, *(float(value) for value in (batch.min(), batch.max()))))
+    assert ranges == [(0, 1, 1), (4, 2, 2), (8, 3, 3)]
 
 
 def test_images_follow_a_network_that_has_buffers_alone():
@@ -54,8 +54,8 @@ def test_images_follow_a_network_that_has_buffers_alone():
 
 def test_images_of_different_kinds_are_not_joined():
     mixed = [torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2, dtype=torch.float64), torch.zeros(2, 1, 2, 2)]
-    found = list(batches(nn.Identity(), mixed, 8, first=0, joined=True))
-    assert [(first, len(batch), batch.dtype) for first, batch in found] == [
+    numbered = list(batches(nn.Identity(), mixed, 8, first=0, joined=True))
+    assert [(first, len(batch), batch.dtype) for first, batch in numbered] == [
         (0, 1, torch.float32),
         (1, 1, torch.float64),
         (2, 2, torch.float32),

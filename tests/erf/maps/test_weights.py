@@ -83,6 +83,6 @@ def test_tensors_are_those_of_all_modules():
     assert {id(tensor) for tensor in tensors_of(made)} == {id(t) for t in [*made.parameters(), *made.buffers()]}
     assert taken_by(made) == (torch.device("cpu"), torch.float32)
     assert taken_by(nn.ReLU()) == (None, None)
-    whole = nn.Module()
-    whole.register_buffer("places", torch.arange(3))
-    assert taken_by(whole) == (torch.device("cpu"), None)
+    integers_only = nn.Module()
+    integers_only.register_buffer("places", torch.arange(3))
+    assert taken_by(integers_only) == (torch.device("cpu"), None)

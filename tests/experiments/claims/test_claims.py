@@ -145,13 +145,13 @@ def test_the_page_names_the_rows_whose_rules_were_settled_after_measuring():
 
 
 def test_rules_that_were_settled_after_measuring_keep_what_came_out_before():
-    found = {
+    outcomes = {
         (row.id, part.measured.split(":")[0].split(" within")[0]): (part.holds, part.at_first.holds)
         for row in rows()
         for part in row.parts
         if part.at_first
     }
-    assert found == {
+    assert outcomes == {
         ("F1", "random"): (True, False),
         ("F2", "uniform size slope over depths 40-100"): (True, True),
         ("F2", "random size slope over depths 40-100"): (True, False),

@@ -13,16 +13,16 @@ def row(*intervals, id="X", holds=True):
 
 def test_a_difference_counts_in_standard_errors_of_both():
     # Middles 0 and 3, standard errors 1 and 2: 3 / sqrt(1 + 4) of them.
-    (found,) = compare([row((-1.96, 1.96))], [row((3 - 3.92, 3 + 3.92))])
-    assert found.largest == pytest.approx(3 / (1.96 * np.sqrt(5)))
-    assert found.p == found.adjusted == pytest.approx(2 * stats.norm.sf(3 / np.sqrt(5)))
-    assert found.agrees
+    (judged,) = compare([row((-1.96, 1.96))], [row((3 - 3.92, 3 + 3.92))])
+    assert judged.largest == pytest.approx(3 / (1.96 * np.sqrt(5)))
+    assert judged.p == judged.adjusted == pytest.approx(2 * stats.norm.sf(3 / np.sqrt(5)))
+    assert judged.agrees
 
 
 def test_the_limit_is_1_96_standard_errors():
     def agrees(difference):
-        (found,) = compare([row((-1.96, 1.96))], [row((difference - 1.96, difference + 1.96))])
-        return found.agrees, found.largest
+        (judged,) = compare([row((-1.96, 1.96))], [row((difference - 1.96, difference + 1.96))])
+        return judged.agrees, judged.largest
 
     assert agrees(1.959 * np.sqrt(2)) == (True, pytest.approx(1.959 / 1.96))
     assert agrees(1.961 * np.sqrt(2)) == (False, pytest.approx(1.961 / 1.96))
@@ -38,20 +38,20 @@ def test_several_numbers_and_claims_raise_the_bar_by_bonferroni_and_holm():
     assert not alone.agrees
     assert among.agrees
     claims = [row(still, id=f"X{i}") for i in range(3)]
-    found = compare(claims, [row(moved, id="X0"), row(still, id="X1"), row(moved, id="X2")])
-    assert [one.adjusted for one in found] == pytest.approx([3 * p, 1.0, 3 * p])
+    comparisons = compare(claims, [row(moved, id="X0"), row(still, id="X1"), row(moved, id="X2")])
+    assert [one.adjusted for one in comparisons] == pytest.approx([3 * p, 1.0, 3 * p])
 
 
 def test_an_interval_holds_the_middle_of_the_other_or_not():
-    (found,) = compare([row((0, 2), (0, 2), (5, 5))], [row((1.8, 2.0), (1.8, 2.4), (5, 5))])
-    assert (found.numbers, found.held) == (3, 2)
-    assert "2 of 3 intervals hold the new value" in found.in_words()
+    (judged,) = compare([row((0, 2), (0, 2), (5, 5))], [row((1.8, 2.0), (1.8, 2.4), (5, 5))])
+    assert (judged.numbers, judged.held) == (3, 2)
+    assert "2 of 3 intervals hold the new value" in judged.in_words()
 
 
 def test_another_verdict_differs_whatever_the_numbers():
-    (found,) = compare([row((0, 1))], [row((0, 1), holds=False)])
-    assert (found.before, found.after, found.largest) == (Verdict.reproduced, Verdict.not_reproduced, 0)
-    assert not found.agrees
+    (judged,) = compare([row((0, 1))], [row((0, 1), holds=False)])
+    assert (judged.before, judged.after, judged.largest) == (Verdict.reproduced, Verdict.not_reproduced, 0)
+    assert not judged.agrees
 
 
 def test_exact_numbers_must_be_equal():
@@ -62,15 +62,15 @@ def test_exact_numbers_must_be_equal():
 def test_claims_without_numbers_are_compared_by_their_verdict_and_unmeasured_ones_not_at_all():
     empty = Row("X", "says", "plainly", "rms", (), ("erf_growth",))
     assert compare([empty], [row((0, 1))]) == []
-    (found,) = compare([row()], [row()])
-    assert (found.numbers, found.adjusted, found.agrees) == (0, 1.0, True)
+    (judged,) = compare([row()], [row()])
+    assert (judged.numbers, judged.adjusted, judged.agrees) == (0, 1.0, True)
     with pytest.raises(InvalidInput, match="claim X has 1 numbers in one measurement and 2 in the other"):
         compare([row((0, 1))], [row((0, 1), (0, 1))])
 
 
 def test_the_reference_agrees_with_itself():
-    found = compare(rows(), rows())
-    assert len(found) == sum(bool(one.parts) for one in rows())
-    assert all(one.agrees and one.largest == 0 and one.held == one.numbers for one in found)
+    comparisons = compare(rows(), rows())
+    assert len(comparisons) == sum(bool(one.parts) for one in rows())
+    assert all(one.agrees and one.largest == 0 and one.held == one.numbers for one in comparisons)
     exact = {"T1", "T2", "T3", "R1"}  # nothing random but largest deviations
-    assert {one.id for one in found if not one.numbers} == exact
+    assert {one.id for one in comparisons if not one.numbers} == exact

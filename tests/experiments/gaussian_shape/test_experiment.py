@@ -18,11 +18,11 @@ def test_it_fits_disjoint_groups_of_runs_that_are_not_0():
     others = replace(config, seed=derive(config.seed, 1))
     for kind in (Kind.random, Kind.relu):
         moments = measure_runs(others, kind, config.group_depth, config.group_total)
-        kept = moments[moments.any(axis=(1, 2))]
+        nonzero = moments[moments.any(axis=(1, 2))]
         for groups in result.of_kind(kind):
             n = groups.runs
-            starts = range(0, len(kept) // n * n, n)
-            fits = [fit_gaussian(map_of(config, kept[start : start + n])).r_squared for start in starts]
+            starts = range(0, len(nonzero) // n * n, n)
+            fits = [fit_gaussian(map_of(config, nonzero[start : start + n])).r_squared for start in starts]
             assert groups.groups == len(fits)
             assert groups.r_squared == pytest.approx(np.mean(fits), rel=1e-9)
     (fall,) = (fall for fall in result.falls if fall.kind is Kind.random)

@@ -67,8 +67,10 @@ def recorded(trainings, tmp_path, monkeypatch):
 
 
 def untrained(result, **case):
-    (found,) = (one for one in result.untrained if all(getattr(one.case, key) == value for key, value in case.items()))
-    return found
+    (one_start,) = (
+        one for one in result.untrained if all(getattr(one.case, key) == value for key, value in case.items())
+    )
+    return one_start
 
 
 def test_a_start_is_measured_as_the_training_that_begins_there(trainings):

@@ -35,8 +35,8 @@ def test_profiles_are_whole_positive_numbers_that_differ(profile, kernel_size):
 
 
 def test_profiles_by_hand():
-    found = {profile: profile.weights(3, 0).tolist() for profile in Profile if profile is not Profile.drawn}
-    assert found == {
+    weights = {profile: profile.weights(3, 0).tolist() for profile in Profile if profile is not Profile.drawn}
+    assert weights == {
         Profile.equal: [[1, 1, 1]] * 3,
         Profile.binomial: [[1, 2, 1], [2, 4, 2], [1, 2, 1]],
         Profile.lopsided: [[1, 3, 5], [2, 4, 6], [3, 5, 7]],
@@ -70,8 +70,8 @@ def test_random_kernels_have_the_exact_map_of_their_variances(measured):
 def test_random_kernels_have_it_after_any_init_and_a_wrong_profile_is_seen(init, monkeypatch):
     settings = {"kernel_sizes": [3], "profiles": [Profile.lopsided], "depths": [2, 3, 4], "depth": 4, "runs": 400}
     config = Config(init=init, bootstrap=20, strengths=[0.0, 1.0], **settings)
-    (found, *_) = run(config, ListLogbook()).random
-    assert found.largest_deviation < 5
+    (from_the_init, *_) = run(config, ListLogbook()).random
+    assert from_the_init.largest_deviation < 5
     flat = theory.influence_map([ConvLayer(3)] * 4)
     monkeypatch.setattr(kernels.theory, "influence_map", lambda *_: flat)
     assert kernels._measure(config, Profile.lopsided, 3, 4).largest_deviation > 5

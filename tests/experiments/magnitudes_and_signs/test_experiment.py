@@ -73,8 +73,8 @@ def test_intervals_are_as_wide_as_the_number_of_maps_says(monkeypatch):
         erf.effective_receptive_field(network, torch.ones(1, 1, 9, 9), statistic="mean_square", seed=seed)
         for seed in range(3)
     ]
-    kept = _kind_sizes(Config(**TOY), [maps, maps, maps[:2], maps[:2]], (1, 1))
-    assert kept.resampled[:, 0].tolist() == [3, 3, 2, 2]
+    sizes = _kind_sizes(Config(**TOY), [maps, maps, maps[:2], maps[:2]], (1, 1))
+    assert sizes.resampled[:, 0].tolist() == [3, 3, 2, 2]
 
 
 def test_each_size_is_that_of_its_map():

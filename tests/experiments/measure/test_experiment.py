@@ -91,26 +91,26 @@ def test_groups_hold_every_image_once_and_in_order(samples, groups, monkeypatch)
     monkeypatch.setattr(measure.UnitsOf, "maps", note)
     chosen = config(samples=samples, batch_size=3)
     units = measure.UnitsOf(make_network(chosen.source, chosen.network), LAYERS, None, (24, 24), 3, "eval")
-    found = list(measure._groups(chosen, units, measure._images(chosen), ListLogbook()))
-    assert len(found) == groups
+    measured_groups = list(measure._groups(chosen, units, measure._images(chosen), ListLogbook()))
+    assert len(measured_groups) == groups
     assert [index for index, _ in seen] == list(range(samples))
     expected = torch.cat(list(NoiseImages("normal", (3, 24, 24), samples)))
     assert torch.equal(torch.stack([image for _, image in seen]), expected)
 
 
 def test_an_interrupted_measurement_goes_on_with_the_images_it_had_not_seen():
-    whole = ListLogbook()
-    expected = run(config(samples=12), whole)
-    kept = {name: whole.kept[name] for name in ("images-0", "images-1", "images-3")}
-    resumed = run(config(samples=12), ListLogbook(kept))
+    logbook = ListLogbook()
+    expected = run(config(samples=12), logbook)
+    done = {name: logbook.kept[name] for name in ("images-0", "images-1", "images-3")}
+    resumed = run(config(samples=12), ListLogbook(done))
     assert resumed.layers == expected.layers
 
 
 def test_an_interrupted_measurement_in_bfloat16_goes_on_as_such():
-    whole = ListLogbook()
-    expected = run(config(samples=12, precision=Precision.bfloat16), whole)
-    kept = {name: whole.kept[name] for name in ("images-0", "images-1", "images-3")}
-    assert run(config(samples=12, precision=Precision.bfloat16), ListLogbook(kept)).layers == expected.layers
+    logbook = ListLogbook()
+    expected = run(config(samples=12, precision=Precision.bfloat16), logbook)
+    done = {name: logbook.kept[name] for name in ("images-0", "images-1", "images-3")}
+    assert run(config(samples=12, precision=Precision.bfloat16), ListLogbook(done)).layers == expected.layers
     for layer, own in zip(expected.layers, measured(samples=12).layers, strict=True):
         assert sum("run in bfloat16" in note for note in layer.diagnostics) == 1
         assert layer.sigma == pytest.approx(own.sigma, rel=0.02)
@@ -124,9 +124,9 @@ def test_the_folder_of_the_network_s_own_precision_is_called_as_before():
 
 
 def test_the_interval_is_over_images():
-    kept = ListLogbook()
-    result = run(config(samples=10), kept)
-    groups = [kept.once(name, dict[str, InfluenceMap], None) for name in kept.kept]
+    logbook = ListLogbook()
+    result = run(config(samples=10), logbook)
+    groups = [logbook.once(name, dict[str, InfluenceMap], None) for name in logbook.kept]
     for layer in result.layers:
         maps = [group[layer.name] for group in groups]
         assert len(maps) == 10
@@ -206,8 +206,8 @@ def test_weights_of_a_file_are_measured(tmp_path):
     for weight in network.parameters():
         nn.init.constant_(weight, 1 / 9)
     torch.save(network.state_dict(), tmp_path / "flat.pt")
-    found = measured(weights=str(tmp_path / "flat.pt"), layers=["0"], aggregation=0).arrays["map/0"]
-    np.testing.assert_allclose(found[found > 0], np.full(9, 1 / 9), rtol=1e-6)
+    values = measured(weights=str(tmp_path / "flat.pt"), layers=["0"], aggregation=0).arrays["map/0"]
+    np.testing.assert_allclose(values[values > 0], np.full(9, 1 / 9), rtol=1e-6)
 
 
 def test_modes_as_they_are_join_all_pixels_by_the_batchs_statistics():
@@ -261,9 +261,9 @@ def test_the_ratio_of_an_erf_that_the_image_cuts_off_is_a_lower_bound():
     (cut,) = measured(input_size=9, layers=["10"]).layers
     assert f"≥ {cut.ratio:.3f}" in printed(measured(input_size=9, layers=["10"]))
     assert "its ratio is a lower bound for the same reason" in layer_notes(cut)
-    whole = measured(layers=["10"])
-    assert "≥" not in printed(whole)
-    assert not any("ratio" in note for note in layer_notes(whole.layers[0]))
+    inside = measured(layers=["10"])
+    assert "≥" not in printed(inside)
+    assert not any("ratio" in note for note in layer_notes(inside.layers[0]))
     ends_inside = replace(cut, cut=(False, False))
     assert "the ERF ends inside the image" in " ".join(layer_notes(ends_inside))
     assert ratio_text(ends_inside, 2) == f"{cut.ratio:.2f}"

@@ -44,10 +44,10 @@ def told(folder, name="exact_theory"):
 
 def test_the_committed_page_shows_the_committed_records():
     page = (REFERENCE / "report.html").read_text()
-    shown = dict(re.findall(r'<article id="(\w+)"[^>]*data-record-sha256="(\w+)"', page))
+    digests_shown = dict(re.findall(r'<article id="(\w+)"[^>]*data-record-sha256="(\w+)"', page))
     records = {name: REFERENCE / name / "result.json" for name in COMMANDS}
     digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in records.items() if path.exists()}
-    assert shown == digests
+    assert digests_shown == digests
     assert re.findall(r'<tr id="claim-(\w+)">', page) == [row.id for row in rows()]
     for row in rows():
         verdict = re.search(rf'<tr id="claim-{row.id}">.*?class="verdict (\w+)"', page, re.DOTALL)
@@ -64,10 +64,10 @@ class Links(HTMLParser):
         self.targets, self.ids = [], set()
 
     def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.ids.add(found.get("id"))
+        attributes = dict(attrs)
+        self.ids.add(attributes.get("id"))
         if tag == "a":
-            self.targets.append(found["href"])
+            self.targets.append(attributes["href"])
 
 
 def dead_links(page, folder):
@@ -99,21 +99,21 @@ class Loads(HTMLParser):
 
     def __init__(self):
         super().__init__()
-        self.found = []
+        self.sources = []
 
     def handle_starttag(self, tag, attrs):
         keys = {"link": "href", "a": None}.get(tag, "src")
-        self.found += [value for key, value in attrs if key == keys and value and not value.startswith("data:")]
+        self.sources += [value for key, value in attrs if key == keys and value and not value.startswith("data:")]
 
 
 def test_the_page_loads_nothing(folder):
     page = render(folder)
     parser = Loads()
     parser.feed(page)
-    assert parser.found == []
+    assert parser.sources == []
     assert not re.search(r"@import|url\((?!data:|#)", page)
     parser.feed('<img src="http://example.org/a.png">')
-    assert parser.found == ["http://example.org/a.png"]
+    assert parser.sources == ["http://example.org/a.png"]
 
 
 @pytest.mark.parametrize("name", ["exact_theory", "nonlinearities"])
@@ -187,8 +187,8 @@ def test_a_damaged_study_is_named(folder):
     (folder / "center_low_init").mkdir()
     (folder / "center_low_init" / "result.json").write_text("{")
     assert "center_low_init/result.json is damaged" in told(folder, "center_low_init").problems[0]
-    found = {claim.row.id: claim.problem for claim in claim_rows(folder)}
-    assert "center_low_init/result.json is damaged" in found["I2"]
+    problems = {claim.row.id: claim.problem for claim in claim_rows(folder)}
+    assert "center_low_init/result.json is damaged" in problems["I2"]
 
 
 def test_a_figure_says_its_message_and_where_its_maps_are():
@@ -205,12 +205,12 @@ def test_a_figure_says_its_message_and_where_its_maps_are():
 def test_the_page_shows_what_fails_outside_of_what_is_folded():
     page = (REFERENCE / "report.html").read_text()
     for row in rows():
-        found = re.search(rf'<tr id="claim-{row.id}">.*?</tr>', page, re.DOTALL)
-        assert found
-        open_text = re.sub(r"<details>.*?</details>", "", found[0], flags=re.DOTALL)
+        row_shown = re.search(rf'<tr id="claim-{row.id}">.*?</tr>', page, re.DOTALL)
+        assert row_shown
+        open_text = re.sub(r"<details>.*?</details>", "", row_shown[0], flags=re.DOTALL)
         fails = '<span class="mark fails">'
         assert open_text.count(fails) == row.headline().count("**not:**")
-        assert found[0].count("<li>") == len(row.shown()) + (len(row.parts) if row.folded() else 0)
+        assert row_shown[0].count("<li>") == len(row.shown()) + (len(row.parts) if row.folded() else 0)
 
 
 def test_figures_are_inlined_with_colours_that_look_the_same():
@@ -224,12 +224,12 @@ def test_figures_are_inlined_with_colours_that_look_the_same():
 
 def test_every_claim_has_its_row_whatever_is_missing(folder, tmp_path):
     (folder / "nonlinearities" / "result.json").write_text("{")
-    found = {claim.row.id: claim for claim in claim_rows(folder)}
-    assert list(found) == [row.id for row in rows()]
-    assert found["T1"].problem == ""
-    assert "nonlinearities/result.json is damaged" in found["F1b"].problem
-    assert found["R3"].problem == "no record of attention, attention_mean_square"
-    assert [len(claim.row.parts) for claim in claim_rows(tmp_path / "nothing")] == [0] * len(found)
+    by_id = {claim.row.id: claim for claim in claim_rows(folder)}
+    assert list(by_id) == [row.id for row in rows()]
+    assert by_id["T1"].problem == ""
+    assert "nonlinearities/result.json is damaged" in by_id["F1b"].problem
+    assert by_id["R3"].problem == "no record of attention, attention_mean_square"
+    assert [len(claim.row.parts) for claim in claim_rows(tmp_path / "nothing")] == [0] * len(by_id)
 
 
 def test_a_damaged_record_is_not_called_unmeasured(folder):
@@ -251,11 +251,11 @@ def test_notes_stand_at_their_claims_where_the_page_is_of_the_reference(tmp_path
 def test_speed_is_told_where_it_is_asked_for(folder):
     shutil.copytree(REFERENCE / "benchmark", folder / "benchmark")
     assert 'id="speed"' not in render(folder)
-    shown = re.search(r'<section id="speed">.*?</section>', render(folder, speed=report.speed), re.DOTALL)
-    assert shown
+    speed = re.search(r'<section id="speed">.*?</section>', render(folder, speed=report.speed), re.DOTALL)
+    assert speed
     case = json.loads((folder / "benchmark" / "benchmark.json").read_text())["cases"][0]
-    assert f"<td>{case['name']}</td>" in shown[0]
-    assert shown[0].count("<img") == 1
+    assert f"<td>{case['name']}</td>" in speed[0]
+    assert speed[0].count("<img") == 1
     for file in ("benchmark.json", "scaling.png"):
         (folder / "benchmark" / file).unlink()
     page = render(folder, speed=report.speed)
@@ -384,11 +384,11 @@ def test_packed_values_are_right_to_four_per_mille():
 def test_the_box_in_an_image_is_the_blocks_own():
     one = told(REFERENCE, "attention")
     assert one.maps
-    found = {shown.key: shown for shown in one.maps.maps}
-    assert found["map/none"].box == (14, 35, 14, 35)
-    assert found["map/residual"].box == (4, 45, 4, 45)
-    assert found["map/self_attention"].box is None
-    assert "infinite" in found["map/self_attention"].note
+    by_key = {shown.key: shown for shown in one.maps.maps}
+    assert by_key["map/none"].box == (14, 35, 14, 35)
+    assert by_key["map/residual"].box == (4, 45, 4, 45)
+    assert by_key["map/self_attention"].box is None
+    assert "infinite" in by_key["map/self_attention"].note
 
 
 def test_the_command_writes_the_report(folder, capsys):

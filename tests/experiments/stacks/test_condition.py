@@ -68,11 +68,11 @@ def test_every_condition_is_measured_once_and_read_back():
     assert measured == list(first) == list(again) == conditions
     assert list(logbook.kept) == ["3-0.5", "5-2.0"]
     for at in conditions:
-        whole = measure(*at)
+        expected = measure(*at)
         for imap in (first[at], again[at]):
-            np.testing.assert_array_equal(imap.values, whole.values)
+            np.testing.assert_array_equal(imap.values, expected.values)
             names = ("statistic", "center", "trf_box", "samples", "skipped", "aggregation", "jump")
-            assert [getattr(imap, name) for name in names] == [getattr(whole, name) for name in names]
+            assert [getattr(imap, name) for name in names] == [getattr(expected, name) for name in names]
 
 
 def test_a_condition_is_logged_under_its_label():

@@ -46,13 +46,13 @@ def training(kind, start=Start.unit_gain, seed=0, sizes=(200.0, None, 160.0), ha
         moment(kind, i, size, best * (0.5 + i / last / 2), half) for i, (size, half) in enumerate(points)
     )
     rows, columns = np.indices((8, 8)) - 4.0
-    shown = [
+    units = [
         np.exp(-(rows**2 + columns**2) / (2 * (size / sizes[0]) ** 2))[None].astype(np.float16)
         for size in (sizes[0], sizes[-1])
     ]
     return replace(
         frame(kind), config=config, trajectory=trajectory, best_epoch=last, fresh=measures(0.4 * sizes[0], 10.0),
-        arrays={"units/before": shown[0], "units/after": shown[1]}, **tested(kind, best),
+        arrays={"units/before": units[0], "units/after": units[1]}, **tested(kind, best),
     )  # fmt: skip
 
 

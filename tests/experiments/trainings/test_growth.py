@@ -158,10 +158,10 @@ def test_a_layer_whose_center_has_no_influence_has_no_size(data):
     network = CifarResNet(16)  # of a few channels, all may be 0 after the first ReLU
     torch.nn.init.zeros_(network.top.weight)
     probing = probing_of(config_of(), network, "top", data.validation, Probe.images, grid=1)
-    found = measure_layers(probing, ["stem", "top"], network, lambda items, *_: items, "")
-    assert [layer.size is None for layer in found] == [False, True]
-    assert found[1].interval is None
-    assert not found[1].thumbnail.any()
+    layers = measure_layers(probing, ["stem", "top"], network, lambda items, *_: items, "")
+    assert [layer.size is None for layer in layers] == [False, True]
+    assert layers[1].interval is None
+    assert not layers[1].thumbnail.any()
 
 
 def test_large_maps_are_shown_as_means_of_blocks():
@@ -377,7 +377,7 @@ def test_strided_networks_are_measured_on_the_map_averaged_over_the_grid(tmp_pat
     assert numbers["half_height_size"] == pytest.approx(erf_size(averaged, level=0.5), rel=1e-2)
     assert numbers["averaged_size"] != pytest.approx(numbers["erf_size"], rel=2e-2)
     assert numbers["mean_square_size"] == pytest.approx(erf_size(grid_average_inside(mean_square, 16)), rel=1e-2)
-    kept = read_units(probing, tmp_path / "maps.npz")
+    units = read_units(probing, tmp_path / "maps.npz")
     each = [
         effective_receptive_field(network, image[None], "stage4", probing.units[0], seed=seed, first_sample=first)
         for first, image in enumerate(probing.images)
@@ -387,9 +387,9 @@ def test_strided_networks_are_measured_on_the_map_averaged_over_the_grid(tmp_pat
         erf_size(grid_average_inside(replace(each[0], values=(a * each[0].values + b * each[1].values) / 2), 16))
         for a, b in draws
     ]
-    np.testing.assert_allclose(kept.resampled_averaged_sizes, sizes, rtol=1e-2)
-    assert kept.center.values.shape == (48, 64)
-    np.testing.assert_allclose(kept.center.values, mean_abs.values / mean_abs.values.max(), atol=1e-3)
+    np.testing.assert_allclose(units.resampled_averaged_sizes, sizes, rtol=1e-2)
+    assert units.center.values.shape == (48, 64)
+    np.testing.assert_allclose(units.center.values, mean_abs.values / mean_abs.values.max(), atol=1e-3)
 
 
 def test_the_network_with_batch_norm_as_constructed_is_measured_and_does_not_count(trained, data):
@@ -512,7 +512,7 @@ def test_segmentation_is_judged_without_void_pixels():
     metrics = camvid.segmentation_metrics(classes)
     for one, target in zip(logits, targets, strict=True):
         metrics.update(one[None], target[None])
-    found = {name: float(value) for name, value in metrics.compute().items()}
+    values = {name: float(value) for name, value in metrics.compute().items()}
 
     known = (targets != camvid_data.VOID).numpy()
     guess, truth = logits.argmax(1).numpy()[known], targets.numpy()[known]
@@ -522,5 +522,5 @@ def test_segmentation_is_judged_without_void_pixels():
         if union:
             ious.append(((guess == label) & (truth == label)).sum() / union)
     assert len(ious) == classes  # the absent one is guessed somewhere
-    assert found["mean_iou"] == pytest.approx(np.mean(ious))
-    assert found["global_accuracy"] == pytest.approx((guess == truth).mean())
+    assert values["mean_iou"] == pytest.approx(np.mean(ious))
+    assert values["global_accuracy"] == pytest.approx((guess == truth).mean())
