@@ -75,49 +75,47 @@ def environment(wheel, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def python(environment, tmp_path):
-    """Run a program in that environment, far from the repository, and return what it did."""
-
-    def ran(code: str) -> subprocess.CompletedProcess[str]:
-        command = [environment / "bin" / "python", "-I", "-c", code]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-
-    return ran
-
-
-def test_the_bare_wheel_measures_a_network_without_the_repository_and_is_typed(environment, python):
-    done = python(
-        "import erf, torch\n"
-        "network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3), torch.nn.Conv2d(1, 1, 3, stride=2))\n"
-        "trf = erf.theoretical_receptive_field(network, input_size=(16, 16))\n"
-        "both = erf.compare(trf, erf.effective_receptive_field(network, torch.ones(2, 1, 16, 16)))\n"
-        "print(trf.size, 1 <= both.erf_size <= 5)\n"
-        "import erf.data, erf.networks, erf.training\n"
-        "print(erf.__file__)\n"
-    )
-    assert done.returncode == 0, done.stderr
-    measured, file = done.stdout.splitlines()
-    assert measured == "(5, 5) True"
-    imported = Path(file).resolve()
-    assert imported.is_relative_to(environment.resolve())
-    assert (imported.parent / "py.typed").exists()
-
-
 NEEDS = {
     "import erf.plotting": "plot",
     "from erf.data import Pictures": "data",
     "from erf.data import camvid": "data",
     "from erf.training import train": "training",
 }
-TRY = """
-import erf
-for statement in {}:
+PROGRAM = f"""
+import erf, torch
+network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3), torch.nn.Conv2d(1, 1, 3, stride=2))
+trf = erf.theoretical_receptive_field(network, input_size=(16, 16))
+both = erf.compare(trf, erf.effective_receptive_field(network, torch.ones(2, 1, 16, 16)))
+print(trf.size, 1 <= both.erf_size <= 5)
+import erf.data, erf.networks, erf.training
+print(erf.__file__)
+for statement in {[*NEEDS]}:
     try:
         exec(statement)
     except ImportError as error:
         print(isinstance(error, erf.InvalidInput), error)
 """
+
+
+@pytest.fixture(scope="module")
+def printed(environment, tmp_path_factory) -> list[str]:
+    """Return the lines that the program prints in that environment, far from the repository."""
+    command = [environment / "bin" / "python", "-I", "-c", PROGRAM]
+    done = subprocess.run(command, cwd=tmp_path_factory.mktemp("elsewhere"), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_bare_wheel_measures_a_network_without_the_repository_and_is_typed(environment, printed):
+    assert printed[0] == "(5, 5) True"
+    imported = Path(printed[1]).resolve()
+    assert imported.is_relative_to(environment.resolve())
+    assert (imported.parent / "py.typed").exists()
+
+
+def test_what_needs_an_extra_names_it_in_one_line(printed):
+    for line, extra in zip(printed[2:], NEEDS.values(), strict=True):
+        assert re.fullmatch(rf'True \w+ is not installed; this installs it: pip install "erf\[{extra}\]"', line)
 
 
 @pytest.mark.slow
@@ -132,13 +130,6 @@ def test_a_type_checker_knows_the_type_of_all_that_the_library_has(tmp_path):
     assert types["exportedSymbolCounts"]["withKnownType"] > 1000
     assert [symbol["name"] for symbol in types["symbols"] if symbol["isExported"] and not symbol["isTypeKnown"]] == []
     assert types["completenessScore"] == 1
-
-
-def test_what_needs_an_extra_names_it_in_one_line(python):
-    done = python(TRY.format(list(NEEDS)))
-    assert done.returncode == 0, done.stderr
-    for line, extra in zip(done.stdout.splitlines(), NEEDS.values(), strict=True):
-        assert re.fullmatch(rf'True \w+ is not installed; this installs it: pip install "erf\[{extra}\]"', line)
 
 
 def test_what_is_needed_is_found_through_others():
