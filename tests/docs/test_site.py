@@ -1,14 +1,13 @@
 """The site of docs/ builds without a warning, holds what it promises and loads nothing from elsewhere."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from mkdocs.__main__ import cli
 
 from experiments.claims import Verdict, own_rows, rows
 from experiments.harness.about import about
@@ -55,12 +54,13 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", folder]
-    # The theme advertises its successor at each start, which is no warning about these pages.
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    assert not re.search("warn|error|deprecat", built.stderr + built.stdout, re.IGNORECASE), built.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        # The theme advertises its successor at each start, which is no warning about these pages.
+        patch.setenv("NO_MKDOCS_2_WARNING", "1")
+        built = CliRunner().invoke(cli, ["build", "--strict", "--site-dir", str(folder)])
+    assert built.exit_code == 0, built.output
+    assert not re.search("warn|error|deprecat", built.output, re.IGNORECASE), built.output
     return folder
 
 
