@@ -21,7 +21,7 @@ from experiments.harness.experiment import load
 from experiments.harness.record import read_environment, read_record
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import command
-from experiments.report import maps, pictures, provenance
+from experiments.report import figures, maps, pictures, provenance
 from experiments.report.page import COMMANDS, _told, claim_rows, render
 from experiments.report.section import section
 from experiments.trainings.plan import Probe
@@ -36,6 +36,12 @@ def folder(tmp_path):
     for name in ("exact_theory", "nonlinearities"):
         shutil.copytree(REFERENCE / name, tmp_path / name)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def without_places(monkeypatch):
+    """Lay no figure out to see where its maps are, which takes most of a page's time: test_figures.py does."""
+    monkeypatch.setattr(figures, "_maps", lambda _: ())
 
 
 def told(folder, name="exact_theory"):
@@ -189,17 +195,6 @@ def test_a_damaged_study_is_named(folder):
     assert "center_low_init/result.json is damaged" in told(folder, "center_low_init").problems[0]
     problems = {claim.row.id: claim.problem for claim in claim_rows(folder)}
     assert "center_low_init/result.json is damaged" in problems["I2"]
-
-
-def test_a_figure_says_its_message_and_where_its_maps_are():
-    (figure,) = told(REFERENCE, "subsampling").pictures
-    assert re.match(r"Strides, pooling and dilation enlarge the ERF: from \d+ to up to \d+ pixels", figure.message)
-    assert figure.caption.startswith("Strides and pooling leave a grid")
-    assert len(figure.maps) == 9  # of eight stacks, and the bar of colours
-    assert all(0 < box.x < box.x + box.width < 1 and 0 < box.y < box.y + box.height < 0.7 for box in figure.maps)
-    (figure,) = told(REFERENCE, "exact_theory").pictures
-    assert figure.maps == ()
-    assert figure.message.startswith("Measured maps agree with exact theory")
 
 
 def test_the_page_shows_what_fails_outside_of_what_is_folded():
