@@ -13,6 +13,7 @@ from experiments.claims import CLAIMS, Part, Row, Verdict, rows, short_table, ta
 from experiments.claims.pages import CLAIMS_PAGE
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import RUNS, STUDIES, command
+from tests.experiments.claims.recorded import recorded_rows
 
 README = Path(__file__).parents[3] / "README.md"
 LONGEST = 350  # letters of what a cell of the table says was measured
@@ -26,8 +27,8 @@ def test_the_pages_show_the_records():
 
 def test_the_short_table_gives_one_number_of_each_claim_and_counts_verdicts():
     first, _, _, _, *lines = short_table().splitlines()
-    assert len(lines) == len(rows()) == sum(map(int, re.findall(r"(?<!of )\d+", first.partition(":")[2])))
-    for row, line in zip(rows(), lines, strict=True):
+    assert len(lines) == len(recorded_rows()) == sum(map(int, re.findall(r"(?<!of )\d+", first.partition(":")[2])))
+    for row, line in zip(recorded_rows(), lines, strict=True):
         assert sum(bool(part.answer) for part in row.parts) == 1
         (part,) = [part for part in row.parts if part.answer]
         verdict = {
@@ -44,13 +45,13 @@ def test_the_notes_on_rows_stand_below_the_table():
     below = table().partition("\n\n## ")[0].rpartition("|\n\n")[2]
     notes = dict(note.replace("\n", " ").split(": ", 1) for note in below.split("\n\n"))
     assert list(notes) == ["**F2**", "**F3a, F3b**", "**T5**"]
-    assert {row.note for row in rows() if row.note} == {*notes.values()}
+    assert {row.note for row in recorded_rows() if row.note} == {*notes.values()}
 
 
 def test_every_claim_of_these_figures_has_its_row():
     ids = "F1 F1b F2 F3a F3b T1 T2 T4 R1 F2b T5 T3 I1 I3 A1 R2 R3 I2"
-    assert [row.id for row in rows()] == ids.split()
-    for row in rows():
+    assert [row.id for row in recorded_rows()] == ids.split()
+    for row in recorded_rows():
         assert bool(row.parts) is (row.verdict is not Verdict.not_measured)
         assert set(row.runs) <= {*RUNS, *STUDIES}
         for run in row.runs:
@@ -58,7 +59,7 @@ def test_every_claim_of_these_figures_has_its_row():
 
 
 def test_the_table_is_short_and_shows_what_fails():
-    for row in rows():
+    for row in recorded_rows():
         headline = row.headline()
         assert len(headline) <= LONGEST
         assert headline.count("**not:**") >= sum(part.holds is False for part in row.parts)
@@ -66,7 +67,7 @@ def test_the_table_is_short_and_shows_what_fails():
 
 
 def test_the_statistic_that_a_row_names_is_the_one_of_its_records():
-    for row in rows():
+    for row in recorded_rows():
         recorded = [json.loads((REFERENCE / run / "result.json").read_text()) for run in row.runs if row.parts]
         named = {name for name in Statistic if re.search(rf"\b{name}\b", row.statistic)}
         measured = {record["config"]["statistic"] for record in recorded if "statistic" in record["config"]}
@@ -126,28 +127,32 @@ def test_a_headline_leaves_out_no_part_that_fails_or_once_failed():
 
 
 def test_a_row_says_what_its_runs_cost_by_their_records():
-    costs = {row.id: row.cost for row in rows()}
-    read = {run: json.loads((REFERENCE / run / "environment.json").read_text()) for row in rows() for run in row.runs}
+    costs = {row.id: row.cost for row in recorded_rows()}
+    read = {
+        run: json.loads((REFERENCE / run / "environment.json").read_text())
+        for row in recorded_rows()
+        for run in row.runs
+    }
     seconds = {run: environment["seconds"] * environment["threads"] for run, environment in read.items()}
-    for row in rows():
+    for row in recorded_rows():
         assert costs[row.id].minutes == pytest.approx(sum(seconds[run] for run in row.runs) / 60)
         assert f"| {costs[row.id]} |" in row.markdown()
     assert str(costs["T1"]) == "1"  # less than half a minute is not 0
     interrupted = {run for run in read if read[run].get("earlier_commits") or read[run].get("earlier_devices")}
-    assert {row.id for row in rows() if str(row.cost).startswith("at least")} == {"F3a", "F3b"}
-    assert {row.id for row in rows() if {*row.runs} & interrupted} == {"F3a", "F3b"}
+    assert {row.id for row in recorded_rows() if str(row.cost).startswith("at least")} == {"F3a", "F3b"}
+    assert {row.id for row in recorded_rows() if {*row.runs} & interrupted} == {"F3a", "F3b"}
 
 
 def test_the_page_names_the_rows_whose_rules_were_settled_after_measuring():
-    later = [row.id for row in rows() if any(part.at_first for part in row.parts)]
-    assert f"The rules of {len(rows()) - len(later)} of {len(rows())} rows" in CLAIMS_PAGE.read_text()
+    later = [row.id for row in recorded_rows() if any(part.at_first for part in row.parts)]
+    assert f"The rules of {len(recorded_rows()) - len(later)} of {len(recorded_rows())} rows" in CLAIMS_PAGE.read_text()
     assert f"({', '.join(later)})" in CLAIMS_PAGE.read_text()
 
 
 def test_rules_that_were_settled_after_measuring_keep_what_came_out_before():
     outcomes = {
         (row.id, part.measured.split(":")[0].split(" within")[0]): (part.holds, part.at_first.holds)
-        for row in rows()
+        for row in recorded_rows()
         for part in row.parts
         if part.at_first
     }
@@ -173,7 +178,7 @@ def folder(tmp_path):
 @cache
 def ids():
     """Return the ids of all claims, in their order."""
-    return [row.id for row in rows()]
+    return [row.id for row in recorded_rows()]
 
 
 def row_of(folder, id):
@@ -280,7 +285,7 @@ def test_the_worked_example_must_be_met_exactly(folder):
 def test_rows_of_a_missing_record_say_so(folder, run, ids):
     (folder / run / "result.json").unlink()
     without = {row.id for row in rows(folder) if row.verdict is Verdict.not_measured}
-    assert without - {row.id for row in rows() if row.verdict is Verdict.not_measured} == ids
+    assert without - {row.id for row in recorded_rows() if row.verdict is Verdict.not_measured} == ids
     of_paper = table(folder).partition("## Claims of our own")[0]
     assert {
         line.split(" | ")[0].removeprefix("| ") for line in of_paper.splitlines() if "not measured yet" in line

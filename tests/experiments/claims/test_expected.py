@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from experiments.claims import OURS, Verdict, own_rows, rows, short_table, table
+from experiments.claims import OURS, Verdict, own_rows, short_table, table
 from experiments.expected_maps.experiment import Config, Result, Stage, Way
 from experiments.harness.environment import Environment
 from experiments.harness.record import write_record
+from tests.experiments.claims.recorded import recorded_own_rows, recorded_rows
 from tests.experiments.claims.test_claims import LONGEST
 
 NETWORKS = ["wavenet_16", "wavenet_64"]
@@ -74,10 +75,10 @@ def test_only_layers_for_which_theory_is_exact_count_for_pixels(judged):
 
 
 def test_they_stand_apart_and_no_count_of_the_paper_s_has_them():
-    ours = [row.id for row in own_rows()]
+    ours = [row.id for row in recorded_own_rows()]
     assert ours == ["X1", "X2"]
     assert len(OURS) == 2
-    assert not {*ours} & {row.id for row in rows()}
+    assert not {*ours} & {row.id for row in recorded_rows()}
     of_paper, _, of_ours = table().partition("## Claims of our own")
     for id in ours:
         assert f"| {id} |" in of_ours
@@ -86,7 +87,7 @@ def test_they_stand_apart_and_no_count_of_the_paper_s_has_them():
 
 
 def test_rows_of_the_record_are_short_and_name_their_command():
-    for row in own_rows():
+    for row in recorded_own_rows():
         assert len(row.headline()) <= LONGEST
         assert "`python run.py experiment=expected_maps`" in row.markdown()
 
@@ -96,5 +97,5 @@ def test_without_a_record_nothing_is_decided(tmp_path):
 
 
 def test_their_notes_stand_below_their_table():
-    (note,) = {row.note for row in own_rows() if row.note}
+    (note,) = {row.note for row in recorded_own_rows() if row.note}
     assert f"**X2**: {note}" in table().partition("## Claims of our own")[2].replace("\n", " ")

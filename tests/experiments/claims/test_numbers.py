@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from erf import InvalidInput
-from experiments.claims import own_rows, rows
 from experiments.claims.numbers import number, with_numbers
 from experiments.claims.pages import pages_with_numbers
 from experiments.harness.reference import REFERENCE
 from experiments.harness.reference_runs import DATA
+from tests.experiments.claims.recorded import recorded_own_rows, recorded_rows
 
 SLOPE = "slope = erf_growth:slopes[kind=random,y=size,x=trf_size,depths=5-40].exponent .2f"
 PAGE = "The slope is <!--slope-->0.99<!--/-->.\n\n<!-- numbers\n{}\n-->\n"
@@ -61,18 +61,18 @@ def test_places_and_formats(meaning, text):
 
 
 def test_a_claim_is_a_record_too():
-    f2 = next(row for row in rows() if row.id == "F2")
+    f2 = next(row for row in recorded_rows() if row.id == "F2")
     assert number("a = claims:[id=F2].verdict") == f2.verdict
     assert number("a = claims:[id=F2].answer") == f2.answer()
-    alike = [row for row in rows() if row.verdict is f2.verdict]
+    alike = [row for row in recorded_rows() if row.verdict is f2.verdict]
     assert number(f"a = claims:[verdict={f2.verdict}] count d") == str(len(alike))
-    ids = [row.id for row in rows()]
+    ids = [row.id for row in recorded_rows()]
     assert len({*ids}) == len(ids)
     assert [number(f"a = claims:[id={id}] count d") for id in ids[::6]] == ["1"] * 3
 
 
 def test_the_parts_of_our_own_claims_are_counted():
-    for row in own_rows():
+    for row in recorded_own_rows():
         held = [part.holds for part in row.parts]
         assert number(f"a = own_claims:[id={row.id}].parts count d") == str(len(held))
         assert number(f"a = own_claims:[id={row.id}].parts[holds=True] count d") == str(held.count(True))
@@ -80,7 +80,7 @@ def test_the_parts_of_our_own_claims_are_counted():
 
 
 def test_the_runs_of_the_claims_are_a_record_too():
-    names = {run for row in rows() for run in row.runs}
+    names = {run for row in recorded_rows() for run in row.runs}
     seconds = {}
     for run in names - {*DATA}:
         environment = json.loads((REFERENCE / run / "environment.json").read_text())

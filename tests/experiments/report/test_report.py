@@ -13,7 +13,6 @@ from markupsafe import escape
 from PIL import Image
 
 from erf.card.inspector import SPARED
-from experiments.claims import rows
 from experiments.exact_theory.experiment import Result
 from experiments.growth_controls import experiment as growth_controls
 from experiments.harness.environment import ROOT, Environment
@@ -26,6 +25,7 @@ from experiments.report.page import COMMANDS, _told, claim_rows, render
 from experiments.report.section import section
 from experiments.trainings.plan import Probe
 from scripts import report
+from tests.experiments.claims.recorded import recorded_rows
 
 LARGEST = 5 * 2**20  # bytes of the page
 
@@ -54,8 +54,8 @@ def test_the_committed_page_shows_the_committed_records():
     records = {name: REFERENCE / name / "result.json" for name in COMMANDS}
     digests = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in records.items() if path.exists()}
     assert digests_shown == digests
-    assert re.findall(r'<tr id="claim-(\w+)">', page) == [row.id for row in rows()]
-    for row in rows():
+    assert re.findall(r'<tr id="claim-(\w+)">', page) == [row.id for row in recorded_rows()]
+    for row in recorded_rows():
         verdict = re.search(rf'<tr id="claim-{row.id}">.*?class="verdict (\w+)"', page, re.DOTALL)
         assert verdict
         assert verdict[1] == row.verdict.name
@@ -199,7 +199,7 @@ def test_a_damaged_study_is_named(folder):
 
 def test_the_page_shows_what_fails_outside_of_what_is_folded():
     page = (REFERENCE / "report.html").read_text()
-    for row in rows():
+    for row in recorded_rows():
         row_shown = re.search(rf'<tr id="claim-{row.id}">.*?</tr>', page, re.DOTALL)
         assert row_shown
         open_text = re.sub(r"<details>.*?</details>", "", row_shown[0], flags=re.DOTALL)
@@ -220,7 +220,7 @@ def test_figures_are_inlined_with_colours_that_look_the_same():
 def test_every_claim_has_its_row_whatever_is_missing(folder, tmp_path):
     (folder / "nonlinearities" / "result.json").write_text("{")
     by_id = {claim.row.id: claim for claim in claim_rows(folder)}
-    assert list(by_id) == [row.id for row in rows()]
+    assert list(by_id) == [row.id for row in recorded_rows()]
     assert by_id["T1"].problem == ""
     assert "nonlinearities/result.json is damaged" in by_id["F1b"].problem
     assert by_id["R3"].problem == "no record of attention, attention_mean_square"
@@ -238,7 +238,7 @@ def test_a_damaged_record_is_not_called_unmeasured(folder):
 def test_notes_stand_at_their_claims_where_the_page_is_of_the_reference(tmp_path):
     for name in ("erf_growth", "erf_growth_deep"):
         shutil.copytree(REFERENCE / name, tmp_path / name)
-    note = escape({row.id: row.note for row in rows()}["F2"])
+    note = escape({row.id: row.note for row in recorded_rows()}["F2"])
     assert note in render(tmp_path)
     assert note not in render(tmp_path, note="at reduced size")
 
