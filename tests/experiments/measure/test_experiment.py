@@ -21,7 +21,7 @@ from erf.layers.numbers import ratio_text
 from erf.maps.precision import Precision
 from erf.maps.statistic import Statistic
 from erf.metrics.jackknife import jackknife
-from experiments.harness.cli import main
+from experiments.harness.cli import USERS_ERRORS, config_of, main, one_line
 from experiments.harness.experiment import load
 from experiments.harness.record import read_record
 from experiments.measure import experiment as measure
@@ -392,16 +392,54 @@ def own(function, layers="[7,10]"):
     return [*OWN, f"network={FILE}:{function}", f"layers={layers}"]
 
 
+def in_words(value):
+    return " ".join(value).replace(FILE, "toy.py") if isinstance(value, list) else None
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
         ([MEASURE, "network=resnet5O"], ["resnet5O", "nearest names", "resnet50"]),
         ([MEASURE, "layers=[layer9]"], ["'layer9'", "nearest names", "layer4"]),
-        ([MEASURE, "layers=[layer1,layer1]"], ["layers=[layer1,layer1]", "twice"]),
-        ([MEASURE, "layers=layer1"], ["layers"]),
         ([MEASURE, "unit=[500,3]"], ["(500, 3)", "'layer1'", "(56, 56)"]),
         pytest.param([MEASURE, "unit=[1]"], ["unit (1,)", "(56, 56)"], marks=pytest.mark.slow),
         pytest.param([MEASURE, "unit=[[1,1],[500,3]]"], ["(500, 3)", "'layer1'", "(56, 56)"], marks=pytest.mark.slow),
+        pytest.param(
+            [MEASURE, "input_size=[2,64,64]"], ["does not run on an input [N, 3, 2, 64, 64]"], marks=pytest.mark.slow
+        ),
+        ([MEASURE, "channels=1"], ["does not run on an input [N, 1, 224, 224]"]),
+        ([MEASURE, "images=nowhere"], ["images=nowhere", "noise"]),
+        ([MEASURE, "images=."], ["no picture", ".png"]),
+        ([MEASURE, "weights=nowhere.pt"], ["weights=nowhere.pt", "no such file"]),
+        pytest.param([MEASURE, "weights=weights.bin"], ["weights=weights.bin", ".safetensors"], marks=pytest.mark.slow),
+        ([MEASURE, "aggregation=64", "input_size=32"], ["aggregation=64", "0 to 63"]),
+        ([MEASURE, "device=cuda:99"], ["device", "cpu"]),
+        ([MEASURE, f"images={300 * 'x'}"], ["images=", "there is no such folder"]),
+        (own("nothing"), ["no function or class of this name", "make"]),
+        pytest.param(own("make", "[70]"), ["'70'", "nearest names"], marks=pytest.mark.slow),
+        (own("TwoOutputs", "[]"), ["2 outputs", "name a layer"]),
+        ([*OWN, "network=nowhere.py:make"], ["no file nowhere.py"]),
+        ([MEASURE, "samples=0"], ["samples=0"]),
+        ([MEASURE, "mode=train"], ["mode", "as_is"]),
+    ],
+    ids=in_words,
+)
+def test_what_cannot_be_measured_is_one_line_and_leaves_no_folder(arguments, parts, elsewhere, capsys):
+    assert main(arguments) == 1
+    out, error = capsys.readouterr()
+    assert out == ""
+    (line,) = error.splitlines()
+    assert line.startswith("error: ")
+    for part in parts:
+        assert part in line
+    assert [path for path in elsewhere.rglob("*") if path.name not in ("results", "runs", "measure")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([MEASURE, "layers=[layer1,layer1]"], ["layers=[layer1,layer1]", "twice"]),
+        ([MEASURE, "layers=layer1"], ["layers"]),
         ([MEASURE, "unit=[[1,1],3]"], ["unit=[[1, 1], 3]", "[[3,4],[5,6]]"]),
         pytest.param([MEASURE, "unit=[[1,1],[]]"], ["unit=[[1, 1], []]", "[[3,4],[5,6]]"], marks=pytest.mark.slow),
         ([MEASURE, "unit=[[1,1],[1,1]]"], ["twice"]),
@@ -421,47 +459,29 @@ def own(function, layers="[7,10]"):
         pytest.param([MEASURE, "input_size=true"], ["input_size=True", "allowed"], marks=pytest.mark.slow),
         ([MEASURE, "input_size=[224,wide]"], ["input_size", "wide", "allowed"]),
         ([MEASURE, "input_size=[1,2,3,4]"], ["input_size", "allowed"]),
-        pytest.param(
-            [MEASURE, "input_size=[2,64,64]"], ["does not run on an input [N, 3, 2, 64, 64]"], marks=pytest.mark.slow
-        ),
         ([MEASURE, "input_size=[2,64,64]", "images=."], ["pictures", "rows and columns"]),
-        ([MEASURE, "channels=1"], ["does not run on an input [N, 1, 224, 224]"]),
-        ([MEASURE, "images=nowhere"], ["images=nowhere", "noise"]),
-        ([MEASURE, "images=."], ["no picture", ".png"]),
         ([MEASURE, "noise=pink"], ["noise", "pink", "normal"]),
         ([MEASURE, "unreadable=maybe"], ["unreadable", "skip"]),
-        ([MEASURE, "weights=nowhere.pt"], ["weights=nowhere.pt", "no such file"]),
-        pytest.param([MEASURE, "weights=weights.bin"], ["weights=weights.bin", ".safetensors"], marks=pytest.mark.slow),
         ([MEASURE, "weights=null"], ["weights"]),
         ([MEASURE, "source=hub"], ["source", "hub", "torchvision"]),
-        ([MEASURE, "samples=0"], ["samples=0"]),
         ([MEASURE, "batch_size=0"], ["batch_size=0"]),
         ([MEASURE, "statistic=signed_mean"], ["signed_mean", "mean_abs"]),
         ([MEASURE, "aggregation=mean"], ["aggregation", "random_sign"]),
-        ([MEASURE, "aggregation=64", "input_size=32"], ["aggregation=64", "0 to 63"]),
         ([MEASURE, "compatibility=captum"], ["compatibility", "captum", "replknet"]),
         ([MEASURE, "compatibility=openerf", "unit=[1,1]"], ["compatibility=openerf", "unit=[]"]),
         ([MEASURE, "compatibility=openerf", "input_size=[2,64,64]"], ["compatibility=openerf", "rows and columns"]),
-        ([MEASURE, "mode=train"], ["mode", "as_is"]),
         ([MEASURE, "precision=float8"], ["precision", "bfloat16"]),
-        ([MEASURE, "device=cuda:99"], ["device", "cpu"]),
-        ([MEASURE, f"images={300 * 'x'}"], ["images=", "there is no such folder"]),
-        (own("nothing"), ["no function or class of this name", "make"]),
-        pytest.param(own("make", "[70]"), ["'70'", "nearest names"], marks=pytest.mark.slow),
-        (own("TwoOutputs", "[]"), ["2 outputs", "name a layer"]),
-        ([*OWN, "network=nowhere.py:make"], ["no file nowhere.py"]),
     ],
-    ids=lambda value: " ".join(value).replace(FILE, "toy.py") if isinstance(value, list) else None,
+    ids=in_words,
 )
-def test_what_cannot_be_measured_is_one_line_and_leaves_no_folder(arguments, parts, elsewhere, capsys):
-    assert main(arguments) == 1
-    out, error = capsys.readouterr()
-    assert out == ""
-    (line,) = error.splitlines()
-    assert line.startswith("error: ")
+def test_what_no_config_has_is_one_line(arguments, parts):
+    """What becomes of such an error in the command is tested above."""
+    with pytest.raises(USERS_ERRORS) as refused:
+        config_of(arguments)
+    line = one_line(refused.value)
+    assert "\n" not in line
     for part in parts:
         assert part in line
-    assert [path for path in elsewhere.rglob("*") if path.name not in ("results", "runs", "measure")] == []
 
 
 def folders():
