@@ -55,29 +55,33 @@ def test_the_stages_of_every_network_follow_each_other(name):
     assert len(sizes) >= 3
 
 
-def test_each_draw_has_its_own_weights_and_images_and_is_calibrated():
-    result = measured(samples=2)
+@pytest.fixture(scope="module")
+def calibrated():
+    return measured(samples=2)
+
+
+def test_each_draw_has_its_own_weights_and_images_and_is_calibrated(calibrated):
     for draw in range(2):
         seed = derive(0, draw)
         network = make_network(Source.torchvision, "shufflenet_v2_x1_0", seed=seed)
         noise = partial(NoiseImages, "normal", (3, 64, 64))
         calibrate_batch_norm_(network, noise(CALIBRATION, derive(seed, 1), CALIBRATION))
         maps = effective_receptive_field(network, noise(2, seed), ["stage2", "stage3", "stage4"], seed=seed)
-        for stage in result.stages:
+        for stage in calibrated.stages:
             assert stage.sizes[draw] == pytest.approx(erf_size(maps[stage.layer]), rel=0.02)
-    for stage in result.stages:
+    for stage in calibrated.stages:
         assert stage.size == np.mean(stage.sizes)
         assert stage.interval == mean_interval(stage.sizes)
-    assert len({stage.sizes for stage in result.stages}) == 3
+    assert len({stage.sizes for stage in calibrated.stages}) == 3
 
 
-def test_without_calibration_batch_norm_is_the_identity():
+def test_without_calibration_batch_norm_is_the_identity(calibrated):
     network = make_network(Source.torchvision, "shufflenet_v2_x1_0", seed=derive(0, 0))
     images = NoiseImages("normal", (3, 64, 64), 1, derive(0, 0))
     expected = erf_size(effective_receptive_field(network, images, "stage2", seed=derive(0, 0)))
     identity = measured(batch_norm=architectures.BatchNorm.identity, draws=1).stages[0].sizes[0]
     assert identity == pytest.approx(expected, rel=0.02)
-    assert measured(draws=1).stages[0].sizes[0] > 1.2 * identity
+    assert calibrated.stages[0].sizes[0] > 1.2 * identity
 
 
 def test_depth_counts_the_convolutions_and_linear_layers_called_so_far():

@@ -41,7 +41,7 @@ def test_a_unit_of_a_convolution_reads_its_kernel_and_one_of_a_full_layer_everyt
 
 @pytest.mark.parametrize("below", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_map_of_a_fully_connected_layer_is_the_exact_one(below):
-    config = Config(**SMALL | {"kind": Kind.random, "statistic": Statistic.mean_square, "side": 16, "channels": 16})
+    config = Config(**SMALL | {"kind": Kind.random, "statistic": Statistic.mean_square, "side": 16, "channels": 8})
     stack = stack_of(config, Kind.random, 3)
     draws = measure_draws(
         config, lambda draw: stack_with(stack, Block.fully_connected, below, 16, draw), 16, 400, seed=4
@@ -58,7 +58,7 @@ def deviation(runs, exact):
 
 def test_the_share_of_a_fully_connected_layer_is_predicted():
     blocks = [Block.fully_connected, Block.squeeze_excitation]
-    result = run(Config(**SMALL | {"blocks": blocks, "runs": 40, "channels": 16}), ListLogbook())
+    result = run(Config(**SMALL | {"blocks": blocks, "runs": 40}), ListLogbook())
     for point in result.of_block(Block.fully_connected):
         assert point.predicted is not None
         assert point.predicted == pytest.approx(point.outside_stack, rel=0.01)

@@ -14,7 +14,7 @@ from tests.experiments.smallest import smallest_run
 
 @pytest.mark.parametrize("design", [Design.linear, pytest.param(Design.pre_activation, marks=pytest.mark.slow)])
 def test_it_measures_the_predicted_mixture(design):
-    result = smallest_run(load("skip_connections"), runs=150, channels=16, designs=[design])
+    result = smallest_run(load("skip_connections"), runs=150, channels=8, designs=[design])
     for point in result.points:
         assert point.size == pytest.approx(point.predicted_size, rel=0.08)
         assert point.sigma == pytest.approx(point.predicted_sigma, rel=0.05)

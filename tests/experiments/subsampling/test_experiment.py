@@ -16,7 +16,7 @@ from tests.experiments.smallest import smallest_run
     ids=["some", "all"],
 )
 def test_it_measures_what_theory_predicts(variants):
-    result = smallest_run(load("subsampling"), variants=variants, runs=200, channels=16, depth=5)
+    result = smallest_run(load("subsampling"), variants=variants, runs=200, channels=8, depth=5)
     plain = result.of_variant(Variant.plain)
     for measured in result.variants:
         assert measured.size == pytest.approx(measured.predicted_size, rel=0.07)
@@ -31,7 +31,7 @@ def test_it_measures_what_theory_predicts(variants):
 
 def test_it_counts_a_grid_as_a_whole():
     """Of a map spread by dilation 2, each pixel is the plain map's; the holes between them count once averaged."""
-    result = smallest_run(load("subsampling"), runs=20, depth=5, channels=16)
+    result = smallest_run(load("subsampling"), runs=20, depth=5, channels=8)
     plain, spread = (result.of_variant(variant) for variant in (Variant.plain, Variant.dilated_throughout))
     assert spread.peak_size == plain.peak_size
     assert spread.sigma == pytest.approx(2 * plain.sigma)
