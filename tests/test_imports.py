@@ -98,7 +98,17 @@ def imports(path: Path) -> frozenset[str]:
 @cache
 def imports_in(code: str) -> frozenset[str]:
     """Return the same of the text of a file, which several tests read."""
-    return frozenset(imported_by([ast.parse(code)]))
+    return frozenset(imported_by([parsed(code)]))
+
+
+parsed = cache(ast.parse)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_trees_left():
+    """Leave none of the million nodes behind, which the garbage collector would search in all later tests."""
+    yield
+    parsed.cache_clear()
 
 
 def imported_by(nodes: Iterable[ast.AST]) -> set[str]:
@@ -115,7 +125,7 @@ def optional_imports(path: Path) -> set[tuple[str, str]]:
     """Return the top-level modules imported under ``with extra(NAME)``, and NAME; what is for types alone has none."""
     return {
         (module.partition(".")[0], extra)
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path.read_text()))
         for extra in _extras(node)
         for module in imported_by(node.body)  # pyright: ignore[reportAttributeAccessIssue]
     }
@@ -146,9 +156,7 @@ def test_the_library_knows_nothing_of_the_experiments(path):
 def test_what_the_library_can_do_without_is_imported_by_the_extra_that_installs_it(path):
     packages = {name.partition(".")[0] for name in imports(path)} - set(sys.stdlib_module_names) - LIGHT
     assert packages == {module for module, _ in optional_imports(path)} - LIGHT
-    assert "erf" not in {
-        node.module for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)
-    }
+    assert "erf" not in {node.module for node in ast.walk(parsed(path.read_text())) if isinstance(node, ast.ImportFrom)}
 
 
 def test_each_extra_installs_what_is_imported_by_it():
@@ -204,7 +212,7 @@ def _imported_names(path: Path, files: dict[str, Path]) -> set[str]:
     """Return the modules of which the file imports something that is no module."""
     return {
         node.module
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path.read_text()))
         if isinstance(node, ast.ImportFrom) and node.module
         if any(f"{node.module}.{alias.name}" not in files for alias in node.names)
     }
