@@ -130,7 +130,8 @@ def trace(
     dims = [0] if across else range(2, image.ndim)
     contexts = [_without_collection(), kept_attributes(network), as_written(network), nested_refused()]
     contexts += [_without_fast_paths(), _random_state(image), torch.no_grad()]
-    contexts += [] if images is None else [kept_buffers(network), _in_plain_operators()]
+    # In inference mode torch 2.6 shows other operators.
+    contexts += [torch.inference_mode(False)] if images is None else [kept_buffers(network), _in_plain_operators()]
     with ExitStack() as ending, ExitStack() as stack:
         for context in contexts:
             stack.enter_context(context)

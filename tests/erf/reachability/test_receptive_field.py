@@ -458,7 +458,7 @@ def test_the_caller_s_modes_do_not_matter(context: Callable[[], AbstractContextM
 def test_every_rule_names_an_operator() -> None:
     names = [name.rpartition("::") for name in registry.RULES]
     missing = [name for library, _, name in names if not hasattr(getattr(torch.ops, library or "aten"), name)]
-    assert missing == []
+    assert set(missing) <= {"_fused_rms_norm"}, "but for those that the oldest torch has not"
 
 
 def test_a_layer_whose_output_is_empty_has_no_units():

@@ -1,9 +1,13 @@
 import fcntl
 import shlex
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from contextlib import redirect_stdout
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from io import StringIO
 from pathlib import Path
 
@@ -324,6 +328,24 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_record(capsys, monkeypa
         assert (folder / name).read_bytes() == (reference / name).read_bytes()
     names = {path.name for path in reference.iterdir()}
     assert {path.name for path in folder.iterdir()} == names - {"tensorboard"}  # results/ has a folder for all events
+
+
+@pytest.mark.slow
+def test_a_signal_interrupts_a_run_in_one_line():
+    long = ["experiment=erf_growth", "depths=[5,10,20,40]", "channels=8", "bootstrap=50"]
+    with subprocess.Popen(
+        [sys.executable, str(CONF.parent / "run.py"), *long],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # shells' background jobs ignore it
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not list(FOLDERS.rglob("partial/**/[!.]*.npz")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=60)[1]
+    assert (process.returncode, error) == (130, "interrupted; the same command goes on from here\n")
 
 
 @pytest.mark.usefixtures("empty_figures")
