@@ -102,8 +102,8 @@ def _measure_cases(options: argparse.Namespace, environment: Environment) -> Ite
     yield from time_resnet50(
         options.large, options.images, options.small, options.small_images, options.repetitions, environment
     )
-    yield from time_one_image(options.one_image, SHORT_TURNS * options.repetitions, environment)
-    yield from time_precision(options.small, options.small_images, SHORT_TURNS * options.repetitions, environment)
+    yield from time_one_image(options.one_image, options.repetitions, environment)
+    yield from time_precision(options.small, options.small_images, options.repetitions, environment)
 
 
 def _time_theory(repetitions: int, environment: Environment) -> Case:
