@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from experiments.harness.environment import Environment
 from scripts.benchmarks.case import Case, Report
 from scripts.benchmarks.cost_model import Constants, Study
 from scripts.benchmarks.growth import Scaling, Side
+from scripts.benchmarks.one_image import NAME
 from scripts.benchmarks.resnet50 import ALTERNATIVE_ALONE
 
 R = TypeVar("R")
@@ -42,12 +44,25 @@ def short_table(report: Report) -> str:
 
 
 def table(report: Report) -> str:
-    """Return one row for each case, and the machine."""
+    """Return one row for each case, ratios alone of those of one image, and the machine."""
     rows = ["| case | ours | alternative | ratio (range) | of the limit |", "|---|---|---|---|---|"]
-    rows += [f"| {' | '.join((case.name, *_cells(case)))} |" for case in report.cases]
+    rows += [f"| {' | '.join((case.name, *_cells(case)))} |" for case in report.cases if not NAME.match(case.name)]
+    rows += _one_image(report.cases)
     repetitions = " or ".join(map(str, sorted({case.repetitions for case in report.cases})))
     turns = f"medians of {repetitions} turns; range: of one turn's ratio."
     return "\n".join([*rows, "", f"{_machine(report.environment)}; {turns}"])
+
+
+def _one_image(cases: Sequence[Case]) -> list[str]:
+    """Return a table of the cases of one image: a layer's, by the size of the image and the call."""
+    ratios: dict[str, dict[str, str]] = {}
+    for case in cases:
+        if name := NAME.match(case.name):
+            ratios.setdefault(name["layer"], {})[name["call"]] = _ratio(case)
+    calls = list(dict.fromkeys(call for each in ratios.values() for call in each))
+    rows = [f"| {' | '.join((layer, *(each.get(call, '-') for call in calls)))} |" for layer, each in ratios.items()]
+    header = f"| one image, times as fast as autograd.grad | {' | '.join(calls)} |"
+    return ["", header, "|---" * (1 + len(calls)) + "|", *rows] if rows else []
 
 
 def growth(scaling: Scaling, on_gpu: Study | None) -> str:

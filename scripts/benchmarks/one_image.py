@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from time import process_time
@@ -25,6 +26,8 @@ STAGES = {
     "convnext_tiny": ("features.1", "features.3", "features.5", "features.7"),
     "vit_b_16": tuple(f"encoder.layers.encoder_layer_{number}" for number in (0, 4, 8, 11)),
 }
+# What a case is called.
+NAME = re.compile(r"(?P<layer>.+), 1 image, (?P<call>\d+ px, (first call|again)), against autograd.grad, CPU time")
 LARGEST = {"vit_b_16": 512}  # pixels a side: attention over an image of 1024 takes minutes
 
 

@@ -27,6 +27,23 @@ def test_a_row_says_what_its_case_does():
     assert "medians of 1 or 2 turns" in machine
 
 
+def test_cases_of_one_image_are_a_table_of_layers_by_size_and_call():
+    environment = Environment.now("cpu")
+    calls = {("a, b.1", 8, "first call"): 0.5, ("a, b.1", 8, "again"): 2.0, ("a, b.2", 16, "again"): 3.0}
+    cases = [
+        Case.of(f"{layer}, 1 image, {side} px, {call}, against autograd.grad, CPU time", [[1.0], [ratio]], environment)
+        for (layer, side, call), ratio in calls.items()
+    ]
+    other = Case.of("other", [[2.0]], environment)
+    rows = markdown.table(Report(environment, [*cases, other])).split("\n\n")[1].splitlines()
+    assert rows == [
+        "| one image, times as fast as autograd.grad | 8 px, first call | 8 px, again | 16 px, again |",
+        "|---|---|---|---|",
+        "| a, b.1 | **0.5** (0.5 to 0.5) | **2** (2 to 2) | - |",
+        "| a, b.2 | - | - | **3** (3 to 3) |",
+    ]
+
+
 def test_the_short_table_has_the_smallest_ratio_the_largest_and_two_between():
     environment = Environment.now("cpu")
     ratios = (9.0, 0.5, 3.0, 100.0, 2.0, 7.0, 4.0)
