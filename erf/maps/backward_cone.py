@@ -134,8 +134,8 @@ def nonzero_box(values: Tensor) -> Box:
 
     All ranges are empty where everything is 0. Extremes are found several times faster than what is not 0.
     """
-    shown = (values.amax((0, 1)) != 0) | (values.amin((0, 1)) != 0)  # NaN is not 0
-    places = shown.numpy().nonzero()
+    nonzero = (values.amax((0, 1)) != 0) | (values.amin((0, 1)) != 0)  # NaN is not 0
+    places = nonzero.numpy().nonzero()
     return tuple((int(axis.min()), int(axis.max()) + 1) if len(axis) else (0, 0) for axis in places)
 
 
@@ -183,16 +183,16 @@ def input_gradient(
     size = [*input.shape[:2], *(end - first for first, end in reached)]
     like = torch.empty(size, dtype=input.dtype, memory_format=_memory_format(input))  # of which nothing is read
     options = bias_sizes, stride, [0] * len(box), dilation, transposed, output_padding, groups, output_mask
-    found = _aten.convolution_backward(inside, like, weight, *options)[0]
-    return _placed(found, reached, input.shape), None, None
+    gradient = _aten.convolution_backward(inside, like, weight, *options)[0]
+    return _placed(gradient, reached, input.shape), None, None
 
 
-def _placed(found: Tensor, reached: Box, shape: torch.Size) -> Tensor:
-    """Return zeros of that shape, ordered in memory as what is found, with it in the place that is reached."""
+def _placed(gradient: Tensor, reached: Box, shape: torch.Size) -> Tensor:
+    """Return zeros of that shape, ordered in memory as the gradient, with it in the place that is reached."""
     sides = [(min(max(first, 0), n), max(min(end, n), 0)) for (first, end), n in zip(reached, shape[2:], strict=True)]
     part = tuple(slice(low - first, high - first) for (low, high), (first, _) in zip(sides, reached, strict=True))
-    whole = torch.empty(shape, dtype=found.dtype, memory_format=_memory_format(found)).zero_()
-    whole[(..., *(slice(*side) for side in sides))] = found[(..., *part)]
+    whole = torch.empty(shape, dtype=gradient.dtype, memory_format=_memory_format(gradient)).zero_()
+    whole[(..., *(slice(*side) for side in sides))] = gradient[(..., *part)]
     return whole
 
 

@@ -91,13 +91,13 @@ def crops(
     with in_mode(network, mode):
         whole, fields = traced_fields(network, tuple(size), layers, units, channels, images)
         probes = [
-            Probe(name, field, field.index) for name, found in zip(layers, fields, strict=True) for field in found
+            Probe(name, field, field.index) for name, of_layer in zip(layers, fields, strict=True) for field in of_layer
         ]
         plan = _Plan(network, whole, channels, probes)
-        found: list[Crop] = []
+        enough: list[Crop] = []
         for number in range(len(probes)):
-            plan.add(found, plan.crop([number]))
-    return whole, found
+            plan.add(enough, plan.crop([number]))
+    return whole, enough
 
 
 class _Plan:

@@ -41,18 +41,18 @@ def findings(
     largest = {name: _largest(weight.detach()) for name, weight in weights if weight.numel()}
     zero = [name for name, value in largest.items() if value == 0]
     small = [name for name, value in largest.items() if 0 < value <= NEARLY_ZERO]
-    found = _spanning(field)
-    found += [_ONE_SIDED.format(axis=axis, side=side) for axis, side in enumerate(field.one_sided) if side]
+    sentences = _spanning(field)
+    sentences += [_ONE_SIDED.format(axis=axis, side=side) for axis, side in enumerate(field.one_sided) if side]
     if zero:
-        found.append(f"zero weights: {_some(zero)} all 0, so what they scale adds nothing to this map")
+        sentences.append(f"zero weights: {_some(zero)} all 0, so what they scale adds nothing to this map")
     if small:
         names = f"{_some(small)} at most {NEARLY_ZERO:g}"
-        found.append(f"weights near zero: {names}, so what they scale adds little to this map")
+        sentences.append(f"weights near zero: {names}, so what they scale adds little to this map")
     if cancelling:
-        found.append(CANCELLING)
+        sentences.append(CANCELLING)
     if mixing:
-        found.append(_MIXING)
-    return tuple(found)
+        sentences.append(_MIXING)
+    return tuple(sentences)
 
 
 def _spanning(field: ReceptiveField) -> list[str]:

@@ -47,14 +47,14 @@ def folds(network: nn.Module, passed: Trace, layers: Sequence[str | None]) -> li
     whole = not asked <= {step.name for step in passed.steps}  # a method's result: what has run by then is not known
     needed = {step.name for step in (passed.steps if whole else passed.steps[: max(returning) + 1])}
     returned = {result for number in returning for result in passed.steps[number].results}
-    found = []
+    foldable = []
     for norm, convolution, number in _Flow(passed).pairs():
         if norm.name not in needed:
             continue
         fold = Fold(*(modules[step.name] for step in (convolution, norm)))  # pyright: ignore[reportArgumentType]
         if number not in returned and _is_foldable(fold, users):
-            found.append(fold)
-    return found
+            foldable.append(fold)
+    return foldable
 
 
 class _Flow:
@@ -100,10 +100,10 @@ def _is_foldable(fold: Fold, users: Counter[Any]) -> bool:
 
 
 @contextmanager
-def folded(found: Sequence[Fold]) -> Iterator[None]:
+def folded(foldable: Sequence[Fold]) -> Iterator[None]:
     """Compute without these batch norms; afterwards the network is as it was."""
     with ExitStack() as stack:
-        for fold in found:
+        for fold in foldable:
             stack.enter_context(_folded(fold))
         yield
 

@@ -89,11 +89,11 @@ def influence(
             raise InvalidInput("the images of a batch mix in this network: measure them one at a time")
         leaf = taken.clone().requires_grad_()
         outputs = layer_outputs(looked_at, leaf, asked.layers, whole=False)
-        found = [
+        influences = [
             [_influence_at(outputs[name], field.index, leaf, direction, name) for field in each]
             for name, each in zip(asked.layers, fields, strict=True)
         ]
-    return asked.answer(found)
+    return asked.answer(influences)
 
 
 def influence_at(network: nn.Module, images: Tensor, index: Index, direction: Tensor | None = None) -> Tensor:

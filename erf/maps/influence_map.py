@@ -117,16 +117,16 @@ class InfluenceMap:
         """What the reader must know about this map, one sentence each; empty if there is nothing."""
         size, image = (" x ".join(map(str, sides)) for sides in (self.trf_size, self.values.shape))
         total = self.samples + self.skipped
-        found = []
+        sentences = []
         if any(trf > side for trf, side in zip(self.trf_size, self.values.shape, strict=True)):
-            found.append(f"the TRF ({size} pixels) is larger than the image ({image}){_UNSEEN}")
+            sentences.append(f"the TRF ({size} pixels) is larger than the image ({image}){_UNSEEN}")
         elif any(self.clipped):
-            found.append(f"the TRF ({size} pixels) reaches beyond the image ({image}){_UNSEEN}")
+            sentences.append(f"the TRF ({size} pixels) reaches beyond the image ({image}){_UNSEEN}")
         if self.samples == 0:
-            found.append(f"the unit is dead: no pixel of any of the {total} samples has an influence on it")
+            sentences.append(f"the unit is dead: no pixel of any of the {total} samples has an influence on it")
         elif self.skipped:
-            found.append(f"{self.skipped} of {total} samples have no influence at any pixel and are not counted")
-        return (*found, *self.findings)
+            sentences.append(f"{self.skipped} of {total} samples have no influence at any pixel and are not counted")
+        return (*sentences, *self.findings)
 
     def on_trf(self) -> tuple[slice, ...]:
         """Return the slices of ``values`` that lie in the TRF's box."""

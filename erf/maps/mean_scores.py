@@ -38,21 +38,21 @@ def mean_scores(
     """Return by layer the mean over images of ``score [N, H, W]`` of their gradients ``[N, C, H, W]`` in float64."""
     names = _checked_names(network, layer)
     sums: dict[str | None, Tensor] = {}
-    found: list[Crop] = []
+    parts: list[Crop] = []
     count, channels, rounding = 0, 0, 0.0
     with measuring(network, Mode.eval), ExitStack() as folding:
         for first, batch in batches(network, images, BATCH, first=0, joined=True):
             _check_two_axes(batch)
             if not count:
-                passed, found = _crops(network, batch, names)
+                passed, parts = _crops(network, batch, names)
                 folding.enter_context(folded(folds(network, passed, names) if passed else []))
                 sums = {name: batch.new_zeros(batch.shape[2:], dtype=torch.float64) for name in names}
-            for name, part, index, gradients in _gradients(network, batch, names, center, found, whole=not count):
+            for name, part, index, gradients in _gradients(network, batch, names, center, parts, whole=not count):
                 _require_finite(gradients, first + index)
                 sums[name][part] += score(gradients.double()).sum(0)
                 rounding = rounding_of(gradients)
             count, channels = count + len(batch), batch.shape[1]
-        for probe in (probe for crop in found for probe in crop.probes.values()):
+        for probe in (probe for crop in parts for probe in crop.probes.values()):
             check_field(network, probe.field, sums[probe.layer].cpu().numpy(), channels, rounding)
     if not count:
         raise InvalidInput("there is no image to measure on")
@@ -70,12 +70,12 @@ def _crops(network: nn.Module, images: Tensor, names: list[str | None]) -> tuple
     The tools read layers in layouts of their own, and measure networks whose TRF is not known.
     """
     try:
-        passed, found = crops(network, images.shape[2:], images.shape[1], names, [None])
+        passed, parts = crops(network, images.shape[2:], images.shape[1], names, [None])
     except InvalidInput:
         return None, []
-    indices = [probe.index for crop in found for probe in crop.probes.values()]
+    indices = [probe.index for crop in parts for probe in crop.probes.values()]
     literal = all(index[:2] == (slice(None),) * 2 and len(index) == 4 for index in indices)
-    return passed, found if literal and not passed.on_images else []
+    return passed, parts if literal and not passed.on_images else []
 
 
 def _checked_names(network: nn.Module, layer: str | list[str] | list[str | None] | None) -> list[str | None]:
@@ -93,18 +93,18 @@ def _check_two_axes(images: Tensor) -> None:
 
 
 def _gradients(
-    network: nn.Module, images: Tensor, names: list[str | None], center: Center, found: list[Crop], whole: bool
+    network: nn.Module, images: Tensor, names: list[str | None], center: Center, parts: list[Crop], whole: bool
 ) -> Iterator[tuple[str | None, tuple[slice, ...], int, Tensor]]:
     """Yield each layer, a part of the images, an image's index and from it on the center's gradients on that part.
 
     They are 0 everywhere else. Without crops images are run one at a time, as the tools do.
     """
-    for crop, leaf, outputs in forward_passes(network, images, found):
+    for crop, leaf, outputs in forward_passes(network, images, parts):
         for probe in crop.probes.values():
             unit: Any = probe.index[2:]
             value = center(outputs[probe.layer], probe.layer, network, unit)
             yield probe.layer, crop.slices, 0, gradient(value, leaf, layer=probe.layer)
-    for index, image in enumerate([] if found else images.split(1)):
+    for index, image in enumerate([] if parts else images.split(1)):
         leaf = image.clone().requires_grad_()
         outputs = layer_outputs(network, leaf, names, whole and not index)
         for name in names:

@@ -200,7 +200,7 @@ def _arrived(first: int, batch: Tensor, copied: torch.Event) -> tuple[int, Tenso
 def forward_passes(
     network: nn.Module,
     batch: Tensor,
-    found: Sequence[Crop],
+    crops: Sequence[Crop],
     reorder: bool = True,
     precision: Precision = Precision.as_is,
 ) -> Iterator[tuple[Crop, Tensor, dict[str | None, Tensor]]]:
@@ -208,7 +208,7 @@ def forward_passes(
 
     Where it pays to ``reorder`` weights, the pass is channels-last if that is faster.
     """
-    for crop in found:
+    for crop in crops:
         layers = list(dict.fromkeys(probe.layer for probe in crop.probes.values()))
         with precision.arithmetic(batch):
             leaf, outputs = _forward(network, batch[(..., *crop.slices)], layers, reorder)

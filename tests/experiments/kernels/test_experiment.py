@@ -78,27 +78,27 @@ def test_random_kernels_have_it_after_any_init_and_a_wrong_profile_is_seen(init,
 
 
 def test_the_distance_of_random_kernels_is_that_of_fixed_ones(measured):
-    for found in measured.distances:
-        assert list(found.fixed) == sorted(found.fixed, reverse=True)
-        if found.kernel_size == 3:
-            np.testing.assert_allclose(found.random, found.fixed, rtol=0.2)
-            assert found.exponent_interval[0] < found.exponent < found.exponent_interval[1] < 0
+    for point in measured.distances:
+        assert list(point.fixed) == sorted(point.fixed, reverse=True)
+        if point.kernel_size == 3:
+            np.testing.assert_allclose(point.random, point.fixed, rtol=0.2)
+            assert point.exponent_interval[0] < point.exponent < point.exponent_interval[1] < 0
         else:
-            assert found.random is found.exponent is found.exponent_interval is None
+            assert point.random is point.exponent is point.exponent_interval is None
 
 
 def test_gains_are_those_of_the_variance_by_hand(measured):
     half = math.exp(1)  # strength 0.5: m^2 grows by e from the middle of an edge to its corner
     variances = {0.0: 2 / 3, 0.5: 2 * half / (2 * half + 1), 1.0: 1}
-    for found in measured.of_size(3):
-        assert found.predicted_gain == pytest.approx(math.sqrt(variances[found.strength] * 3 / 2), rel=1e-9)
-        assert found.predicted_sigma == pytest.approx(math.sqrt(4 * variances[found.strength]), rel=1e-9)
-        assert found.gain == pytest.approx(found.predicted_gain, rel=0.03)
-        assert found.size_interval[0] <= found.size <= found.size_interval[1]
-        assert found.size == pytest.approx(found.predicted_size, rel=0.1)
+    for point in measured.of_size(3):
+        assert point.predicted_gain == pytest.approx(math.sqrt(variances[point.strength] * 3 / 2), rel=1e-9)
+        assert point.predicted_sigma == pytest.approx(math.sqrt(4 * variances[point.strength]), rel=1e-9)
+        assert point.gain == pytest.approx(point.predicted_gain, rel=0.03)
+        assert point.size_interval[0] <= point.size <= point.size_interval[1]
+        assert point.size == pytest.approx(point.predicted_size, rel=0.1)
     first, *others = measured.of_size(4)
     assert first.step is None
-    assert all(found.step[0] > 0 for found in others)
+    assert all(point.step[0] > 0 for point in others)
 
 
 def holds(parts, result):
