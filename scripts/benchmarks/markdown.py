@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
 
 import msgspec
@@ -34,12 +35,23 @@ def read(path: Path, kind: type[R], script: str) -> R:
 
 
 def short_table(report: Report) -> str:
-    """Return four cases: the smallest ratio to an alternative, the largest, and two at equal distances between."""
-    compared = [case for case in report.cases if case.ratio and not case.name.startswith(ALTERNATIVE_ALONE)]
+    """Return four cases: the smallest ratio to an alternative, the largest, and two at equal distances between.
+
+    Those of one image are told by their median over layers, and its range.
+    """
+    several = [case for case in report.cases if not NAME.match(case.name)]
+    compared = [case for case in several if case.ratio and not case.name.startswith(ALTERNATIVE_ALONE)]
     by_ratio = sorted(compared, key=lambda case: case.ratio or 0)
     between = {round(step * (len(by_ratio) - 1) / 3) for step in range(4)}
     rows = ["| case | times as fast as the alternative |", "|---|---|"]
     rows += [f"| {by_ratio[at].name} | {_ratio(by_ratio[at])} |" for at in sorted(between)]
+    by_call: dict[str, list[float]] = {}
+    for case in report.cases:
+        if name := NAME.match(case.name):
+            by_call.setdefault(name["call"], []).append(case.ratio or 0)
+    for call, ratios in by_call.items():
+        name = f"one image, {call}, against autograd.grad, {len(ratios)} layers"
+        rows.append(f"| {name} | {_with_range(median(ratios), min(ratios), max(ratios))} |")
     return "\n".join(rows)
 
 
@@ -125,7 +137,12 @@ def _cells(case: Case) -> tuple[str, str, str, str]:
 def _ratio(case: Case) -> str:
     if case.ratio is None or case.ratio_range is None:
         return "-"
-    return f"**{case.ratio:.3g}** ({case.ratio_range[0]:.3g} to {case.ratio_range[1]:.3g})"
+    return _with_range(case.ratio, *case.ratio_range)
+
+
+def _with_range(value: float, low: float, high: float) -> str:
+    value_text, *ends = (f"{each:.3g}" if each < 1000 else f"{each:,.0f}" for each in (value, low, high))
+    return f"**{value_text}** ({' to '.join(ends)})"
 
 
 def _seconds(value: float) -> str:

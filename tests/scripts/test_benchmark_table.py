@@ -35,13 +35,26 @@ def test_cases_of_one_image_are_a_table_of_layers_by_size_and_call():
         for (layer, side, call), ratio in calls.items()
     ]
     other = Case.of("other", [[2.0]], environment)
-    rows = markdown.table(Report(environment, [*cases, other])).split("\n\n")[1].splitlines()
+    report = Report(environment, [*cases, other])
+    rows = markdown.table(report).split("\n\n")[1].splitlines()
     assert rows == [
         "| one image, times as fast as autograd.grad | 8 px, first call | 8 px, again | 16 px, again |",
         "|---|---|---|---|",
         "| a, b.1 | **0.5** (0.5 to 0.5) | **2** (2 to 2) | - |",
         "| a, b.2 | - | - | **3** (3 to 3) |",
     ]
+
+
+def test_the_short_table_has_the_median_over_layers_of_one_image():
+    environment = Environment.now("cpu")
+    cases = [
+        Case.of(f"net, {layer}, 1 image, 8 px, again, against autograd.grad, CPU time", [[1.0], [ratio]], environment)
+        for layer, ratio in enumerate([3.0, 0.5, 2000.0])
+    ]
+    *_, row = markdown.short_table(
+        Report(environment, [Case.of("other", [[1.0], [9.0]], environment), *cases])
+    ).splitlines()
+    assert row == "| one image, 8 px, again, against autograd.grad, 3 layers | **3** (0.5 to 2,000) |"
 
 
 def test_the_short_table_has_the_smallest_ratio_the_largest_and_two_between():
