@@ -19,7 +19,7 @@ DEPTH = 8  # of lists within lists, which may hold themselves
 
 
 def settings(network: nn.Module) -> Hashable:
-    """Return the type of every module and its attributes: plain values as they are, of tensors the shape.
+    """Return the type of every module and its attributes: plain values as they are, of tensors shape and dtype.
 
     An object that is neither is told by its identity and by the plain values that it holds, as a configuration does.
     """
@@ -45,7 +45,7 @@ def _setting(value: Any, depth: int = 0) -> Hashable:
     if isinstance(value, _PLAIN):
         return value
     if isinstance(value, Tensor):
-        return value.shape
+        return value.shape, value.dtype
     if isinstance(value, nn.Module) or depth == DEPTH:  # a module's attributes are asked for by themselves
         return id(value)
     within = partial(_setting, depth=depth + 1)

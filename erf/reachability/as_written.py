@@ -141,7 +141,9 @@ def kept_attributes(network: nn.Module) -> Iterator[None]:
 
 def _copied(value: Collection[Any]) -> Collection[Any]:
     """Return a copy at little cost: most are a module's empty dicts of hooks, and an OrderedDict's own copy is slow."""
-    return value and (dict(value) if isinstance(value, dict) else copy(value))
+    if not value:
+        return ()
+    return dict(value) if isinstance(value, dict) else copy(value)
 
 
 @contextmanager

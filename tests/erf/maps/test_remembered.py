@@ -127,6 +127,20 @@ def test_weights_may_change():
     assert any("zero weights" in each for each in again.diagnostics)
 
 
+def test_another_precision_is_measured_as_that_of_a_fresh_network():
+    """Batch norm is folded in float32, and in bfloat16 not."""
+
+    def normalized():
+        torch.manual_seed(0)
+        norm = nn.BatchNorm2d(4)
+        nn.init.uniform_(norm.running_var, 0.2, 0.9)
+        return nn.Sequential(nn.Conv2d(1, 4, 3), norm, nn.Tanh(), nn.Conv2d(4, 4, 3)).eval()
+
+    made, fresh = normalized(), normalized().bfloat16()
+    effective_receptive_field(made, images())
+    assert_same(effective_receptive_field(made.bfloat16(), images()), effective_receptive_field(fresh, images()))
+
+
 def gated_by_the_middle(x, a, b):
     return torch.tanh(a(x)) * F.avg_pool2d(b(x).detach(), 3, 1, 1)
 

@@ -16,7 +16,7 @@ from experiments.stacks.drawn_networks import measure_draws
 from experiments.stacks.paper_stacks import StackConfig
 from tests.oracles.maps import marginal_moments
 
-INPUTS = 8  # over which a run is a mean, which spares runs
+INPUTS = 8  # channels, over which each run is averaged: fewer runs are enough
 CONFIG = StackConfig(name="", statistic=Statistic.mean_square, input_channels=INPUTS)
 
 

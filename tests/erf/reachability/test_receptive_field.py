@@ -519,9 +519,13 @@ class Remembers(nn.Module):
         self.norm = nn.BatchNorm2d(3)
         self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
         self.cache: Tensor | None = None
+        self.shapes: list[torch.Size] = []
+        self.by_side: dict[int, list[int]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1
+        self.shapes.append(x.shape)
+        self.by_side.setdefault(len(x), []).append(x.ndim)
         self.cache = torch.rand_like(x)
         return F.dropout(self.norm(self.conv(x)), training=self.training) + torch.rand(1).item() * 0
 
@@ -537,6 +541,8 @@ def test_measuring_leaves_no_trace(mode: str) -> None:
     identity = [id(tensor) for tensor in (*network.parameters(), *network.buffers())]
     attributes = {name: list(module.__dict__) for name, module in network.named_modules()}
     cache, weight = network[0].cache, network[0].conv.weight
+    network[0].shapes.clear()  # what is empty before is so afterwards
+    by_side = copy.copy(network[0].by_side)
     random_states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
     theoretical_receptive_field(network, (9, 9), mode=mode)
     assert torch.equal(torch.get_rng_state(), random_states[2])
@@ -547,6 +553,8 @@ def test_measuring_leaves_no_trace(mode: str) -> None:
     assert [id(tensor) for tensor in (*network.parameters(), *network.buffers())] == identity
     assert {name: list(module.__dict__) for name, module in network.named_modules()} == attributes
     assert network[0].cache is cache
+    assert network[0].shapes == []
+    assert network[0].by_side.keys() == by_side.keys()
     assert network[0].conv.weight is weight
     assert [module.training for module in network.modules()] == [True, True, True, True, False]
     assert list(network[0]._forward_hooks) == [handle.id]
