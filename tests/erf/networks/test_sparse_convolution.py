@@ -76,9 +76,8 @@ SPARSE = [
 
 @pytest.mark.parametrize(("side", "connections"), SPARSE)
 def test_the_measured_mean_square_map_is_the_exact_one(side, connections):
-    stack = SparseStack(
-        2, 8, 8, kernel_size=side, connections=connections
-    )  # averaged over eight inputs, few runs are enough
+    # Averaged over eight inputs, few runs are enough.
+    stack = SparseStack(2, 8, 8, kernel_size=side, connections=connections)
     # Positions drawn for each run make g^2 skewed: of a thousand runs the standard error is often too small.
     runs = stack_moments(stack, 2000, Statistic.mean_square, seed=1, aggregation=0)
     exact = stack.exact_map().values
