@@ -68,15 +68,15 @@ def plain_map(
     leaf = images.clone().requires_grad_()
     unit = layer_outputs(network, leaf, [layer], whole=False)[layer][field.index].reshape(len(images), -1)
     signs = torch.stack([output_direction("random_sign", unit.shape[1], seed, n) for n in range(len(images))])
-    g = _plain_gradient((unit * signs.to(unit)).sum(), leaf)
+    g = _plain_gradient((unit * signs.to(unit)).sum(), leaf, retain_graph=False)
     if g is None:
         raise InvalidInput("no gradient leads from the unit to the image")
     return g.double()[:, counted].abs().mean((0, 1)).cpu().numpy()
 
 
-def _plain_gradient(output: Tensor, leaf: Tensor) -> Tensor | None:
+def _plain_gradient(output: Tensor, leaf: Tensor, retain_graph: bool = True) -> Tensor | None:
     with _ContiguousNorms():
-        return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
+        return torch.autograd.grad(output, leaf, retain_graph=retain_graph, allow_unused=True)[0]
 
 
 class _ContiguousNorms(TorchDispatchMode):

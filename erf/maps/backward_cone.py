@@ -29,11 +29,11 @@ CUT = ("ConvolutionBackward0", "AddmmBackward0", "MmBackward0")
 BATCH_NORMS = (_aten.native_batch_norm_backward.default, _aten.batch_norm_backward.default)
 
 
-def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
+def gradient_in_cone(output: Tensor, leaf: Tensor, retain_graph: bool = True) -> Tensor | None:
     r"""Return :math:`\partial output / \partial leaf` of a number, or None where it does not depend on the leaf.
 
-    It is that of ``torch.autograd.grad`` with ``retain_graph`` to rounding, whatever lies between. Left out are only
-    terms with the value 0. A weight that is not finite would make NaN of them; it still shows where the cone meets it.
+    It is that of ``torch.autograd.grad`` to rounding, whatever lies between. Left out are only terms with the value 0.
+    A weight that is not finite would make NaN of them; it still shows where the cone meets it.
     """
     if not output.requires_grad:
         return None
@@ -42,7 +42,7 @@ def gradient_in_cone(output: Tensor, leaf: Tensor) -> Tensor | None:
         for node in _nodes(output.grad_fn):
             hooks.callback(node.register_prehook(cone.begin_norm if _is_norm(node) else cone.begin).remove)
             hooks.callback(node.register_hook(cone.end).remove)
-        return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
+        return torch.autograd.grad(output, leaf, retain_graph=retain_graph, allow_unused=True)[0]
 
 
 def _nodes(last: Any) -> Iterator[Any]:

@@ -43,6 +43,7 @@ NUMBERS: dict[str, tuple[str, ...]] = {
     "AsStrided": ("size", "stride", "storage_offset"),
 }
 _LEAF = "torch::autograd::AccumulateGrad"
+_MISSING = object()
 
 
 def graph_of(outputs: Iterable[Tensor]) -> Hashable | None:
@@ -58,9 +59,9 @@ def graph_of(outputs: Iterable[Tensor]) -> Hashable | None:
         if not backward or not number.isdecimal() or operator not in NUMBERS:
             return None
         shapes = [tuple(result.shape) for result in node._input_metadata]
-        if any(not hasattr(node, f"_saved_{name}") for name in NUMBERS[operator]):
+        numbers = [getattr(node, f"_saved_{name}", _MISSING) for name in NUMBERS[operator]]
+        if _MISSING in numbers:
             return None
-        numbers = [getattr(node, f"_saved_{name}") for name in NUMBERS[operator]]
         before = [(other, output) for other, output in node.next_functions if other is not None]
         waiting += [other for other, _ in before if other not in places]
         folded = node.metadata.get(FOLDED)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from erf.arguments import is_whole, require_type, require_weights, require_whole, shown
+from erf.arguments import is_finite, is_whole, require_type, require_weights, require_whole, shown
 from erf.errors import InvalidInput
 from erf.maps.aggregation import Aggregation, AggregationName, check_aggregation, output_direction
 from erf.maps.cropping import Crop, Probe
@@ -126,7 +126,7 @@ class _Maps:
             for number, probe, g in _influences(
                 self._prepared.looked_at, images, parts.crops, choose, self._reorder, confirm, precision
             ):
-                if not g.any() or not g.isfinite().all():
+                if not is_finite(g) or not g.any():
                     require_weights(self._prepared.network, real=False)  # in case they were written past autograd
                 if number in own:
                     coarse = self._moment(self._first(g)[:, counted])
@@ -215,9 +215,10 @@ def _influences(
     for crop, leaf, outputs in forward_passes(network, batch, crops, reorder, precision):
         if confirm is not None:
             confirm(crop, outputs.values())
+        *_, last = crop.probes
         for number, probe in crop.probes.items():
             unit = at_unit(outputs[probe.layer], probe.index, probe.layer, len(batch))
-            yield number, probe, gradient(unit, leaf, choose(unit.shape[1]), probe.layer)
+            yield number, probe, gradient(unit, leaf, choose(unit.shape[1]), probe.layer, number != last)
 
 
 def _cancelling(network: nn.Module, image: Tensor, crops: Sequence[Crop]) -> set[int]:
@@ -242,7 +243,7 @@ def _directions(aggregation: Aggregation, kind: Statistic, seed: int, samples: r
 def _map_of(
     g: Tensor, field: ReceptiveField, kind: Statistic, aggregation: Aggregation, normalize: bool
 ) -> InfluenceMap:
-    if not g.isfinite().all():
+    if not is_finite(g):
         image = int((~g.isfinite()).flatten(1).any(1).nonzero()[0])
         raise InvalidInput(
             f"the gradient of image {image} of its batch is not finite: an activation or the gradient overflowed "

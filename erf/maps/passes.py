@@ -246,8 +246,16 @@ def at_unit(outputs: Tensor, index: Index, layer: str | None, images: int) -> Te
     return outputs[index].reshape(images, -1)
 
 
-def gradient(channels: Tensor, leaf: Tensor, direction: Tensor | None = None, layer: str | None = None) -> Tensor:
+def gradient(
+    channels: Tensor,
+    leaf: Tensor,
+    direction: Tensor | None = None,
+    layer: str | None = None,
+    retain_graph: bool = True,
+) -> Tensor:
     """Return the gradient of a unit's channels ``[N, K]``, weighted by the direction and summed, at the leaf.
+
+    The last unit of a pass need not retain the graph, whose memory is then used anew on the way back.
 
     Raises:
         InvalidInput: The channels are complex, or autograd knows of no way from the layer's output to the leaf.
@@ -256,7 +264,7 @@ def gradient(channels: Tensor, leaf: Tensor, direction: Tensor | None = None, la
         raise InvalidInput("the layer's output is complex; allowed are layers of real numbers")
     weighted = channels if direction is None else channels * direction.to(channels)
     try:
-        g = gradient_in_cone(weighted.sum(), leaf)
+        g = gradient_in_cone(weighted.sum(), leaf, retain_graph)
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise

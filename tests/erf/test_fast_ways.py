@@ -11,8 +11,8 @@ from erf.networks import ConvStack
 from erf.stacks import stack_influence
 
 
-def plain_gradient(output, leaf):
-    return torch.autograd.grad(output, leaf, retain_graph=True, allow_unused=True)[0]
+def plain_gradient(output, leaf, retain_graph):
+    return torch.autograd.grad(output, leaf, retain_graph=retain_graph, allow_unused=True)[0]
 
 
 OFF_OF_NETWORKS = {

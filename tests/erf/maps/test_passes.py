@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from erf import effective_receptive_field
 from erf.maps.passes import batches
 
 
@@ -60,3 +61,40 @@ def test_images_of_different_kinds_are_not_joined():
         (1, 1, torch.float64),
         (2, 2, torch.float32),
     ]
+
+
+class Recurrent(nn.Module):
+    """Adds what it made of the images before, whose graph it holds on to."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.before = nn.Conv2d(1, 1, 3), torch.zeros(())
+
+    def forward(self, images):
+        self.before = torch.tanh(self.convolution(images) + 0.1 * self.before)
+        return self.before
+
+
+def test_the_last_unit_of_a_pass_lets_its_graph_go(monkeypatch):
+    retained = []
+
+    def grad(*args, retain_graph, **options):
+        retained.append(retain_graph)
+        return plain(*args, retain_graph=retain_graph, **options)
+
+    plain = torch.autograd.grad
+    monkeypatch.setattr(torch.autograd, "grad", grad)
+    effective_receptive_field(nn.Conv2d(1, 1, 3), torch.randn(2, 1, 9, 9), unit=[(2, 2), (3, 3), (2, 3)], batch_size=1)
+    assert retained == [True, True, False] * 2
+
+
+def test_a_network_may_hold_on_to_a_graph_that_was_let_go():
+    images = torch.randn(3, 1, 9, 9, generator=torch.Generator().manual_seed(0))
+    network = Recurrent()
+    imap = effective_receptive_field(network, images, batch_size=1)
+    network.before, expected = torch.zeros(()), 0
+    for image in images.split(1):
+        leaf = image.requires_grad_()
+        (g,) = torch.autograd.grad(network(leaf)[0, 0, 3, 3], leaf, retain_graph=True)
+        expected += g.abs()[0, 0] / 3
+    torch.testing.assert_close(torch.from_numpy(imap.values).float(), expected)
