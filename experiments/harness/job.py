@@ -37,6 +37,8 @@ from experiments.harness.run_folder import LOCK, chosen_overrides, known_data, l
 from experiments.harness.sweep import Job
 from experiments.harness.tensorboard_logbook import PARTIAL, VERSIONS, TensorBoardLogbook
 
+PATIENCE = 3.0  # seconds: the workers of a sweep that was killed end within one or two
+
 
 def measure_once(
     config: ExperimentConfig,
@@ -69,7 +71,7 @@ def measure_once(
         if job:
             print(f"{job}{job.time_left(parent)}", flush=True)
         environment = Environment.now(config.device)
-        with _gone_if_refused(folder), locked(folder):
+        with _gone_if_refused(folder), locked(folder, PATIENCE):
             if not is_complete(folder):  # another process may have been faster
                 _keep_composition(folder, parts)
                 _measure(experiment, config, folder, environment, job.telling_apart if job else overrides)

@@ -103,18 +103,18 @@ def study_folder(name: str, experiment: str, sweeps: Sequence[Sequence[str]]) ->
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Keep other processes out of ``folder``, which is made where there is none.
 
     Raises:
-        InvalidInput: Another process is at work there.
+        InvalidInput: Another process is at work there, and still is after ``patience`` seconds.
     """
 
     def refuse() -> None:
         raise InvalidInput(f"{folder}: another process is measuring here; wait for it or stop it")
 
     folder.mkdir(parents=True, exist_ok=True)
-    with lock.locked(folder / LOCK, refuse):
+    with lock.locked(folder / LOCK, refuse, patience):
         yield
 
 

@@ -10,12 +10,13 @@ from dataclasses import fields
 from functools import cache, partial
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from omegaconf import OmegaConf
 
 from erf import InvalidInput
-from experiments.harness import experiment
+from experiments.harness import experiment, job, lock
 from experiments.harness.about import about
 from experiments.harness.cli import config_of, folder_of, main
 from experiments.harness.environment import Environment
@@ -23,7 +24,7 @@ from experiments.harness.experiment import CONF, experiment_names, experiment_of
 from experiments.harness.figure_file import write_figure
 from experiments.harness.help import variants
 from experiments.harness.override import value_text
-from experiments.harness.record import read_environment, read_record
+from experiments.harness.record import is_complete, read_environment, read_record
 from experiments.harness.reference_runs import RUNS, STUDIES
 from experiments.harness.tensorboard_logbook import TensorBoardLogbook
 from tests.conftest import leave_figures_empty
@@ -251,7 +252,8 @@ def test_results_go_elsewhere_in_hydras_way():
     assert {path.name for path in Path().iterdir()} == {"else"}
 
 
-def test_a_second_process_is_kept_out_of_a_folder_in_use(measured, capsys):
+def test_a_second_process_is_kept_out_of_a_folder_in_use(measured, capsys, monkeypatch):
+    monkeypatch.setattr(job, "PATIENCE", 0.1)
     folder = measured
     (folder / "result.json").unlink()
     with (folder / ".lock").open("w") as file:
@@ -264,6 +266,16 @@ def test_a_second_process_is_kept_out_of_a_folder_in_use(measured, capsys):
     assert contents(folder) == before
     assert main(SMALL) == 0
     assert not (folder / ".lock").exists()
+
+
+def test_a_process_waits_for_one_that_is_about_to_end(measured, monkeypatch):
+    (measured / "result.json").unlink()
+    with (measured / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        ended = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: fcntl.flock(file, fcntl.LOCK_UN))
+        monkeypatch.setattr(lock, "time", ended)
+        assert main(SMALL) == 0
+    assert is_complete(measured)
 
 
 def test_what_a_run_killed_behind_its_record_left_goes_once_no_process_is_at_work(measured, capsys):
