@@ -118,7 +118,6 @@ def test_what_needs_an_extra_names_it_in_one_line(printed):
         assert re.fullmatch(rf'True \w+ is not installed; this installs it: pip install "erf\[{extra}\]"', line)
 
 
-@pytest.mark.slow
 def test_a_type_checker_knows_the_type_of_all_that_the_library_has(tmp_path):
     # Pyright finds packages where Python does; it takes those of PYTHONPATH for installed ones.
     places = os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")])

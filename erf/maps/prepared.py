@@ -69,7 +69,7 @@ class Prepared:
         self.asked: Request = request(network, layer, unit)
         self.network = network
         self.mode: Mode = choice(Mode, mode, "mode")
-        self.precision = choice(Precision, precision, "precision")
+        self.precision: Precision = choice(Precision, precision, "precision")
         self.looked_at: nn.Module = run_by(network, call)
         self._answers: dict[Hashable, Any] = {}
         self._mixing: bool | None = None  # not known as long as no batch of several images came

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce, wraps
 from math import prod
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -13,18 +13,6 @@ from erf.reachability.digit import NUMBERS, Digit, Floats, Integers, common_size
 from erf.reachability.reach import Digits, Joiner, Reach, nothing
 
 LARGEST = 2**17  # numbers of a union that is written out
-
-Method = TypeVar("Method", bound=Callable[..., Reach])
-
-
-def _in_parts(method: Method) -> Method:
-    """Return the method that does to each part of a union what a tensor's own does to all of it."""
-
-    @wraps(method)
-    def of_union(self: LazyUnion, *args: Any) -> Reach:
-        return self.each(lambda part: method(part, *args))
-
-    return of_union  # pyright: ignore[reportReturnType]
 
 
 class LazyUnion(Reach):
@@ -41,16 +29,6 @@ class LazyUnion(Reach):
         vars(self).update(parts=tuple(parts), dims=_joined_dims(parts), exact=exact, data=None)
 
     parts: tuple[Reach, ...]
-
-    permute = _in_parts(Reach.permute)
-    reshape = _in_parts(Reach.reshape)
-    single = _in_parts(Reach.single)
-    divided = _in_parts(Reach.divided)
-    expand = _in_parts(Reach.expand)
-    remove = _in_parts(Reach.remove)
-    resized = _in_parts(Reach.resized)
-    hull = _in_parts(Reach.hull)
-    settled = _in_parts(Reach.settled)
 
     def each(self, operation: Callable[[Reach], Reach]) -> Reach:
         """Return the union of what an operation makes of the parts."""
@@ -93,6 +71,20 @@ class LazyUnion(Reach):
         if np.any((table < 0) | (table >= self.shape[dim])):  # beyond, parts may go on where the union does not
             return super().read(dim, table, step, bounded)
         return self.each(lambda part: part.read(dim, table, step))
+
+
+def _in_parts(method: Callable[..., Reach]) -> Callable[..., Reach]:
+    """Return the method that does to each part of a union what a tensor's own does to all of it."""
+
+    @wraps(method)
+    def of_union(self: LazyUnion, *args: Any) -> Reach:
+        return self.each(lambda part: method(part, *args))
+
+    return of_union
+
+
+for _name in ("permute", "reshape", "single", "divided", "expand", "remove", "resized", "hull", "settled"):
+    setattr(LazyUnion, _name, _in_parts(getattr(Reach, _name)))
 
 
 def union(reaches: Sequence[Reach], shape: Sequence[int]) -> Reach:
