@@ -17,11 +17,26 @@ def end_with_parent() -> None:
 
     The first call counts. A record is whole or absent whenever this happens.
     """
-    if multiprocessing.current_process().name != "MainProcess":  # loky's workers have names of their own, too
-        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_watch, args=(parent.pid, os.getppid()), daemon=True).start()
 
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:  # an orphan is given another one
+def _watch(parent: int, given: int) -> None:
+    """End this process when its parent is gone, which may have been so from the first look on.
+
+    Args:
+        parent: The number of the process that asked for this one.
+        given: Of that from which this one was forked: the same, or a server of forks. An orphan is given another one.
+    """
+    while os.getppid() == given and _is_there(parent):
         time.sleep(SECONDS)
     os._exit(1)
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

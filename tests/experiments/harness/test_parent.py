@@ -14,13 +14,18 @@ from experiments.harness.parent import end_with_parent
 
 ROOT = Path(__file__).parents[3]
 START = """
-import time
+import multiprocessing, os, time
 from {backend} import {start}
 from experiments.harness.parent import end_with_parent
 
+def wait_for_the_end_of_the_parent():
+    while os.getppid() == multiprocessing.parent_process().pid:
+        time.sleep(0.05)
+
 def work():
     {call}
-    print(__import__("os").getpid(), flush=True)
+    print(os.getpid(), flush=True)
+    {later}
     time.sleep(60)
 
 {run}
@@ -47,9 +52,16 @@ def is_alive(pid):
     return state != "Z"
 
 
-def outlives(way, call, seconds):
-    """Return whether a worker is there so long after its parent was killed."""
-    code = START.format(**WAYS[way], call=call)
+def outlives(way, call, seconds, later="pass"):
+    """Return whether a worker is there so long after its parent was killed.
+
+    Args:
+        way: In which it is started.
+        call: What it does before its parent is killed.
+        seconds: After which it is looked for.
+        later: What it does from then on.
+    """
+    code = START.format(**WAYS[way], call=call, later=later)
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
         worker = int(parent.stdout.readline())
         parent.kill()
@@ -65,6 +77,12 @@ def outlives(way, call, seconds):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_worker_ends_soon_after_its_parent_is_killed(way):
     assert not outlives(way, "end_with_parent()", 20)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
+def test_a_worker_whose_parent_was_killed_while_it_started_ends():
+    later = "wait_for_the_end_of_the_parent(); end_with_parent()"
+    assert not outlives("multiprocessing", "pass", 20, later)
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes as Linux shows them")
