@@ -6,7 +6,7 @@ import argparse
 import math
 from dataclasses import dataclass
 
-from erf.command.words import OneLineParser, filled_path, filled_text
+from erf.command.parsing import OneLineParser, filled_path, filled_text
 from experiments.harness.machine import CORES
 from experiments.harness.validation import LARGEST
 

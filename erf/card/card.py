@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 import erf
-from erf.card import words
+from erf.card import sentences
 from erf.card.chart import depth_chart
 from erf.card.inspector import Entry, Pack, contour_of, pack
 from erf.card.page import rendered
@@ -40,7 +40,7 @@ def card_page(layers: Sequence[LayerMeasurement], on: Setting) -> str:
         "card.html.j2",
         layers=layers,
         on=on,
-        words=words,
+        sentences=sentences,
         columns=columns(layers),
         chart=depth_chart(layers),
         pictures=[_picture(layer, block) for layer in layers],
@@ -48,7 +48,7 @@ def card_page(layers: Sequence[LayerMeasurement], on: Setting) -> str:
         local=any(has_local(layer.field) for layer in layers),
         photo="" if image is None or len(shape) != 2 else of_image(_stretched(image)),
         maps=_pack(layers, block) if min(shape[-2:]) >= SMALLEST and len(shape) > 1 else None,
-        command=on.command or words.call(layers, on),
+        command=on.command or sentences.call(layers, on),
         versions=f"erf {erf.__version__}, torch {torch.__version__}",
     )
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import erf
-from erf.command import words
+from erf.command import parsing
 from erf.command.as_typed import as_typed
 from erf.errors import InvalidInput, exit_code
 
@@ -39,7 +39,7 @@ examples:
 """
 
 
-class Parser(words.OneLineParser):
+class Parser(parsing.OneLineParser):
     """A parser that knows what is near to a word that is not allowed."""
 
     def parsed(self, typed: Sequence[str]) -> argparse.Namespace:
@@ -82,15 +82,15 @@ def _answer(name: str, typed: list[str]) -> str:
     parser.add_argument("--json", action="store_true", help="print JSON")
     if command.takes_input:
         size = "pixels: 224 (a square), 480,640, or one axis: 2048,"
-        parser.add_argument("--input", type=words.sides, default=(224, 224), metavar="SIZE", help=size)
-    parser.add_argument("--channels", type=words.count, help="of the images; left out, the network's")
+        parser.add_argument("--input", type=parsing.sides, default=(224, 224), metavar="SIZE", help=size)
+    parser.add_argument("--channels", type=parsing.count, help="of the images; left out, the network's")
     parser.add_argument(
         "--weights",
-        type=words.filled_text,
+        type=parsing.filled_text,
         default="none",
         help="none, DEFAULT (pretrained), or a file .pt, .safetensors",
     )
-    parser.add_argument("--seed", type=words.whole_number, default=0, help="of weights, noise and random signs")
+    parser.add_argument("--seed", type=parsing.whole_number, default=0, help="of weights, noise and random signs")
     command.options(parser)
     parser.set_defaults(command=shlex.join(["erf", *filter(None, [name]), *typed]))
     options = parser.parsed(typed)
@@ -105,31 +105,31 @@ def _mode_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _network_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("network", type=words.filled_text, metavar="NETWORK", help=NETWORK)
+    parser.add_argument("network", type=parsing.filled_text, metavar="NETWORK", help=NETWORK)
 
 
 def _layer_options(parser: argparse.ArgumentParser) -> None:
     _network_option(parser)
     _mode_option(parser)
-    parser.add_argument("--layer", type=words.filled_text, help="name of a module; left out, the network's output")
+    parser.add_argument("--layer", type=parsing.filled_text, help="name of a module; left out, the network's output")
 
 
 def _image_options(parser: argparse.ArgumentParser) -> None:
     _mode_option(parser)
     parser.add_argument(
-        "--layers", type=words.names, metavar="A,B", help="names of modules; left out, one a resolution"
+        "--layers", type=parsing.names, metavar="A,B", help="names of modules; left out, one a resolution"
     )
     parser.add_argument(
-        "--images", type=words.filled_text, metavar="FOLDER", help="of pictures; left out, normal noise"
+        "--images", type=parsing.filled_text, metavar="FOLDER", help="of pictures; left out, normal noise"
     )
     parser.add_argument(
-        "--mean", type=words.per_channel, metavar="A,B", help="of each channel of pictures; ImageNet's (colour)"
+        "--mean", type=parsing.per_channel, metavar="A,B", help="of each channel of pictures; ImageNet's (colour)"
     )
-    parser.add_argument("--std", type=words.per_channel, metavar="A,B", help="likewise")
-    parser.add_argument("--samples", type=words.count, default=10, help="number of images (10)")
+    parser.add_argument("--std", type=parsing.per_channel, metavar="A,B", help="likewise")
+    parser.add_argument("--samples", type=parsing.count, default=10, help="number of images (10)")
     parser.add_argument("--statistic", default="mean_abs", help="mean_abs, rms or mean_square")
-    parser.add_argument("--unit", type=words.unit, action="append", metavar="I,J", help=UNIT)
-    parser.add_argument("--aggregation", type=words.aggregation, default="random_sign", help=AGGREGATION)
+    parser.add_argument("--unit", type=parsing.unit, action="append", metavar="I,J", help=UNIT)
+    parser.add_argument("--aggregation", type=parsing.aggregation, default="random_sign", help=AGGREGATION)
     parser.add_argument("--precision", default="as_is", help="as_is (the network's own), or bfloat16: says its error")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
 
@@ -138,15 +138,15 @@ def _measure_options(parser: argparse.ArgumentParser) -> None:
     _network_option(parser)
     _image_options(parser)
     endings = "card.html (a page), fields.csv, maps.npz, figure.pdf, .png, .svg; may be given again"
-    parser.add_argument("--save", type=words.filled_path, action="append", default=[], metavar="FILE", help=endings)
+    parser.add_argument("--save", type=parsing.filled_path, action="append", default=[], metavar="FILE", help=endings)
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
 
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("a", type=words.filled_text, metavar="A", help=NETWORK)
-    parser.add_argument("b", type=words.filled_text, metavar="B", nargs="+", help="likewise, one or more")
+    parser.add_argument("a", type=parsing.filled_text, metavar="A", help=NETWORK)
+    parser.add_argument("b", type=parsing.filled_text, metavar="B", nargs="+", help="likewise, one or more")
     parser.add_argument(
-        "--weights-b", type=words.filled_text, metavar="WEIGHTS", help="of all but A; left out, as of A"
+        "--weights-b", type=parsing.filled_text, metavar="WEIGHTS", help="of all but A; left out, as of A"
     )
     parser.add_argument("--sort", metavar="COLUMN", help="by erf_size, ratio, r95, difference, ...: names as in --json")
     _image_options(parser)

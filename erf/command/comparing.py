@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from erf.card.sentences import pixels_of
 from erf.card.table import LOCAL, RAW, Column, columns
-from erf.card.words import pixels_of
 from erf.layers.measured_layer import LayerMeasurement
 from erf.layers.numbers import is_cut, size_text
 from erf.measurement.measurement import Measurement

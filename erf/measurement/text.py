@@ -7,8 +7,8 @@ import shutil
 import textwrap
 from collections.abc import Sequence
 
+from erf.card.sentences import headline, lengths, notes
 from erf.card.table import RAW, columns
-from erf.card.words import headline, lengths, notes
 from erf.layers.measured_layer import LayerMeasurement, Setting
 from erf.layers.numbers import axes_text
 from erf.maps.precision import Precision

@@ -1,4 +1,4 @@
-"""What is said of a measurement in words: what was measured, what came out, what to know and what to try."""
+"""Sentences on a measurement: what was measured, what came out, what to know and what to try."""
 
 from __future__ import annotations
 

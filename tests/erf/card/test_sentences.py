@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from erf.card import words
+from erf.card import sentences
 from tests.erf.card.cards import small
 
 
 def advice(layer, **others):
-    return " ".join(words.advice([layer], replace(small(), **others)))
+    return " ".join(sentences.advice([layer], replace(small(), **others)))
 
 
 def test_a_note_stands_once_with_all_layers_that_it_is_of():
     first, second, third = small().layers
     layers = [replace(first, notes=("a", "b")), replace(second, notes=("b",)), replace(third, notes=("b", "c"))]
-    assert words.notes(layers) == [("a", "1"), ("b", "all layers"), ("c", "5")]
+    assert sentences.notes(layers) == [("a", "1"), ("b", "all layers"), ("c", "5")]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,6 @@ def test_noise_is_told_from_images_of_the_users():
 
 def test_the_headline_has_both_sizes_and_their_ratio():
     layer = replace(small().layers[-1], erf_size=6.4, ratio=0.91, cut=(False, False))
-    assert words.headline(layer) == (
+    assert sentences.headline(layer) == (
         "7 x 7 pixels can reach a unit of 5. Those that count cover about 6 x 6, 91 % of that along an axis."
     )

@@ -1,4 +1,4 @@
-"""What is typed: words that are read as numbers, names and paths, and errors that say in one line which are allowed."""
+"""How what is typed is read: as numbers, names and paths; what cannot be is said in one line, with what is allowed."""
 
 from __future__ import annotations
 
