@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from erf.errors import InvalidInput, one_line
 
-ARGUMENT = r"(?<![^\s(])(\w+)=(\[[\d, ]+\])?"  # with its value, if that is a list of numbers
+# With its value, if that is typed in another way: a list of numbers, or the True of an option that takes no value.
+ARGUMENT = r"(?<![^\s(])(\w+)=(\[[\d, ]+\]|True\b)?"
 # What a message offers in Python: of the options there is one, and none for call.
 EITHER = r"layer=\.\.\., or layers=\.\.\. of erf\.measure\), or let call=\.\.\. return one"
 
@@ -21,11 +22,13 @@ def as_typed(usage: str = "", **typed: str) -> Iterator[None]:
         usage: Of the command; it holds the options.
         typed: What is typed for arguments that are not called as their options.
     """
-    options = {name: f"--{name}" for name in re.findall(r"--(\w+) ", usage)} | typed
+    options = {name: f"--{name}" for name in re.findall(r"--(\w+)[ \]]", usage)} | typed
 
     def option(match: re.Match[str]) -> str:
         if match[1] not in options:
             return match[0]
+        if match[2] == "True":
+            return options[match[1]]
         sides = (match[2] or "")[1:-1].replace(" ", "")
         return f"{options[match[1]]} {sides}{',' if sides.isdecimal() else ''}"
 

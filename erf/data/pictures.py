@@ -116,7 +116,7 @@ class Pictures:
         require_whole(channels=self.channels, batch_size=self.batch_size)
         if self._has_bands and (self.mean is None or self.std is None):
             raise InvalidInput(
-                f"channels={self.channels}: allowed are 3 (colour) and 1 (grey); others need mean and std"
+                f"channels={self.channels}: allowed are 3 (colour) and 1 (grey); others need mean=... and std=..."
             )
         if self.limit is not None:
             require_whole(limit=self.limit)

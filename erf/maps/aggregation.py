@@ -31,7 +31,9 @@ def check_aggregation(aggregation: Aggregation, channels: int, statistic: Statis
         raise InvalidInput(f"aggregation={aggregation}: the output has channels 0 to {channels - 1}")
     require_aggregation(aggregation)
     if aggregation == "random_sign" and statistic is Statistic.signed_mean:
-        raise InvalidInput("signed_mean of randomly signed channels is 0 on average; use aggregation sum or a channel")
+        raise InvalidInput(
+            "signed_mean of randomly signed channels is 0 on average; use aggregation='sum' or a channel's index"
+        )
 
 
 def output_direction(aggregation: Aggregation, channels: int, seed: int, sample: int) -> Tensor:

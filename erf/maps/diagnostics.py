@@ -14,7 +14,7 @@ NEARLY_ZERO = 1e-4
 
 CANCELLING = (
     "the output channels cancel in their sum, as after a LayerNorm: what is left is rounding noise; "
-    "measure with aggregation random_sign"
+    "with random_sign nothing cancels"
 )
 
 _MIXING = "the images of a batch mix in this network: each was measured alone, as in a batch of its own"

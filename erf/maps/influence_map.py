@@ -264,7 +264,7 @@ def require_non_negative(imap: InfluenceMap) -> None:
     if (imap.values < 0).any():
         raise InvalidInput(
             f"the {imap.statistic} map has negative values, so it has no size or fit; measure it with "
-            "statistic mean_abs, rms or mean_square"
+            "statistic='mean_abs', 'rms' or 'mean_square'"
         )
     if not imap.values.any():
         raise InvalidInput(f"the map is 0 everywhere ({imap.samples} samples, {imap.skipped} skipped)")

@@ -38,7 +38,7 @@ def require_savable(path: Path, overwrite: bool = False, option: str = "") -> No
     if not os.access(path.parent, os.W_OK):
         raise InvalidInput(f"{option}{path}: the folder cannot be written to")
     if path.exists() and not overwrite:
-        raise InvalidInput(f"{option}{path} is there already; allowed: another name, or overwrite")
+        raise InvalidInput(f"{option}{path} is there already; allowed: another name, or overwrite=True")
 
 
 def _card(layers: Layers, setting: Setting, _kind: str) -> bytes:

@@ -74,7 +74,7 @@ def messages() -> list[str]:
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_no_message_of_the_library_names_an_argument_otherwise_than_it_is_typed(command, capsys):
     text = usage(command, capsys)
-    options = {option.lstrip("-") for option in re.findall(r"--\w+(?= [A-Z])", text)}
+    options = {option.lstrip("-") for option in re.findall(r"--\w+(?= [A-Z]|\])", text)}
     not_typed = re.compile(rf"(?<![\w'])({'|'.join(options | {'network', 'call'})})=\S")
     told = [message for message in messages() if " " in message and not_typed.search(message)]
     assert len(told) > 20
@@ -86,10 +86,18 @@ def test_no_message_of_the_library_names_an_argument_otherwise_than_it_is_typed(
         assert not not_typed.search(str(refused.value)), message
 
 
+def test_an_argument_that_is_offered_is_told_from_a_word_of_english(capsys):
+    """Without its sign it would reach the command line as Python has it."""
+    options = {name for command in ("", *COMMANDS) for name in re.findall(r"--(\w+)", usage(command, capsys))}
+    bare = re.compile(rf"\b(use|pass|needs?|give|with|or) ({'|'.join(options)})\b(?!=)")
+    assert not [message for message in messages() if bare.search(message)]
+
+
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("net.py").write_text(FILE)
+    Path("net.csv").touch()
     Path("empty").mkdir()
 
 
@@ -106,6 +114,10 @@ SAID = {
     "no file": (["net.py:make", "--weights", "DEFAULT"], "erf: --weights DEFAULT: only"),
     "mean": (["net.py:make", "--images", "empty", "--mean", "1"], "erf: --images empty: --mean (1.0,): allowed are 3"),
     "bands": (["net.py:Any", "--images", "empty", "--channels", "6"], "erf: --images empty: --channels 6: allowed"),
+    "a file": (
+        ["net.py:make", "--save", "net.csv"],
+        "net.csv is there already; allowed: another name, or --overwrite\n",
+    ),
     "a folder": (
         ["net.py:make", "--images", 300 * "x"],
         f"erf: --images {300 * 'x'}: --images {60 * 'x'}...: the path",

@@ -156,7 +156,7 @@ def test_colours_have_another_mean_and_std_where_they_are_typed(monkeypatch, cap
 
 
 BAD = {
-    "no mean": ("bands", "npy", (), "others need mean and std"),
+    "no mean": ("bands", "npy", (), "others need --mean ... and --std ..."),
     "three of six": ("bands", "npy", ("--mean", "1,2,3", *TYPED[2:]), "allowed are 6 finite numbers, one a channel"),
     "std 0": ("single", "png", ("--std", "0,1,1"), "allowed are numbers above 0"),
     "NaN": ("single", "png", ("--mean", "nan,0,0"), "argument --mean: 'nan,0,0'"),

@@ -77,7 +77,8 @@ def test_a_damaged_file_and_a_tiff_are_one_line(tmp_path):
 def test_mean_and_std_are_needed(tmp_path, missing):
     np.save(tmp_path / "a.npy", array())
     with pytest.raises(
-        InvalidInput, match=r"channels=6: allowed are 3 \(colour\) and 1 \(grey\); others need mean and std"
+        InvalidInput,
+        match=r"channels=6: allowed are 3 \(colour\) and 1 \(grey\); others need mean=\.\.\. and std=\.\.\.",
     ):
         Pictures(tmp_path, **SETTINGS | {missing: None})
 
