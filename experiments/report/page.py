@@ -23,6 +23,7 @@ from experiments.report.section import section
 
 REPORT = "report.html"
 SOURCES = Path(__file__).parent
+NAME_DOT = re.compile(r"(?<=[a-z])\.(?=[a-z\d])")  # in the name of a module, where a phone may break it
 LINK = re.compile(r"(?<!!)\[([^]]*)\]\(([^)]+)\)")
 GROWTH = (
     "How time and memory grow with a stack's depth and runs, and with the side of an image. Beside each name: the "
@@ -127,7 +128,8 @@ def _speed(folder: Path, table: SpeedTable) -> Speed:
     growth = picture(record, "scaling", folder, GROWTH)
     files = tuple(name for name in ("benchmark.json", "scaling.json") if (record / name).exists())
     try:
-        return Speed(_markdown(table(record / "benchmark.json")), "", growth, files)
+        html = _markdown(table(record / "benchmark.json"))
+        return Speed(NAME_DOT.sub(".<wbr>", html), "", growth, files)
     except InvalidInput as error:
         return Speed("", within(error, folder), growth, files)
 

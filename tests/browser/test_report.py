@@ -13,6 +13,7 @@ from PIL import Image
 from experiments.harness.reference import REFERENCE
 from experiments.report.page import COMMANDS, write_report
 from experiments.report.section import section
+from scripts.report import speed
 from tests.browser.pages import PHONE, WIDE, opened, screenshot
 
 TALL = WIDE | {"height": 2000}  # a figure stands wholly below the contents, which stay in sight
@@ -24,9 +25,11 @@ def report(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("evidence")
     for name in ("exact_theory", "nonlinearities", "kernels", "attention"):
         shutil.copytree(REFERENCE / name, folder / name)
+    (folder / "benchmark").mkdir()
+    shutil.copy(REFERENCE / "benchmark" / "benchmark.json", folder / "benchmark")
     (folder / "sparse_connections").mkdir()
     (folder / "sparse_connections" / "result.json").write_text("{")
-    return write_report(folder)
+    return write_report(folder, speed=speed)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,16 @@ def test_the_page_opens_clean_and_fits_the_screen(browser, report, viewport, sch
     assert dark is (scheme == "dark")
     screenshot(page, f"report-{viewport['width']}-{scheme}")
     assert page.said == []
+    page.close()
+
+
+def test_all_columns_of_the_speed_are_seen_on_a_phone(browser, report):
+    page = opened(browser, report, PHONE)
+    tables = page.locator("#speed table")
+    fits = tables.evaluate_all("all => all.map(one => one.offsetWidth <= one.parentElement.clientWidth)")
+    assert fits == [True, True]
+    names = tables.last.locator("tbody td:first-child").all_inner_texts()
+    assert "vit_b_16, encoder.layers.encoder_layer_11" in names
     page.close()
 
 
