@@ -77,6 +77,12 @@ def test_the_page_opens_clean_and_fits_the_screen(browser, report, viewport, sch
     page.close()
 
 
+def test_formulas_are_no_wider_than_a_small_phone(browser, report):
+    page = opened(browser, report, PHONE | {"width": 320})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.close()
+
+
 def test_all_columns_of_the_speed_are_seen_on_a_phone(browser, report):
     page = opened(browser, report, PHONE)
     tables = page.locator("#speed table")
