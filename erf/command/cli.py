@@ -216,11 +216,17 @@ def _compare(options: argparse.Namespace) -> str:
 
 def _all_measured(options: argparse.Namespace) -> Iterator[Measurement]:
     """Yield what was measured of each network; one that is called with other weights says with which."""
-    from erf.command.measuring import measured
+    from erf.command.measuring import measured, source_of
+    from erf.command.network_source import require_network
 
-    for place, name in enumerate([options.a, *options.b]):
-        weights = options.weights if place == 0 or options.weights_b is None else options.weights_b
-        with as_typed(**({"weights": "--weights-b"} if place and options.weights_b else {})):
+    other = options.weights if options.weights_b is None else options.weights_b
+    typed = {} if options.weights_b is None else {"weights": "--weights-b"}
+    networks = [(options.a, options.weights, {}), *((name, other, typed) for name in options.b)]
+    for name, weights, as_other in networks:  # all, before the first is measured
+        with as_typed(**as_other):
+            require_network(*source_of(name), weights)
+    for name, weights, as_other in networks:
+        with as_typed(**as_other):
             measurement = measured(options, name, weights)
         title = name if options.weights_b is None else f"{name} ({weights})"
         yield replace(measurement, setting=replace(measurement.setting, network=title))

@@ -24,14 +24,19 @@ PATIENCE = 5  # seconds after which a terminal is told how far the measuring is
 
 def network_of(name: str, weights: str, seed: int) -> nn.Module:
     """Return the network that the command line names; see :func:`erf.command.network_source.make_network`."""
+    return make_network(*source_of(name), weights, seed)
+
+
+def source_of(name: str) -> tuple[Source, str]:
+    """Return where the network comes from that the command line names, and what it is called there."""
     if ".py:" in name:
-        return make_network(Source.file, name, weights, seed)
+        return Source.file, name
     if name.endswith(".py"):
         raise InvalidInput(f"network={name!r}: allowed is {name}:FACTORY, where FACTORY is a function of that file")
     source, colon, model = name.rpartition(":")
     if colon and source not in (Source.timm, Source.torchvision):
         raise InvalidInput(f"network={name!r}: allowed are MODEL, timm:MODEL and path/to/file.py:FACTORY")
-    return make_network(Source(source or "torchvision"), model, weights, seed)
+    return Source(source or "torchvision"), model
 
 
 def measured(options: argparse.Namespace, name: str, weights: str) -> Measurement:

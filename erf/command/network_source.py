@@ -60,10 +60,7 @@ def make_network(source: Source, name: str, weights: str = UNTRAINED, seed: int 
     Raises:
         InvalidInput: There is no such network, its code fails, or the weights cannot be had or do not fit.
     """
-    if source is Source.file and weights == PRETRAINED:
-        raise InvalidInput(
-            "weights=DEFAULT: only torchvision and timm have such; allowed for the network of a file: none, PATH"
-        )
+    require_network(source, name, weights)
     make = {Source.torchvision: _from_torchvision, Source.timm: _from_timm, Source.file: _from_file}[source]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(int(seed))
@@ -71,6 +68,24 @@ def make_network(source: Source, name: str, weights: str = UNTRAINED, seed: int 
     if weights not in (UNTRAINED, PRETRAINED):
         _load(network, read_weights(Path(weights)), f"weights={weights}", name)
     return network
+
+
+def require_network(source: Source, name: str, weights: str = UNTRAINED) -> None:
+    """Raise InvalidInput if it is known, without making the network, that it or its weights cannot be had."""
+    if source is Source.file and weights == PRETRAINED:
+        raise InvalidInput(
+            "weights=DEFAULT: only torchvision and timm have such; allowed for the network of a file: none, PATH"
+        )
+    if source is Source.torchvision:
+        with extra("cli"):
+            from torchvision import models  # here: it takes seconds
+        _require_known(name, models.list_models(), source)
+    if source is Source.timm:
+        with extra("timm"):
+            import timm
+        if not timm.is_model(name):
+            _require_known(name, timm.list_models(), source)
+    files_of(source, name, weights)
 
 
 def files_of(source: Source, name: str, weights: str = UNTRAINED) -> list[Path]:
@@ -86,10 +101,8 @@ def files_of(source: Source, name: str, weights: str = UNTRAINED) -> list[Path]:
 
 
 def _from_torchvision(name: str, pretrained: bool) -> nn.Module:
-    with extra("cli"):
-        from torchvision import models  # here: it takes seconds
+    from torchvision import models
 
-    _require_known(name, models.list_models(), "torchvision")
     settings: dict[str, Any] = {"weights": PRETRAINED if pretrained else None}
     if "weights_backbone" in inspect.signature(models.get_model_builder(name)).parameters:
         settings["weights_backbone"] = None  # its default is to download a trained one
@@ -103,10 +116,8 @@ def _from_torchvision(name: str, pretrained: bool) -> nn.Module:
 
 
 def _from_timm(name: str, pretrained: bool) -> nn.Module:
-    with extra("timm"):
-        import timm
-    if not timm.is_model(name):
-        _require_known(name, timm.list_models(), "timm")
+    import timm
+
     try:
         return timm.create_model(name, pretrained=pretrained)
     except RuntimeError as error:  # an unknown tag, or no pretrained weights
@@ -197,9 +208,8 @@ def _place(path: Path, error: BaseException) -> str:
 
 def _weights_file(path: Path) -> Path:
     if path.suffix not in SUFFIXES:
-        raise InvalidInput(
-            f"weights={path}: allowed are none, DEFAULT and files {', '.join(f'*{s}' for s in SUFFIXES)}"
-        )
+        endings = ", ".join(f"*{suffix}" for suffix in SUFFIXES)
+        raise InvalidInput(f"weights={path}: allowed are none, DEFAULT and files {endings}")
     if not os.path.isfile(path):  # noqa: PTH113  # likewise
         raise InvalidInput(f"weights={path}: there is no such file")
     return path

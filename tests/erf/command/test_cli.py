@@ -123,6 +123,23 @@ def test_compare_takes_many_networks_and_sorts_by_a_named_column(network, capsys
         assert row["difference"] == (None if row["network"] == "net.py:wide" else row["erf_size"] - base)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["resnet5"], "erf: network 'resnet5' is not in torchvision; nearest names: resnet50"),
+        (["timm:resnet5"], "erf: network 'resnet5' is not in timm; nearest names: resnet50"),
+        (["nowhere.py:make"], "erf: network nowhere.py:make: there is no file nowhere.py"),
+        (["net.py:make", "--weights-b", "w.pt"], "erf: --weights-b w.pt: there is no such file"),
+    ],
+)
+def test_a_network_that_cannot_be_had_is_refused_before_another_is_measured(wrong, said, network, capsys, monkeypatch):
+    if wrong[0].startswith("timm:"):
+        pytest.importorskip("timm")
+    monkeypatch.setattr("erf.command.measuring.measured", lambda *_: pytest.fail("it is measured"))
+    assert main(["compare", network, "net.py:wide", *wrong]) == 1
+    assert capsys.readouterr().err.startswith(said)
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_table_of_a_comparison_fits_and_begins_with_what_came_out(columns, network, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
