@@ -25,8 +25,8 @@ from erf.maps.statistic import Statistic
 from erf.metrics.erf_size import Reference
 from erf.seeds import derive
 from erf.training.batch_norm import calibrate_batch_norm_
-from experiments.architectures.families import ARCHITECTURES, DEFAULT
-from experiments.harness.experiment import ExperimentConfig, option, unknown
+from experiments.architectures.families import DEFAULT, require_classifiers, stages_of
+from experiments.harness.experiment import ExperimentConfig, option
 from experiments.harness.intervals import Interval, mean_interval
 from experiments.harness.logbook import Logbook
 from experiments.harness.machine import FLOAT32, require_memory
@@ -52,7 +52,9 @@ class Config(ExperimentConfig):
 
     name: str = option("architectures", "the experiment's name, fixed; it names the folder of results")
     networks: list[str] = option(
-        DEFAULT, "of torchvision; their stages are listed in experiments/architectures/experiment.py", distinct=True
+        DEFAULT,
+        "classification models of torchvision; experiments/architectures/families.py lists stages",
+        distinct=True,
     )
     draws: int = option(5, "draws of weights and images of each network", least=1)
     samples: int = option(2, "images for each draw", least=1)
@@ -67,9 +69,7 @@ class Config(ExperimentConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_memory(FLOAT32 * 3 * self.input_size**2, input_size=self.input_size)
-        for network in self.networks:
-            if network not in ARCHITECTURES:
-                raise unknown(f"networks: {network!r}", network, list(ARCHITECTURES))
+        require_classifiers(self.networks)
         if self.statistic is Statistic.signed_mean:
             raise InvalidInput("statistic=signed_mean has no size; allowed: mean_abs, rms, mean_square")
 
@@ -156,6 +156,7 @@ def run(config: Config, logbook: Logbook) -> Result:
 class DrawnStage:
     """What is kept of one stage in one draw; ``size`` is None where the map is 0 everywhere."""
 
+    layer: str
     depth: int
     trf_size: float
     size: float | None
@@ -180,13 +181,13 @@ def _measure(config: Config, name: str, draw: int) -> Draw:
     if config.batch_norm is BatchNorm.calibrated:
         calibration = NoiseImages(config.noise, shape, CALIBRATION, derive(seed, 1), CALIBRATION)
         calibrate_batch_norm_(network, (batch.to(device) for batch in calibration))
-    layers = list(ARCHITECTURES[name].layers)
-    measured = erf.measure(network, images, layers, statistic=config.statistic, seed=seed).layers
+    measured = erf.measure(network, images, stages_of(name), statistic=config.statistic, seed=seed).layers
     return Draw(tuple(_drawn_stage(layer, _depth(network, layer.field)) for layer in measured), measured[-1].map.values)
 
 
 def _drawn_stage(layer: LayerMeasurement, depth: int) -> DrawnStage:
     return DrawnStage(
+        layer=layer.name,
         depth=depth,
         trf_size=layer.trf_size[0],
         size=layer.raw_size,
@@ -203,13 +204,12 @@ def _depth(network: nn.Module, field: ReceptiveField) -> int:
 
 
 def _stages_of(network: str, draws: list[Draw]) -> Iterator[Stage]:
-    over_draws = zip(*(draw.stages for draw in draws), strict=True)
-    for layer, stages in zip(ARCHITECTURES[network].layers, over_draws, strict=True):
+    for stages in zip(*(draw.stages for draw in draws), strict=True):
         sizes = tuple(stage.size for stage in stages if stage.size is not None)
         trf_size = stages[0].trf_size
         yield Stage(
             network=network,
-            layer=layer,
+            layer=stages[0].layer,
             depth=stages[0].depth,
             trf_size=None if math.isinf(trf_size) else int(trf_size),
             sizes=sizes,

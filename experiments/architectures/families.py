@@ -1,9 +1,12 @@
-"""The networks that can be measured, and their stages."""
+"""Networks whose families and stages are known, and which others can be measured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+
+from erf.errors import extra
+from experiments.harness.experiment import unknown
 
 
 class Family(StrEnum):
@@ -15,6 +18,7 @@ class Family(StrEnum):
     dense = "dense"
     depthwise = "depthwise"
     transformer = "transformer"
+    unlisted = "unlisted"  # below, in ARCHITECTURES
 
 
 @dataclass(frozen=True)
@@ -50,3 +54,24 @@ ARCHITECTURES = {
 }
 DEEPER = ("vgg16_bn", "resnet34", "resnet101")  # than others of their kind
 DEFAULT = [name for name in ARCHITECTURES if name not in DEEPER]
+
+
+def family_of(name: str) -> Family:
+    """Return the family of a network, which need not be one of those above."""
+    return ARCHITECTURES[name].family if name in ARCHITECTURES else Family.unlisted
+
+
+def stages_of(name: str) -> list[str] | None:
+    """Return the layers that end a network's stages; None, for which erf.measure chooses some, of an unlisted one."""
+    return [*ARCHITECTURES[name].layers] if name in ARCHITECTURES else None
+
+
+def require_classifiers(names: list[str]) -> None:
+    """Raise InvalidInput unless torchvision has classification models of these names."""
+    if unlisted := [name for name in names if name not in ARCHITECTURES]:
+        with extra("cli"):
+            from torchvision import models  # here: it takes seconds
+        allowed = models.list_models(module=models)
+        for name in unlisted:
+            if name not in allowed:
+                raise unknown(f"networks: {name!r}", name, allowed)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.architectures.experiment import Result, Stage
-from experiments.architectures.families import ARCHITECTURES, Family
+from experiments.architectures.families import Family, family_of
 from experiments.harness.style import PAGE, bar_lengths, entitle, map_colour_bar, new_figure, show_map
 
 # Okabe & Ito (2008).
@@ -18,6 +18,7 @@ COLOURS = {
     Family.dense: "#D55E00",
     Family.depthwise: "#009E73",
     Family.transformer: "#E69F00",
+    Family.unlisted: "#56B4E9",
 }
 MARKERS = "os^vD*P"
 DASHES = dict(zip(MARKERS, ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)), (0, (3, 3))), strict=True))
@@ -83,7 +84,7 @@ def _draw_against_trf(axes: Axes, result: Result, network: str) -> None:
 
 def _draw_network(axes: Axes, result: Result, network: str, x: list[float]) -> None:
     stages = result.of_network(network)
-    colour, marker = COLOURS[ARCHITECTURES[network].family], _marker(result, network)
+    colour, marker = COLOURS[family_of(network)], _marker(result, network)
     sizes = np.array([np.nan if s.size is None else s.size for s in stages])
     bars = bar_lengths(sizes, [s.interval for s in stages])
     axes.errorbar(x, sizes, bars, fmt="none", ecolor=colour, capsize=2, lw=0.8)
@@ -96,8 +97,8 @@ def _draw_network(axes: Axes, result: Result, network: str, x: list[float]) -> N
 
 def _marker(result: Result, network: str) -> str:
     """Return a marker of its own within the family."""
-    family = ARCHITECTURES[network].family
-    same = [other for other in result.config.networks if ARCHITECTURES[other].family is family]
+    family = family_of(network)
+    same = [other for other in result.config.networks if family_of(other) is family]
     return MARKERS[same.index(network) % len(MARKERS)]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.architectures.experiment import ARCHITECTURES
+from experiments.architectures.families import family_of
 from experiments.architectures.figure import BEYOND, COLOURS, message
 from tests.figures import Panel, Shown, box, image, level, line, points
 
@@ -47,7 +47,7 @@ def shown(result):
 
 def _network(stages, x):
     """Return the marks of one network's stages; what has no size has no place."""
-    colour = COLOURS[ARCHITECTURES[stages[0].network].family]
+    colour = COLOURS[family_of(stages[0].network)]
     sizes = [np.nan if s.size is None else s.size for s in stages]
     sized = [(at, s.interval or (s.size, s.size)) for at, s in zip(x, stages, strict=True) if s.size is not None]
     ends = [interval for _, interval in sized]

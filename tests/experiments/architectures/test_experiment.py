@@ -21,7 +21,9 @@ from experiments.architectures.experiment import CALIBRATION, Config, run, summa
 from experiments.architectures.families import ARCHITECTURES
 from experiments.harness.experiment import load
 from experiments.harness.intervals import mean_interval
+from tests.experiments.architectures.shown import shown
 from tests.experiments.list_logbook import ListLogbook
+from tests.figures import assert_shows
 
 SMALL = {"networks": ["shufflenet_v2_x1_0"], "draws": 2, "samples": 1, "input_size": 64}
 
@@ -111,7 +113,7 @@ def stage_of(kernel, padding):
 
 def test_a_size_has_its_reference_and_says_whether_it_is_that_of_the_part_inside():
     inside = np.ones((3, 3))
-    assert stage_of(inside, 1) == architectures.DrawnStage(1, 3, 3, Reference.center, False, ())
+    assert stage_of(inside, 1) == architectures.DrawnStage("output", 1, 3, 3, Reference.center, False, ())
     inside[1, 1] = 0
     stage = stage_of(inside, 1)
     assert (stage.size, stage.reference) == (8**0.5, Reference.peak)
@@ -131,12 +133,13 @@ def test_a_size_has_its_reference_and_says_whether_it_is_that_of_the_part_inside
 
 def test_a_draw_without_any_influence_has_no_size_and_the_others_count():
     def draw_of(sizes, findings):
-        places = zip([1, 2, 3], [3.0, 5.0, np.inf], sizes, [Reference.center, Reference.center, Reference.peak],
+        places = zip("abc", [1, 2, 3], [3.0, 5.0, np.inf], sizes, [Reference.center, Reference.center, Reference.peak],
                      [False, False, True], [(), (), findings], strict=True)  # fmt: skip
         return architectures.Draw(tuple(architectures.DrawnStage(*place) for place in places), np.ones((2, 2)))
 
     draw, other = draw_of([2.0, None, 4.0], ("a", "b")), draw_of([3.0, None, 5.0], ("b", "c"))
     first, second, third = architectures._stages_of("shufflenet_v2_x1_0", [draw, other])
+    assert (first.layer, second.layer, third.layer) == ("a", "b", "c")
     assert (first.sizes, first.size, first.ratio) == ((2, 3), 2.5, 2.5 / 3)
     assert (second.sizes, second.size, second.interval, second.ratio) == ((), None, None, None)
     assert (third.trf_size, third.ratio, third.reference, third.cut) == (None, None, "peak", True)
@@ -202,10 +205,20 @@ def test_infinite_fields_are_drawn_beyond_the_finite_ones_and_reached_borders_ho
     assert against_depth.get_xlabel().startswith("depth")
 
 
+def test_a_network_without_listed_stages_is_measured_at_its_resolutions():
+    result = measured(networks=["shufflenet_v2_x0_5", "shufflenet_v2_x1_0"], draws=1)
+    unlisted = result.of_network("shufflenet_v2_x0_5")
+    assert [stage.layer for stage in unlisted] == ["maxpool", "stage2", "stage3", "conv5"]
+    assert [stage.trf_size for stage in unlisted] == [7, 63, 303, 527]
+    assert [stage.layer for stage in result.of_network("shufflenet_v2_x1_0")] == ["stage2", "stage3", "stage4"]
+    assert_shows(load("architectures").draw(result), shown(result))
+
+
 @pytest.mark.parametrize(
     ("settings", "parts"),
     [
         ({"networks": ["resnet5"]}, ["'resnet5'", "nearest: resnet50", "allowed: alexnet"]),
+        ({"networks": ["resnet18", "fcn_resnet50"]}, ["'fcn_resnet50'", "nearest: "]),  # no classification model
         ({"networks": []}, ["networks"]),
         ({"networks": ["resnet18", "resnet18"]}, ["networks", "different"]),
         ({"draws": 0}, ["draws=0"]),
