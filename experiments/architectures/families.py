@@ -18,7 +18,7 @@ class Family(StrEnum):
     dense = "dense"
     depthwise = "depthwise"
     transformer = "transformer"
-    unlisted = "unlisted"  # below, in ARCHITECTURES
+    unlisted = "unlisted"  # in ARCHITECTURES
 
 
 @dataclass(frozen=True)
