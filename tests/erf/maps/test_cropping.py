@@ -1,9 +1,6 @@
-"""A map measured on a crop is that of the whole image; where it would not be, the whole image is measured."""
+"""A map measured on a crop is that of the whole image."""
 
-from contextlib import contextmanager
 from functools import partial
-from itertools import pairwise
-from math import prod
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,8 +8,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
-from hypothesis import Phase, event, given, settings
-from hypothesis import strategies as st
 from torch import nn
 from torchvision.models import segmentation
 from torchvision.models._utils import IntermediateLayerGetter
@@ -22,64 +17,10 @@ from torchvision.models.vgg import make_layers
 
 from erf import InvalidInput, effective_receptive_field, theoretical_receptive_field
 from erf.maps import cropping, prepared
-from tests.erf.hard_cases import PLANE, Forward
-from tests.oracles.whole_image import whole_image_map
+from tests.erf.hard_cases import Forward
+from tests.erf.maps.whole_image_check import TOLERANCE, chain, check, images_of, made, pixels_run, places, same
 
-TOLERANCE = 1e-12
-
-
-@pytest.fixture(autouse=True)
-def _crop_small_images(monkeypatch):
-    monkeypatch.setattr(cropping, "OVERHEAD", 0)
-
-
-def images_of(*size, channels=2, count=2):
-    return torch.randn(count, channels, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
-
-
-def made(network):
-    """Return a network in float64 whose every parameter and running statistic is drawn."""
-    random = torch.Generator().manual_seed(5)
-    network = network.double()
-    for name, tensor in (*network.named_parameters(), *network.named_buffers()):
-        if tensor.is_floating_point():
-            scale = 1.0 if tensor.ndim < 2 else (2 / tensor[0].numel()) ** 0.5
-            drawn = torch.randn(tensor.shape, generator=random, dtype=torch.float64) * scale
-            tensor.data = drawn.abs() + 0.5 if "running_var" in name else drawn
-    return network.eval()
-
-
-@contextmanager
-def pixels_run(network):
-    """Note how many pixels of one image each forward pass with data sees."""
-    seen = []
-    hook = network.register_forward_pre_hook(
-        lambda _, given: None if given[0].is_meta else seen.append(prod(given[0].shape[2:]))
-    )
-    yield seen
-    hook.remove()
-
-
-def check(network, images, layer, units, mode="eval"):
-    """Compare the maps of the units with plain gradients; return the share of the image that each one took."""
-    size, shares = images.shape[2:], []
-    fields = theoretical_receptive_field(network, size, layer, unit=units, channels=images.shape[1], mode=mode)
-    for unit, field in zip(units, fields, strict=True):
-        expected = whole_image_map(network, images, layer, field.index)
-        with pixels_run(network) as seen:
-            imap = effective_receptive_field(network, images, layer, unit, mode=mode)
-        peak = expected.max() or 1
-        assert imap.values.shape == size
-        assert np.abs(imap.values * (imap.samples / len(images)) - expected).max() <= TOLERANCE * peak
-        assert (imap.trf_box, imap.center, imap.origin) == (field.box, field.center, (0,) * len(size))
-        shares.append(max(seen) / prod(size))
-    return shares
-
-
-def places(grid):
-    """Return units in the middle, at corners, on an edge and next to one."""
-    middle, last = [n // 2 for n in grid], [n - 1 for n in grid]
-    return [tuple(place) for place in (middle, [0] * len(grid), last, [0, *middle[1:]], [*last[:-1], min(1, last[-1])])]
+pytestmark = pytest.mark.usefixtures("crop_small_images")
 
 
 # Small networks of the real families' own blocks.
@@ -145,14 +86,6 @@ def to_the_skips_size(low, skip):
 
 def padded_to_the_skips_size(low, skip):
     return torch.cat([F.pad(low, (0, skip.shape[3] - low.shape[3], 0, skip.shape[2] - low.shape[2])), skip], 1)
-
-
-def chain(*layers):
-    return lambda: nn.Sequential(*layers)
-
-
-def same(inputs=2, outputs=2, **options):
-    return nn.Conv2d(inputs, outputs, 3, padding=1, **options)
 
 
 # name: network, layer, image (channels and size), the largest share of it that the middle unit may take
@@ -230,139 +163,6 @@ def test_one_and_three_axes(name):
     network = made(factory())
     shares = check(network, images_of(*size), None, places(theoretical_receptive_field(network, size, channels=2).grid))
     assert shares[0] < 0.5
-
-
-class Conditioned(nn.Module):
-    """A 3 x 3 convolution of an image to which something was done that depends on its size."""
-
-    def __init__(self, change, *shape):
-        super().__init__()
-        self.change, self.convolution = change, nn.LazyConv2d(3, 3, padding=1)
-        self.table = nn.Parameter(torch.zeros(shape)) if shape else None
-        self.plain = torch.linspace(1, 2, 32)[:, None].double()
-
-    def forward(self, x):
-        return self.convolution(torch.tanh(self.change(x) if self.table is None else self.change(x, self.table)))
-
-
-def conditioned(change, *shape):
-    def factory():
-        network = Conditioned(change, *shape)
-        network(torch.zeros(1, 2, 32, 32))
-        return network
-
-    return factory
-
-
-def coordinates(x):
-    rows = torch.linspace(-1, 1, x.shape[2], dtype=x.dtype, device=x.device)
-    return torch.cat([x, rows[None, None, :, None].expand(len(x), 1, *x.shape[2:])], 1)
-
-
-def masked(x):
-    mask = torch.zeros(x.shape[2:], dtype=x.dtype, device=x.device)
-    mask[4:] = 1
-    return x * mask
-
-
-def dropping_then_padding(x, conv):
-    """A window at the border of a crop would see padding where the image goes on."""
-    return F.pad(torch.tanh(conv(x[:, :, 2:, 2:])), (2, 2, 2, 2))
-
-
-def dropping_the_end_then_padding(x, conv):
-    """The same at the other end."""
-    return F.pad(torch.tanh(conv(x[:, :, :-2, :-2])), (2, 2, 2, 2))
-
-
-def changed_in_place(x, conv):
-    """What is returned is the same tensor; more was done to it where the image is small."""
-    y = conv(x)
-    return y if x.shape[2] > 30 else torch.tanh_(y)
-
-
-def biased_gaps(x, up, conv):
-    """No pixel reaches the gaps of the transposed convolution, but they are not 0 as padding is."""
-    return conv(torch.tanh(up(x)))
-
-
-WHOLE = {
-    "global pooling": lambda: Forward(lambda x, a: a(x) * torch.sigmoid(x.mean((2, 3), keepdim=True)), same()),
-    "group norm": chain(same(), nn.GroupNorm(1, 2), same()),
-    "attention": PLANE["attention"],
-    "adaptive pooling": chain(same(), nn.AdaptiveAvgPool2d(8), same()),
-    "adaptive pooling that keeps the size": chain(same(), nn.AdaptiveAvgPool2d(32), same()),
-    "interpolation to a fixed size": chain(same(), nn.Upsample((48, 48), mode="bilinear"), same()),
-    "interpolation by an odd factor": chain(same(), nn.Upsample(scale_factor=1.5, mode="bilinear"), same()),
-    "aligned corners": chain(same(), nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), same()),
-    "coordinate channels": conditioned(coordinates),
-    "position embedding": conditioned(lambda x, table: x + table, 1, 2, 32, 32),
-    "interpolated position embedding": conditioned(
-        lambda x, table: x + F.interpolate(table, x.shape[2:], mode="bilinear"), 1, 2, 8, 8
-    ),
-    "position embedding cut to size": conditioned(lambda x, table: x + table[: x.shape[2], : x.shape[3]], 40, 40),
-    "rows chosen by the size": conditioned(lambda x, table: x + table[x.shape[2] // 8], 9, 1, 1),
-    "mask": conditioned(masked),
-    "scale that is the size": conditioned(lambda x: x * (x.shape[2] / 32)),
-    "tensor that is the size": conditioned(lambda x: x * torch.tensor(x.shape[2] / 32, dtype=x.dtype)),
-    "branch on the size": conditioned(lambda x: x if x.shape[2] > 30 else -x),
-    "end chosen by the size": lambda: Forward(lambda x, a: torch.tanh(a(x)) if x.shape[2] > 30 else a(x), same()),
-    "start chosen by the size": lambda: Forward(lambda x, a: a(x) if x.shape[2] > 30 else torch.tanh(a(x)), same()),
-    "output chosen by the size": lambda: Forward(
-        lambda x, a, b: (a(x), b(x))[x.shape[2] > 30], same(), same()
-    ),
-    "end changed in place by the size": lambda: Forward(changed_in_place, same()),
-    "constant changed in place by the size": conditioned(
-        lambda x, table: x + table.clone().mul_(x.shape[2] / 32), 1, 1, 1
-    ),
-    "repeated as often as there are rows": conditioned(
-        lambda x: x[:, :, None].expand(-1, -1, x.shape[2], -1, -1).sum(2) / 32
-    ),
-    "rows counted from the end": lambda: Forward(
-        lambda x, a: a(x[:, :, -6:])[:, :, :1], nn.Conv2d(2, 2, (9, 3), padding=(4, 1))
-    ),
-    "fixed view": conditioned(lambda x: x.view(len(x), 2, 8, 4, 8, 4).flip(2).reshape(x.shape)),
-    "fixed slice": conditioned(lambda x: F.pad(x[:, :, 4:28, 4:28], (4, 4, 4, 4))),
-    "roll": PLANE["roll"],
-    "flip": PLANE["flip"],
-    "shifted windows": PLANE["shifted windows"],
-    "circular": PLANE["circular"],
-    "circular by hand": PLANE["circular by hand"],
-    "reflection": PLANE["reflection"],
-    "replication": PLANE["replication"],
-    "picked rows": chain(Forward(lambda x: x[:, :, torch.arange(0, 32, 2)]), same()),
-    "write to a view": PLANE["write to a view"],
-    "dropping, then padding": lambda: Forward(dropping_then_padding, same()),
-    "dropping the end, then padding": lambda: Forward(dropping_the_end_then_padding, same()),
-    "transposed convolution that drops its border": chain(nn.ConvTranspose2d(2, 2, 4, 2, 3), nn.Tanh(), same()),
-    "biased gaps": lambda: Forward(biased_gaps, nn.ConvTranspose2d(2, 2, 1, 3), same()),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_the_whole_image_is_measured_where_a_crop_would_differ(name):
-    network = made(WHOLE[name]())
-    field = theoretical_receptive_field(network, (32, 32), channels=2)
-    shares = check(network, images_of(32, 32), None, places(field.grid))
-    assert shares[0] == 1
-
-
-def test_shifted_window_attention_is_measured_on_the_whole_image():
-    network = torchvision.models.SwinTransformer([4, 4], 8, [2, 2], [2, 2], [4, 4], num_classes=2).double().eval()
-    assert check(network, images_of(64, 64, channels=3, count=1), "features.1", [(8, 9)]) == [1]
-
-
-def test_train_mode_is_measured_on_the_whole_image():
-    images = images_of(32, 32)
-    norm = made(nn.Sequential(same(), nn.BatchNorm2d(2), same())).train()
-    with pixels_run(norm) as seen:
-        effective_receptive_field(norm, images, mode="as_is")
-    assert set(seen) == {32 * 32}
-    assert check(norm.eval(), images, None, [(16, 16)], mode="as_is")[0] < 0.1
-    drawn = nn.Sequential(same(), nn.Dropout(0.5), same()).double().train()
-    with pixels_run(drawn) as seen:
-        effective_receptive_field(drawn, images, mode="as_is")
-    assert set(seen) == {32 * 32}
 
 
 @pytest.mark.parametrize("normalize", [False, True])
@@ -467,101 +267,3 @@ def test_torchvisions_networks_are_cropped(name):
         grid = theoretical_receptive_field(network, (256, 224), layer).grid
         shares = check(network, images, layer, places(grid)[:4])
         assert shares[0] < 1
-
-
-# What stops a crop is in them too: odd factors, padding by what is inside, what drops a border, gaps.
-LAYERS = st.one_of(
-    st.builds(
-        lambda k, s, p, d: lambda i, o: nn.Conv2d(i, o, k, s, p, d),
-        *[st.integers(low, high) for low, high in ((1, 4), (1, 3), (0, 3), (1, 2))],
-    ),
-    st.builds(
-        lambda k, s, p: lambda i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.MaxPool2d(k, s, min(p, k // 2))),
-        *[st.integers(low, high) for low, high in ((2, 3), (1, 3), (0, 1))],
-    ),
-    st.builds(
-        lambda k, ceil: lambda i, o: nn.Sequential(nn.AvgPool2d(k, ceil_mode=ceil), nn.Conv2d(i, o, 1)),
-        st.integers(2, 3),
-        st.booleans(),
-    ),
-    st.builds(
-        lambda k, s, p: lambda i, o: nn.ConvTranspose2d(i, o, k, s, min(p, k - 1)),
-        *[st.integers(low, high) for low, high in ((1, 4), (1, 3), (0, 3))],
-    ),
-    st.builds(
-        lambda factor, mode: lambda i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.Upsample(None, factor, mode)),
-        st.sampled_from([2, 1.5, 0.5]),
-        st.sampled_from(["nearest", "bilinear"]),
-    ),
-    st.builds(
-        lambda pads, mode: lambda i, o: nn.Sequential(
-            Forward(lambda x: F.pad(x, pads, mode)), nn.Conv2d(i, o, 3)
-        ),
-        st.lists(st.integers(0, 2), min_size=4, max_size=4),
-        st.sampled_from(["constant", "constant", "reflect", "replicate", "circular"]),
-    ),
-    st.builds(
-        lambda first, last, step: lambda i, o: nn.Sequential(
-            Forward(lambda x: x[:, :, first : x.shape[2] - last : step]), nn.Conv2d(i, o, 1)
-        ),
-        *[st.integers(low, high) for low, high in ((0, 2), (0, 2), (1, 2))],
-    ),
-    st.just(lambda i, o: nn.Sequential(nn.Conv2d(i, 4 * o, 1), nn.PixelShuffle(2))),
-    st.just(lambda i, o: nn.Sequential(nn.Conv2d(i, o, 1), nn.BatchNorm2d(o))),
-)  # fmt: skip
-
-
-class Drawn(nn.Module):
-    """A chain of layers; an input of an earlier one of the same size is added where there is one."""
-
-    def __init__(self, layers, skip):
-        super().__init__()
-        widths = [2, *(3 for _ in layers)]
-        self.layers = nn.ModuleList(layer(*pair) for layer, pair in zip(layers, pairwise(widths), strict=True))
-        self.skip = skip
-
-    def forward(self, x):
-        remembered = []
-        for layer in self.layers:
-            x = torch.tanh(layer(x))
-            alike = [other for other in remembered if other.shape == x.shape]
-            remembered.append(x)
-            x = x + alike[-1] if self.skip and alike else x
-        return x
-
-
-@settings(max_examples=30, phases=[Phase.generate, Phase.shrink])
-@given(st.lists(LAYERS, min_size=1, max_size=4), st.booleans(), st.integers(20, 33), st.integers(20, 33), st.data())
-def test_any_stack_gives_the_map_of_the_whole_image(layers, skip, rows, columns, data):
-    network = made(Drawn(layers, skip))
-    try:
-        grid = theoretical_receptive_field(network, (rows, columns), channels=2).grid
-    except InvalidInput:  # too small an image, or no pixel reaches the unit
-        return
-    unit = tuple(data.draw(st.integers(0, n - 1)) for n in grid)
-    (share,) = check(network, images_of(rows, columns, count=1), None, [unit])
-    event("a crop" if share < 1 else "the whole image")
-
-
-@contextmanager
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@settings(max_examples=20, phases=[Phase.generate, Phase.shrink])
-@given(st.lists(LAYERS, min_size=1, max_size=4), st.booleans(), st.integers(20, 33), st.integers(1, 4))
-def test_any_stack_gives_in_float32_nearly_the_map_of_float64(layers, skip, side, count):
-    network, images = made(Drawn(layers, skip)), images_of(side, side, count=count).float()
-    try:
-        field = theoretical_receptive_field(network, (side, side), channels=2)
-    except InvalidInput:  # too small an image, or no pixel reaches the unit
-        return
-    network.float()  # whose channels lie innermost in memory, and whose 1x1 convolutions take all images at once
-    with one_thread():
-        imap = effective_receptive_field(network, images)
-    expected = whole_image_map(network.double(), images.double(), None, field.index)
-    values = imap.values * (imap.samples / count)
-    assert np.linalg.norm(values - expected) <= 1e-2 * np.linalg.norm(expected)
