@@ -1,14 +1,8 @@
 """What the tests of maps begin with."""
 
 import pytest
-import torch
 
 from erf.maps import cropping
-
-
-@pytest.fixture
-def seeded():
-    torch.manual_seed(0)
 
 
 @pytest.fixture

@@ -7,12 +7,9 @@ from torchvision.ops import SqueezeExcitation
 from erf import effective_receptive_field
 from erf.maps.diagnostics import CANCELLING
 
+pytestmark = pytest.mark.usefixtures("seeded")
+
 INFINITE = "the TRF is infinite, the ERF may be small"
-
-
-@pytest.fixture(autouse=True)
-def _seeded():
-    torch.manual_seed(0)
 
 
 def noise(*shape):
