@@ -1,50 +1,27 @@
-import math
-from dataclasses import replace
-from pathlib import Path
+"""The training loop does what a bare one does, tells every epoch, and names what went wrong."""
 
 import pytest
-import safetensors.torch
 import torch
 from torch import nn
-from torch.multiprocessing.spawn import ProcessRaisedException
 
 from erf import InvalidInput
-from erf.training import checkpoints
-from erf.training.checkpoints import BEST, LAST, best_weights, half_precision_weights, load_weights
+from erf.training.checkpoints import best_weights, load_weights
 from erf.training.loop import calibrate, evaluate, train, training_step
 from erf.training.plan import Epoch, best_epoch
-from erf.training.processes import Precision, launch, make_fabric
 from tests.erf.toy_training import (
-    BATCH,
     EPOCHS,
     STEPS,
     Stopped,
     ToyBatches,
     accuracy,
-    checkpoint,
-    in_two_processes,
     run_toy,
     sgd,
     toy_network,
     toy_plan,
     weights,
 )
+from tests.erf.training.refused_training import the_error
 from tests.oracles.one_device import OneDevice
-
-CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def fabric():
-    fabric = make_fabric(CPU)
-    fabric.launch()
-    return fabric
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(fabric, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    return *run_toy(fabric, folder), folder
 
 
 def test_it_learns_and_tells_every_epoch(uninterrupted):
@@ -80,67 +57,6 @@ def test_the_loop_does_what_a_bare_one_does(fabric, tmp_path):
     assert [epoch.loss for epoch in history[1:]] == pytest.approx(expected, rel=1e-5)
     right = [(bare.eval()(x).argmax(1) == y).float().mean() for x, y in ToyBatches(seed=1).epoch(0)]
     assert history[-1].metrics["accuracy"] == pytest.approx(float(torch.stack(right).mean()))
-
-
-def assert_resumes_to(uninterrupted, fabric, folder):
-    expected, history, of_uninterrupted = uninterrupted
-    network, resumed = run_toy(fabric, folder)
-    assert resumed == history
-    assert torch.equal(weights(network), weights(expected))
-    assert checkpoint(folder) == checkpoint(of_uninterrupted)
-    assert (folder / BEST).read_bytes() == (of_uninterrupted / BEST).read_bytes()
-    assert {path.name for path in folder.iterdir()} == {LAST, BEST}
-
-
-@pytest.mark.parametrize("stop_before", [(epoch, step) for epoch in range(EPOCHS) for step in range(STEPS)])
-def test_stopped_at_any_step_it_goes_on_as_if_it_had_not_been(stop_before, uninterrupted, fabric, tmp_path):
-    with pytest.raises(Stopped):
-        run_toy(fabric, tmp_path, batches=ToyBatches(stop_before=stop_before))
-    assert_resumes_to(uninterrupted, fabric, tmp_path)
-
-
-@pytest.mark.parametrize("stop_at", range(EPOCHS + 1))
-def test_stopped_while_the_erf_is_measured_it_goes_on(stop_at, uninterrupted, fabric, tmp_path):
-    def on_epoch(network, epoch):
-        if epoch == stop_at:
-            raise Stopped
-        return {"seen": epoch}
-
-    with pytest.raises(Stopped):
-        run_toy(fabric, tmp_path, on_epoch=on_epoch)
-    assert_resumes_to(uninterrupted, fabric, tmp_path)
-
-
-@pytest.mark.slow
-def test_stopped_before_or_after_any_file_is_written_it_goes_on(uninterrupted, fabric, tmp_path, monkeypatch):
-    """Every start writes one file more than the one before; every second one is stopped just before its last."""
-    write = checkpoints.atomic_write
-    for start in range(1, 2 * (EPOCHS * (STEPS // 2 + 2) + 1)):
-        left = iter(range(start // 2))
-
-        def write_some(path, data, left=left, last=start % 2):
-            if next(left, None) is None:
-                if last:
-                    write(path, data)
-                raise Stopped
-            write(path, data)
-
-        monkeypatch.setattr(checkpoints, "atomic_write", write_some)
-        folder = tmp_path / str(start)
-        try:
-            run_toy(fabric, folder)
-        except Stopped:
-            monkeypatch.setattr(checkpoints, "atomic_write", write)
-            assert_resumes_to(uninterrupted, fabric, folder)
-        else:
-            assert start >= 2 * (EPOCHS * (STEPS // 2 + 1) + 1)
-
-
-def test_a_finished_training_is_told_again_without_training(uninterrupted, fabric):
-    expected, history, folder = uninterrupted
-    network, again = run_toy(fabric, folder, batches=ToyBatches(stop_before=(0, 0)))
-    assert again == history
-    assert torch.equal(weights(network), weights(expected))
 
 
 def test_the_best_weights_are_those_of_the_best_epoch(fabric, tmp_path):
@@ -184,7 +100,7 @@ def test_calibration_is_the_plain_average_over_batches():
     network(10 + batches.images)  # what the layer has seen before is forgotten
     before = weights(network)
     network.eval()
-    calibrate(network, batches, count, CPU)
+    calibrate(network, batches, count, torch.device("cpu"))
     norm = network[1]
     features = [network[0](images) for images, _ in list(batches.epoch(0))[:count]]
     means = torch.stack([f.mean((0, 2, 3)) for f in features]).mean(0)
@@ -238,92 +154,6 @@ def test_the_guard_finds_loss_weights_that_forgot_their_device(fabric):
         training_step(fabric, model, optimizer, nn.CrossEntropyLoss(torch.ones(2)), images, labels)
 
 
-def the_error(fabric, folder, **changes) -> str:
-    with pytest.raises(InvalidInput) as caught:
-        run_toy(fabric, folder, **changes)
-    (line,) = str(caught.value).splitlines()
-    return line
-
-
-def test_a_checkpoint_of_other_settings_is_refused_and_the_keys_are_named(fabric, tmp_path):
-    run_toy(fabric, tmp_path, settings={"width": 16, "shift": 4, "seed": 1})
-    before = (tmp_path / LAST).read_bytes()
-    line = the_error(fabric, tmp_path, settings={"width": 32, "shift": 4, "images": 7}, epochs=EPOCHS + 1)
-    for part in (str(tmp_path / LAST), "width=16 there, 32 here", "images=None there, 7 here", "seed=1 there"):
-        assert part in line
-    assert f"epochs={EPOCHS} there, {EPOCHS + 1} here" in line
-    assert "shift" not in line
-    assert (tmp_path / LAST).read_bytes() == before
-
-
-def test_a_checkpoint_of_another_network_is_refused(fabric, tmp_path):
-    run_toy(fabric, tmp_path)
-    line = the_error(fabric, tmp_path, network=toy_network(batch_norm=False))
-    assert f"{tmp_path / LAST} does not fit the network" in line
-
-
-def test_a_damaged_checkpoint_is_named(fabric, tmp_path):
-    run_toy(fabric, tmp_path)
-    path = tmp_path / LAST
-    content = path.read_bytes()
-    for damaged in (content[: len(content) // 2], b"", b"no checkpoint at all"):
-        path.write_bytes(damaged)
-        assert f"{path} is damaged" in the_error(fabric, tmp_path)
-
-
-def test_a_file_with_code_in_it_is_not_run(fabric, tmp_path):
-    torch.save({"settings": Path("x"), "network": print}, tmp_path / LAST)
-    assert f"{tmp_path / LAST} is damaged" in the_error(fabric, tmp_path)
-
-
-def test_any_other_file_is_no_checkpoint(fabric, tmp_path):
-    torch.save({"network": {}}, tmp_path / LAST)
-    assert the_error(fabric, tmp_path) == f"{tmp_path / LAST} is not the checkpoint of a training"
-
-
-def test_half_precision_weights_are_those_of_the_network_to_three_digits():
-    network, reader = toy_network(), toy_network()
-    nn.init.normal_(network[1].running_mean, generator=torch.Generator().manual_seed(5))
-    network[1].num_batches_tracked.fill_(70001)  # more than float16 can hold
-    load_weights(reader, half_precision_weights(network))
-    for (name, value), saved in zip(network.state_dict().items(), reader.state_dict().values(), strict=True):
-        assert saved.dtype == value.dtype
-        exact = value.half().to(value.dtype) if value.is_floating_point() else value
-        assert torch.equal(saved, exact), name
-        torch.testing.assert_close(saved, value, rtol=1 / 2048, atol=1e-7)
-
-
-def test_best_weights_that_are_missing_or_do_not_fit_are_named(fabric, tmp_path):
-    with pytest.raises(InvalidInput, match=r"best.safetensors is missing: no epoch is finished"):
-        best_weights(fabric, tmp_path)
-    for content in (b"nonsense", safetensors.torch.save({"other": torch.zeros(1)})):
-        with pytest.raises(InvalidInput, match="do not fit the network"):
-            load_weights(toy_network(), content)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-@pytest.mark.parametrize(("epoch", "step"), [(0, 0), (1, 2), (2, 4)])
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(
-    value, epoch, step, uninterrupted, fabric, tmp_path
-):
-    bad = epoch * STEPS + step
-    plan, calls = toy_plan(), []
-
-    def loss(outputs, targets):
-        calls.append(1)
-        good = plan.loss(outputs, targets)
-        return good * value if len(calls) > bad else good
-
-    line = the_error(fabric, tmp_path, loss=loss)
-    assert f"not finite in epoch {epoch + 1}, step {step + 1} of {STEPS}" in line
-    assert str(tmp_path / LAST) in line
-    checkpoint = torch.load(tmp_path / LAST, weights_only=True)
-    assert len(checkpoint["history"]) - 1 == epoch
-    assert checkpoint["step"] == step // 2 * 2
-    assert all(tensor.isfinite().all() for tensor in checkpoint["network"].values())
-    assert_resumes_to(uninterrupted, fabric, tmp_path)
-
-
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
 )
@@ -372,60 +202,6 @@ def test_progress_is_shown_for_what_is_left_of_an_epoch(fabric, tmp_path):
     network = toy_network()
     list(train(fabric, network, sgd(network), toy_plan(), tmp_path, lambda network, epoch: {"seen": epoch}, progress))
     assert descriptions == [("epoch 2 of 3", STEPS - 2), ("epoch 3 of 3", STEPS)]
-
-
-@pytest.mark.parametrize("start", ["forkserver", pytest.param("spawn", marks=pytest.mark.slow)])
-def test_two_processes_agree_with_each_other_and_with_one(start, context, fabric, tmp_path):
-    """They start with everything imported; those that users start import it, which takes most of their time."""
-    two = make_fabric(CPU, processes=2)
-    launcher = two.strategy._launcher
-    assert launcher._start_method == "spawn"
-    launcher._start_method = start
-    outcome = launch(two, in_two_processes, tmp_path)
-    assert outcome["same"]
-    assert outcome["resumed"] == outcome["weights"]
-    assert outcome["resumed_history"] == outcome["history"]
-
-    assert outcome["exact_same"]
-    one = toy_network(batch_norm=False, dtype=torch.float64)
-    batches = ToyBatches(batch_size=BATCH, dtype=torch.float64)
-    validation = ToyBatches(images=12, batch_size=12, seed=1, dtype=torch.float64)
-    _, history = run_toy(fabric, tmp_path / "one", one, batches=batches, validation=validation)
-    assert outcome["exact"] == pytest.approx(weights(one).tolist(), rel=1e-10, abs=1e-12)
-    of_two = outcome["exact_history"]
-    assert [epoch.loss for epoch in of_two[1:]] == pytest.approx([epoch.loss for epoch in history[1:]], rel=1e-5)
-    assert [replace(epoch, loss=None) for epoch in of_two] == [replace(epoch, loss=None) for epoch in history]
-
-
-def test_an_error_of_another_process_is_the_same_one_line():
-    class Failing:
-        def __init__(self, text):
-            self.text = text
-
-        def launch(self, *arguments):
-            raise ProcessRaisedException(f"-- Process 1 terminated:\nTraceback ...\n{self.text}\n", 1, 2)
-
-    with pytest.raises(InvalidInput, match=r"^batch_size=3: too small: really$"):
-        launch(Failing("erf.errors.InvalidInput: batch_size=3: too small: really"), print)
-    with pytest.raises(ProcessRaisedException):
-        launch(Failing("ValueError: a bug"), print)
-
-
-def test_more_processes_than_gpus_are_refused(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(InvalidInput, match="processes=2: this machine has 1 GPUs"):
-        make_fabric(torch.device("cuda", 0), processes=2)
-
-
-def test_precision_is_bfloat16_only_where_it_is_wanted_or_there(monkeypatch):
-    names = {precision: make_fabric(CPU, precision=precision)._precision.precision for precision in Precision}
-    assert names == {Precision.auto: "32-true", Precision.float32: "32-true", Precision.bfloat16: "bf16-mixed"}
-
-
-def test_bfloat16_trains_and_keeps_float32_weights(tmp_path):
-    network, history = run_toy(make_fabric(CPU, precision=Precision.bfloat16), tmp_path)
-    assert all(parameter.dtype is torch.float32 for parameter in network.parameters())
-    assert history[-1].loss < history[1].loss
 
 
 def test_weights_and_images_are_channels_last(fabric, tmp_path):
