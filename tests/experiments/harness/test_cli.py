@@ -148,7 +148,7 @@ def test_a_variant_of_no_experiment_is_named_and_breaks_no_other_run(text, tmp_p
 SCALES = sorted((path.parent.name, path.stem) for path in (CONF / "scale").glob("*/*.yaml"))
 
 
-# The quick runs that evidence is made of are compared in tests/scripts/test_reproduce.py.
+# The quick runs that evidence is made of are compared in tests/scripts/test_reproduced_runs.py.
 @pytest.mark.parametrize(("scale", "run"), [one for one in SCALES if one not in {("quick", run) for run in RUNS}])
 def test_a_scale_makes_the_run_smaller(scale, run):
     config, usual = composed(f"experiment={run}", f"scale={scale}"), composed(f"experiment={run}")
