@@ -1,67 +1,24 @@
-import functools
-import hashlib
-import http.server
+"""Data sets are fetched from a local copy, and what is none, or damaged, is one line."""
+
 import io
 import multiprocessing
-import re
 import runpy
 import shutil
 import stat
 import sys
 import tarfile
-import threading
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from erf.data import camvid, cifar10
-from scripts import fetch_data
 from tests.erf.data.tiny_sets import camvid_folder, cifar_binary, cifar_folder
+from tests.scripts.fetching import names, one_line, pack, run
+
+pytestmark = pytest.mark.usefixtures("tiny_sets_are_enough")
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def _tiny_sets_are_enough(monkeypatch):
-    tiny = {
-        cifar10.NAME: {
-            "prepare": lambda a, b: cifar10.write_pools(cifar10.read_pools(a, partial=True), b),
-            "read": functools.partial(cifar10.read, partial=True),
-        },
-        camvid.NAME: {"read": functools.partial(camvid.read, partial=True)},
-    }
-    monkeypatch.setattr(
-        fetch_data, "SOURCES", {name: replace(fetch_data.SOURCES[name], **parts) for name, parts in tiny.items()}
-    )
-
-
-def pack(folder: Path, archive: Path, root: str = "") -> Path:
-    """Pack ``folder`` under the name ``root`` into an archive of the kind that its name says."""
-    if archive.suffix == ".zip":
-        with zipfile.ZipFile(archive, "w") as packed:
-            for path in folder.rglob("*.*"):
-                packed.write(path, Path(root) / path.relative_to(folder))
-    else:
-        with tarfile.open(archive, f"w:{archive.suffix[1:]}") as packed:
-            packed.add(folder, root or ".")
-    return archive
-
-
-def run(*arguments: object) -> int:
-    return fetch_data.main([str(argument) for argument in arguments])
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def one_line(capsys) -> str:
-    captured = capsys.readouterr()
-    assert captured.err.startswith("error: ")
-    assert captured.err.count("\n") == 1
-    return captured.err
 
 
 @pytest.mark.parametrize("kind", ["tar.gz", "tar.xz", "zip", "folder"])
@@ -215,84 +172,6 @@ def test_an_archive_that_leaves_its_folder_is_refused(make, kind, name, link, tm
     assert one_line(capsys).startswith(f"error: {archive} is not safe to unpack: ")
     assert names(tmp_path) == [archive.name, "data"]
     assert names(tmp_path / "data") == []
-
-
-class Server:
-    """Serves one answer on this machine."""
-
-    def __init__(self, content: bytes, length: int | None = None, status: int = 200):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                self.send_response(status)
-                if length is not None:
-                    self.send_header("Content-Length", str(length))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format, *args):
-                pass
-
-        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/archive"
-
-    def __enter__(self) -> str:
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-        return self.url
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
-@pytest.fixture
-def archive(tmp_path) -> bytes:
-    cifar_binary(tmp_path / "copy")
-    return pack(tmp_path / "copy", tmp_path / "copy.tar.gz", "cifar-10-batches-bin").read_bytes()
-
-
-def downloaded_from(url: str, sha256: str | None, monkeypatch) -> None:
-    monkeypatch.setitem(fetch_data.SOURCES, "cifar10", replace(fetch_data.SOURCES["cifar10"], url=url, sha256=sha256))
-
-
-@pytest.mark.parametrize("known", [True, False])
-def test_the_published_archive_is_downloaded(known, archive, tmp_path, monkeypatch):
-    with Server(archive, len(archive) if known else None) as url:
-        downloaded_from(url, hashlib.sha256(archive).hexdigest() if known else None, monkeypatch)
-        assert run("cifar10", "--data-dir", tmp_path / "data") == 0
-    fetched = cifar10.load(tmp_path / "data", partial=True)
-    assert fetched.content() == cifar10.read(tmp_path / "copy", partial=True).content()
-    assert names(tmp_path / "data") == ["cifar10"]
-
-
-def test_a_download_that_goes_wrong_is_one_line(archive, tmp_path, monkeypatch, capsys):
-    right = hashlib.sha256(archive).hexdigest()
-    cases = [
-        (Server(archive[:-9] + bytes(9), len(archive)), rf"has the SHA-256 \w+, not {right}"),
-        (Server(archive[:1000], len(archive)), rf"was cut off after 1000 of {len(archive)} bytes"),
-        (Server(b"", 0, status=404), "cannot be downloaded: HTTP Error 404"),
-    ]
-    for server, message in cases:
-        with server as url:
-            downloaded_from(url, right, monkeypatch)
-            assert run("cifar10", "--data-dir", tmp_path / "data") == 1
-        text = one_line(capsys)
-        assert text.startswith(f"error: {url} ")
-        assert text.endswith("; try again, or pass a copy by --from\n")
-        assert re.search(message, text)
-        assert names(tmp_path / "data") == []
-    assert run("cifar10", "--data-dir", tmp_path / "data") == 1  # the server is gone
-    assert "cannot be downloaded: " in one_line(capsys)
-
-
-def test_a_wrong_download_is_named_by_its_address(tmp_path, monkeypatch, capsys):
-    camvid_folder(tmp_path / "copy")
-    content = pack(tmp_path / "copy", tmp_path / "copy.zip").read_bytes()
-    with Server(content, len(content)) as url:
-        downloaded_from(url, None, monkeypatch)
-        assert run("cifar10", "--data-dir", tmp_path / "data") == 1
-    assert one_line(capsys).startswith(f"error: {url} holds no CIFAR-10")
 
 
 def from_a_checkout(folder: Path) -> None:

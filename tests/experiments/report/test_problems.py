@@ -15,7 +15,6 @@ from tests.experiments.report.told import told
 
 pytestmark = pytest.mark.usefixtures("without_places")
 
-
 BROKEN = (
     ("file", "content", "message"),
     [

@@ -23,7 +23,6 @@ from tests.experiments.report.told import told
 
 pytestmark = pytest.mark.usefixtures("without_places")
 
-
 LARGEST = 5 * 2**20  # bytes of the page
 
 
