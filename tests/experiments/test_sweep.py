@@ -1,3 +1,5 @@
+"""Sweeps go on after failures and interruptions, and are gathered into one table and one figure."""
+
 import csv
 import json
 import re
@@ -6,12 +8,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hydra.core.config_store import ConfigNode, ConfigStore
 from matplotlib.figure import Figure
-from omegaconf import OmegaConf
 
 from experiments.center_low_init.study import Study
-from experiments.harness.cli import config_of, main
+from experiments.harness.cli import main
 from experiments.harness.figure_file import write_figure
 from experiments.harness.record import UNCHECKED, read_environment, read_record
 from scripts import gather_sweep
@@ -21,7 +21,6 @@ from tests.experiments.toy_data import toy_data
 SWEEP = ["-m", "experiment=erf_growth", "kinds=[uniform]", "depths=[2,3]", "runs=2", "channels=2", "bootstrap=20"]
 SWEEP += ["seed=0,1"]
 SWEEPS = Path("results", "sweeps", "erf_growth")
-LAUNCHERS = Path(__file__).parents[2] / "conf" / "hydra" / "launcher"
 
 
 @pytest.fixture(autouse=True)
@@ -236,16 +235,8 @@ def test_a_sweep_without_a_complete_job_is_one_line(tmp_path, capsys):
 
 
 STUDY = ["-m", "experiment=center_low_init", "partial_data=true", f"data_dir={toy_data()}", "training_images=50"]
-STUDY += [
-    "held_out=10",
-    "width=2",
-    "steps=4",
-    "evaluate_every=2",
-    "batch_size=10",
-    "images=2",
-    "levels=[0.05,0.12,0.9]",
-]
-STUDY += ["seed=0,1"]
+STUDY += ["held_out=10", "width=2", "steps=4", "evaluate_every=2", "batch_size=10", "images=2"]
+STUDY += ["levels=[0.05,0.12,0.9]", "seed=0,1"]
 PARTS = (["strength=0,0.5"], ["draw=1"])
 
 
@@ -295,27 +286,6 @@ def test_a_study_in_two_processes_is_the_same_and_says_one_line_for_each_job(lau
         "job 3 of 4: seed=1 strength=0",
         "job 4 of 4: seed=1 strength=0.5",
     ]
-
-
-@pytest.mark.parametrize(
-    ("launcher", "plugin"), [("ray", "hydra_ray_launcher"), ("submitit_slurm", "hydra_submitit_launcher")]
-)
-def test_our_launchers_name_their_plugins_whether_or_not_installed(launcher, plugin):
-    settings = OmegaConf.load(LAUNCHERS / f"{launcher}.yaml")
-    assert settings._target_.startswith(f"hydra_plugins.{plugin}.")
-
-
-@pytest.mark.parametrize("launcher", ["ray", "submitit_slurm"])
-def test_settings_of_ours_for_a_launcher_go_over_those_of_its_plugin_in_silence(launcher, monkeypatch):
-    monkeypatch.setattr("experiments.harness.arguments.distributions", lambda name: [name])
-    schemas = ConfigStore.instance().repo["hydra"].setdefault("launcher", {})
-    name = f"{launcher}.yaml"
-    monkeypatch.setitem(schemas, name, ConfigNode(name, OmegaConf.create(), group=None, package=None, provider=None))
-    assert config_of(["experiment=erf_growth", f"hydra/launcher={launcher}"]).name == "erf_growth"
-
-
-def test_no_launcher_of_ours_is_left_untested():
-    assert {path.stem for path in LAUNCHERS.iterdir()} == {"ray", "submitit_slurm"}
 
 
 def test_an_unfinished_study_is_one_line_and_keeps_its_table(capsys):
