@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from erf import halo, theoretical_receptive_field
+from erf import theoretical_receptive_field
 from erf.errors import InvalidInput
 from erf.reachability.forward import trace
 from tests.erf.hard_cases import Forward
@@ -225,9 +225,8 @@ def decided(x: Tensor) -> Tensor:
 def test_operators_in_a_thread_are_seen_on_images_too(after: Callable[[Tensor, Tensor], Tensor]) -> None:
     with ThreadPoolExecutor(1) as pool:  # which was there before the network runs
         pool.submit(torch.ones, 1).result()
-        network = Forward(
-            lambda x, conv: after(x, pool.submit(F.avg_pool2d, decided(conv(x)), 3, 1, 1).result()), conv()
-        )
+        pooled = partial(pool.submit, F.avg_pool2d, kernel_size=3, stride=1, padding=1)
+        network = Forward(lambda x, conv: after(x, pooled(decided(conv(x))).result()), conv())
         field = theoretical_receptive_field(network, SIZE)
     assert field.size == (np.inf, np.inf)
     assert any("has a tensor of unknown origin: all pixels may reach it" in each for each in field.assumptions)
@@ -299,22 +298,3 @@ SPARSE = {
 def test_sparse_tensors_are_joined(forward: Callable[..., Tensor]) -> None:
     network = Forward(forward, conv())
     assert any("has no rule" in each for each in theoretical_receptive_field(network, SIZE, channels=2).assumptions)
-
-
-class ChannelAttention(nn.Module):
-    """Its first convolution is along the channels."""
-
-    def __init__(self, dims: int) -> None:
-        super().__init__()
-        kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-        self.mixing, self.conv = kind[dims % 3](1, 1, 1), kind[dims - 1](3, 2, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.conv(x)
-        return y + self.mixing.weight.mean()
-
-
-@pytest.mark.parametrize("dims", [1, 2])
-def test_halo_takes_the_axes_on_which_the_network_runs(dims: int) -> None:
-    needed = halo(ChannelAttention(dims), channels=3)
-    assert needed.before == needed.after == (1,) * dims

@@ -89,3 +89,22 @@ REFUSED = {
 def test_where_no_tile_gives_what_the_image_gives_halo_says_so(network: nn.Module, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         halo(network)
+
+
+class ChannelAttention(nn.Module):
+    """Its first convolution is along the channels."""
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        kind = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+        self.mixing, self.conv = kind[dims % 3](1, 1, 1), kind[dims - 1](3, 2, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        return y + self.mixing.weight.mean()
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+def test_halo_takes_the_axes_on_which_the_network_runs(dims: int) -> None:
+    needed = halo(ChannelAttention(dims), channels=3)
+    assert needed.before == needed.after == (1,) * dims
