@@ -26,7 +26,7 @@ from experiments.harness.record import read_environment, read_record, write_reco
 from experiments.harness.reference import REFERENCE, reference
 from scripts.unpacking import unpack
 from tests.erf.data.tiny_sets import camvid_folder, cifar_binary, cifar_folder
-from tests.erf.public_calls import fabric
+from tests.erf.public_calls.valid import fabric
 from tests.erf.toy_training import sgd, toy_network, toy_plan
 
 STATE = {"weight": torch.arange(2000.0), "bias": torch.ones(3)}

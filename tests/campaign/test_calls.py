@@ -19,7 +19,8 @@ from erf.arguments import shown
 from tests.campaign.bad_values import all_values, fits
 from tests.campaign.in_process import SECONDS, TooSlow, at_most, require_a_thousand, tallied
 from tests.erf.arguments.test_arguments import resolved
-from tests.erf.public_calls import CALLS, FINITE, SHARE, WHOLE, WHOLE_0
+from tests.erf.public_calls import CALLS
+from tests.erf.public_calls.refused_values import FINITE, SHARE, WHOLE, WHOLE_0
 
 EXPECTED = ("clean", "allowed", "long")
 LONGEST_LINE = 2000  # characters

@@ -21,7 +21,8 @@ from erf.inits import Init
 from erf.networks.conv_stack import ConvStack
 from erf.networks.residual_stack import Order, ResidualStack
 from erf.training.batch_norm import calibrate_batch_norm_
-from tests.erf.public_calls import CALLS, a_map, conv, images, normed, with_buffer
+from tests.erf.public_calls import CALLS
+from tests.erf.public_calls.valid import a_map, conv, images, normed, with_buffer
 
 # What users import, and of the other modules those that the documentation names.
 MODULES = [

@@ -23,7 +23,7 @@ from erf.networks.residual_stack import ResidualStack
 from erf.training import batch_norm, checkpoints
 from tests.campaign.bad_values import Contrary, Raises, Turns
 from tests.erf.data.tiny_sets import camvid_folder
-from tests.erf.public_calls import a_map, fabric
+from tests.erf.public_calls.valid import a_map, fabric
 from tests.erf.toy_training import sgd, toy_network, toy_plan
 
 CONV, IMAGES = nn.Conv2d(1, 2, 3), torch.ones(2, 1, 7, 7)
