@@ -1,7 +1,5 @@
 """What the tests of the library begin with."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

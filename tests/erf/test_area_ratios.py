@@ -1,7 +1,5 @@
 """RepLKNet's scores and area ratios, by hand and against its scripts."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
