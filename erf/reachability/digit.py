@@ -61,8 +61,8 @@ class Digit:
     def followed_by(self, inner: Digit) -> Digit:
         """Return the one digit that counts through ``inner`` first, then through this one."""
         size = self.size * inner.size
-        # One position does not make alike ones run along the axis.
-        along = any(a.along and (a.size > 1 or size == 1 or not b.constant) for a, b in ((self, inner), (inner, self)))
+        # One position does not make others run along the axis.
+        along = any(digit.along and (digit.size > 1 or size == 1) for digit in (self, inner))
         if self.constant and (self.size == 1 or inner.constant):
             return replace(inner, size=size, along=along)
         laps = Fraction(inner.size, inner.period or inner.size + 1)

@@ -106,7 +106,7 @@ def _of_one_image(reaches: Sequence[Reach]) -> list[Reach] | None:
 
 def _grid_of(reaches: Sequence[Reach]) -> Grid:
     axes = range(len(reaches))
-    along = [[dim for dim in range(reach.ndim) if _runs(reach, dim)] for reach in reaches]
+    along = [[dim for dim in range(reach.ndim) if reach.along(dim)] for reach in reaches]
     if not any(along):
         is_map = reaches[0].ndim == len(axes) + 2  # of the same boxes everywhere
         return _map(reaches, [2 + axis for axis in axes]) if is_map else _pooled(reaches)
@@ -126,12 +126,6 @@ def _grid_of(reaches: Sequence[Reach]) -> Grid:
                 raise
             return _pooled(reaches)  # one vector of an image, as of its flattened map
     return _map(reaches, dims)
-
-
-def _runs(reach: Reach, dim: int) -> bool:
-    """Whether the dimension runs along the axis: the one row of a map among channels does not make these run."""
-    size = reach.shape[dim]
-    return any(digit.along and (digit.size > 1 or size == 1) for digit in reach.dims[dim])
 
 
 def _varies(reach: Reach, dim: int) -> bool:

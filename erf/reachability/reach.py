@@ -99,8 +99,9 @@ class Reach:
         return self if self.values.nbytes <= most else replace(self, values=np.empty((NUMBERS, 0)))
 
     def along(self, dim: int) -> bool:
-        """Whether the dimension runs along the input axis."""
-        return any(digit.along for digit in self.dims[dim])
+        """Whether the dimension runs along the input axis; one position among others does not make them run."""
+        size = self.shape[dim]
+        return any(digit.along and (digit.size > 1 or size == 1) for digit in self.dims[dim])
 
     def constant(self, dim: int) -> bool:
         """Whether the boxes are the same everywhere along the dimension."""

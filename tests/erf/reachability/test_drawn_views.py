@@ -24,15 +24,19 @@ from tests.erf.reachability.view_operations import (
     global_mean,
     grid_attention,
     halo_attention,
+    moved_channels,
     one_window,
     per_channel,
+    shifted_channels,
     stacked_columns,
     stacked_rows,
     strided,
     stripes,
     tokens,
     window_attention,
+    written_channels,
     written_columns,
+    written_stripes,
     zeroed_channel,
 )
 from tests.oracles.nan_poisoning import poisoned_box, values_at
@@ -108,10 +112,10 @@ def _check_field(network: Drawn, unit: tuple[int, int], shape: torch.Size, expec
 
 
 def _is_without_direction(network: Drawn, field: ReceptiveField, axis: int, units: int) -> bool:
-    """Whether boxes need not tell what runs along an axis: where windows wider than the image let all units see all."""
+    """Whether boxes need not tell what runs along an axis: where windows as wide as the image let all units see all."""
     places = [(0, slice(None), *((k, 0), (0, k))[axis]) for k in range(units)]
     boxes = (poisoned_box(values_at(network, None, place), CHANNELS, SIZE) for place in places)
-    is_wide = (field.local.size[axis] or 0) > SIZE[axis]
+    is_wide = (field.local.size[axis] or 0) >= SIZE[axis]
     see_all = is_wide and all(box and box[axis] == (0, SIZE[axis]) for box in boxes)
     return see_all or bool(ONE_BY_ONE & {step[0] for step in network.steps})
 
@@ -136,6 +140,22 @@ def test_rows_that_all_see_the_whole_image_stay_rows_where_a_channel_is_written(
     """A window that is the whole map leaves its one row to the channels too; no box tells which of them are rows."""
     network = Drawn([(zeroed_channel, 0, 0), (halo_attention, 1, 0), (zeroed_channel, 0, 0)])
     assert theoretical_receptive_field(network, SIZE, channels=CHANNELS).grid == SIZE
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [(one_window, 0, 0), (moved_channels, 0, 0), (written_columns, 0, 0)],
+        [(shifted_channels, 0, 3), (one_window, 3, 0), (shifted_channels, 0, 3)],
+        [(written_channels, 0, 0), (halo_attention, 1, 0), (zeroed_channel, 2, 0)],
+        [(zeroed_channel, 0, 0), (halo_attention, 1, 0), (tokens, 0, 0)],
+        [(zeroed_channel, 0, 0), (halo_attention, 1, 0), (written_stripes, 1, 0)],
+        [(shifted_channels, 0, 0), (halo_attention, 1, 0), (strided, 0, 0)],
+    ],
+)
+def test_the_one_row_of_a_window_does_not_make_channels_that_differ_run_along_the_axis(steps: list[tuple]):
+    """Windows that are the whole map leave a dimension of one position, which a reshape joins to the channels."""
+    check(steps, (0.0, 0.0))
 
 
 @pytest.mark.parametrize("window", [(halo_attention, 0, 1), (halo_attention, 1, 0)])
