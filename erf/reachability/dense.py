@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,15 +28,18 @@ def from_dense(values: Floats, dims: Sequence[Digits], exact: bool) -> Reach:
     return reach.with_each(digits, values)
 
 
-def directed(reach: Reach) -> Reach:
+def directed(reach: Reach, among: Collection[int] | None = None) -> Reach:
     """Let the direction in which the boxes move farthest run along the input axis, if none is known to.
 
-    So it is where positions were computed one by one and put together.
+    So it is where positions were computed one by one and put together. Where it is known along which dimensions, it is
+    ``among`` these.
     """
     digits = list(reach.digits)
     if any(digit.along and digit.size > 1 for digit in digits):  # one position has no direction
         return reach
-    distances = [_distance(reach.values, place) for place in range(1, len(digits) + 1)]
+    dims = [dim for dim, own in enumerate(reach.dims) for _ in own]
+    allowed = range(reach.ndim) if among is None else among
+    distances = [_distance(reach.values, place) * (dim in allowed) for place, dim in enumerate(dims, 1)]
     if max(distances, default=0) == 0:
         return reach
     k = int(np.argmax(distances))

@@ -213,10 +213,8 @@ def _settled(parts: Sequence[Digit], values: Floats, axes: Sequence[int]) -> lis
     """See from the boxes which of two parts varies, by which law if it is unknown, and which runs along the axis."""
     along = parts[0].along
     outer, inner = (_varying(replace(part, along=along), values, axis) for part, axis in zip(parts, axes, strict=True))
-    return [
-        replace(outer, along=along and not outer.constant),
-        replace(inner, along=along and outer.constant and not inner.constant),
-    ]
+    within = outer.constant and not inner.constant
+    return [replace(outer, along=along and not within), replace(inner, along=along and within)]
 
 
 def _varying(part: Digit, values: Floats, axis: int) -> Digit:

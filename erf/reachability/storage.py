@@ -39,6 +39,8 @@ class WrittenStorage:
         self._flat = [np.full((NUMBERS, 1), NOTHING) for _ in reaches]
         self._exact = [True for _ in reaches]
         self._strides: list[set[int]] = [set() for _ in reaches]  # of what runs along the axis
+        self._first, self._before = first, reaches
+        self._moving: tuple[int, list[set[int]]] = (0, self._strides)  # of a version: what the boxes move along
         self.write(first, reaches)
 
     def write(self, tensor: Tensor | First, reaches: tuple[Reach, ...]) -> None:
@@ -96,9 +98,32 @@ class WrittenStorage:
         """Take no dimension to run along an axis because of its stride."""
         self._strides = [set() for _ in self._strides]
 
-    def directed(self, reaches: tuple[Reach, ...]) -> tuple[Reach, ...]:
-        """Look for the direction of the boxes along axes of which no written tensor had one."""
-        return tuple(r if strides else directed(r) for r, strides in zip(reaches, self._strides, strict=True))
+    def directed(self, tensor: Tensor | First, reaches: tuple[Reach, ...]) -> tuple[Reach, ...]:
+        """Look for the direction of the boxes along axes of which no written tensor had one.
+
+        It is that of all of the storage: a column among others does not tell.
+        """
+        if all(self._strides):
+            return reaches
+        if self._moving[0] < self.version:
+            whole = map(directed, self.read(self._first, self._before))
+            self._moving = self.version, [_strides_along(reach, self._first) for reach in whole]
+        return tuple(
+            reach if written else _along_strides(reach, tensor, moving)
+            for reach, written, moving in zip(reaches, self._strides, self._moving[1], strict=True)
+        )
+
+
+def _strides_along(reach: Reach, tensor: First) -> set[int]:
+    """Return the strides of what runs along the axis."""
+    parts = zip(reach.dims, tensor.stride(), strict=True)
+    return {step for digits, stride in parts for digit, step in _strided(digits, stride) if digit.along}
+
+
+def _along_strides(reach: Reach, tensor: Tensor | First, strides: set[int]) -> Reach:
+    """Let what has one of the strides run along the axis."""
+    parts = zip(reach.dims, tensor.stride(), strict=True)
+    return reach.with_each([digit for digits, stride in parts for digit in _directed(digits, stride, strides)])
 
 
 def shares_storage(func: OpOverload) -> bool:
@@ -122,7 +147,7 @@ def strided(first: First, reaches: tuple[Reach, ...], view: Tensor) -> tuple[Rea
     unknown = tuple(nothing(view.shape) for _ in reaches)
     storage = WrittenStorage(first, reaches, view.untyped_storage().nbytes())
     storage.forget_directions()
-    return storage.directed(storage.read(view, unknown))
+    return tuple(map(directed, storage.read(view, unknown)))
 
 
 def _contiguous(tensor: Tensor | First, dims: Sequence[int]) -> int:

@@ -219,7 +219,7 @@ class ReachMode(TorchDispatchMode):
     def _directed_reaches_of(self, tensor: Tensor | First) -> Reaches:
         """The boxes where all of them are used: a storage that is written part by part is complete then."""
         reaches, storage = self._reaches_of(tensor), self._storage_of(tensor)
-        return storage.directed(reaches) if storage and not self._bounded else reaches
+        return storage.directed(tensor, reaches) if storage and not self._bounded else reaches
 
     def _keep(self, tensor: Tensor | First, reaches: Reaches) -> None:
         self.reaches[tensor] = reaches

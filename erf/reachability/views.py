@@ -100,7 +100,17 @@ def sliced(x: Reach, dim: int, start: int, size: int, step: int = 1) -> Reach:
     """Return ``size`` positions from ``start`` on."""
     if size == x.shape[dim] and step == 1:
         return x
-    return _settled(moved(x, dim, start + step * np.arange(size), step), dim)
+    return _settled(moved(_alike(x, dim), dim, start + step * np.arange(size), step), dim)
+
+
+def _alike(x: Reach, dim: int) -> Reach:
+    """Say that boxes are the same all along a dimension, if they are: then each part of it runs as all of it does."""
+    if isinstance(x, LazyUnion):
+        return x
+    whole, place = x.single(dim), x.place(dim)
+    values = narrowed(whole.values, place)
+    alike = whole.values.shape[place] > values.shape[place] == 1
+    return whole.with_digits({dim: (Digit(x.shape[dim], along=x.along(dim)),)}, values) if alike else x
 
 
 def _settled(part: Reach, dim: int, lawless: bool = False) -> Reach:
@@ -156,7 +166,7 @@ def _put_together(call: Call, parts: Sequence[Reach], dim: int) -> Reach:
     """Concatenate; where single positions are, they may run along the axis though none of them does."""
     joined = concatenate(parts, dim)
     one_by_one = all(part.shape[dim] <= 1 for part in parts)
-    return directed(joined) if one_by_one and np.isfinite(call.operator.extent) else joined
+    return directed(joined, [dim]) if one_by_one and np.isfinite(call.operator.extent) else joined
 
 
 @rule("flip")

@@ -18,6 +18,8 @@ from erf.reachability.receptive_field import ReceptiveField, theoretical_recepti
 from tests.erf.reachability.view_operations import (
     CHANNELS,
     OPERATIONS,
+    added_column,
+    added_row_and_column,
     attention,
     channel_groups,
     convolution,
@@ -28,6 +30,7 @@ from tests.erf.reachability.view_operations import (
     one_window,
     per_channel,
     shifted_channels,
+    shifted_into_zeros,
     stacked_columns,
     stacked_rows,
     strided,
@@ -42,7 +45,8 @@ from tests.erf.reachability.view_operations import (
 from tests.oracles.nan_poisoning import poisoned_box, values_at
 
 SIZE = (12, 8)
-numbers = st.integers(0, 3)
+# Of numbers hypothesis also draws the constants of what else is imported: other ones in other sets of tests.
+numbers = st.sampled_from(range(4))
 steps = st.tuples(st.sampled_from(OPERATIONS), numbers, numbers)
 
 
@@ -91,14 +95,18 @@ def _check_form(reach: Reach) -> None:
 
 def _check_field(network: Drawn, unit: tuple[int, int], shape: torch.Size, expected: tuple | None) -> None:
     """Never too small; and exact, clipped by the image, where it is finite and does not leave it."""
-    if expected is None:
-        with pytest.raises(InvalidInput, match="no input pixel reaches"):
-            theoretical_receptive_field(network, SIZE, unit=unit, channels=CHANNELS)
+    try:
+        field = theoretical_receptive_field(network, SIZE, channels=CHANNELS)
+    except InvalidInput:
+        assert _box(network, *(n // 2 for n in shape[2:])) is None
         return
-    field = theoretical_receptive_field(network, SIZE, channels=CHANNELS)
     if field.grid != tuple(shape[2:]):
         for axis, (units, n) in enumerate(zip(field.grid or (1, 1), shape[2:], strict=True)):
             assert units == n or (units == 1 and _is_without_direction(network, field, axis, n))
+        return
+    if expected is None:
+        with pytest.raises(InvalidInput, match="no input pixel reaches"):
+            theoretical_receptive_field(network, SIZE, unit=unit, channels=CHANNELS)
         return
     field = theoretical_receptive_field(network, SIZE, unit=unit, channels=CHANNELS)
     for axis, (low, high) in enumerate(field.box):
@@ -111,21 +119,25 @@ def _check_field(network: Drawn, unit: tuple[int, int], shape: torch.Size, expec
             assert (low, high) == (first, end)
 
 
+def _box(network: Drawn, row: int, column: int) -> tuple | None:
+    return poisoned_box(values_at(network, None, (0, slice(None), row, column)), CHANNELS, SIZE)
+
+
 def _is_without_direction(network: Drawn, field: ReceptiveField, axis: int, units: int) -> bool:
-    """Whether boxes need not tell what runs along an axis: where windows as wide as the image let all units see all."""
-    places = [(0, slice(None), *((k, 0), (0, k))[axis]) for k in range(units)]
-    boxes = (poisoned_box(values_at(network, None, place), CHANNELS, SIZE) for place in places)
-    is_wide = (field.local.size[axis] or 0) >= SIZE[axis]
+    """Whether boxes need not tell what runs along an axis: where windows wider than the image let all units see all."""
+    boxes = [_box(network, *((k, 0), (0, k))[axis]) for k in range(units)]
+    is_wide = (field.local.size[axis] or 0) > SIZE[axis]
     see_all = is_wide and all(box and box[axis] == (0, SIZE[axis]) for box in boxes)
     return see_all or bool(ONE_BY_ONE & {step[0] for step in network.steps})
 
 
 # Where positions are put together one by one, the boxes alone tell the direction; some boxes do not.
 ONE_BY_ONE = {stacked_columns, stacked_rows, written_columns}
-SPANNING = {global_mean, attention, grid_attention}
+# What every unit reads at the same places spans the axis, too: those may be any distance from the unit.
+SPANNING = {global_mean, attention, grid_attention, added_column, added_row_and_column, one_window}
 
 
-shares = st.tuples(st.floats(0, 1), st.floats(0, 1))
+shares = st.tuples(*[st.sampled_from([0, 0.25, 0.5, 0.75, 1])] * 2)
 
 
 @pytest.mark.parametrize("above", [stacked_columns, written_columns])
@@ -139,6 +151,13 @@ def test_an_axis_of_one_position_leaves_the_direction_to_others(above: Callable)
 def test_rows_that_all_see_the_whole_image_stay_rows_where_a_channel_is_written():
     """A window that is the whole map leaves its one row to the channels too; no box tells which of them are rows."""
     network = Drawn([(zeroed_channel, 0, 0), (halo_attention, 1, 0), (zeroed_channel, 0, 0)])
+    assert theoretical_receptive_field(network, SIZE, channels=CHANNELS).grid == SIZE
+
+
+def test_columns_taken_from_a_map_that_was_written_one_by_one_move_as_all_of_it():
+    """Shifted channels move the boxes within a column; from column to column they move farther."""
+    network = Drawn([(shifted_into_zeros, 0, 0), (written_columns, 0, 0), (stacked_columns, 0, 0)])
+    check(network.steps, (0.0, 0.0))
     assert theoretical_receptive_field(network, SIZE, channels=CHANNELS).grid == SIZE
 
 
