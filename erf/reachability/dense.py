@@ -31,8 +31,11 @@ def from_dense(values: Floats, dims: Sequence[Digits], exact: bool) -> Reach:
 def directed(reach: Reach, among: Collection[int] | None = None) -> Reach:
     """Let the direction in which the boxes move farthest run along the input axis, if none is known to.
 
-    So it is where positions were computed one by one and put together. Where it is known along which dimensions, it is
-    ``among`` these.
+    So it is where positions were computed one by one and put together.
+
+    Args:
+        reach: The boxes.
+        among: The dimensions of which one may run along the axis; None is all.
     """
     digits = list(reach.digits)
     if any(digit.along and digit.size > 1 for digit in digits):  # one position has no direction
