@@ -141,9 +141,13 @@ def _ratio(case: Case) -> str:
 
 
 def _with_range(value: float, low: float, high: float) -> str:
-    value_text, *ends = (f"{each:.3g}" if each < 1000 else f"{each:,.0f}" for each in (value, low, high))
+    value_text, *ends = map(_number, (value, low, high))
     return f"**{value_text}** ({' to '.join(ends)})"
 
 
 def _seconds(value: float) -> str:
-    return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
+    return f"{_number(value)} s" if value >= 1 else f"{1000 * value:.3g} ms"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"

@@ -18,10 +18,10 @@ RECORDS = REFERENCE / "benchmark"
 
 def test_a_row_says_what_its_case_does():
     environment = Environment.now("cpu")
-    timed = Case.of("both", [[0.02, 0.04], [3.0, 4.0]], environment)
+    timed = Case.of("both", [[0.02, 0.04], [3000.0, 4000.0]], environment)
     alone = Case.of("ours alone", [[2.0]], environment)
     _, _, both, ours, _, machine = markdown.table(Report(environment, [timed, alone])).splitlines()
-    assert both == "| both | 30 ms | 3.5 s | **117** (100 to 150) | - |"
+    assert both == "| both | 30 ms | 3,500 s | **116,667** (100,000 to 150,000) | - |"
     assert ours == "| ours alone | 2 s | - | - | - |"
     assert environment.device in machine
     assert "medians of 1 or 2 turns" in machine
