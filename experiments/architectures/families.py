@@ -18,7 +18,7 @@ class Family(StrEnum):
     dense = "dense"
     depthwise = "depthwise"
     transformer = "transformer"
-    unlisted = "unlisted"  # in ARCHITECTURES
+    unlisted = "unlisted"  # not in ARCHITECTURES, which lists what is known
 
 
 @dataclass(frozen=True)

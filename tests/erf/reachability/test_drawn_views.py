@@ -161,6 +161,12 @@ def test_columns_taken_from_a_map_that_was_written_one_by_one_move_as_all_of_it(
     assert theoretical_receptive_field(network, SIZE, channels=CHANNELS).grid == SIZE
 
 
+def test_rows_put_together_after_a_global_mean_run_along_the_new_dimension():
+    """All of them see the same; channels that are shifted against each other do not, and are no rows for that."""
+    network = Drawn([(shifted_channels, 0, 0), (global_mean, 0, 0), (stacked_rows, 0, 0)])
+    assert theoretical_receptive_field(network, SIZE, channels=CHANNELS).grid == SIZE
+
+
 @pytest.mark.parametrize(
     "steps",
     [
